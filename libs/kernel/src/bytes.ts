@@ -1,0 +1,169 @@
+import { invariant } from './assert.ts';
+
+const utf8Encoder = new TextEncoder();
+const utf8Decoder = new TextDecoder('utf-8', { fatal: true });
+
+export const utf8 = (text: string): Uint8Array => utf8Encoder.encode(text);
+/** @throws TypeError when `bytes` is not UTF-8. */
+export const fromUtf8 = (bytes: Uint8Array): string => utf8Decoder.decode(bytes);
+
+/** Input ended early, or holds a value out of range. Thrown by {@link ByteReader}; decoders turn it into a value. */
+export class MalformedBytes extends Error {
+  override readonly name = 'MalformedBytes';
+}
+
+/**
+ * Appends to a growing buffer. Integers are unsigned LEB128 (`varint`) unless their width is named, then
+ * big-endian. A string is its UTF-8 length as a varint, then the bytes.
+ */
+export class ByteWriter {
+  #bytes: Uint8Array;
+  #length = 0;
+
+  constructor(initialCapacityBytes = 128) {
+    this.#bytes = new Uint8Array(initialCapacityBytes);
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  #room(more: number): void {
+    const needed = this.#length + more;
+    if (needed <= this.#bytes.length) return;
+    const grown = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
+    grown.set(this.#bytes.subarray(0, this.#length));
+    this.#bytes = grown;
+  }
+
+  u8(value: number): this {
+    this.#room(1);
+    this.#bytes[this.#length++] = value;
+    return this;
+  }
+
+  u32(value: number): this {
+    this.#room(4);
+    this.#bytes[this.#length++] = value >>> 24;
+    this.#bytes[this.#length++] = value >>> 16;
+    this.#bytes[this.#length++] = value >>> 8;
+    this.#bytes[this.#length++] = value;
+    return this;
+  }
+
+  /** @param value - a whole number, 0..2^53-1. */
+  varint(value: number): this {
+    invariant(Number.isSafeInteger(value) && value >= 0, `not a varint: ${String(value)}`);
+    this.#room(8);
+    let rest = value;
+    while (rest >= 0x80) {
+      this.#bytes[this.#length++] = (rest % 0x80) | 0x80;
+      rest = Math.floor(rest / 0x80);
+    }
+    this.#bytes[this.#length++] = rest;
+    return this;
+  }
+
+  string(text: string): this {
+    // Most strings here are ids of a few ASCII characters: at most 3 bytes a UTF-16 unit, in one pass.
+    const most = text.length * 3;
+    if (most < 0x80) {
+      this.#room(1 + most);
+      const { written } = utf8Encoder.encodeInto(text, this.#bytes.subarray(this.#length + 1));
+      this.#bytes[this.#length] = written;
+      this.#length += 1 + written;
+      return this;
+    }
+    return this.bytes(utf8(text));
+  }
+
+  /** Length as a varint, then the bytes. */
+  bytes(bytes: Uint8Array): this {
+    return this.varint(bytes.length).raw(bytes);
+  }
+
+  /** The bytes alone. */
+  raw(bytes: Uint8Array): this {
+    this.#room(bytes.length);
+    this.#bytes.set(bytes, this.#length);
+    this.#length += bytes.length;
+    return this;
+  }
+
+  /** Overwrites four bytes written before, for a length that is known only at the end. */
+  patchU32(at: number, value: number): this {
+    invariant(at >= 0 && at + 4 <= this.#length, 'patch outside of what was written');
+    this.#bytes[at] = value >>> 24;
+    this.#bytes[at + 1] = value >>> 16;
+    this.#bytes[at + 2] = value >>> 8;
+    this.#bytes[at + 3] = value;
+    return this;
+  }
+
+  /** What was written, without a copy: the writer must not be used after. */
+  finish(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length);
+  }
+}
+
+/** Reads what {@link ByteWriter} wrote. Every method throws {@link MalformedBytes} on bad input, and nothing else. */
+export class ByteReader {
+  readonly #bytes: Uint8Array;
+  #at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  get remaining(): number {
+    return this.#bytes.length - this.#at;
+  }
+
+  u8(): number {
+    const value = this.#bytes[this.#at];
+    if (value === undefined) throw new MalformedBytes('the input ends early');
+    this.#at += 1;
+    return value;
+  }
+
+  u32(): number {
+    return this.u8() * 0x1000000 + ((this.u8() << 16) | (this.u8() << 8) | this.u8());
+  }
+
+  varint(): number {
+    let value = 0;
+    let scale = 1;
+    for (let count = 0; count < 8; count += 1) {
+      const byte = this.u8();
+      value += (byte & 0x7f) * scale;
+      if (byte < 0x80) {
+        if (!Number.isSafeInteger(value)) throw new MalformedBytes('a number is over 2^53-1');
+        return value;
+      }
+      scale *= 0x80;
+    }
+    throw new MalformedBytes('a number is longer than 8 bytes');
+  }
+
+  string(): string {
+    const bytes = this.bytes();
+    try {
+      return fromUtf8(bytes);
+    } catch {
+      throw new MalformedBytes('a text is not UTF-8');
+    }
+  }
+
+  /** A view into the input, not a copy. */
+  bytes(): Uint8Array {
+    return this.raw(this.varint());
+  }
+
+  /** A view into the input, not a copy. */
+  raw(length: number): Uint8Array {
+    if (length > this.remaining) throw new MalformedBytes('the input ends early');
+    const view = this.#bytes.subarray(this.#at, this.#at + length);
+    this.#at += length;
+    return view;
+  }
+}

@@ -1,0 +1,25 @@
+export { InvariantViolation, invariant, unreachable } from './assert.ts';
+export { ByteReader, ByteWriter, MalformedBytes, fromUtf8, utf8 } from './bytes.ts';
+export { systemClock, systemTimers, type Cancel, type Clock, type Timers } from './clock.ts';
+export { hash32 } from './hash.ts';
+export {
+  generation,
+  parseConversationId,
+  parseDeviceId,
+  parseGeneration,
+  parseNodeId,
+  parseSequenceId,
+  parseUserId,
+  partitionId,
+  sequenceId,
+  type ConversationId,
+  type DeviceId,
+  type Generation,
+  type IdError,
+  type NodeId,
+  type PartitionId,
+  type SequenceId,
+  type UserId,
+} from './ids.ts';
+export { seededRandom, systemRandom, type Random } from './random.ts';
+export { err, ok, type Result } from './result.ts';

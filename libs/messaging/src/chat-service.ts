@@ -1,0 +1,134 @@
+import type { ConversationId, DeviceId, Generation, Result, SequenceId, UserId } from '@millrace/kernel';
+import type {
+  Ack,
+  Changed,
+  ConversationKind,
+  Conversations,
+  Create,
+  Created,
+  Delivered,
+  FrameError,
+  History,
+  HistoryPolicy,
+  Invite,
+  Join,
+  JoinPolicy,
+  Kick,
+  Leave,
+  ListConversations,
+  ListMembers,
+  Members,
+  Page,
+  PushItem,
+  Read,
+  ReadDone,
+  Receipt,
+  Resync,
+  Role,
+  Send,
+  SendableType,
+  SetRole,
+  Sync,
+  Synced,
+  Typing,
+  TypingNotice,
+  WireEntry,
+} from '@millrace/protocol';
+
+/** The content of a request or an answer, without what only the wire needs. */
+type Content<Frame> = Omit<Frame, 't' | 'id'>;
+type Answer<Frame> = Promise<Result<Content<Frame>, FrameError>>;
+
+/** Who asks. From the token or the API key, never from the payload (I11). */
+export interface Principal {
+  readonly user: UserId;
+  readonly device: DeviceId;
+}
+
+/** A message that a backend sends over HTTP as one of its users, with a client message id of free form. */
+export interface KeyedSend {
+  readonly conversation: ConversationId;
+  readonly from: UserId;
+  /** 1..64 characters, the same for every retry. */
+  readonly key: string;
+  /** The window number that the server issued with {@link ConversationInfo}; an older one is `expired`. */
+  readonly window: number;
+  readonly type: SendableType;
+  readonly body: string | Uint8Array;
+}
+
+/** What the HTTP API tells of a conversation. */
+export interface ConversationInfo {
+  readonly conversation: ConversationId;
+  readonly kind: ConversationKind;
+  readonly title: string;
+  readonly joinPolicy: JoinPolicy;
+  readonly historyPolicy: HistoryPolicy;
+  readonly memberCount: number;
+  readonly gen: Generation;
+  readonly seq: SequenceId;
+  readonly msgNo: number;
+  /** For {@link KeyedSend.window}. */
+  readonly keyWindow: number;
+}
+
+/**
+ * What Millrace does for a client, behind every transport. Each call is authorised as its principal and answered
+ * after the commit that makes the answer true (I1), or refused with an error that says what to do. Nothing throws for
+ * what a client or Redis can cause.
+ */
+export interface ChatService {
+  /** The hot path, hence a callback and no promise. `answer` is called exactly once, never before this returns. */
+  publish(by: Principal, send: Content<Send>, answer: (outcome: Result<Content<Ack>, FrameError>) => void): void;
+  create(by: Principal, command: Content<Create>): Answer<Created>;
+  join(by: Principal, command: Content<Join>): Answer<Changed>;
+  leave(by: Principal, command: Content<Leave>): Answer<Changed>;
+  invite(by: Principal, command: Content<Invite>): Answer<Changed>;
+  kick(by: Principal, command: Content<Kick>): Answer<Changed>;
+  setRole(by: Principal, command: Content<SetRole>): Answer<Changed>;
+  read(by: Principal, command: Content<Read>): Answer<ReadDone>;
+  delivered(by: Principal, command: Content<Delivered>): Promise<Result<null, FrameError>>;
+  /** Nothing is stored, nothing answered; a non-member's notice goes nowhere. */
+  typing(by: Principal, notice: Content<Typing>): void;
+  history(by: Principal, query: Content<History>): Answer<Page<WireEntry>>;
+  members(by: Principal, query: Content<ListMembers>): Answer<Members>;
+  conversations(by: Principal, query: Content<ListConversations>): Answer<Conversations>;
+  sync(by: Principal, query: Content<Sync>): Answer<Synced<WireEntry>>;
+  /**
+   * From the answer on, {@link UserPushPort} is told of everything that comes into the user's inbox after `inbox`.
+   * Pushes up to `inbox` may still arrive: the gateway drops them.
+   */
+  attach(user: UserId): Promise<Result<{ readonly gen: Generation; readonly seq: SequenceId }, FrameError>>;
+  /** The user's last session here is gone. */
+  detach(user: UserId): void;
+
+  // For a backend, by API key. It acts for the deployment, not as a user.
+  info(conversation: ConversationId): Promise<Result<ConversationInfo, FrameError>>;
+  publishKeyed(send: KeyedSend): Answer<Ack>;
+  /** As an owner would, without being a member; `creator` becomes the owner. */
+  createFor(creator: UserId, command: Content<Create>): Answer<Created>;
+  addMembers(conversation: ConversationId, users: readonly UserId[]): Answer<Changed>;
+  removeMembers(conversation: ConversationId, users: readonly UserId[]): Answer<Changed>;
+  assignRole(conversation: ConversationId, user: UserId, role: Role): Answer<Changed>;
+  listMembers(query: Content<ListMembers>): Answer<Members>;
+}
+
+/** What came into one user's inbox by one commit: inbox seqs `from..to` of generation `gen`. */
+export interface UserPush {
+  readonly gen: Generation;
+  readonly from: SequenceId;
+  readonly to: SequenceId;
+  readonly items: readonly PushItem<WireEntry>[];
+}
+
+/**
+ * Where committed news of a user goes: the gateways that hold their sockets. Every call comes after the commit that
+ * it speaks of, in commit order for each user; none may throw or block. A user without a socket is ignored.
+ */
+export interface UserPushPort {
+  push(user: UserId, push: UserPush): void;
+  receipt(users: readonly UserId[], receipt: Content<Receipt>): void;
+  typing(users: readonly UserId[], notice: Content<TypingNotice>): void;
+  /** Pushes to this user may be missing from here on (their partition moved, say): devices must sync. */
+  resync(user: UserId, reason: Resync['reason']): void;
+}

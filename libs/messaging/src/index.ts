@@ -1,0 +1,1 @@
+export type { ChatService, ConversationInfo, KeyedSend, Principal, UserPush, UserPushPort } from './chat-service.ts';

@@ -1,0 +1,81 @@
+import type { Generation, PartitionId } from '@millrace/kernel';
+import type { ActorKey, Position, TimelineHead } from '@millrace/timeline';
+import type { OwnerToken } from './owner-token.ts';
+
+/** `memory`: Redis accepted it. `disk`: the append-only file was fsynced. `replicated`: a replica has it, too. */
+export type AckLevel = 'memory' | 'disk' | 'replicated';
+
+/** What one commit changes of one actor: its Timeline and the fields of its record. */
+export interface ActorWrite {
+  readonly actor: ActorKey;
+  /** The position that the store must hold, gen 0 and seq 0 for an actor that was never written. Checked always. */
+  readonly expected: Position;
+  /** The head after this commit. */
+  readonly head: TimelineHead;
+  /** Opaque entries; the last one stands at `head.seq`, the ones before it directly below, all in `head.gen`. */
+  readonly entries: readonly Uint8Array[];
+  /** Record fields to set. Names are at most 160 characters and never the reserved `h`. */
+  readonly set: readonly (readonly [field: string, value: string | Uint8Array])[];
+  readonly unset: readonly string[];
+  /** Entries before this position leave the hot Timeline (inboxes by age and length; archived history). */
+  readonly trimBefore: Position | null;
+}
+
+/**
+ * A partition's batch: durable as a whole, or refused as a whole (I2). Immutable once made, so that a retry
+ * sends the same bytes; `commitId` stands for them.
+ */
+export interface Commit {
+  readonly partition: PartitionId;
+  readonly token: OwnerToken;
+  /** The previous commit's number + 1; the first of a cluster is 1. */
+  readonly commitNo: number;
+  /** 16 hexadecimal digits, chosen when the batch was decided. */
+  readonly commitId: string;
+  readonly writes: readonly ActorWrite[];
+  /** The changefeed entry: what followers are to learn of this commit. Null when nothing concerns them. */
+  readonly feed: Uint8Array | null;
+  /** Moves the diffusion cursor to this commit's number and trims the changefeed up to it. Null leaves it. */
+  readonly diffusedTo: number | null;
+  /** A handler's poison message, kept for people in the partition's bounded dead-letter stream. */
+  readonly deadLetters: readonly Uint8Array[];
+  /** Begins a generation for the whole partition; written by the settling commit after a claim only. */
+  readonly settle: { readonly gen: Generation; readonly run: string; readonly level: AckLevel } | null;
+}
+
+/**
+ * What the store answered. `fenced` names the epoch that holds the partition now: above ours another owner
+ * took over, below ours a failover rolled our claim back. `unknown`: the reply was lost, so the commit may or may
+ * not be in (I5). `unavailable`: Redis itself refused, nothing changed.
+ */
+export type CommitOutcome =
+  | { readonly code: 'ok' }
+  | { readonly code: 'dup' }
+  | { readonly code: 'fenced'; readonly heldEpoch: number }
+  | { readonly code: 'regressed'; readonly commitNo: number }
+  | { readonly code: 'conflict'; readonly message: string }
+  | { readonly code: 'unavailable'; readonly message: string }
+  | { readonly code: 'unknown'; readonly message: string };
+
+/** The owner record as a claim found it, before the claim. */
+export interface ClaimFound {
+  readonly epoch: number;
+  readonly commitNo: number;
+  readonly commitId: string;
+  /** The partition's generation, 0 for one that was never claimed. */
+  readonly gen: Generation;
+  /** The Redis run and replication id in force when the last owner settled; empty for one never claimed. */
+  readonly run: string;
+  readonly level: AckLevel;
+  /** The last owner released after its last commit. */
+  readonly cleanStop: boolean;
+  /** Changefeed followers have everything up to this commit. */
+  readonly diffusedTo: number;
+}
+
+export interface ClaimAnswer {
+  readonly token: OwnerToken;
+  readonly found: ClaimFound;
+  /** The run and replication id now, `run_id/replid`. */
+  readonly run: string;
+}

@@ -1,0 +1,62 @@
+import type { NodeId, PartitionId, Result } from '@millrace/kernel';
+import type { ActorKey, TimelineHead } from '@millrace/timeline';
+import type { ClaimAnswer, Commit, CommitOutcome } from './commit.ts';
+import type { OwnerToken } from './owner-token.ts';
+
+/** What is stored of one actor. */
+export interface ActorRecord {
+  /** Null for an actor that was never written. */
+  readonly head: TimelineHead | null;
+  readonly fields: ReadonlyMap<string, Uint8Array>;
+}
+
+/** One changefeed entry as it was committed. */
+export interface FeedEntry {
+  readonly commitNo: number;
+  readonly data: Uint8Array;
+}
+
+/** The store could not be asked or refused; nothing that was asked may be assumed to have happened, or not. */
+export interface StoreError {
+  readonly code: 'unavailable';
+  readonly message: string;
+}
+
+/**
+ * Where partitions are kept. One suite (`@millrace/partition/conformance`) holds every implementation to this:
+ *
+ * - `commit` never rejects; it answers as {@link CommitOutcome} says, and it executes a commit at most once however
+ *   often it is called with it. It must not retry behind the caller's back (I5).
+ * - `claim` raises the epoch above the stored one and above `aboveEpoch`, writes the new token, and changes
+ *   nothing else: a claim that is not settled leaves the evidence of a loss in place.
+ * - `release` marks a clean stop, if the token still holds.
+ * - Reads answer what is stored, not what is acknowledged: only the owner calls them.
+ */
+export interface PartitionStore {
+  claim(partition: PartitionId, node: NodeId, aboveEpoch: number): Promise<Result<ClaimAnswer, StoreError>>;
+  commit(commit: Commit): Promise<CommitOutcome>;
+  release(partition: PartitionId, token: OwnerToken): Promise<void>;
+  loadActor(partition: PartitionId, actor: ActorKey): Promise<Result<ActorRecord, StoreError>>;
+  /** Entries after `afterCommitNo`, oldest first, at most `limit`. */
+  readFeed(
+    partition: PartitionId,
+    afterCommitNo: number,
+    limit: number,
+  ): Promise<Result<readonly FeedEntry[], StoreError>>;
+}
+
+/** What came of asking for a lease. `heldBy` and `remainingMs` tell who has it, for the operator. */
+export type LeaseAnswer =
+  | { readonly code: 'held'; readonly untilMonotonicMs: number }
+  | { readonly code: 'taken'; readonly heldBy: string; readonly remainingMs: number }
+  | { readonly code: 'unavailable'; readonly message: string };
+
+/**
+ * Named leases on the store's own clock (I10). A holder may act until `untilMonotonicMs` of its own clock, which
+ * is counted from before the request was sent and so ends before the store's lease does.
+ */
+export interface LeaseStore {
+  /** Takes or renews `name` for `holder`; a holder of the same `identity` (an earlier run of the same node) is replaced at once. */
+  acquire(name: string, holder: NodeId, identity: string, durationMs: number): Promise<LeaseAnswer>;
+  release(name: string, holder: NodeId): Promise<void>;
+}

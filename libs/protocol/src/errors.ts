@@ -1,0 +1,91 @@
+/**
+ * What a client does about an error:
+ *
+ * - `never`: the same request will be refused again.
+ * - `later`: the same request again, after `retryAfterMs` or with back-off.
+ * - `in_order`: send what is missing first (`expected`).
+ * - `sync`: sync, then decide anew.
+ * - `token`: get a new token first.
+ */
+export type Retry = 'never' | 'later' | 'in_order' | 'sync' | 'token';
+
+/** Every error code with what to do about it: the one place that decides. */
+export const errorRetry = {
+  bad_frame: 'never',
+  bad_request: 'never',
+  too_large: 'never',
+  unauthenticated: 'token',
+  token_expired: 'token',
+  forbidden: 'never',
+  not_found: 'never',
+  not_member: 'never',
+  conflict: 'never',
+  limit_reached: 'never',
+  /** The counter is above last + 1; `expected` is the one to send. */
+  out_of_order: 'in_order',
+  /** The client message id is older than what is remembered: it was answered long ago, or never sent. */
+  expired: 'never',
+  /** History after `from` was lost in a generation that ended; read again behind `from`. */
+  regressed: 'sync',
+  rate_limited: 'later',
+  overloaded: 'later',
+  unavailable: 'later',
+  draining: 'later',
+  internal: 'never',
+} as const satisfies Record<string, Retry>;
+
+export type ErrorCode = keyof typeof errorRetry;
+
+export interface FrameError {
+  readonly code: ErrorCode;
+  /** For people: what was wrong and what to do. */
+  readonly message: string;
+  readonly retry: Retry;
+  readonly retryAfterMs?: number;
+  /** With `out_of_order`: the counter that would be accepted. */
+  readonly expected?: number;
+  /** With `regressed`: the last surviving seq of the generation that was asked for. */
+  readonly from?: number;
+}
+
+export function frameError(
+  code: ErrorCode,
+  message: string,
+  details: Pick<FrameError, 'retryAfterMs' | 'expected' | 'from'> = {},
+): FrameError {
+  return { code, message, retry: errorRetry[code], ...details };
+}
+
+/**
+ * WebSocket close codes. The hundreds tell a client whether to reconnect: 4000–4099 at once (with jitter), 4100–4199
+ * with back-off, 4200–4299 with a new token only, 4300–4399 not at all.
+ */
+export const closeCode = {
+  draining: 4000,
+  moved: 4001,
+  slow: 4100,
+  overloaded: 4101,
+  idle: 4102,
+  handshakeTimeout: 4103,
+  rateLimited: 4104,
+  unavailable: 4105,
+  unauthenticated: 4200,
+  tokenExpired: 4201,
+  revoked: 4202,
+  badFrame: 4300,
+  tooLarge: 4301,
+  forbiddenOrigin: 4302,
+  replaced: 4303,
+} as const satisfies Record<string, number>;
+
+export type CloseReason = keyof typeof closeCode;
+
+export type Reconnect = 'now' | 'backoff' | 'token' | 'never';
+
+/** What a client does after a close: also for the standard codes (1006 is a lost connection). */
+export function reconnectAfter(code: number): Reconnect {
+  if (code >= 4000 && code < 4100) return 'now';
+  if (code >= 4200 && code < 4300) return 'token';
+  if (code >= 4300 && code < 4400) return 'never';
+  return 'backoff';
+}

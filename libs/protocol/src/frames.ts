@@ -1,0 +1,465 @@
+import type { ConversationId, DeviceId, Generation, SequenceId, UserId } from '@millrace/kernel';
+import type { FrameError } from './errors.ts';
+
+/*
+ * Protocol v1, as TypeScript. docs/protocol.md is its specification, docs/asyncapi.yaml its schema. A JSON frame is
+ * one of these objects, or an array of them; a binary frame is one or more records of the same content.
+ *
+ * Every request has an `id` (1..2^32-1, chosen by the client, unique among its unanswered ones) and gets exactly one
+ * answer with the same `id`: the one named beside it, or `error`. Times are milliseconds since 1970.
+ */
+
+/** What a message is. `control` and `void` are written by the server only. */
+export type MessageType = 'text' | 'image' | 'file' | 'custom' | 'control' | 'void';
+export type SendableType = Exclude<MessageType, 'control' | 'void'>;
+
+export type ConversationKind = 'direct' | 'group' | 'channel';
+export type Role = 'owner' | 'admin' | 'member';
+/** Who may join without an invitation. */
+export type JoinPolicy = 'invite' | 'open';
+/** What a new member sees: from their join on, or everything. */
+export type HistoryPolicy = 'join' | 'all';
+export type AckLevelName = 'memory' | 'disk' | 'replicated';
+
+// ---------------------------------------------------------------------------------------------- client → server
+
+/** The first frame, within the handshake time-out. Answered by {@link Connected}. */
+export interface Connect {
+  readonly t: 'connect';
+  readonly id: number;
+  /** A JWT. The user is its `sub`; never anything else in this frame. */
+  readonly token: string;
+  /** New for every installation, and whenever a client lost the send counters it kept under the old one. */
+  readonly device: DeviceId;
+  /** Name and version of the client, for logs: at most 64 characters. */
+  readonly client?: string;
+}
+
+/** A fresh token for a session that goes on. Answered by {@link Ok}. */
+export interface Refresh {
+  readonly t: 'refresh';
+  readonly id: number;
+  readonly token: string;
+}
+
+/** Answered by {@link Ack}, after the commit. */
+export interface Send {
+  readonly t: 'send';
+  readonly id: number;
+  readonly conversation: ConversationId;
+  /**
+   * The client message id: this device's counter in this conversation, from 1, one higher for each new message.
+   * A retry repeats it. Only last + 1 is accepted; above is `out_of_order`.
+   */
+  readonly n: number;
+  /** The device's logical timestamp: any whole number from 0 that does not fall within a device. */
+  readonly sentAt: number;
+  readonly type: SendableType;
+  /** Text, or bytes (in JSON `bodyBase64` instead of `body`). */
+  readonly body: string | Uint8Array;
+}
+
+/** Answered by {@link Synced}. */
+export interface Sync {
+  readonly t: 'sync';
+  readonly id: number;
+  /** From the last `synced`; absent on a new device, which gets `tooLong` and a snapshot of its conversations. */
+  readonly token?: string;
+  /** The inbox position up to which pushes were received without a gap, when it is past the token's. */
+  readonly seen?: { readonly gen: Generation; readonly seq: SequenceId };
+  /** Messages wanted in one answer, 1..1000, default 500. */
+  readonly limit?: number;
+}
+
+/** A page of one conversation. Answered by {@link Page}. */
+export interface History {
+  readonly t: 'history';
+  readonly id: number;
+  readonly conversation: ConversationId;
+  readonly direction: 'forward' | 'backward';
+  /** Inclusive. Absent: the first visible message going forward, the head going backward. */
+  readonly from?: SequenceId;
+  /** The generation in which the client learned `from`; then a lost position is answered `regressed`. */
+  readonly gen?: Generation;
+  /** 1..1000, default 50. */
+  readonly limit?: number;
+}
+
+/** The user's conversations, the latest active first. Answered by {@link Conversations}. */
+export interface ListConversations {
+  readonly t: 'conversations';
+  readonly id: number;
+  /** `next` of the page before. */
+  readonly after?: string;
+  /** 1..500, default 100. */
+  readonly limit?: number;
+}
+
+/** Answered by {@link Members}, in order of user id. */
+export interface ListMembers {
+  readonly t: 'members';
+  readonly id: number;
+  readonly conversation: ConversationId;
+  readonly after?: UserId;
+  /** 1..1000, default 200. */
+  readonly limit?: number;
+}
+
+/**
+ * Answered by {@link Created}. Idempotent: the same creator with the same conversation id gets the first answer; a
+ * `direct` conversation has no id of its own choosing, its two members name it.
+ */
+export interface Create {
+  readonly t: 'create';
+  readonly id: number;
+  readonly kind: ConversationKind;
+  /** Chosen by the client (a random one, say) so that a retry creates nothing new; absent: the server's choice. */
+  readonly conversation?: ConversationId;
+  /** At most 200 characters. */
+  readonly title?: string;
+  /** Beside the creator. Exactly one for `direct`. */
+  readonly members: readonly UserId[];
+  /** Default `invite`. */
+  readonly joinPolicy?: JoinPolicy;
+  /** Default `all`. */
+  readonly historyPolicy?: HistoryPolicy;
+}
+
+/** All answered by {@link Changed}; all idempotent. */
+export interface Join {
+  readonly t: 'join';
+  readonly id: number;
+  readonly conversation: ConversationId;
+}
+export interface Leave {
+  readonly t: 'leave';
+  readonly id: number;
+  readonly conversation: ConversationId;
+}
+export interface Invite {
+  readonly t: 'invite';
+  readonly id: number;
+  readonly conversation: ConversationId;
+  /** 1..200. */
+  readonly users: readonly UserId[];
+}
+export interface Kick {
+  readonly t: 'kick';
+  readonly id: number;
+  readonly conversation: ConversationId;
+  /** 1..200. */
+  readonly users: readonly UserId[];
+}
+/** Only an owner changes roles. */
+export interface SetRole {
+  readonly t: 'role';
+  readonly id: number;
+  readonly conversation: ConversationId;
+  readonly user: UserId;
+  readonly role: Role;
+}
+
+/** Moves the user's read position up to `seq`, never back. Answered by {@link ReadDone}. */
+export interface Read {
+  readonly t: 'read';
+  readonly id: number;
+  readonly conversation: ConversationId;
+  readonly seq: SequenceId;
+}
+
+/** Tells that a device of the user holds everything up to `seq`. Answered by {@link Ok}. */
+export interface Delivered {
+  readonly t: 'delivered';
+  readonly id: number;
+  readonly conversation: ConversationId;
+  readonly seq: SequenceId;
+}
+
+/** Not stored. The only frame without an answer. */
+export interface Typing {
+  readonly t: 'typing';
+  readonly conversation: ConversationId;
+}
+
+/** Answered by {@link Pong}. */
+export interface Ping {
+  readonly t: 'ping';
+  readonly id: number;
+}
+
+export type ClientFrame =
+  | Connect
+  | Refresh
+  | Send
+  | Sync
+  | History
+  | ListConversations
+  | ListMembers
+  | Create
+  | Join
+  | Leave
+  | Invite
+  | Kick
+  | SetRole
+  | Read
+  | Delivered
+  | Typing
+  | Ping;
+
+export type ClientRequest = Exclude<ClientFrame, Typing>;
+
+// ---------------------------------------------------------------------------------------------- server → client
+
+/** One entry of a conversation as clients see it. */
+export interface Message {
+  readonly gen: Generation;
+  readonly seq: SequenceId;
+  /** How many countable messages the conversation has up to here, this one included if it counts. */
+  readonly msgNo: number;
+  readonly countable: boolean;
+  /** Null when the server itself speaks (`void`). */
+  readonly from: UserId | null;
+  /** `deviceTag(user, device)` of the sending device, 0 when none; with `n` it matches a device's own message. */
+  readonly deviceTag: number;
+  /** The sender's counter; 0 when it was not sent by a device. */
+  readonly n: number;
+  readonly sentAt: number;
+  /** When the server sequenced it. For display: the order is `seq`. */
+  readonly at: number;
+  readonly type: MessageType;
+  /** Text, or bytes (`bodyBase64` in JSON). For `control` the JSON text of a {@link ControlBody}. */
+  readonly body: string | Uint8Array;
+}
+
+/** The body of a control entry: what happened to the conversation. The actor is the message's `from`. */
+export type ControlBody =
+  | {
+      readonly control: 'created';
+      readonly kind: ConversationKind;
+      readonly title: string;
+      readonly members: readonly UserId[];
+    }
+  | { readonly control: 'joined'; readonly users: readonly UserId[] }
+  | { readonly control: 'left'; readonly users: readonly UserId[] }
+  | { readonly control: 'kicked'; readonly users: readonly UserId[] }
+  | { readonly control: 'role'; readonly user: UserId; readonly role: Role };
+
+/** The inputs of an unread count: `unread = msgNo − readMsgNo − own`. */
+export interface UnreadInputs {
+  /** Of the last message in this user's inbox for the conversation. */
+  readonly msgNo: number;
+  readonly readSeq: SequenceId;
+  readonly readMsgNo: number;
+  /** This user's own countable messages after `readSeq`. */
+  readonly own: number;
+  readonly unread: number;
+}
+
+export interface ConversationSummary extends UnreadInputs {
+  readonly conversation: ConversationId;
+  readonly kind: ConversationKind;
+  readonly title: string;
+  /** The other one of a direct conversation, else null. */
+  readonly peer: UserId | null;
+  /** False after a leave or kick: what was seen stays readable. */
+  readonly member: boolean;
+  /** The last entry that this user may see. */
+  readonly gen: Generation;
+  readonly seq: SequenceId;
+  /** When it was sequenced. */
+  readonly lastAt: number;
+}
+
+export interface Connected {
+  readonly t: 'connected';
+  readonly id: number;
+  readonly user: UserId;
+  readonly device: DeviceId;
+  readonly session: string;
+  readonly serverTime: number;
+  readonly ackLevel: AckLevelName;
+  /** Where the user's inbox stands: pushes go on from here. */
+  readonly inbox: { readonly gen: Generation; readonly seq: SequenceId };
+  readonly limits: {
+    readonly frameBytes: number;
+    readonly bodyBytes: number;
+    /** Unanswered sends of one device in one conversation. */
+    readonly sendWindow: number;
+    /** The server closes a socket that sent nothing, not even a ping, for this long. */
+    readonly idleMs: number;
+  };
+}
+
+export interface Ok {
+  readonly t: 'ok';
+  readonly id: number;
+}
+
+export interface Ack {
+  readonly t: 'ack';
+  readonly id: number;
+  readonly conversation: ConversationId;
+  readonly n: number;
+  readonly gen: Generation;
+  readonly seq: SequenceId;
+  readonly msgNo: number;
+  readonly at: number;
+  /** What the commit survives. */
+  readonly level: AckLevelName;
+  /** True when this answers a retry: it is the first one's answer (`msgNo` and `at` are then 0). */
+  readonly duplicate: boolean;
+}
+
+/** `M` is the message itself; a server passes its stored form, `WireEntry`, instead. */
+export interface ConversationDelta<M = Message> {
+  readonly summary: ConversationSummary;
+  readonly messages: readonly M[];
+}
+
+export interface Synced<M = Message> {
+  readonly t: 'synced';
+  readonly id: number;
+  /** The delta does not reach back to the token: `conversations` is a snapshot without messages, page them by `history`. */
+  readonly tooLong: boolean;
+  /** In `tooLong` of a lost generation: which history was lost, by conversation summary's `gen`. */
+  readonly regressed: boolean;
+  readonly conversations: readonly ConversationDelta<M>[];
+  readonly hasMore: boolean;
+  readonly inbox: { readonly gen: Generation; readonly seq: SequenceId };
+  /** Opaque. Keep it together with what this answer held. */
+  readonly token: string;
+}
+
+export interface Page<M = Message> {
+  readonly t: 'page';
+  readonly id: number;
+  readonly conversation: ConversationId;
+  /** Rising by seq when asked forward, falling when asked backward. */
+  readonly messages: readonly M[];
+  readonly hasMore: boolean;
+  /** The conversation's head as far as this user may see it. */
+  readonly head: { readonly gen: Generation; readonly seq: SequenceId };
+}
+
+export interface Conversations {
+  readonly t: 'conversations';
+  readonly id: number;
+  readonly conversations: readonly ConversationSummary[];
+  readonly next: string | null;
+}
+
+export interface MemberInfo {
+  readonly user: UserId;
+  readonly role: Role;
+  readonly readSeq: SequenceId;
+  readonly deliveredSeq: SequenceId;
+}
+
+export interface Members {
+  readonly t: 'members';
+  readonly id: number;
+  readonly conversation: ConversationId;
+  readonly count: number;
+  readonly members: readonly MemberInfo[];
+  readonly next: UserId | null;
+}
+
+export interface Created {
+  readonly t: 'created';
+  readonly id: number;
+  readonly conversation: ConversationId;
+  readonly gen: Generation;
+  readonly seq: SequenceId;
+  /** False when it was there already. */
+  readonly fresh: boolean;
+}
+
+export interface Changed {
+  readonly t: 'changed';
+  readonly id: number;
+  readonly conversation: ConversationId;
+  /** The control entry that tells of it; the head when nothing had to change. */
+  readonly gen: Generation;
+  readonly seq: SequenceId;
+}
+
+export interface ReadDone extends UnreadInputs {
+  readonly t: 'read';
+  readonly id: number;
+  readonly conversation: ConversationId;
+}
+
+export interface Pong {
+  readonly t: 'pong';
+  readonly id: number;
+  readonly serverTime: number;
+}
+
+/** One conversation's part of a push. */
+export type PushItem<M = Message> =
+  | { readonly conversation: ConversationId; readonly messages: readonly M[] }
+  | { readonly conversation: ConversationId; readonly read: Pick<UnreadInputs, 'readSeq' | 'readMsgNo' | 'own'> };
+
+/**
+ * What came into the user's inbox after `prev`, up to `seq`. A device whose own position is not `prev` has missed
+ * something (`prev` above it) or has it already; then it syncs. What this very device sent is left out: it has the ack.
+ */
+export interface Push<M = Message> {
+  readonly t: 'push';
+  readonly gen: Generation;
+  readonly prev: SequenceId;
+  readonly seq: SequenceId;
+  readonly items: readonly PushItem<M>[];
+}
+
+/** Another member's positions moved. Not stored for devices: `members` has the truth. */
+export interface Receipt {
+  readonly t: 'receipt';
+  readonly conversation: ConversationId;
+  readonly user: UserId;
+  readonly readSeq: SequenceId;
+  readonly deliveredSeq: SequenceId;
+}
+
+export interface TypingNotice {
+  readonly t: 'typing';
+  readonly conversation: ConversationId;
+  readonly user: UserId;
+}
+
+/** Something was not pushed to this device, or its inbox began a new generation: it must `sync` now. */
+export interface Resync {
+  readonly t: 'resync';
+  readonly reason: 'slow' | 'moved' | 'regressed';
+}
+
+/** The server is about to go: finish, and reconnect (elsewhere) within `deadlineMs`. */
+export interface Drain {
+  readonly t: 'drain';
+  readonly deadlineMs: number;
+}
+
+/** The refusal of one request, or (without `id`) of a frame that could not be read. */
+export interface ErrorFrame extends FrameError {
+  readonly t: 'error';
+  readonly id?: number;
+}
+
+export type ServerFrame<M = Message> =
+  | Connected
+  | Ok
+  | Ack
+  | Synced<M>
+  | Page<M>
+  | Conversations
+  | Members
+  | Created
+  | Changed
+  | ReadDone
+  | Pong
+  | Push<M>
+  | Receipt
+  | TypingNotice
+  | Resync
+  | Drain
+  | ErrorFrame;
