@@ -8,7 +8,10 @@ type Branded<T, Name extends string> = T & { readonly [brand]: Name };
 export type UserId = Branded<string, 'UserId'>;
 /** One installation of one user's client. Same characters as a {@link UserId}. */
 export type DeviceId = Branded<string, 'DeviceId'>;
-/** Same characters as a {@link UserId}. */
+/**
+ * Same characters as a {@link UserId}; a direct conversation's is its two users, the lesser first, with a `!` between
+ * (which no other id can hold): {@link directConversationId}.
+ */
 export type ConversationId = Branded<string, 'ConversationId'>;
 /** One run of one node's program. */
 export type NodeId = Branded<string, 'NodeId'>;
@@ -37,8 +40,19 @@ function parseName<Name extends string>(what: string, value: unknown): Result<Br
 
 export const parseUserId = (value: unknown): Result<UserId, IdError> => parseName<'UserId'>('a user id', value);
 export const parseDeviceId = (value: unknown): Result<DeviceId, IdError> => parseName<'DeviceId'>('a device id', value);
+const DIRECT_ID = /^[A-Za-z0-9._~@:%+=-]{1,64}![A-Za-z0-9._~@:%+=-]{1,64}$/;
+
 export const parseConversationId = (value: unknown): Result<ConversationId, IdError> =>
-  parseName<'ConversationId'>('a conversation id', value);
+  typeof value === 'string' && DIRECT_ID.test(value)
+    ? ok(value as ConversationId)
+    : parseName<'ConversationId'>('a conversation id', value);
+
+/** The one direct conversation of two users, whichever asks. */
+export function directConversationId(one: UserId, other: UserId): ConversationId {
+  return (one < other ? `${one}!${other}` : `${other}!${one}`) as ConversationId;
+}
+
+export const isDirectConversationId = (conversation: ConversationId): boolean => conversation.includes('!');
 export const parseNodeId = (value: unknown): Result<NodeId, IdError> => parseName<'NodeId'>('a node id', value);
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;

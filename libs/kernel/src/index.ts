@@ -3,7 +3,9 @@ export { ByteReader, ByteWriter, MalformedBytes, fromUtf8, utf8 } from './bytes.
 export { systemClock, systemTimers, type Cancel, type Clock, type Timers } from './clock.ts';
 export { hash32 } from './hash.ts';
 export {
+  directConversationId,
   generation,
+  isDirectConversationId,
   parseConversationId,
   parseDeviceId,
   parseGeneration,

@@ -1,45 +1,67 @@
 import { generation, type Generation } from '@millrace/kernel';
 import type { AckLevel, ClaimAnswer } from './commit.ts';
 
+export interface CommitMark {
+  readonly commitNo: number;
+  readonly commitId: string;
+}
+
 /** What the claiming process itself still remembers of this partition, from having owned it before. */
 export interface OwnerMemory {
-  /** The last commit that was acknowledged to anyone. */
-  readonly acknowledgedCommitNo: number;
-  /** The oldest commit that is still held for a replay; `acknowledgedCommitNo + 1` when none is. */
-  readonly oldestHeldCommitNo: number;
+  /** The last commit whose answer we have. */
+  readonly acknowledged: CommitMark;
+  /** The one whose answer was lost, if any (I5). */
+  readonly pending: CommitMark | null;
   readonly gen: Generation;
+  /** The id of one of our own commits, null when it is no longer held. */
+  idOf(commitNo: number): string | null;
+  /** Whether every commit from this one to the acknowledged one is still held. */
+  holdsFrom(commitNo: number): boolean;
 }
 
 /**
  * What a new owner does before it serves.
  *
- * - `settle`: nothing acknowledged is missing.
- * - `replay`: the store is behind what we acknowledged, and we still hold every commit from `fromCommitNo`.
- * - `new-generation`: acknowledged history was, or may have been, lost and cannot be replayed.
+ * - `resume`: the store stands where our memory stands; the pending commit, if any, is sent again.
+ * - `replay`: the store is behind what we acknowledged, and we hold every commit from `fromCommitNo`.
+ * - `reload`: nothing acknowledged is missing, but what is in memory (if anything) is not what is stored.
+ * - `new-generation`: acknowledged history was, or may have been, lost and cannot be replayed; memory is dropped.
  */
 export type ClaimDecision =
-  | { readonly kind: 'settle'; readonly gen: Generation }
+  | { readonly kind: 'resume'; readonly gen: Generation }
   | { readonly kind: 'replay'; readonly fromCommitNo: number; readonly gen: Generation }
+  | { readonly kind: 'reload'; readonly gen: Generation }
   | { readonly kind: 'new-generation'; readonly gen: Generation; readonly why: string };
 
-/** Whether a crash of the store at that level can have lost what it had acknowledged. */
-const survivesRestart = (level: AckLevel): boolean => level !== 'memory';
+/** Whether what a store of that level acknowledged survives its crash. */
+const survivesCrash = (level: AckLevel): boolean => level !== 'memory';
 
-export function decideClaim(answer: ClaimAnswer, memory: OwnerMemory | null): ClaimDecision {
-  const { found, run } = answer;
-  if (memory !== null) {
-    const next = generation(Math.max(found.gen, memory.gen) + 1);
-    if (found.commitNo >= memory.acknowledgedCommitNo) return { kind: 'settle', gen: found.gen };
-    if (memory.oldestHeldCommitNo <= found.commitNo + 1) {
-      return { kind: 'replay', fromCommitNo: found.commitNo + 1, gen: memory.gen };
-    }
-    return { kind: 'new-generation', gen: next, why: 'the store lost commits older than those held in memory' };
+const sameMark = (found: CommitMark, mark: CommitMark | null): boolean =>
+  mark !== null && found.commitNo === mark.commitNo && found.commitId === mark.commitId;
+
+function decideWithMemory({ found }: ClaimAnswer, memory: OwnerMemory): ClaimDecision {
+  if (sameMark(found, memory.acknowledged) || sameMark(found, memory.pending))
+    return { kind: 'resume', gen: memory.gen };
+  if (found.commitNo > memory.acknowledged.commitNo) return { kind: 'reload', gen: found.gen };
+  if (memory.idOf(found.commitNo) === found.commitId && memory.holdsFrom(found.commitNo + 1)) {
+    return { kind: 'replay', fromCommitNo: found.commitNo + 1, gen: memory.gen };
   }
-  if (found.run === '') return { kind: 'settle', gen: generation(1) };
-  if (found.run === run || found.cleanStop || survivesRestart(found.level)) return { kind: 'settle', gen: found.gen };
+  return {
+    kind: 'new-generation',
+    gen: generation(Math.max(found.gen, memory.gen) + 1),
+    why: `the store went back to commit ${String(found.commitNo)}, and what came after is no longer all in memory`,
+  };
+}
+
+/** @param memory - null for a process that did not own the partition before. */
+export function decideClaim(answer: ClaimAnswer, memory: OwnerMemory | null): ClaimDecision {
+  if (memory !== null) return decideWithMemory(answer, memory);
+  const { found, run } = answer;
+  if (found.gen === 0) return { kind: 'reload', gen: generation(1) };
+  if (found.run === run || found.cleanStop || survivesCrash(found.level)) return { kind: 'reload', gen: found.gen };
   return {
     kind: 'new-generation',
     gen: generation(found.gen + 1),
-    why: `the store was restarted without a clean stop at ack level ${found.level}`,
+    why: `the store was restarted without a clean stop, and at ack level ${found.level} that may have lost commits`,
   };
 }

@@ -1,5 +1,15 @@
-export { decideClaim, type ClaimDecision, type OwnerMemory } from './claim-decision.ts';
+export { decideClaim, type ClaimDecision, type CommitMark, type OwnerMemory } from './claim-decision.ts';
 export type { AckLevel, ActorWrite, ClaimAnswer, ClaimFound, Commit, CommitOutcome } from './commit.ts';
 export { encodeOwnerToken, type OwnerToken } from './owner-token.ts';
 export { partitionOf } from './partition-of.ts';
 export type { ActorRecord, FeedEntry, LeaseAnswer, LeaseStore, PartitionStore, StoreError } from './partition-store.ts';
+export {
+  defaultPartitionLimits,
+  PartitionOwner,
+  type PartitionLimits,
+  type PartitionLog,
+  type PartitionOwnerParts,
+  type Refusal,
+} from './partition-owner.ts';
+export type { Handled, PartitionActor } from './partition-actor.ts';
+export { HeldCommits, type HeldLimits } from './held-commits.ts';

@@ -1,4 +1,4 @@
-import type { PartitionId } from '@millrace/kernel';
+import type { ConversationId, PartitionId, UserId } from '@millrace/kernel';
 import type { Position } from './head.ts';
 
 declare const brand: unique symbol;
@@ -6,6 +6,9 @@ declare const brand: unique symbol;
  * Names one actor and so its Timeline and record: `c:<ConversationId>` or `u:<UserId>`. It decides the partition.
  */
 export type ActorKey = string & { readonly [brand]: 'ActorKey' };
+
+export const conversationKey = (conversation: ConversationId): ActorKey => `c:${conversation}` as ActorKey;
+export const userKey = (user: UserId): ActorKey => `u:${user}` as ActorKey;
 
 /** One stored entry; `data` is opaque to the Timeline. */
 export interface TimelineEntry extends Position {

@@ -1,0 +1,44 @@
+import { LRUCache } from 'lru-cache';
+
+export interface RestingLimits {
+  /** Actors kept in memory while nothing is asked of them. */
+  readonly actorsMax: number;
+  /** The sum of their weights (about one for each member or conversation that they remember). */
+  readonly weightMax: number;
+}
+
+/**
+ * The actors of a node that are in memory with nothing to do. The least recently used ones are forgotten over the
+ * limits: that is passivation, and it loses nothing, because an idle actor equals its record in the store.
+ */
+export class RestingActors<Key extends string, Actor extends { readonly weight: number }> {
+  readonly #cache: LRUCache<Key, Actor>;
+
+  constructor(limits: RestingLimits) {
+    this.#cache = new LRUCache({
+      max: limits.actorsMax,
+      maxSize: limits.weightMax,
+      sizeCalculation: (actor) => actor.weight,
+    });
+  }
+
+  get size(): number {
+    return this.#cache.size;
+  }
+
+  /** Takes an actor out, to work on it. */
+  wake(key: Key): Actor | undefined {
+    const actor = this.#cache.get(key);
+    if (actor !== undefined) this.#cache.delete(key);
+    return actor;
+  }
+
+  rest(key: Key, actor: Actor): void {
+    this.#cache.set(key, actor);
+  }
+
+  /** Forgets every actor that `lost` says is not ours any more. */
+  forget(lost: (key: Key) => boolean): void {
+    for (const key of [...this.#cache.keys()]) if (lost(key)) this.#cache.delete(key);
+  }
+}

@@ -1,0 +1,108 @@
+/**
+ * State that knows what changed since the last commit, so that a refused batch leaves no trace (I2) and a commit
+ * writes just what changed. `settle` makes the changes the new base, `restore` undoes them.
+ */
+export interface Tracked {
+  readonly dirty: boolean;
+  settle(): void;
+  restore(): void;
+}
+
+/** One tracked value. Values are immutable: replace, never mutate. */
+export class TrackedValue<T> implements Tracked {
+  #value: T;
+  #base: T;
+
+  constructor(value: T) {
+    this.#value = value;
+    this.#base = value;
+  }
+
+  get value(): T {
+    return this.#value;
+  }
+
+  set value(next: T) {
+    this.#value = next;
+  }
+
+  /** The value as of the last commit. */
+  get base(): T {
+    return this.#base;
+  }
+
+  get dirty(): boolean {
+    return this.#value !== this.#base;
+  }
+
+  settle(): void {
+    this.#base = this.#value;
+  }
+
+  restore(): void {
+    this.#value = this.#base;
+  }
+}
+
+/** A tracked map. Values are immutable: replace, never mutate. */
+export class TrackedMap<K, V> implements Tracked {
+  readonly #current: Map<K, V>;
+  /** What each key that was changed since the last commit held before; undefined for nothing. */
+  readonly #before = new Map<K, V | undefined>();
+
+  constructor(entries: Iterable<readonly [K, V]> = []) {
+    this.#current = new Map(entries);
+  }
+
+  get size(): number {
+    return this.#current.size;
+  }
+
+  get dirty(): boolean {
+    return this.#before.size > 0;
+  }
+
+  get(key: K): V | undefined {
+    return this.#current.get(key);
+  }
+
+  has(key: K): boolean {
+    return this.#current.has(key);
+  }
+
+  keys(): IterableIterator<K> {
+    return this.#current.keys();
+  }
+
+  entries(): IterableIterator<[K, V]> {
+    return this.#current.entries();
+  }
+
+  set(key: K, value: V): void {
+    if (!this.#before.has(key)) this.#before.set(key, this.#current.get(key));
+    this.#current.set(key, value);
+  }
+
+  delete(key: K): void {
+    if (!this.#current.has(key)) return;
+    if (!this.#before.has(key)) this.#before.set(key, this.#current.get(key));
+    this.#current.delete(key);
+  }
+
+  /** The keys that were touched since the last commit, with what they hold now; undefined for deleted ones. */
+  *changes(): IterableIterator<[K, V | undefined]> {
+    for (const key of this.#before.keys()) yield [key, this.#current.get(key)];
+  }
+
+  settle(): void {
+    this.#before.clear();
+  }
+
+  restore(): void {
+    for (const [key, value] of this.#before) {
+      if (value === undefined) this.#current.delete(key);
+      else this.#current.set(key, value);
+    }
+    this.#before.clear();
+  }
+}

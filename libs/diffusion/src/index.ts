@@ -1,0 +1,10 @@
+export {
+  isOpen,
+  joinedAt,
+  lastVisible,
+  leftAt,
+  sees,
+  visibleRanges,
+  type MembershipInterval,
+  type SeqRange,
+} from './membership-interval.ts';

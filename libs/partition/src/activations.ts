@@ -1,0 +1,133 @@
+import { Mailbox, type RestingActors } from '@millrace/actor';
+import type { ActorKey } from '@millrace/timeline';
+
+/** An actor with something to do. `actor` is null until its record was loaded. */
+export interface Activation<Actor, Mail> {
+  readonly key: ActorKey;
+  readonly mail: Mailbox<Mail>;
+  actor: Actor | null;
+  loading: boolean;
+  isReady: boolean;
+}
+
+export interface Taken<Actor, Mail> {
+  readonly activation: Activation<Actor, Mail>;
+  readonly mail: Mail;
+}
+
+/**
+ * The actors of one partition that have something to do, with their mailboxes. An actor that ran dry goes back to the
+ * node's resting ones.
+ */
+export class Activations<Actor extends { readonly weight: number }, Mail> {
+  readonly #resting: RestingActors<ActorKey, Actor>;
+  readonly #mailboxMax: number;
+  readonly #active = new Map<ActorKey, Activation<Actor, Mail>>();
+  #ready: Activation<Actor, Mail>[] = [];
+  #queued = 0;
+
+  constructor(resting: RestingActors<ActorKey, Actor>, mailboxMax: number) {
+    this.#resting = resting;
+    this.#mailboxMax = mailboxMax;
+  }
+
+  /** Commands waiting in all mailboxes. */
+  get queued(): number {
+    return this.#queued;
+  }
+
+  get hasReady(): boolean {
+    return this.#ready.length > 0;
+  }
+
+  /** @returns the activation that took the mail, or null when its mailbox is full. */
+  offer(key: ActorKey, mail: Mail): Activation<Actor, Mail> | null {
+    let activation = this.#active.get(key);
+    if (activation === undefined) {
+      const actor = this.#resting.wake(key) ?? null;
+      activation = { key, mail: new Mailbox(this.#mailboxMax), actor, loading: false, isReady: false };
+      this.#active.set(key, activation);
+    }
+    if (!activation.mail.offer(mail)) return null;
+    this.#queued += 1;
+    if (activation.actor !== null) this.makeReady(activation);
+    return activation;
+  }
+
+  has(activation: Activation<Actor, Mail>): boolean {
+    return this.#active.get(activation.key) === activation;
+  }
+
+  makeReady(activation: Activation<Actor, Mail>): void {
+    if (activation.isReady) return;
+    activation.isReady = true;
+    this.#ready.push(activation);
+  }
+
+  /** Takes at most `most` commands of ready actors, at most `mostPerActor` of each; who has more goes to the end of the line. */
+  collect(most: number, mostPerActor: number): Taken<Actor, Mail>[] {
+    const taken: Taken<Actor, Mail>[] = [];
+    const line = this.#ready;
+    this.#ready = [];
+    const later: Activation<Actor, Mail>[] = [];
+    let visited = 0;
+    for (const activation of line) {
+      if (taken.length >= most) break;
+      visited += 1;
+      for (let count = Math.min(mostPerActor, most - taken.length); count > 0; count -= 1) {
+        const mail = activation.mail.take();
+        if (mail === undefined) break;
+        taken.push({ activation, mail });
+      }
+      activation.isReady = activation.mail.length > 0;
+      if (activation.isReady) later.push(activation);
+    }
+    this.#ready = visited === line.length ? later : [...line.slice(visited), ...later];
+    this.#queued -= taken.length;
+    return taken;
+  }
+
+  /** Lets an actor rest, unless there is more for it to do. */
+  rest(activation: Activation<Actor, Mail>): void {
+    if (activation.mail.length > 0 || activation.actor === null || !this.has(activation)) return;
+    this.#active.delete(activation.key);
+    this.#resting.rest(activation.key, activation.actor);
+  }
+
+  /** Forgets every actor's state; the mail stays. */
+  dropActors(isOurs: (key: ActorKey) => boolean): void {
+    this.#resting.forget(isOurs);
+    for (const activation of this.#active.values()) {
+      activation.actor = null;
+      activation.isReady = false;
+    }
+    this.#ready = [];
+  }
+
+  /** The activations whose record has to be loaded first; those that have it are made ready. */
+  awaken(): readonly Activation<Actor, Mail>[] {
+    const toLoad: Activation<Actor, Mail>[] = [];
+    for (const activation of this.#active.values()) {
+      if (activation.actor !== null && activation.mail.length > 0) this.makeReady(activation);
+      else if (activation.actor === null && !activation.loading) toLoad.push(activation);
+    }
+    return toLoad;
+  }
+
+  /** Takes an activation out with all its mail. */
+  remove(activation: Activation<Actor, Mail>): readonly Mail[] {
+    this.#active.delete(activation.key);
+    activation.isReady = false;
+    const mails: Mail[] = [];
+    for (let mail = activation.mail.take(); mail !== undefined; mail = activation.mail.take()) mails.push(mail);
+    this.#queued -= mails.length;
+    if (activation.actor !== null) this.#resting.rest(activation.key, activation.actor);
+    return mails;
+  }
+
+  removeAll(): readonly Mail[] {
+    const mails = [...this.#active.values()].flatMap((activation) => this.remove(activation));
+    this.#ready = [];
+    return mails;
+  }
+}

@@ -1,0 +1,26 @@
+import type { ActorWrite } from './commit.ts';
+
+/** What a command came to: the reply leaves, and the effects happen, after the commit and not before (I1). */
+export interface Handled<Reply, Effect> {
+  readonly reply: Reply;
+  readonly effects: readonly Effect[];
+}
+
+/**
+ * The in-memory state and single writer of one conversation or user, as its partition drives it. Does no I/O.
+ */
+export interface PartitionActor<Command, Reply, Effect> {
+  /** About one for each member, device or conversation that it remembers, at least 1. */
+  readonly weight: number;
+  /**
+   * Applies one command to the state. Throws only for a bug of ours; the partition then restores the whole batch
+   * and does it again without that command.
+   */
+  handle(command: Command, nowMs: number): Handled<Reply, Effect>;
+  /** Everything that changed since the last commit, null for nothing. Its entries are in rising seq. */
+  pendingWrite(): ActorWrite | null;
+  /** The pending write is stored. */
+  settle(): void;
+  /** The pending write was refused: back to what is stored (I2). */
+  restore(): void;
+}
