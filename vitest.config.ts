@@ -13,6 +13,8 @@ export default defineConfig({
   plugins: [luaAsText],
   test: {
     include: ['libs/**/*.test.ts', 'apps/**/*.test.ts', 'scripts/**/*.test.ts'],
+    reporters: ['default', './scripts/vitest/summary-reporter.ts'],
+    maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },

@@ -1,6 +1,6 @@
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { err, ok, type Result } from '@millrace/kernel';
+import { err, type Result } from '@millrace/kernel';
 import type { LocalRedisError } from './errors.ts';
 import { findRedisServer, isExecutableFile, redisSearchPath, type RedisServerBinary } from './find-redis-server.ts';
 import { runCommand } from './run-command.ts';
@@ -148,6 +148,6 @@ async function withoutServiceStart<T>(install: () => Promise<T>): Promise<T> {
 async function disableService(root: readonly string[], name: string, searchPath: readonly string[]): Promise<void> {
   const systemctl = programPath('systemctl', searchPath);
   if (systemctl === undefined || !existsSync('/run/systemd/system')) return;
-  const [program = '', ...rest] = [...root, systemctl, 'disable', '--now', name];
+  const [program, ...rest] = [...root, systemctl, 'disable', '--now', name];
   await runCommand(program, rest);
 }

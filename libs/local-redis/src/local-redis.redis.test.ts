@@ -3,8 +3,9 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { callRedis, startRedis, type LocalRedis, type RedisReply, type StartRedisOptions } from './index.ts';
+import { startRedis, type LocalRedis, type StartRedisOptions } from './local-redis.ts';
 import { isAlive } from './process-life.ts';
+import { callRedis, type RedisReply } from './resp.ts';
 
 let root: string;
 let running: LocalRedis[];

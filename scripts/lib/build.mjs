@@ -1,0 +1,107 @@
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { inRoot } from './paths.mjs';
+import { sourceFiles } from './source-files.mjs';
+
+/** What is built from where. An app that has no main yet is left out. */
+const ENTRIES = {
+  server: 'apps/server/src/main.ts',
+  cli: 'apps/cli/src/main.ts',
+  bench: 'apps/bench/src/main.ts',
+  setup: 'scripts/setup.ts',
+};
+
+const DIST = inRoot('dist');
+const STAMP = join(DIST, 'sources.sha256');
+
+/** Changes whenever a source of the build does, also when one is removed. */
+function sourcesFingerprint() {
+  const hash = createHash('sha256');
+  const isInput = (/** @type {string} */ path) =>
+    (/^(apps|libs)\//.test(path) && /\.(ts|lua|json|sql)$/.test(path) && !path.endsWith('.test.ts')) ||
+    /^scripts\/(setup\.ts|lib\/build\.mjs)$/.test(path) ||
+    path === 'package-lock.json';
+  for (const path of sourceFiles().filter(isInput)) {
+    const { size, mtimeMs } = statSync(inRoot(path));
+    hash.update(`${path} ${size} ${mtimeMs}\n`);
+  }
+  return hash.digest('hex');
+}
+
+/**
+ * Workspace packages are bundled from their sources; everything else is imported from node_modules.
+ *
+ * @returns {Map<string, string>} file by import name, subpath exports included
+ */
+function workspaceImports() {
+  const imports = new Map();
+  for (const lib of readdirSync(inRoot('libs'))) {
+    const manifestPath = inRoot('libs', lib, 'package.json');
+    if (!existsSync(manifestPath)) continue;
+    const manifest = JSON.parse(readFileSync(manifestPath, 'utf8'));
+    for (const [subpath, file] of Object.entries(manifest.exports ?? {})) {
+      imports.set(manifest.name + subpath.slice(1), inRoot('libs', lib, String(file)));
+    }
+  }
+  return imports;
+}
+
+async function build() {
+  // Imported only now: the staleness check must not cost the start of a bundler.
+  const esbuild = await import('esbuild');
+  const imports = workspaceImports();
+  const entryPoints = Object.fromEntries(Object.entries(ENTRIES).filter(([, path]) => existsSync(inRoot(path))));
+  const outdir = inRoot(`dist/.next-${process.pid}`);
+  try {
+    await esbuild.build({
+      absWorkingDir: inRoot(),
+      entryPoints,
+      outdir,
+      outExtension: { '.js': '.mjs' },
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      target: 'node20',
+      packages: 'external',
+      loader: { '.lua': 'text', '.sql': 'text' },
+      sourcemap: true,
+      logLevel: 'warning',
+      plugins: [
+        {
+          name: 'workspace-sources',
+          setup({ onResolve }) {
+            onResolve({ filter: /^@millrace\// }, ({ path, importer }) => {
+              const file = imports.get(path);
+              if (file !== undefined) return { path: file };
+              return { errors: [{ text: `${path} is not exported by any lib (imported by ${importer})` }] };
+            });
+          },
+        },
+      ],
+    });
+    // By rename, each at once: another process may be starting from the former ones.
+    for (const file of readdirSync(outdir)) renameSync(join(outdir, file), join(DIST, file));
+  } finally {
+    rmSync(outdir, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Builds dist/ unless it is there and newer than every source. The one place that decides it: start, bench, the tests
+ * and the `millrace` command all ask here.
+ *
+ * @param {{ quiet?: boolean, always?: boolean }} [options]
+ */
+export async function ensureBuilt(options = {}) {
+  // Taken before the build: a file saved while it runs makes the next one build again.
+  const fingerprint = sourcesFingerprint();
+  const isFresh = existsSync(STAMP) && readFileSync(STAMP, 'utf8') === fingerprint;
+  if (isFresh && options.always !== true) return;
+  const startedMs = performance.now();
+  mkdirSync(DIST, { recursive: true });
+  rmSync(STAMP, { force: true });
+  await build();
+  writeFileSync(STAMP, fingerprint);
+  if (options.quiet !== true) console.log(`• built dist/ in ${((performance.now() - startedMs) / 1000).toFixed(1)} s`);
+}

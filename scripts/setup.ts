@@ -1,0 +1,22 @@
+/**
+ * Makes sure that there is a Redis server to start: finds one, or installs it. Prints what it does on stderr and the
+ * path of the server as the one line on stdout.
+ */
+import { describeLocalRedisError, findRedisServer, installRedisServer } from '@millrace/local-redis';
+
+const progress = (line: string): void => {
+  process.stderr.write(`  ${line}\n`);
+};
+
+let server = await findRedisServer();
+if (!server.ok && server.error.code === 'redis_missing') {
+  process.stderr.write('• no Redis on this machine: installing it\n');
+  server = await installRedisServer(progress);
+}
+if (server.ok) {
+  process.stderr.write(`• ${server.value.product} ${server.value.version} at ${server.value.path}\n`);
+  process.stdout.write(`${server.value.path}\n`);
+} else {
+  process.stderr.write(`\n${describeLocalRedisError(server.error)}\n`);
+  process.exitCode = 1;
+}
