@@ -103,6 +103,9 @@ export default tseslint.config(
       '@typescript-eslint/no-unnecessary-condition': ['error', { allowConstantLoopConditions: true }],
       '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
+      '@typescript-eslint/no-invalid-void-type': ['error', { allowAsThisParameter: true }],
+      // `Record<never, never>` is how a command without parameters is written here.
+      '@typescript-eslint/no-generated-empty-object-type': 'off',
       // An adapter in memory implements a port of promises: `async` turns what it throws into a rejection.
       '@typescript-eslint/require-await': 'off',
       eqeqeq: 'error',

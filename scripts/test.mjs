@@ -83,7 +83,7 @@ if (failedStages.length === 0) {
   if (filters.length === 0) {
     // Two cores: these two side by side, and then the tests alone, for they measure time.
     await Promise.all([
-      stage('typecheck', node, [inRoot('scripts/typecheck.mjs')], { capture: true }),
+      stage('typecheck', node, [bin('typescript', 'bin', 'tsc'), '-p', 'tsconfig.json'], { capture: true }),
       stage('lint', node, [inRoot('scripts/lint.mjs')], { capture: true }),
     ]);
   }

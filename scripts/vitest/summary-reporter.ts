@@ -1,17 +1,21 @@
 import { writeFileSync } from 'node:fs';
 import type { Reporter, TestModule } from 'vitest/node';
 
-/** What one run came to. A file that could not be loaded and an error outside of any test are failures, too. */
+/** What one run came to. */
 export interface TestSummary {
   readonly passed: number;
+  /** Tests that failed, files that could not be loaded, hooks that threw, and errors outside of any test. */
   readonly failed: number;
   readonly skipped: number;
+  /** The tests alone among the failures. */
+  readonly failedTests: number;
 }
 
 export function summarise(modules: readonly TestModule[], errorsOutsideTests: number): TestSummary {
   let passed = 0;
   let failed = errorsOutsideTests;
   let skipped = 0;
+  let failedTests = 0;
   for (const module of modules) {
     // Of the module itself and of its `describe`s: an import that throws, a hook that fails.
     failed += module.errors().length;
@@ -19,11 +23,11 @@ export function summarise(modules: readonly TestModule[], errorsOutsideTests: nu
     for (const test of module.children.allTests()) {
       const { state } = test.result();
       if (state === 'passed') passed += 1;
-      else if (state === 'failed') failed += 1;
+      else if (state === 'failed') failedTests += 1;
       else skipped += 1;
     }
   }
-  return { passed, failed, skipped };
+  return { passed, failed: failed + failedTests, skipped, failedTests };
 }
 
 /**
