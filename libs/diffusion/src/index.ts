@@ -3,6 +3,7 @@ export {
   joinedAt,
   lastVisible,
   leftAt,
+  receivedRanges,
   sees,
   visibleRanges,
   type MembershipInterval,

@@ -1,5 +1,6 @@
 export { decideClaim, type ClaimDecision, type CommitMark, type OwnerMemory } from './claim-decision.ts';
 export type { AckLevel, ActorWrite, ClaimAnswer, ClaimFound, Commit, CommitOutcome } from './commit.ts';
+export { commitFault } from './commit-fault.ts';
 export { encodeOwnerToken, type OwnerToken } from './owner-token.ts';
 export { partitionOf } from './partition-of.ts';
 export type { ActorRecord, FeedEntry, LeaseAnswer, LeaseStore, PartitionStore, StoreError } from './partition-store.ts';

@@ -16,6 +16,8 @@ export {
 } from './head.ts';
 export {
   StoreUnavailable,
+  conversationKey,
+  userKey,
   type ActorKey,
   type RangeQuery,
   type TimelineEntry,

@@ -1,0 +1,123 @@
+import { directConversationId, err, ok, type ConversationId, type Random, type Result } from '@millrace/kernel';
+import { frameError, type Ack, type Create, type Created, type FrameError } from '@millrace/protocol';
+import { conversationKey, StoreUnavailable, type TimelineReader } from '@millrace/timeline';
+import type { ActorCalls } from './actor-calls.ts';
+import type { ChatService, Principal } from './chat-service.ts';
+import { history } from './sync/history.ts';
+import { decodeListCursor, encodeListCursor } from './sync/list-cursor.ts';
+import { markRead } from './sync/mark-read.ts';
+import { sync } from './sync/sync.ts';
+
+const MEMBERS_DEFAULT = 200;
+const CONVERSATIONS_DEFAULT = 100;
+
+/** Turns a store that cannot be asked into an answer; anything else is a bug and goes on. */
+async function answered<T>(work: () => Promise<Result<T, FrameError>>): Promise<Result<T, FrameError>> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof StoreUnavailable) return err(frameError('unavailable', error.message));
+    throw error;
+  }
+}
+
+/** Where a `create` goes: a direct conversation is named by its two members, any other by its creator or by us. */
+function createTarget(
+  by: Principal['user'],
+  command: Omit<Create, 't' | 'id'>,
+  random: Random,
+): Result<ConversationId, FrameError> {
+  if (command.kind !== 'direct') return ok(command.conversation ?? (`g-${random.id()}` as ConversationId));
+  const [peer, ...others] = command.members.filter((user) => user !== by);
+  if (peer === undefined || others.length > 0) {
+    return err(frameError('bad_request', 'a direct conversation is created with exactly one other user in members'));
+  }
+  const id = directConversationId(by, peer);
+  if (command.conversation !== undefined && command.conversation !== id) {
+    return err(
+      frameError('bad_request', `a direct conversation has no id of your choosing: leave it out, or give ${id}`),
+    );
+  }
+  return ok(id);
+}
+
+/** The service over the actors: says which actor is asked what, and reads Timelines for what may be seen of them. */
+export function chatOver(calls: ActorCalls, timelines: TimelineReader, random: Random): ChatService {
+  const createAs = async (
+    creator: Principal['user'],
+    command: Omit<Create, 't' | 'id'>,
+  ): Promise<Result<Omit<Created, 't' | 'id'>, FrameError>> => {
+    const target = createTarget(creator, command, random);
+    if (!target.ok) return target;
+    return calls.conversation(target.value, {
+      t: 'create',
+      creator,
+      kind: command.kind,
+      title: command.title ?? '',
+      members: command.members,
+      joinPolicy: command.joinPolicy ?? 'invite',
+      historyPolicy: command.historyPolicy ?? 'all',
+    });
+  };
+  return {
+    publish(by, send, answer) {
+      const key = conversationKey(send.conversation);
+      calls.post(key, { t: 'publish', by, send }, answer as (outcome: Result<unknown, FrameError>) => void, 'client');
+    },
+    create: (by, command) => createAs(by.user, command),
+    join: (by, { conversation }) => calls.conversation(conversation, { t: 'join', user: by.user }),
+    leave: (by, { conversation }) => calls.conversation(conversation, { t: 'leave', user: by.user }),
+    invite: (by, { conversation, users }) => calls.conversation(conversation, { t: 'invite', by: by.user, users }),
+    kick: (by, { conversation, users }) => calls.conversation(conversation, { t: 'kick', by: by.user, users }),
+    setRole: (by, { conversation, user, role }) =>
+      calls.conversation(conversation, { t: 'role', by: by.user, user, role }),
+    read: (by, command) => answered(() => markRead(calls, timelines, by.user, command)),
+    delivered: (by, { conversation, seq }) => calls.conversation(conversation, { t: 'delivered', user: by.user, seq }),
+    typing(by, { conversation }) {
+      calls.post(conversationKey(conversation), { t: 'typing', user: by.user }, () => undefined, 'client');
+    },
+    history: (by, query) => answered(() => history(calls, timelines, by.user, query)),
+    members: (by, { conversation, after, limit }) =>
+      calls.conversation(conversation, {
+        t: 'members',
+        by: by.user,
+        after: after ?? null,
+        limit: limit ?? MEMBERS_DEFAULT,
+      }),
+    async conversations(by, { after, limit }) {
+      const cursor = after === undefined ? ok(null) : decodeListCursor(after);
+      if (!cursor.ok) return cursor;
+      const list = await calls.user(by.user, { t: 'list', after: cursor.value, limit: limit ?? CONVERSATIONS_DEFAULT });
+      if (!list.ok) return list;
+      const { conversations, next } = list.value;
+      return ok({ conversations, next: next === null ? null : encodeListCursor(next) });
+    },
+    sync: (by, query) => answered(() => sync(calls, timelines, by, query)),
+    async attach(user) {
+      const inbox = await calls.user(user, { t: 'inbox' });
+      if (!inbox.ok) return inbox;
+      const { gen, seq } = inbox.value.head;
+      return ok({ gen, seq });
+    },
+    detach() {
+      // Nothing is kept of an attached user on the node that also holds their sockets.
+    },
+    info: (conversation) => calls.conversation(conversation, { t: 'info' }),
+    publishKeyed({ conversation, ...send }) {
+      return calls.conversation(conversation, { t: 'publishKeyed', ...send }) as Promise<
+        Result<Omit<Ack, 't' | 'id'>, FrameError>
+      >;
+    },
+    createFor: createAs,
+    addMembers: (conversation, users) => calls.conversation(conversation, { t: 'invite', by: null, users }),
+    removeMembers: (conversation, users) => calls.conversation(conversation, { t: 'kick', by: null, users }),
+    assignRole: (conversation, user, role) => calls.conversation(conversation, { t: 'role', by: null, user, role }),
+    listMembers: ({ conversation, after, limit }) =>
+      calls.conversation(conversation, {
+        t: 'members',
+        by: null,
+        after: after ?? null,
+        limit: limit ?? MEMBERS_DEFAULT,
+      }),
+  };
+}

@@ -1,0 +1,99 @@
+import type { MembershipInterval } from '@millrace/diffusion';
+import type { Result, SequenceId, UserId } from '@millrace/kernel';
+import type {
+  Ack,
+  Changed,
+  ConversationKind,
+  Create,
+  Created,
+  FrameError,
+  Members,
+  ReadDone,
+  Role,
+  Send,
+  SendableType,
+} from '@millrace/protocol';
+import type { TimelineHead } from '@millrace/timeline';
+import type { ConversationInfo, Principal } from '../chat-service.ts';
+import type { ConversationFacts } from '../effects.ts';
+
+type Content<Frame> = Omit<Frame, 't' | 'id'>;
+
+/** Everything that a conversation can be asked, with what it answers. Queries are commands that change nothing. */
+export interface ConversationCalls {
+  publish: { command: { readonly by: Principal; readonly send: Content<Send> }; reply: Content<Ack> };
+  publishKeyed: {
+    command: {
+      readonly from: UserId;
+      readonly key: string;
+      readonly window: number;
+      readonly type: SendableType;
+      readonly body: string | Uint8Array;
+    };
+    reply: Content<Ack>;
+  };
+  create: {
+    command: { readonly creator: UserId; readonly kind: ConversationKind } & Required<
+      Pick<Create, 'title' | 'members' | 'joinPolicy' | 'historyPolicy'>
+    >;
+    reply: Content<Created>;
+  };
+  /** `by` null: the deployment's backend, which needs no role. */
+  join: { command: { readonly user: UserId }; reply: Content<Changed> };
+  leave: { command: { readonly user: UserId }; reply: Content<Changed> };
+  invite: { command: { readonly by: UserId | null; readonly users: readonly UserId[] }; reply: Content<Changed> };
+  kick: { command: { readonly by: UserId | null; readonly users: readonly UserId[] }; reply: Content<Changed> };
+  role: {
+    command: { readonly by: UserId | null; readonly user: UserId; readonly role: Role };
+    reply: Content<Changed>;
+  };
+  /** What has to be looked up in the Timeline before a read position can move up to `seq`. */
+  readPlan: { command: { readonly user: UserId; readonly seq: SequenceId }; reply: ReadPlan };
+  markRead: {
+    command: { readonly user: UserId; readonly seq: SequenceId; readonly msgNo: number; readonly sentAtRead: number };
+    reply: Content<ReadDone>;
+  };
+  delivered: { command: { readonly user: UserId; readonly seq: SequenceId }; reply: null };
+  typing: { command: { readonly user: UserId }; reply: null };
+  /** `user` null: the deployment's backend, which sees everything. */
+  visible: { command: { readonly user: UserId | null }; reply: Visible };
+  members: {
+    command: { readonly by: UserId | null; readonly after: UserId | null; readonly limit: number };
+    reply: Content<Members>;
+  };
+  info: { command: Record<never, never>; reply: ConversationInfo };
+  /** For diffusion that resumes after a crash: everyone who is or was a member, with their intervals. */
+  audience: { command: Record<never, never>; reply: Audience };
+}
+
+export interface ReadPlan {
+  /** `seq`, but not above what the user may see. */
+  readonly upTo: SequenceId;
+  readonly head: TimelineHead;
+  readonly headMsgNo: number;
+  /** How many the user has sent, and where the last one stands. */
+  readonly sent: number;
+  readonly lastSentSeq: SequenceId;
+  /** The position need not move: this is the answer already. */
+  readonly done: Content<ReadDone> | null;
+}
+
+/** What of the Timeline the asker may see, up to the acknowledged head (I1, I7). */
+export interface Visible {
+  readonly head: TimelineHead;
+  readonly intervals: readonly MembershipInterval[];
+}
+
+export interface Audience {
+  readonly facts: ConversationFacts | null;
+  readonly head: TimelineHead;
+  readonly members: readonly (readonly [UserId, readonly MembershipInterval[]])[];
+}
+
+export type ConversationCallName = keyof ConversationCalls;
+export type ConversationCommand = {
+  [Name in ConversationCallName]: { readonly t: Name } & ConversationCalls[Name]['command'];
+}[ConversationCallName];
+export type ConversationReply<Name extends ConversationCallName> = Result<ConversationCalls[Name]['reply'], FrameError>;
+/** What any command came to. */
+export type AnyConversationReply = Result<ConversationCalls[ConversationCallName]['reply'], FrameError>;

@@ -1,0 +1,88 @@
+import { ok, unreachable } from '@millrace/kernel';
+import type { ActorWrite, Handled, PartitionActor } from '@millrace/partition';
+import type { AckLevelName } from '@millrace/protocol';
+import type { Effect } from '../effects.ts';
+import type { MessagingLimits } from '../limits.ts';
+import type { AnyConversationReply, ConversationCommand } from './commands.ts';
+import { conversationWrite } from './conversation-record.ts';
+import type { ConversationState } from './conversation-state.ts';
+import { create, invite, join, kick, leave, setRole } from './membership.ts';
+import { publish, publishKeyed } from './publish.ts';
+import { audience, info, members, visible } from './queries.ts';
+import { markDelivered, markRead, readPlan, typing } from './receipts.ts';
+
+/**
+ * The single writer of one conversation.
+ *
+ * (C1) Every change is a function of the state and one command; it reads no clock and does no I/O.
+ * (C2) A seq is allocated only together with the entry that carries it, and both are stored or neither (I3).
+ * (C3) Effects name their recipients as of the entry's seq (I7).
+ */
+export class ConversationActor implements PartitionActor<ConversationCommand, AnyConversationReply, Effect> {
+  readonly #state: ConversationState;
+  readonly #level: AckLevelName;
+  readonly #limits: MessagingLimits;
+
+  constructor(state: ConversationState, level: AckLevelName, limits: MessagingLimits) {
+    this.#state = state;
+    this.#level = level;
+    this.#limits = limits;
+  }
+
+  get weight(): number {
+    return 1 + this.#state.members.size + this.#state.counters.size;
+  }
+
+  handle(command: ConversationCommand, nowMs: number): Handled<AnyConversationReply, Effect> {
+    const state = this.#state;
+    const limits = this.#limits;
+    switch (command.t) {
+      case 'publish':
+        return publish(state, command, nowMs, this.#level, limits);
+      case 'publishKeyed':
+        return publishKeyed(state, command, nowMs, this.#level, limits);
+      case 'create':
+        return create(state, command, nowMs, limits);
+      case 'join':
+        return join(state, command, nowMs, limits);
+      case 'leave':
+        return leave(state, command, nowMs);
+      case 'invite':
+        return invite(state, command, nowMs, limits);
+      case 'kick':
+        return kick(state, command, nowMs);
+      case 'role':
+        return setRole(state, command, nowMs);
+      case 'readPlan':
+        return { reply: readPlan(state, command), effects: [] };
+      case 'markRead':
+        return markRead(state, command);
+      case 'delivered':
+        return markDelivered(state, command);
+      case 'typing':
+        return { reply: ok(null), effects: typing(state, command) };
+      case 'visible':
+        return { reply: visible(state, command), effects: [] };
+      case 'members':
+        return { reply: members(state, command), effects: [] };
+      case 'info':
+        return { reply: info(state), effects: [] };
+      case 'audience':
+        return { reply: ok(audience(state)), effects: [] };
+      default:
+        return unreachable(command);
+    }
+  }
+
+  pendingWrite(): ActorWrite | null {
+    return conversationWrite(this.#state);
+  }
+
+  settle(): void {
+    this.#state.settle();
+  }
+
+  restore(): void {
+    this.#state.restore();
+  }
+}

@@ -1,0 +1,133 @@
+import {
+  generation,
+  invariant,
+  fromUtf8,
+  sequenceId,
+  type ConversationId,
+  type Generation,
+  type UserId,
+} from '@millrace/kernel';
+import type { ActorRecord, ActorWrite } from '@millrace/partition';
+import type { Role } from '@millrace/protocol';
+import { conversationKey, emptyHead, inGeneration } from '@millrace/timeline';
+import { ConversationState, type ConversationMeta, type CounterKey, type Member } from './conversation-state.ts';
+import { decodeSendCounter, encodeSendCounter, type SendCounter } from './send-counter.ts';
+
+/*
+ * A conversation's record, version 1. One field each:
+ *   s            JSON {"v":1, …ConversationMeta}
+ *   n            msgNo
+ *   w            "<key window> <keys used in it>"
+ *   m:<user>     JSON [role, readSeq, readMsgNo, sentAtRead, deliveredSeq, [joined, from, to or 0, joined, from, to or 0, …]]
+ *   d:<user>/<device>   a send counter, see send-counter.ts
+ *   k:<key>      "<key window> <seq>"
+ */
+const VERSION = 1;
+type StoredMember = readonly [Role, number, number, number, number, readonly number[]];
+
+const encodeMember = ({ role, readSeq, readMsgNo, sentAtRead, deliveredSeq, intervals }: Member): string =>
+  JSON.stringify([
+    role,
+    readSeq,
+    readMsgNo,
+    sentAtRead,
+    deliveredSeq,
+    intervals.flatMap(({ joined, from, to }) => [joined, from, to ?? 0]),
+  ]);
+
+function decodeMember(text: string): Member {
+  const [role, readSeq, readMsgNo, sentAtRead, deliveredSeq, bounds] = JSON.parse(text) as StoredMember;
+  const intervals = [];
+  for (let index = 0; index + 2 < bounds.length; index += 3) {
+    const [joined = 0, from = 0, to = 0] = bounds.slice(index, index + 3);
+    intervals.push({ joined: sequenceId(joined), from: sequenceId(from), to: to === 0 ? null : sequenceId(to) });
+  }
+  return {
+    role,
+    readMsgNo,
+    sentAtRead,
+    intervals,
+    readSeq: sequenceId(readSeq),
+    deliveredSeq: sequenceId(deliveredSeq),
+  };
+}
+
+function decodeMeta(text: string): ConversationMeta {
+  const { v, ...meta } = JSON.parse(text) as ConversationMeta & { readonly v: number };
+  invariant(v === VERSION, `conversation record version ${String(v)} is newer than this program`);
+  return meta;
+}
+
+const twoNumbers = (text: string): readonly [number, number] => {
+  const [first, second] = text.split(' ');
+  return [Number(first), Number(second)];
+};
+
+/** @param gen - the partition's generation: a Timeline of an older one goes on in it. */
+export function decodeConversation(id: ConversationId, record: ActorRecord, gen: Generation): ConversationState {
+  let meta: ConversationMeta | null = null;
+  let msgNo = 0;
+  let keyWindow = { window: 1, used: 0 };
+  const members: [UserId, Member][] = [];
+  const counters: [CounterKey, SendCounter][] = [];
+  const keys: [string, { window: number; seq: ReturnType<typeof sequenceId> }][] = [];
+  for (const [field, value] of record.fields) {
+    const name = field.slice(2);
+    if (field === 's') meta = decodeMeta(fromUtf8(value));
+    else if (field === 'n') msgNo = Number(fromUtf8(value));
+    else if (field === 'w') {
+      const [window, used] = twoNumbers(fromUtf8(value));
+      keyWindow = { window, used };
+    } else if (field.startsWith('m:')) members.push([name as UserId, decodeMember(fromUtf8(value))]);
+    else if (field.startsWith('d:')) counters.push([name as CounterKey, decodeSendCounter(value)]);
+    else if (field.startsWith('k:')) {
+      const [window, seq] = twoNumbers(fromUtf8(value));
+      keys.push([name, { window, seq: sequenceId(seq) }]);
+    }
+  }
+  const head = record.head ?? emptyHead(gen);
+  const storedAt = record.head ?? { gen: generation(0), seq: sequenceId(0) };
+  return new ConversationState({
+    id,
+    storedAt,
+    head: inGeneration(head, gen),
+    meta,
+    msgNo,
+    keyWindow,
+    members,
+    counters,
+    keys,
+  });
+}
+
+/** What the next commit has to write of the conversation; null for nothing. */
+export function conversationWrite(state: ConversationState): ActorWrite | null {
+  if (!state.dirty) return null;
+  const set: [string, string | Uint8Array][] = [];
+  const unset: string[] = [];
+  if (state.meta.dirty) set.push(['s', JSON.stringify({ v: VERSION, ...state.meta.value })]);
+  if (state.msgNo.dirty) set.push(['n', String(state.msgNo.value)]);
+  if (state.keyWindow.dirty)
+    set.push(['w', `${String(state.keyWindow.value.window)} ${String(state.keyWindow.value.used)}`]);
+  for (const [user, member] of state.members.changes()) {
+    if (member === undefined) unset.push(`m:${user}`);
+    else set.push([`m:${user}`, encodeMember(member)]);
+  }
+  for (const [key, counter] of state.counters.changes()) {
+    if (counter === undefined) unset.push(`d:${key}`);
+    else set.push([`d:${key}`, encodeSendCounter(counter)]);
+  }
+  for (const [key, sent] of state.keys.changes()) {
+    if (sent === undefined) unset.push(`k:${key}`);
+    else set.push([`k:${key}`, `${String(sent.window)} ${String(sent.seq)}`]);
+  }
+  return {
+    actor: conversationKey(state.id),
+    expected: { gen: state.storedAt.gen, seq: state.storedAt.seq },
+    head: state.head.value,
+    entries: [...state.entries],
+    set,
+    unset,
+    trimBefore: null,
+  };
+}

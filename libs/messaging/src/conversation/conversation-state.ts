@@ -1,0 +1,186 @@
+import { TrackedMap, TrackedValue, type Tracked } from '@millrace/actor';
+import { isOpen, type MembershipInterval } from '@millrace/diffusion';
+import {
+  sequenceId,
+  type ConversationId,
+  type DeviceId,
+  type Generation,
+  type SequenceId,
+  type UserId,
+} from '@millrace/kernel';
+import {
+  encodeEntry,
+  WireEntry,
+  type ControlBody,
+  type ConversationKind,
+  type EntryFields,
+  type HistoryPolicy,
+  type JoinPolicy,
+  type Role,
+} from '@millrace/protocol';
+import { advanced, type Position, type TimelineHead } from '@millrace/timeline';
+import type { SendCounter } from './send-counter.ts';
+
+/** What was fixed when the conversation was created. */
+export interface ConversationMeta {
+  readonly kind: ConversationKind;
+  readonly title: string;
+  readonly joinPolicy: JoinPolicy;
+  readonly historyPolicy: HistoryPolicy;
+  readonly createdBy: UserId;
+  /** Wall time, for display. */
+  readonly createdAt: number;
+}
+
+/** One who is or was a member. */
+export interface Member {
+  readonly role: Role;
+  readonly intervals: readonly MembershipInterval[];
+  readonly readSeq: SequenceId;
+  /** `msgNo` at `readSeq`. */
+  readonly readMsgNo: number;
+  /** How many countable messages this member had sent up to `readSeq`. */
+  readonly sentAtRead: number;
+  readonly deliveredSeq: SequenceId;
+}
+
+/** Client message ids of free form are remembered by windows; see `KeyedSend`. */
+export interface KeyWindow {
+  readonly window: number;
+  readonly used: number;
+}
+
+/** A device's counter belongs to `user/device`; what a backend sends as a user counts as one more device. */
+export type CounterKey = string & { readonly counterKey: true };
+export const counterKey = (user: UserId, device: DeviceId | '@api'): CounterKey => `${user}/${device}` as CounterKey;
+
+/**
+ * Everything that a conversation remembers, tracked so that a refused commit leaves no trace.
+ *
+ * `sent(user)` is not stored: every accepted send of a device raised its counter by one, so the counters tell.
+ */
+export class ConversationState {
+  readonly id: ConversationId;
+  readonly meta: TrackedValue<ConversationMeta | null>;
+  readonly head: TrackedValue<TimelineHead>;
+  readonly msgNo: TrackedValue<number>;
+  readonly keyWindow: TrackedValue<KeyWindow>;
+  readonly members: TrackedMap<UserId, Member>;
+  readonly counters: TrackedMap<CounterKey, SendCounter>;
+  readonly keys: TrackedMap<string, { readonly window: number; readonly seq: SequenceId }>;
+  /** What the store holds; its generation may be behind that of `head`. */
+  storedAt: Position;
+  #entries: Uint8Array[] = [];
+  #recipients: readonly UserId[] | null = null;
+  readonly #devices = new Map<string, CounterKey[]>();
+
+  constructor(stored: {
+    readonly id: ConversationId;
+    readonly storedAt: Position;
+    readonly head: TimelineHead;
+    readonly meta: ConversationMeta | null;
+    readonly msgNo: number;
+    readonly keyWindow: KeyWindow;
+    readonly members: Iterable<readonly [UserId, Member]>;
+    readonly counters: Iterable<readonly [CounterKey, SendCounter]>;
+    readonly keys: Iterable<readonly [string, { readonly window: number; readonly seq: SequenceId }]>;
+  }) {
+    this.id = stored.id;
+    this.storedAt = stored.storedAt;
+    this.head = new TrackedValue(stored.head);
+    this.meta = new TrackedValue(stored.meta);
+    this.msgNo = new TrackedValue(stored.msgNo);
+    this.keyWindow = new TrackedValue(stored.keyWindow);
+    this.members = new TrackedMap(stored.members);
+    this.counters = new TrackedMap(stored.counters);
+    this.keys = new TrackedMap(stored.keys);
+    for (const key of this.counters.keys()) this.#noteDevice(key);
+  }
+
+  get entries(): readonly Uint8Array[] {
+    return this.#entries;
+  }
+
+  /** The present members, in a list that stays the same object until the membership changes. */
+  get recipients(): readonly UserId[] {
+    this.#recipients ??= [...this.members.entries()]
+      .filter(([, { intervals }]) => isOpen(intervals))
+      .map(([user]) => user);
+    return this.#recipients;
+  }
+
+  /** The member, if they are one now. */
+  present(user: UserId): Member | null {
+    const member = this.members.get(user);
+    return member !== undefined && isOpen(member.intervals) ? member : null;
+  }
+
+  setMember(user: UserId, member: Member): void {
+    const before = this.members.get(user);
+    if (before === undefined || isOpen(before.intervals) !== isOpen(member.intervals)) this.#recipients = null;
+    this.members.set(user, member);
+  }
+
+  setCounter(key: CounterKey, counter: SendCounter): void {
+    if (!this.counters.has(key)) this.#noteDevice(key);
+    this.counters.set(key, counter);
+  }
+
+  /** How many messages the user has sent here, and the seq of the last one (0 for none). */
+  sent(user: UserId): { readonly count: number; readonly lastSeq: SequenceId } {
+    let count = 0;
+    let lastSeq = 0;
+    for (const key of this.#devices.get(user) ?? []) {
+      const counter = this.counters.get(key);
+      if (counter === undefined) continue;
+      count += counter.last;
+      lastSeq = Math.max(lastSeq, counter.seqs.at(-1) ?? 0);
+    }
+    return { count, lastSeq: sequenceId(lastSeq) };
+  }
+
+  /** Puts one entry at the tail, at the next seq (I3). */
+  append(fields: Omit<EntryFields, 'msgNo' | 'countable'>, countable: boolean): WireEntry {
+    if (countable) this.msgNo.value += 1;
+    this.head.value = advanced(this.head.value, 1);
+    const data = encodeEntry({ ...fields, msgNo: this.msgNo.value, countable });
+    this.#entries.push(data);
+    return new WireEntry(this.head.value.gen, this.head.value.seq, data);
+  }
+
+  appendControl(by: UserId | null, control: ControlBody, nowMs: number): WireEntry {
+    const body = JSON.stringify(control);
+    return this.append({ from: by, deviceTag: 0, n: 0, sentAt: 0, at: nowMs, type: 'control', body }, false);
+  }
+
+  get gen(): Generation {
+    return this.head.value.gen;
+  }
+
+  get #tracked(): readonly Tracked[] {
+    return [this.meta, this.head, this.msgNo, this.keyWindow, this.members, this.counters, this.keys];
+  }
+
+  get dirty(): boolean {
+    return this.#entries.length > 0 || this.#tracked.some(({ dirty }) => dirty);
+  }
+
+  settle(): void {
+    for (const part of this.#tracked) part.settle();
+    this.storedAt = this.head.value;
+    this.#entries = [];
+  }
+
+  restore(): void {
+    for (const part of this.#tracked) part.restore();
+    this.#entries = [];
+    this.#recipients = null;
+  }
+
+  #noteDevice(key: CounterKey): void {
+    const user = key.slice(0, key.indexOf('/'));
+    const keys = this.#devices.get(user);
+    if (keys === undefined) this.#devices.set(user, [key]);
+    else if (!keys.includes(key)) keys.push(key);
+  }
+}

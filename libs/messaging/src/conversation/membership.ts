@@ -1,0 +1,258 @@
+import { isOpen, joinedAt, leftAt } from '@millrace/diffusion';
+import {
+  err,
+  isDirectConversationId,
+  ok,
+  sequenceId,
+  type Result,
+  type SequenceId,
+  type UserId,
+} from '@millrace/kernel';
+import {
+  frameError,
+  type Changed,
+  type ControlBody,
+  type Created,
+  type FrameError,
+  type Role,
+  type WireEntry,
+} from '@millrace/protocol';
+import type { Effect, MembershipChange } from '../effects.ts';
+import type { MessagingLimits } from '../limits.ts';
+import type { ConversationCalls } from './commands.ts';
+import type { ConversationMeta, ConversationState, Member } from './conversation-state.ts';
+import { factsOf } from './facts.ts';
+
+type Outcome<Frame> = {
+  readonly reply: Result<Omit<Frame, 't' | 'id'>, FrameError>;
+  readonly effects: readonly Effect[];
+};
+type ChangedOutcome = Outcome<Changed>;
+
+const refused = (
+  error: FrameError,
+): { readonly reply: Result<never, FrameError>; readonly effects: readonly Effect[] } => ({
+  reply: err(error),
+  effects: [],
+});
+
+const rank: Readonly<Record<Role, number>> = { owner: 2, admin: 1, member: 0 };
+
+function changed(state: ConversationState, effects: readonly Effect[]): ChangedOutcome {
+  const { gen, seq } = state.head.value;
+  return { reply: ok({ conversation: state.id, gen, seq }), effects };
+}
+
+function appendedEffect(
+  state: ConversationState,
+  entry: WireEntry,
+  recipients: readonly UserId[],
+  change: MembershipChange | null,
+  users: readonly UserId[],
+): Effect {
+  const changes = change === null ? null : { change, users: new Set(users) };
+  const { gen, seq } = entry;
+  return { e: 'appended', facts: factsOf(state), gen, from: seq, to: seq, entries: [entry], recipients, changes };
+}
+
+/** A new or returning member from the entry at `seq` on. Their reading begins there. */
+function newMember(
+  state: ConversationState,
+  meta: ConversationMeta,
+  user: UserId,
+  role: Role,
+  seq: SequenceId,
+): Member {
+  const before = state.members.get(user);
+  const from = meta.historyPolicy === 'all' ? sequenceId(1) : seq;
+  return {
+    role,
+    intervals: joinedAt(before?.intervals ?? [], seq, from),
+    readSeq: seq,
+    readMsgNo: state.msgNo.value,
+    sentAtRead: state.sent(user).count,
+    deliveredSeq: before?.deliveredSeq ?? sequenceId(0),
+  };
+}
+
+export function create(
+  state: ConversationState,
+  { creator, kind, title, members, joinPolicy, historyPolicy }: ConversationCalls['create']['command'],
+  nowMs: number,
+  limits: MessagingLimits,
+): Outcome<Created> {
+  const existing = state.meta.value;
+  const { gen, seq } = state.head.value;
+  if (existing !== null) {
+    const isTheirs =
+      kind === 'direct' ? state.members.has(creator) : existing.createdBy === creator && existing.kind === kind;
+    if (!isTheirs) return refused(frameError('conflict', `the conversation id ${state.id} is taken; choose another`));
+    return { reply: ok({ conversation: state.id, gen, seq, fresh: false }), effects: [] };
+  }
+  if ((kind === 'direct') !== isDirectConversationId(state.id)) {
+    return refused(frameError('bad_request', 'an id with `!` belongs to a direct conversation, and only to one'));
+  }
+  const users = [...new Set([creator, ...members])];
+  if (users.length > limits.membersMax) {
+    return refused(frameError('limit_reached', `a conversation has at most ${String(limits.membersMax)} members`));
+  }
+  const meta: ConversationMeta = { kind, title, joinPolicy, historyPolicy, createdBy: creator, createdAt: nowMs };
+  state.meta.value = meta;
+  const control: ControlBody = { control: 'created', kind, title, members: users };
+  const entry = state.appendControl(creator, control, nowMs);
+  for (const user of users) {
+    const role: Role = kind === 'direct' ? 'member' : user === creator ? 'owner' : 'member';
+    state.setMember(user, newMember(state, meta, user, role, entry.seq));
+  }
+  return {
+    reply: ok({ conversation: state.id, gen: entry.gen, seq: entry.seq, fresh: true }),
+    effects: [appendedEffect(state, entry, state.recipients, 'joined', users)],
+  };
+}
+
+/** The conversation's facts if members may come and go in it, else why not. */
+function changeable(state: ConversationState): Result<ConversationMeta, FrameError> {
+  const meta = state.meta.value;
+  if (meta === null) return err(frameError('not_found', `there is no conversation ${state.id}`));
+  if (meta.kind === 'direct') return err(frameError('forbidden', 'the members of a direct conversation are fixed'));
+  return ok(meta);
+}
+
+export function join(
+  state: ConversationState,
+  { user }: ConversationCalls['join']['command'],
+  nowMs: number,
+  limits: MessagingLimits,
+): ChangedOutcome {
+  const meta = changeable(state);
+  if (!meta.ok) return refused(meta.error);
+  if (state.present(user) !== null) return changed(state, []);
+  if (meta.value.joinPolicy !== 'open') return refused(frameError('forbidden', 'one joins here by invitation only'));
+  return admit(state, meta.value, user, [user], nowMs, limits);
+}
+
+export function invite(
+  state: ConversationState,
+  { by, users }: ConversationCalls['invite']['command'],
+  nowMs: number,
+  limits: MessagingLimits,
+): ChangedOutcome {
+  const meta = changeable(state);
+  if (!meta.ok) return refused(meta.error);
+  if (by !== null) {
+    const inviter = state.present(by);
+    if (inviter === null) return refused(frameError('not_member', `${by} is not a member of ${state.id}`));
+    if (meta.value.joinPolicy === 'invite' && inviter.role === 'member') {
+      return refused(frameError('forbidden', 'only the owner and admins invite here'));
+    }
+  }
+  const fresh = [...new Set(users)].filter((user) => state.present(user) === null);
+  return fresh.length === 0 ? changed(state, []) : admit(state, meta.value, by, fresh, nowMs, limits);
+}
+
+function admit(
+  state: ConversationState,
+  meta: ConversationMeta,
+  by: UserId | null,
+  users: readonly UserId[],
+  nowMs: number,
+  limits: MessagingLimits,
+): ChangedOutcome {
+  if (state.recipients.length + users.length > limits.membersMax) {
+    return refused(frameError('limit_reached', `a conversation has at most ${String(limits.membersMax)} members`));
+  }
+  const restless = users.find((user) => (state.members.get(user)?.intervals.length ?? 0) >= limits.intervalsMax);
+  if (restless !== undefined) {
+    return refused(frameError('limit_reached', `${restless} has come and gone here more often than is remembered`));
+  }
+  const entry = state.appendControl(by, { control: 'joined', users }, nowMs);
+  for (const user of users) state.setMember(user, newMember(state, meta, user, 'member', entry.seq));
+  return changed(state, [appendedEffect(state, entry, state.recipients, 'joined', users)]);
+}
+
+export function leave(
+  state: ConversationState,
+  { user }: ConversationCalls['leave']['command'],
+  nowMs: number,
+): ChangedOutcome {
+  const meta = changeable(state);
+  if (!meta.ok) return refused(meta.error);
+  if (state.present(user) === null) return changed(state, []);
+  return dismiss(state, user, 'left', [user], nowMs);
+}
+
+export function kick(
+  state: ConversationState,
+  { by, users }: ConversationCalls['kick']['command'],
+  nowMs: number,
+): ChangedOutcome {
+  const meta = changeable(state);
+  if (!meta.ok) return refused(meta.error);
+  const kicker = by === null ? null : state.present(by);
+  if (by !== null && kicker === null) return refused(frameError('not_member', `${by} is not a member of ${state.id}`));
+  const present = [...new Set(users)].filter((user) => state.present(user) !== null);
+  if (kicker !== null) {
+    const over = present.find((user) => rank[state.present(user)?.role ?? 'member'] >= rank[kicker.role]);
+    if (over !== undefined) return refused(frameError('forbidden', `a ${kicker.role} cannot remove ${over}`));
+  }
+  return present.length === 0 ? changed(state, []) : dismiss(state, by, 'kicked', present, nowMs);
+}
+
+/** Ends memberships. Who goes still sees the entry that tells of it, and is among its recipients (I7). */
+function dismiss(
+  state: ConversationState,
+  by: UserId | null,
+  how: 'left' | 'kicked',
+  users: readonly UserId[],
+  nowMs: number,
+): ChangedOutcome {
+  const recipients = state.recipients;
+  const entry = state.appendControl(by, { control: how, users }, nowMs);
+  for (const user of users) {
+    const member = state.members.get(user);
+    if (member !== undefined && isOpen(member.intervals)) {
+      state.setMember(user, { ...member, role: 'member', intervals: leftAt(member.intervals, entry.seq) });
+    }
+  }
+  const effects: Effect[] = [appendedEffect(state, entry, recipients, 'left', users)];
+  const heir = nextOwner(state);
+  if (heir !== null) effects.push(appointed(state, by, heir, 'owner', nowMs));
+  return changed(state, effects);
+}
+
+/** A conversation with members has an owner: the longest-standing admin, else the longest-standing member. */
+function nextOwner(state: ConversationState): UserId | null {
+  let heir: { readonly user: UserId; readonly role: Role } | null = null;
+  for (const user of state.recipients) {
+    const role = state.present(user)?.role ?? 'member';
+    if (role === 'owner') return null;
+    if (heir === null || rank[role] > rank[heir.role]) heir = { user, role };
+  }
+  return heir?.user ?? null;
+}
+
+function appointed(state: ConversationState, by: UserId | null, user: UserId, role: Role, nowMs: number): Effect {
+  const member = state.members.get(user);
+  if (member !== undefined) state.setMember(user, { ...member, role });
+  const entry = state.appendControl(by, { control: 'role', user, role }, nowMs);
+  return appendedEffect(state, entry, state.recipients, null, []);
+}
+
+export function setRole(
+  state: ConversationState,
+  { by, user, role }: ConversationCalls['role']['command'],
+  nowMs: number,
+): ChangedOutcome {
+  const meta = changeable(state);
+  if (!meta.ok) return refused(meta.error);
+  if (by !== null && state.present(by)?.role !== 'owner')
+    return refused(frameError('forbidden', 'only an owner changes roles'));
+  const member = state.present(user);
+  if (member === null) return refused(frameError('not_member', `${user} is not a member of ${state.id}`));
+  if (member.role === role) return changed(state, []);
+  const owners = state.recipients.filter((other) => state.present(other)?.role === 'owner');
+  if (member.role === 'owner' && owners.length === 1) {
+    return refused(frameError('forbidden', 'the last owner stays: make another member an owner first'));
+  }
+  return changed(state, [appointed(state, by, user, role, nowMs)]);
+}

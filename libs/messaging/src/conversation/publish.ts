@@ -1,0 +1,139 @@
+import { generation, ok, err, sequenceId, type Result, type SequenceId, type UserId } from '@millrace/kernel';
+import { deviceTag, frameError, type Ack, type AckLevelName, type FrameError, type Role } from '@millrace/protocol';
+import { generationOf } from '@millrace/timeline';
+import type { Effect } from '../effects.ts';
+import type { MessagingLimits } from '../limits.ts';
+import type { ConversationCalls } from './commands.ts';
+import { factsOf } from './facts.ts';
+import { counterKey, type ConversationState } from './conversation-state.ts';
+import { counted, judgeCounter, noSends } from './send-counter.ts';
+
+type AckContent = Omit<Ack, 't' | 'id'>;
+type Outcome = { readonly reply: Result<AckContent, FrameError>; readonly effects: readonly Effect[] };
+
+const refused = (error: FrameError): Outcome => ({ reply: err(error), effects: [] });
+
+/** Whether this user may write here now; null when they may. */
+function writeRefusal(state: ConversationState, user: UserId): FrameError | null {
+  if (state.meta.value === null) return frameError('not_found', `there is no conversation ${state.id}`);
+  const role: Role | undefined = state.present(user)?.role;
+  if (role === undefined) return frameError('not_member', `${user} is not a member of ${state.id}`);
+  if (state.meta.value.kind === 'channel' && role === 'member') {
+    return frameError('forbidden', 'in a channel only its owner and admins write');
+  }
+  return null;
+}
+
+function duplicateAck(state: ConversationState, n: number, seq: SequenceId, level: AckLevelName): AckContent {
+  const gen = generationOf(state.head.value, seq) ?? generation(state.gen);
+  return { conversation: state.id, n, gen, seq, msgNo: 0, at: 0, level, duplicate: true };
+}
+
+/** A device's message: deduplicated, authorised, sequenced (I4). */
+export function publish(
+  state: ConversationState,
+  { by, send }: ConversationCalls['publish']['command'],
+  nowMs: number,
+  level: AckLevelName,
+  limits: MessagingLimits,
+): Outcome {
+  const key = counterKey(by.user, by.device);
+  const counter = state.counters.get(key) ?? noSends;
+  const verdict = judgeCounter(counter, send.n);
+  // The first answer stands, whatever has become of the membership since.
+  if (verdict.kind === 'duplicate') return { reply: ok(duplicateAck(state, send.n, verdict.seq, level)), effects: [] };
+  const refusal = writeRefusal(state, by.user);
+  if (refusal !== null) return refused(refusal);
+  if (verdict.kind === 'out_of_order') {
+    const message = `n ${String(send.n)} was sent, but this device's next message here is n ${String(verdict.expected)}`;
+    return refused(frameError('out_of_order', message, { expected: verdict.expected }));
+  }
+  if (verdict.kind === 'expired') {
+    return refused(
+      frameError(
+        'expired',
+        `n ${String(send.n)} is more than ${String(limits.sendWindow)} messages back and is no longer remembered`,
+      ),
+    );
+  }
+  if (send.sentAt < counter.sentAt) {
+    const message = `sentAt ${String(send.sentAt)} is below this device's last one here, ${String(counter.sentAt)}`;
+    return refused(frameError('bad_request', message));
+  }
+  const { type, body, sentAt, n } = send;
+  const tag = deviceTag(by.user, by.device);
+  const entry = state.append({ from: by.user, deviceTag: tag, n, sentAt, at: nowMs, type, body }, true);
+  state.setCounter(key, counted(counter, entry.seq, sentAt, limits.sendWindow));
+  return accepted(state, entry, n, nowMs, level);
+}
+
+/** A backend's message in the name of a user, with a client message id of free form (I4). */
+export function publishKeyed(
+  state: ConversationState,
+  { from, key, window, type, body }: ConversationCalls['publishKeyed']['command'],
+  nowMs: number,
+  level: AckLevelName,
+  limits: MessagingLimits,
+): Outcome {
+  const known = state.keys.get(key);
+  if (known !== undefined) return { reply: ok(duplicateAck(state, 0, known.seq, level)), effects: [] };
+  const refusal = writeRefusal(state, from);
+  if (refusal !== null) return refused(refusal);
+  const current = state.keyWindow.value;
+  if (window < current.window - 1) {
+    const message = `window ${String(window)} is over, keys of it are no longer remembered; the present one is ${String(current.window)}`;
+    return refused(frameError('expired', message));
+  }
+  if (window > current.window) {
+    return refused(
+      frameError(
+        'bad_request',
+        `window ${String(window)} was not issued yet; the present one is ${String(current.window)}`,
+      ),
+    );
+  }
+  const counterOf = counterKey(from, '@api');
+  const counter = state.counters.get(counterOf) ?? noSends;
+  const entry = state.append({ from, deviceTag: 0, n: 0, sentAt: nowMs, at: nowMs, type, body }, true);
+  state.setCounter(counterOf, counted(counter, entry.seq, counter.sentAt, 1));
+  rememberKey(state, key, entry.seq, limits);
+  return accepted(state, entry, 0, nowMs, level);
+}
+
+/** Keys are dropped a window at a time: the present and the previous window are remembered. */
+function rememberKey(state: ConversationState, key: string, seq: SequenceId, limits: MessagingLimits): void {
+  const { window, used } = state.keyWindow.value;
+  state.keys.set(key, { window, seq });
+  if (used + 1 < limits.keysPerWindow) {
+    state.keyWindow.value = { window, used: used + 1 };
+    return;
+  }
+  state.keyWindow.value = { window: window + 1, used: 0 };
+  for (const [old, sent] of [...state.keys.entries()]) if (sent.window < window) state.keys.delete(old);
+}
+
+function accepted(
+  state: ConversationState,
+  entry: ReturnType<ConversationState['append']>,
+  n: number,
+  at: number,
+  level: AckLevelName,
+): Outcome {
+  const { gen, seq } = entry;
+  const msgNo = state.msgNo.value;
+  return {
+    reply: ok({ conversation: state.id, n, gen, seq: sequenceId(seq), msgNo, at, level, duplicate: false }),
+    effects: [
+      {
+        e: 'appended',
+        facts: factsOf(state),
+        gen,
+        from: seq,
+        to: seq,
+        entries: [entry],
+        recipients: state.recipients,
+        changes: null,
+      },
+    ],
+  };
+}

@@ -1,0 +1,81 @@
+import { isOpen, lastVisible } from '@millrace/diffusion';
+import { err, ok, sequenceId, type Result, type UserId } from '@millrace/kernel';
+import { frameError, type FrameError, type ReadDone } from '@millrace/protocol';
+import type { Effect } from '../effects.ts';
+import type { ConversationCalls, ReadPlan } from './commands.ts';
+import type { ConversationState, Member } from './conversation-state.ts';
+
+type Done = Omit<ReadDone, 't' | 'id'>;
+
+const unknownMember = (state: ConversationState, user: UserId): FrameError =>
+  state.meta.value === null
+    ? frameError('not_found', `there is no conversation ${state.id}`)
+    : frameError('not_member', `${user} is not a member of ${state.id}`);
+
+/** The unread count with its inputs, as the conversation knows them. */
+function readDone(state: ConversationState, user: UserId, member: Member): Done {
+  const { readSeq, readMsgNo, sentAtRead } = member;
+  const own = state.sent(user).count - sentAtRead;
+  const msgNo = state.msgNo.value;
+  return { conversation: state.id, msgNo, readSeq, readMsgNo, own, unread: Math.max(0, msgNo - readMsgNo - own) };
+}
+
+export function readPlan(
+  state: ConversationState,
+  { user, seq }: ConversationCalls['readPlan']['command'],
+): Result<ReadPlan, FrameError> {
+  const member = state.members.get(user);
+  if (member === undefined) return err(unknownMember(state, user));
+  const head = state.head.value;
+  const upTo = sequenceId(Math.min(seq, lastVisible(member.intervals, head.seq)));
+  const { count, lastSeq } = state.sent(user);
+  const done = upTo <= member.readSeq ? readDone(state, user, member) : null;
+  return ok({ upTo, head, headMsgNo: state.msgNo.value, sent: count, lastSentSeq: lastSeq, done });
+}
+
+/** Moves a read position, never back. `msgNo` and `sentAtRead` were looked up in the Timeline, which does not change. */
+export function markRead(
+  state: ConversationState,
+  { user, seq, msgNo, sentAtRead }: ConversationCalls['markRead']['command'],
+): { readonly reply: Result<Done, FrameError>; readonly effects: readonly Effect[] } {
+  const member = state.members.get(user);
+  if (member === undefined) return { reply: err(unknownMember(state, user)), effects: [] };
+  if (seq <= member.readSeq) return { reply: ok(readDone(state, user, member)), effects: [] };
+  const deliveredSeq = sequenceId(Math.max(member.deliveredSeq, seq));
+  const moved: Member = { ...member, readSeq: seq, readMsgNo: msgNo, sentAtRead, deliveredSeq };
+  state.setMember(user, moved);
+  const effects: Effect[] = [
+    { e: 'read', conversation: state.id, user, readSeq: seq, readMsgNo: msgNo, sentAtRead },
+    ...receiptEffect(state, user, moved),
+  ];
+  return { reply: ok(readDone(state, user, moved)), effects };
+}
+
+export function markDelivered(
+  state: ConversationState,
+  { user, seq }: ConversationCalls['delivered']['command'],
+): { readonly reply: Result<null, FrameError>; readonly effects: readonly Effect[] } {
+  const member = state.members.get(user);
+  if (member === undefined) return { reply: err(unknownMember(state, user)), effects: [] };
+  const upTo = sequenceId(Math.min(seq, lastVisible(member.intervals, state.head.value.seq)));
+  if (upTo <= member.deliveredSeq) return { reply: ok(null), effects: [] };
+  const moved: Member = { ...member, deliveredSeq: upTo };
+  state.setMember(user, moved);
+  return { reply: ok(null), effects: receiptEffect(state, user, moved) };
+}
+
+function receiptEffect(
+  state: ConversationState,
+  user: UserId,
+  { readSeq, deliveredSeq, intervals }: Member,
+): readonly Effect[] {
+  if (!isOpen(intervals)) return [];
+  const users = state.recipients.filter((other) => other !== user);
+  return [{ e: 'receipt', users, receipt: { conversation: state.id, user, readSeq, deliveredSeq } }];
+}
+
+export function typing(state: ConversationState, { user }: ConversationCalls['typing']['command']): readonly Effect[] {
+  if (state.present(user) === null) return [];
+  const users = state.recipients.filter((other) => other !== user);
+  return [{ e: 'typing', users, notice: { conversation: state.id, user } }];
+}

@@ -1,0 +1,44 @@
+import type { ConversationId, Generation, SequenceId, UserId } from '@millrace/kernel';
+import type { ConversationKind, Receipt, TypingNotice, WireEntry } from '@millrace/protocol';
+import type { UserPush } from './chat-service.ts';
+
+/** What a user's conversation list keeps of a conversation. */
+export interface ConversationFacts {
+  readonly conversation: ConversationId;
+  readonly kind: ConversationKind;
+  readonly title: string;
+}
+
+/** A user's own coming or going, told by the entry that carries it. */
+export type MembershipChange = 'joined' | 'left';
+
+/** Entries `from..to` of one generation now stand in the Timeline; `recipients` are the members as of them (I7). */
+export interface Appended {
+  readonly e: 'appended';
+  readonly facts: ConversationFacts;
+  readonly gen: Generation;
+  readonly from: SequenceId;
+  readonly to: SequenceId;
+  readonly entries: readonly WireEntry[];
+  readonly recipients: readonly UserId[];
+  /** Whose membership the entries change, and how. Null for ordinary messages. */
+  readonly changes: { readonly change: MembershipChange; readonly users: ReadonlySet<UserId> } | null;
+}
+
+/** A member's read position moved; their own devices learn of it through the inbox. */
+export interface ReadMoved {
+  readonly e: 'read';
+  readonly conversation: ConversationId;
+  readonly user: UserId;
+  readonly readSeq: SequenceId;
+  readonly readMsgNo: number;
+  readonly sentAtRead: number;
+}
+
+/** What the actors ask to happen after the commit, and not before (I1). */
+export type Effect =
+  | Appended
+  | ReadMoved
+  | { readonly e: 'inbox'; readonly user: UserId; readonly push: UserPush }
+  | { readonly e: 'receipt'; readonly users: readonly UserId[]; readonly receipt: Omit<Receipt, 't'> }
+  | { readonly e: 'typing'; readonly users: readonly UserId[]; readonly notice: Omit<TypingNotice, 't'> };

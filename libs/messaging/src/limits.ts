@@ -1,0 +1,27 @@
+/** Bounds of the messaging layer (I9). */
+export interface MessagingLimits {
+  /** Members of one conversation at a time. */
+  readonly membersMax: number;
+  /** Times that one user may come and go in one conversation: each leaves a membership interval. */
+  readonly intervalsMax: number;
+  /** Unanswered sends of one device in one conversation, and how many counters are remembered for retries (I4). */
+  readonly sendWindow: number;
+  /** Client message ids of free form in one window; the present and the previous window are remembered. */
+  readonly keysPerWindow: number;
+  /** Entries kept in an inbox; a device further behind gets a snapshot. */
+  readonly inboxEntriesMax: number;
+  /** How long an inbox entry is kept, milliseconds. */
+  readonly inboxAgeMsMax: number;
+  /** Conversations in one user's list. */
+  readonly conversationsMax: number;
+}
+
+export const defaultMessagingLimits: MessagingLimits = {
+  membersMax: 10_000,
+  intervalsMax: 64,
+  sendWindow: 64,
+  keysPerWindow: 512,
+  inboxEntriesMax: 10_000,
+  inboxAgeMsMax: 30 * 24 * 3_600_000,
+  conversationsMax: 20_000,
+};

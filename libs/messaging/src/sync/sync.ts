@@ -1,0 +1,110 @@
+import { err, MalformedBytes, ok, sequenceId, type Result } from '@millrace/kernel';
+import {
+  frameError,
+  type ConversationDelta,
+  type FrameError,
+  type Sync,
+  type Synced,
+  type WireEntry,
+} from '@millrace/protocol';
+import { conversationKey, cursorStatus, userKey, type TimelineHead, type TimelineReader } from '@millrace/timeline';
+import type { ActorCalls } from '../actor-calls.ts';
+import type { Principal } from '../chat-service.ts';
+import { cutDelta, joinPointers, type InboxDelta } from './inbox-delta.ts';
+import { positionsOf, readDense, wireEntry } from './read-messages.ts';
+import { decodeSyncToken, encodeSyncToken, withSeen, type SyncToken } from './sync-token.ts';
+
+type SyncedContent = Omit<Synced<WireEntry>, 't' | 'id'>;
+type Query = Omit<Sync, 't' | 'id'>;
+
+const LIMIT_DEFAULT = 500;
+/** Inbox records looked at for one answer. */
+const RECORDS_MAX = 1_000;
+/** Conversations in the snapshot of a device that is too far behind; the rest are paged by `conversations`. */
+const SNAPSHOT_MAX = 1_000;
+
+/** Answers what a device has missed, from where its token says that it is. */
+export async function sync(
+  calls: ActorCalls,
+  timelines: TimelineReader,
+  by: Principal,
+  query: Query,
+): Promise<Result<SyncedContent, FrameError>> {
+  const inbox = await calls.user(by.user, { t: 'inbox' });
+  if (!inbox.ok) return inbox;
+  const { head, oldest } = inbox.value;
+  if (query.token === undefined) return snapshot(calls, by, head, false);
+  const decoded = decodeSyncToken(by.user, query.token);
+  if (!decoded.ok) return decoded;
+  const token = withSeen(decoded.value, query.seen);
+  if (cursorStatus(head, query.seen ?? token.position).kind === 'regressed') return snapshot(calls, by, head, true);
+  if (cursorStatus(head, token.position).kind === 'regressed') return snapshot(calls, by, head, true);
+  if (token.position.seq + 1 < oldest) return snapshot(calls, by, head, false);
+  const from = sequenceId(token.position.seq + 1);
+  const to = sequenceId(Math.min(head.seq, from + RECORDS_MAX - 1));
+  const at = { partition: calls.partitionOf(userKey(by.user)), actor: userKey(by.user) };
+  const records = from > to ? [] : await readDense(timelines, at, positionsOf(head, { from, to }), 'forward');
+  let delta: InboxDelta;
+  try {
+    delta = cutDelta(token, records, query.limit ?? LIMIT_DEFAULT);
+  } catch (error) {
+    if (!(error instanceof MalformedBytes)) throw error;
+    return err(frameError('bad_request', 'this is no sync token of this user: sync without one'));
+  }
+  return answer(calls, timelines, by, delta, head, !delta.complete || to < head.seq);
+}
+
+async function answer(
+  calls: ActorCalls,
+  timelines: TimelineReader,
+  by: Principal,
+  delta: InboxDelta,
+  head: TimelineHead,
+  hasMore: boolean,
+): Promise<Result<SyncedContent, FrameError>> {
+  const found = await calls.user(by.user, { t: 'summaries', slots: delta.slots });
+  if (!found.ok) return found;
+  const ranges = joinPointers(delta.pointers);
+  const conversations = await Promise.all(
+    delta.slots.map(async (slot): Promise<ConversationDelta<WireEntry> | null> => {
+      const summary = found.value.get(slot);
+      if (summary === undefined) return null;
+      const actor = conversationKey(summary.conversation);
+      const at = { partition: calls.partitionOf(actor), actor };
+      const pages = await Promise.all(
+        (ranges.get(slot) ?? []).map((range) => readDense(timelines, at, range, 'forward')),
+      );
+      return { summary, messages: pages.flat().map(wireEntry) };
+    }),
+  );
+  return ok({
+    tooLong: false,
+    regressed: false,
+    conversations: conversations.filter((conversation) => conversation !== null),
+    hasMore,
+    inbox: { gen: head.gen, seq: hasMore ? delta.next.position.seq : head.seq },
+    token: encodeSyncToken(by.user, hasMore ? delta.next : upToDate(head)),
+  });
+}
+
+const upToDate = (head: TimelineHead): SyncToken => ({ position: { gen: head.gen, seq: head.seq }, offset: 0 });
+
+/** For a device that is new, too far behind, or holds what was lost: where every conversation stands, without messages. */
+async function snapshot(
+  calls: ActorCalls,
+  by: Principal,
+  head: TimelineHead,
+  regressed: boolean,
+): Promise<Result<SyncedContent, FrameError>> {
+  // Asked after the inbox: what comes in between is in the list already, and delivered once more behind the token.
+  const list = await calls.user(by.user, { t: 'list', after: null, limit: SNAPSHOT_MAX });
+  if (!list.ok) return list;
+  return ok({
+    tooLong: true,
+    regressed,
+    conversations: list.value.conversations.map((summary) => ({ summary, messages: [] })),
+    hasMore: false,
+    inbox: { gen: head.gen, seq: head.seq },
+    token: encodeSyncToken(by.user, upToDate(head)),
+  });
+}

@@ -1,0 +1,45 @@
+import type { ConversationId, Generation, Result, SequenceId } from '@millrace/kernel';
+import type { Conversations, ConversationSummary, FrameError, WireEntry } from '@millrace/protocol';
+import type { TimelineHead } from '@millrace/timeline';
+import type { ConversationFacts, MembershipChange } from '../effects.ts';
+
+/** What diffusion brings to a user. Entries are consecutive, of one generation, in rising seq. */
+export type Delivery =
+  | {
+      readonly d: 'messages';
+      readonly facts: ConversationFacts;
+      readonly gen: Generation;
+      readonly entries: readonly WireEntry[];
+      /** This user's own coming or going, which the last of the entries tells. */
+      readonly change: MembershipChange | null;
+    }
+  | {
+      readonly d: 'read';
+      readonly conversation: ConversationId;
+      readonly readSeq: SequenceId;
+      readonly readMsgNo: number;
+      readonly sentAtRead: number;
+    };
+
+export interface UserCalls {
+  deliver: { command: { readonly items: readonly Delivery[] }; reply: null };
+  /** Where the inbox stands. `oldest` is the first entry that was not trimmed. */
+  inbox: { command: Record<never, never>; reply: { readonly head: TimelineHead; readonly oldest: SequenceId } };
+  /** Which conversations the slots of inbox records stand for, as the list has them now. */
+  summaries: { command: { readonly slots: readonly number[] }; reply: ReadonlyMap<number, ConversationSummary> };
+  list: {
+    command: { readonly after: ListCursor | null; readonly limit: number };
+    reply: Omit<Conversations, 't' | 'id' | 'next'> & { readonly next: ListCursor | null };
+  };
+}
+
+/** The last conversation of a page: the list is in falling order of last activity, then of slot. */
+export interface ListCursor {
+  readonly lastAt: number;
+  readonly slot: number;
+}
+
+export type UserCallName = keyof UserCalls;
+export type UserCommand = { [Name in UserCallName]: { readonly t: Name } & UserCalls[Name]['command'] }[UserCallName];
+export type UserReply<Name extends UserCallName> = Result<UserCalls[Name]['reply'], FrameError>;
+export type AnyUserReply = Result<UserCalls[UserCallName]['reply'], FrameError>;

@@ -1,0 +1,64 @@
+import {
+  ByteReader,
+  ByteWriter,
+  generation,
+  MalformedBytes,
+  sequenceId,
+  type Generation,
+  type SequenceId,
+} from '@millrace/kernel';
+
+/**
+ * One inbox record (I6). A conversation is named by its slot in the user's own list, so that a record stays small.
+ * Layout: `u8 kind` then varints: kind 1 a pointer `slot · gen · from · count`, kind 2 a read position
+ * `slot · readSeq · readMsgNo · sentAtRead`.
+ */
+export type InboxEntry =
+  | {
+      readonly kind: 'messages';
+      readonly slot: number;
+      readonly gen: Generation;
+      readonly from: SequenceId;
+      readonly to: SequenceId;
+    }
+  | {
+      readonly kind: 'read';
+      readonly slot: number;
+      readonly readSeq: SequenceId;
+      readonly readMsgNo: number;
+      readonly sentAtRead: number;
+    };
+
+export function encodeInboxEntry(entry: InboxEntry): Uint8Array {
+  const writer = new ByteWriter(24);
+  if (entry.kind === 'messages') {
+    writer
+      .u8(1)
+      .varint(entry.slot)
+      .varint(entry.gen)
+      .varint(entry.from)
+      .varint(entry.to - entry.from + 1);
+  } else {
+    writer.u8(2).varint(entry.slot).varint(entry.readSeq).varint(entry.readMsgNo).varint(entry.sentAtRead);
+  }
+  return writer.finish();
+}
+
+/** @throws MalformedBytes when the bytes are no inbox record of a kind that this program knows. */
+export function decodeInboxEntry(bytes: Uint8Array): InboxEntry {
+  const reader = new ByteReader(bytes);
+  const kind = reader.u8();
+  const slot = reader.varint();
+  if (kind === 1) {
+    const gen = generation(reader.varint());
+    const from = reader.varint();
+    const count = reader.varint();
+    return { kind: 'messages', slot, gen, from: sequenceId(from), to: sequenceId(from + count - 1) };
+  }
+  if (kind === 2) {
+    const readSeq = sequenceId(reader.varint());
+    const readMsgNo = reader.varint();
+    return { kind: 'read', slot, readSeq, readMsgNo, sentAtRead: reader.varint() };
+  }
+  throw new MalformedBytes(`inbox record kind ${String(kind)} is not known`);
+}

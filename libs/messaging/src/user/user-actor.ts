@@ -1,0 +1,58 @@
+import { ok, unreachable } from '@millrace/kernel';
+import type { ActorWrite, Handled, PartitionActor } from '@millrace/partition';
+import type { Effect } from '../effects.ts';
+import type { MessagingLimits } from '../limits.ts';
+import type { AnyUserReply, UserCommand } from './commands.ts';
+import { listConversations, summaries } from './conversation-list.ts';
+import { deliver } from './deliver.ts';
+import { userWrite } from './user-record.ts';
+import type { UserState } from './user-state.ts';
+
+/**
+ * The single writer of one user's inbox and conversation list.
+ *
+ * (U1) An entry of a conversation comes into the inbox once: the watermark moves in the same commit (I6).
+ * (U2) Inbox seqs are dense, so that a device sees from two of them whether it missed anything (I3).
+ * (U3) A push leaves after the commit of the inbox entries that it shows (I1).
+ */
+export class UserActor implements PartitionActor<UserCommand, AnyUserReply, Effect> {
+  readonly #state: UserState;
+  readonly #limits: MessagingLimits;
+
+  constructor(state: UserState, limits: MessagingLimits) {
+    this.#state = state;
+    this.#limits = limits;
+  }
+
+  get weight(): number {
+    return 1 + this.#state.listed.size;
+  }
+
+  handle(command: UserCommand, nowMs: number): Handled<AnyUserReply, Effect> {
+    const state = this.#state;
+    switch (command.t) {
+      case 'deliver':
+        return { reply: ok(null), effects: deliver(state, command.items, nowMs, this.#limits) };
+      case 'inbox':
+        return { reply: ok({ head: state.head.value, oldest: state.inbox.value.oldest }), effects: [] };
+      case 'summaries':
+        return { reply: ok(summaries(state, command.slots)), effects: [] };
+      case 'list':
+        return { reply: ok(listConversations(state, command.after, command.limit)), effects: [] };
+      default:
+        return unreachable(command);
+    }
+  }
+
+  pendingWrite(): ActorWrite | null {
+    return userWrite(this.#state);
+  }
+
+  settle(): void {
+    this.#state.settle();
+  }
+
+  restore(): void {
+    this.#state.restore();
+  }
+}

@@ -1,0 +1,95 @@
+import {
+  fromUtf8,
+  generation,
+  invariant,
+  sequenceId,
+  type ConversationId,
+  type Generation,
+  type UserId,
+} from '@millrace/kernel';
+import type { ActorRecord, ActorWrite } from '@millrace/partition';
+import type { ConversationKind } from '@millrace/protocol';
+import { emptyHead, generationOf, inGeneration, userKey, type Position, type TimelineHead } from '@millrace/timeline';
+import { newInbox, UserState, type InboxMeta, type ListedConversation, type Progress } from './user-state.ts';
+
+/*
+ * A user's record, version 1. One field each:
+ *   s        JSON {"v":1, "oldest", "nextSlot", "days": [[at, seq], …]}
+ *   i:<conversation>   JSON [slot, kind, title]
+ *   p:<slot>           "gen seq msgNo sent readSeq readMsgNo sentAtRead lastAt member(0|1)"
+ */
+const VERSION = 1;
+
+const encodeProgress = (at: Progress): string =>
+  [at.gen, at.seq, at.msgNo, at.sent, at.readSeq, at.readMsgNo, at.sentAtRead, at.lastAt, at.member ? 1 : 0].join(' ');
+
+function decodeProgress(text: string): Progress {
+  const [gen, seq, msgNo, sent, readSeq, readMsgNo, sentAtRead, lastAt, member] = text.split(' ').map(Number);
+  return {
+    gen: generation(gen ?? 0),
+    seq: sequenceId(seq ?? 0),
+    msgNo: msgNo ?? 0,
+    sent: sent ?? 0,
+    readSeq: sequenceId(readSeq ?? 0),
+    readMsgNo: readMsgNo ?? 0,
+    sentAtRead: sentAtRead ?? 0,
+    lastAt: lastAt ?? 0,
+    member: member === 1,
+  };
+}
+
+function decodeInbox(text: string): InboxMeta {
+  const { v, oldest, nextSlot, days } = JSON.parse(text) as InboxMeta & { readonly v: number };
+  invariant(v === VERSION, `user record version ${String(v)} is newer than this program`);
+  return { oldest: sequenceId(oldest), nextSlot, days };
+}
+
+/** @param gen - the partition's generation: an inbox of an older one goes on in it. */
+export function decodeUser(id: UserId, record: ActorRecord, gen: Generation): UserState {
+  let inbox = newInbox;
+  const listed: [ConversationId, ListedConversation][] = [];
+  const progress: [number, Progress][] = [];
+  for (const [field, value] of record.fields) {
+    const text = fromUtf8(value);
+    if (field === 's') inbox = decodeInbox(text);
+    else if (field.startsWith('i:')) {
+      const [slot, kind, title] = JSON.parse(text) as [number, ConversationKind, string];
+      listed.push([field.slice(2) as ConversationId, { slot, kind, title }]);
+    } else if (field.startsWith('p:')) progress.push([Number(field.slice(2)), decodeProgress(text)]);
+  }
+  const storedAt: Position = record.head ?? { gen: generation(0), seq: sequenceId(0) };
+  const head = inGeneration(record.head ?? emptyHead(gen), gen);
+  return new UserState({ id, storedAt, head, inbox, listed, progress });
+}
+
+/** The position of the first entry that stays, for the trim; null when it is not known to be stored. */
+function trimPosition(head: TimelineHead, inbox: InboxMeta): Position | null {
+  const gen = generationOf(head, inbox.oldest);
+  return gen === null ? null : { gen, seq: inbox.oldest };
+}
+
+/** What the next commit has to write of the user; null for nothing. */
+export function userWrite(state: UserState): ActorWrite | null {
+  if (!state.dirty) return null;
+  const set: [string, string][] = [];
+  const unset: string[] = [];
+  const inbox = state.inbox.value;
+  if (state.inbox.dirty) set.push(['s', JSON.stringify({ v: VERSION, ...inbox })]);
+  for (const [conversation, listed] of state.listed.changes()) {
+    if (listed === undefined) unset.push(`i:${conversation}`);
+    else set.push([`i:${conversation}`, JSON.stringify([listed.slot, listed.kind, listed.title])]);
+  }
+  for (const [slot, progress] of state.progress.changes()) {
+    if (progress === undefined) unset.push(`p:${String(slot)}`);
+    else set.push([`p:${String(slot)}`, encodeProgress(progress)]);
+  }
+  return {
+    actor: userKey(state.id),
+    expected: { gen: state.storedAt.gen, seq: state.storedAt.seq },
+    head: state.head.value,
+    entries: [...state.entries],
+    set,
+    unset,
+    trimBefore: inbox.oldest === state.inbox.base.oldest ? null : trimPosition(state.head.value, inbox),
+  };
+}

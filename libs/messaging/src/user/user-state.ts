@@ -1,0 +1,143 @@
+import { TrackedMap, TrackedValue, type Tracked } from '@millrace/actor';
+import { sequenceId, type ConversationId, type SequenceId, type UserId } from '@millrace/kernel';
+import type { ConversationKind } from '@millrace/protocol';
+import { advanced, type Position, type TimelineHead } from '@millrace/timeline';
+import { encodeInboxEntry, type InboxEntry } from './inbox-entry.ts';
+
+/** What does not change of a conversation in a user's list. */
+export interface ListedConversation {
+  /** A small number that stands for the conversation in this user's inbox records. From 1. */
+  readonly slot: number;
+  readonly kind: ConversationKind;
+  readonly title: string;
+}
+
+/**
+ * How far this user is in one conversation. `gen` and `seq` are the watermark `applied[conversation]` (I6): what is
+ * at or before it is in the inbox already.
+ */
+export interface Progress extends Position {
+  readonly msgNo: number;
+  /** The user's own countable messages up to `seq`. */
+  readonly sent: number;
+  readonly readSeq: SequenceId;
+  readonly readMsgNo: number;
+  readonly sentAtRead: number;
+  /** When the last entry was sequenced. Wall time, for display and the order of the list. */
+  readonly lastAt: number;
+  readonly member: boolean;
+}
+
+/** What the inbox as a whole remembers beside its entries. */
+export interface InboxMeta {
+  /** Entries below were trimmed. */
+  readonly oldest: SequenceId;
+  readonly nextSlot: number;
+  /** The first inbox seq of each day that had any, oldest first: what trimming by age goes by. */
+  readonly days: readonly (readonly [atMs: number, seq: number])[];
+}
+
+export const newInbox: InboxMeta = { oldest: sequenceId(1), nextSlot: 1, days: [] };
+
+export interface UserLimits {
+  readonly inboxEntriesMax: number;
+  readonly inboxAgeMsMax: number;
+}
+
+const DAY_MS = 24 * 3_600_000;
+/** Trimming waits until this share of the bound is over it, so that it is rare. */
+const TRIM_SLACK = 0.1;
+
+/** Everything that Millrace remembers of one user, tracked so that a refused commit leaves no trace. */
+export class UserState {
+  readonly id: UserId;
+  readonly head: TrackedValue<TimelineHead>;
+  readonly inbox: TrackedValue<InboxMeta>;
+  readonly listed: TrackedMap<ConversationId, ListedConversation>;
+  readonly progress: TrackedMap<number, Progress>;
+  storedAt: Position;
+  #entries: Uint8Array[] = [];
+  #bySlot: Map<number, ConversationId>;
+
+  constructor(stored: {
+    readonly id: UserId;
+    readonly storedAt: Position;
+    readonly head: TimelineHead;
+    readonly inbox: InboxMeta;
+    readonly listed: Iterable<readonly [ConversationId, ListedConversation]>;
+    readonly progress: Iterable<readonly [number, Progress]>;
+  }) {
+    this.id = stored.id;
+    this.storedAt = stored.storedAt;
+    this.head = new TrackedValue(stored.head);
+    this.inbox = new TrackedValue(stored.inbox);
+    this.listed = new TrackedMap(stored.listed);
+    this.progress = new TrackedMap(stored.progress);
+    this.#bySlot = new Map([...this.listed.entries()].map(([conversation, { slot }]) => [slot, conversation]));
+  }
+
+  get entries(): readonly Uint8Array[] {
+    return this.#entries;
+  }
+
+  conversationAt(slot: number): ConversationId | undefined {
+    return this.#bySlot.get(slot);
+  }
+
+  /** Lists a conversation under a slot of its own, or updates what is listed. */
+  list(conversation: ConversationId, kind: ConversationKind, title: string): ListedConversation {
+    const known = this.listed.get(conversation);
+    if (known !== undefined && known.kind === kind && known.title === title) return known;
+    const slot = known?.slot ?? this.inbox.value.nextSlot;
+    if (known === undefined) this.inbox.value = { ...this.inbox.value, nextSlot: slot + 1 };
+    const entry: ListedConversation = { slot, kind, title };
+    this.listed.set(conversation, entry);
+    this.#bySlot.set(slot, conversation);
+    return entry;
+  }
+
+  append(entry: InboxEntry, nowMs: number): void {
+    this.head.value = advanced(this.head.value, 1);
+    this.#entries.push(encodeInboxEntry(entry));
+    const { days } = this.inbox.value;
+    const day = nowMs - (nowMs % DAY_MS);
+    if (day > (days.at(-1)?.[0] ?? 0)) {
+      this.inbox.value = { ...this.inbox.value, days: [...days, [day, this.head.value.seq]] };
+    }
+  }
+
+  /** Moves `oldest` when the inbox is over its bounds. @returns whether it did. */
+  trim(nowMs: number, limits: UserLimits): boolean {
+    const { oldest, days } = this.inbox.value;
+    const { seq } = this.head.value;
+    const tooMany = seq - oldest + 1 > limits.inboxEntriesMax * (1 + TRIM_SLACK);
+    const byLength = tooMany ? seq - limits.inboxEntriesMax + 1 : oldest;
+    // Everything before the first day that is still within the age is older than it.
+    const young = days.findIndex(([atMs]) => atMs + DAY_MS >= nowMs - limits.inboxAgeMsMax);
+    const byAge = young > 0 ? (days[young]?.[1] ?? oldest) : oldest;
+    const next = Math.max(oldest, byLength, byAge);
+    if (next === oldest) return false;
+    this.inbox.value = { ...this.inbox.value, oldest: sequenceId(next), days: days.slice(Math.max(0, young)) };
+    return true;
+  }
+
+  get #tracked(): readonly Tracked[] {
+    return [this.head, this.inbox, this.listed, this.progress];
+  }
+
+  get dirty(): boolean {
+    return this.#entries.length > 0 || this.#tracked.some(({ dirty }) => dirty);
+  }
+
+  settle(): void {
+    for (const part of this.#tracked) part.settle();
+    this.storedAt = this.head.value;
+    this.#entries = [];
+  }
+
+  restore(): void {
+    for (const part of this.#tracked) part.restore();
+    this.#entries = [];
+    this.#bySlot = new Map([...this.listed.entries()].map(([conversation, { slot }]) => [slot, conversation]));
+  }
+}
