@@ -33,6 +33,7 @@ const LAYERS = {
   gateway: ['kernel', 'protocol', 'messaging'],
   'http-api': ['kernel', 'protocol', 'messaging'],
   client: ['kernel', 'protocol'],
+  'raw-client': ['kernel', 'protocol'],
   'local-redis': ['kernel'],
 };
 const LIBS = Object.keys(LAYERS);

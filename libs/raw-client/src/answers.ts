@@ -1,0 +1,48 @@
+import type {
+  Ack,
+  Changed,
+  ClientRequest,
+  Connected,
+  Conversations,
+  Created,
+  Drain,
+  ErrorFrame,
+  Members,
+  Ok,
+  Page,
+  Pong,
+  Push,
+  ReadDone,
+  Receipt,
+  Resync,
+  Synced,
+  TypingNotice,
+} from '@millrace/protocol';
+
+/** Which frame answers which request, unless `error` does. */
+interface Answers {
+  connect: Connected;
+  refresh: Ok;
+  send: Ack;
+  sync: Synced;
+  history: Page;
+  conversations: Conversations;
+  members: Members;
+  create: Created;
+  join: Changed;
+  leave: Changed;
+  invite: Changed;
+  kick: Changed;
+  role: Changed;
+  read: ReadDone;
+  delivered: Ok;
+  ping: Pong;
+}
+
+/** A request without its number, which the session chooses. */
+export type RequestContent = ClientRequest extends infer Frame ? (Frame extends unknown ? Omit<Frame, 'id'> : never) : never;
+
+export type AnswerTo<Request extends RequestContent> = Answers[Request['t']];
+
+/** What a server says of its own accord; an `error` among them answers a frame that it could not read. */
+export type UnaskedFrame = Push | Receipt | TypingNotice | Resync | Drain | ErrorFrame;
