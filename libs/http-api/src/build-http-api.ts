@@ -1,0 +1,206 @@
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { invariant, ok, type Clock, type Result } from '@millrace/kernel';
+import { frameError, type FrameError } from '@millrace/protocol';
+import type { Registry } from 'prom-client';
+import { allows, findApiKey, type ApiKey, type Scope } from './api-keys.ts';
+import { conversationOperations } from './conversation-operations.ts';
+import type { HttpApiConfig } from './http-api-config.ts';
+import { refusalOfThrown, retryAfterSeconds, statusOf, type ErrorBody } from './http-error.ts';
+import { HttpMetrics } from './http-metrics.ts';
+import { IpRateLimit } from './ip-rate-limit.ts';
+import type { Operation } from './operation.ts';
+import type { BackendChat, HttpApiLog, Readiness, SessionControl, SocketEndpoint } from './ports.ts';
+import { answerBrokenRequest } from './broken-request.ts';
+import { serviceOperations } from './service-operations.ts';
+import { userOperations } from './user-operations.ts';
+
+export interface HttpApiParts {
+  readonly config: HttpApiConfig;
+  readonly keys: readonly ApiKey[];
+  readonly chat: BackendChat;
+  readonly sessions: SessionControl;
+  readonly endpoint: SocketEndpoint;
+  readonly readiness: () => Promise<Readiness>;
+  /** What `/metrics` shows; the API adds its own. */
+  readonly metrics: Registry;
+  readonly clock: Clock;
+  readonly log: HttpApiLog;
+}
+
+/** The API without a socket; `isDraining` is asked before each request. */
+export interface BuiltHttpApi {
+  readonly app: FastifyInstance;
+  readonly operations: readonly Operation[];
+}
+
+/** An encoded id is up to three times as long, a direct conversation holds two of them. */
+const PARAM_CHARS_MAX = 3 * 129;
+
+const HOST = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]{1,253})(?::\d{1,5})?$/;
+
+const securityHeaders: Readonly<Record<string, string>> = {
+  'cache-control': 'no-store',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'cross-origin-resource-policy': 'same-origin',
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+};
+
+function refuse(reply: FastifyReply, error: FrameError, status: number = statusOf[error.code]): FastifyReply {
+  const seconds = retryAfterSeconds(error);
+  if (seconds !== null) reply.header('retry-after', String(seconds));
+  if (status === 401) reply.header('www-authenticate', 'Bearer realm="millrace"');
+  const body: ErrorBody = { error };
+  return reply.code(status).headers(securityHeaders).send(body);
+}
+
+function bearerOf(request: FastifyRequest): string | null {
+  return /^Bearer ([\x21-\x7e]{1,512})$/i.exec(request.headers.authorization ?? '')?.[1] ?? null;
+}
+
+function authorise(keys: readonly ApiKey[], request: FastifyRequest, scope: Scope): Result<ApiKey, FrameError> {
+  const presented = bearerOf(request);
+  const refused = (text: string): Result<ApiKey, FrameError> => ({
+    ok: false,
+    error: frameError('unauthenticated', text),
+  });
+  if (presented === null) return refused('send an API key as "Authorization: Bearer <key>"');
+  const key = findApiKey(keys, presented);
+  if (key === null) return refused('this API key is not known');
+  if (!allows(key, scope)) {
+    return { ok: false, error: frameError('forbidden', `this API key has not the scope ${scope}`) };
+  }
+  return ok(key);
+}
+
+/**
+ * Puts the operations behind Fastify.
+ *
+ * (H1) Nothing but what {@link serviceOperations} calls open answers without a key in production.
+ * (H2) Every answer but `/metrics` is JSON; every refusal has the one error form, and no text of an unexpected error.
+ * (H3) Every request is bounded: size, time to send, time to answer, rate of its address.
+ */
+export function buildHttpApi(parts: HttpApiParts, isDraining: () => boolean): BuiltHttpApi {
+  const { config, clock, log } = parts;
+  const metrics = new HttpMetrics(parts.metrics);
+  const rateLimit = new IpRateLimit(config.rateLimit, clock);
+  const startedMs = new WeakMap<FastifyRequest, number>();
+  const operations = [
+    ...serviceOperations({
+      endpointsNeedKey: config.endpointsNeedKey,
+      endpoint: parts.endpoint,
+      fallbackHost: config.host.includes(':') ? `[${config.host}]` : config.host,
+      isDraining,
+      readiness: parts.readiness,
+    }),
+    ...conversationOperations(parts.chat),
+    ...userOperations(parts.chat, parts.sessions),
+  ];
+  const operationAt = new Map(operations.map(({ method, path, id }) => [`${method} ${path}`, id]));
+  operationAt.set('GET /metrics', 'getMetrics');
+
+  const app = fastify({
+    logger: false,
+    bodyLimit: config.bodyBytesMax,
+    requestTimeout: config.requestMs,
+    handlerTimeout: config.answerMs,
+    keepAliveTimeout: config.keepAliveMs,
+    exposeHeadRoutes: false,
+    forceCloseConnections: 'idle',
+    return503OnClosing: false,
+    requestIdHeader: false,
+    trustProxy: config.trustedProxies.length > 0 ? [...config.trustedProxies] : false,
+    routerOptions: { maxParamLength: PARAM_CHARS_MAX },
+    clientErrorHandler: answerBrokenRequest,
+    frameworkErrors: (thrown, _request, reply) => {
+      const refusal = refusalOfThrown(thrown);
+      void refuse(reply, refusal?.error ?? frameError('bad_request', 'the request could not be read'));
+    },
+  });
+  app.server.maxConnections = config.connectionsMax;
+  // The whole of the headers must come sooner than the whole of the request.
+  app.server.headersTimeout = Math.min(app.server.headersTimeout, config.requestMs);
+
+  app.addHook('onRequest', async (request, reply) => {
+    startedMs.set(request, clock.monotonicMs());
+    const waitMs = rateLimit.take(request.ip);
+    if (waitMs > 0) {
+      const error = frameError('rate_limited', 'this address sends too many requests', { retryAfterMs: waitMs });
+      return refuse(reply, error);
+    }
+    const isOpen = request.routeOptions.url === '/healthz' || request.routeOptions.url === '/readyz';
+    if (isDraining() && !isOpen) {
+      reply.header('connection', 'close');
+      return refuse(reply, frameError('draining', 'this node is about to go; ask another one, or again soon'));
+    }
+    return undefined;
+  });
+
+  app.addHook('onSend', async (_request, reply) => {
+    reply.headers(securityHeaders);
+  });
+
+  app.addHook('onResponse', async (request, reply) => {
+    const operation = operationAt.get(`${request.method} ${request.routeOptions.url ?? ''}`) ?? 'unknown';
+    const ms = clock.monotonicMs() - (startedMs.get(request) ?? clock.monotonicMs());
+    metrics.answered(operation, reply.statusCode, ms);
+    log.debug('http request answered', { operation, status: reply.statusCode, ms: Math.round(ms * 100) / 100 });
+  });
+
+  app.setNotFoundHandler((request, reply) =>
+    refuse(reply, frameError('not_found', `there is no ${request.method} at this path; see docs/openapi.yaml`)),
+  );
+
+  app.setErrorHandler((thrown, request, reply) => {
+    const refusal = refusalOfThrown(thrown);
+    if (refusal !== null) return refuse(reply, refusal.error, refusal.status);
+    log.error('an HTTP request hit a defect', {
+      operation: request.routeOptions.url,
+      error: thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown),
+    });
+    return refuse(reply, frameError('internal', 'the server hit a defect; it was logged'));
+  });
+
+  const guard = (scope: Scope) => async (request: FastifyRequest, reply: FastifyReply) => {
+    const outcome = authorise(parts.keys, request, scope);
+    return outcome.ok ? undefined : refuse(reply, outcome.error);
+  };
+
+  for (const operation of operations) {
+    app.route({
+      method: operation.method,
+      url: operation.path,
+      ...(operation.access === 'open' ? {} : { onRequest: guard(operation.access) }),
+      handler: async (request, reply) => {
+        const outcome = await operation.run({
+          params: request.params,
+          query: request.query,
+          body: request.body,
+          host: HOST.exec(request.host)?.[1] ?? null,
+          secure: request.protocol === 'https',
+        });
+        if (!outcome.ok) return refuse(reply, outcome.error);
+        return reply.code(outcome.value.status).send(outcome.value.body);
+      },
+    });
+  }
+
+  app.route({
+    method: 'GET',
+    url: '/metrics',
+    ...(config.mode === 'development' ? {} : { onRequest: guard('metrics') }),
+    handler: async (_request, reply) => {
+      const text = await parts.metrics.metrics();
+      return reply.header('content-type', parts.metrics.contentType).send(text);
+    },
+  });
+
+  invariant(
+    operations.every(
+      ({ access, id }) => access !== 'open' || ['getHealth', 'getReadiness', 'getEndpoints'].includes(id),
+    ),
+    'an operation is open that should not be (H1)',
+  );
+  return { app, operations };
+}

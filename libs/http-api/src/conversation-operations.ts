@@ -1,0 +1,161 @@
+import { err, ok, type Result } from '@millrace/kernel';
+import { jsonMessage, type FrameError } from '@millrace/protocol';
+import { z } from 'zod';
+import {
+  addMembersBody,
+  backendDevice,
+  checkBodySize,
+  conversationId,
+  createBody,
+  queryGen,
+  queryLimit,
+  querySeq,
+  read,
+  roleBody,
+  sendBody,
+  userId,
+} from './input.ts';
+import type { Operation, OperationAnswer } from './operation.ts';
+import type { BackendChat } from './ports.ts';
+
+const atConversation = z.object({ conversation: conversationId });
+const atMember = z.object({ conversation: conversationId, user: userId });
+const memberPage = z.strictObject({ after: userId.optional(), limit: queryLimit(1_000, 200) });
+const historyPage = z.strictObject({
+  as: userId,
+  direction: z.enum(['forward', 'backward']).default('backward'),
+  from: querySeq.optional(),
+  gen: queryGen.optional(),
+  limit: queryLimit(1_000, 50),
+});
+
+/** Leaves out what was not given: under exactOptionalPropertyTypes an `undefined` is a value. */
+function given<T extends object>(fields: T): { [Key in keyof T]: Exclude<T[Key], undefined> } {
+  const entries = Object.entries(fields).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as { [Key in keyof T]: Exclude<T[Key], undefined> };
+}
+
+function answered<T extends object>(
+  outcome: Result<T, FrameError>,
+  status: (value: T) => number = () => 200,
+): Result<OperationAnswer, FrameError> {
+  return outcome.ok ? ok({ status: status(outcome.value), body: outcome.value }) : outcome;
+}
+
+/** Conversations, their members and messages, for a backend. */
+export function conversationOperations(chat: BackendChat): readonly Operation[] {
+  return [
+    {
+      id: 'createConversation',
+      method: 'POST',
+      path: '/api/v1/conversations',
+      access: 'write',
+      async run({ body }) {
+        const command = read(createBody, body);
+        if (!command.ok) return command;
+        const { creator, kind, members, ...optional } = command.value;
+        const outcome = await chat.createFor(creator, { kind, members, ...given(optional) });
+        return answered(outcome, ({ fresh }) => (fresh ? 201 : 200));
+      },
+    },
+    {
+      id: 'getConversation',
+      method: 'GET',
+      path: '/api/v1/conversations/:conversation',
+      access: 'read',
+      async run({ params }) {
+        const at = read(atConversation, params);
+        return at.ok ? answered(await chat.info(at.value.conversation)) : at;
+      },
+    },
+    {
+      id: 'listMembers',
+      method: 'GET',
+      path: '/api/v1/conversations/:conversation/members',
+      access: 'read',
+      async run({ params, query }) {
+        const at = read(atConversation, params);
+        if (!at.ok) return at;
+        const page = read(memberPage, query);
+        if (!page.ok) return page;
+        const { after, limit } = page.value;
+        return answered(await chat.listMembers({ ...at.value, limit, ...given({ after }) }));
+      },
+    },
+    {
+      id: 'addMembers',
+      method: 'POST',
+      path: '/api/v1/conversations/:conversation/members',
+      access: 'write',
+      async run({ params, body }) {
+        const at = read(atConversation, params);
+        if (!at.ok) return at;
+        const command = read(addMembersBody, body);
+        return command.ok ? answered(await chat.addMembers(at.value.conversation, command.value.users)) : command;
+      },
+    },
+    {
+      id: 'removeMember',
+      method: 'DELETE',
+      path: '/api/v1/conversations/:conversation/members/:user',
+      access: 'write',
+      async run({ params }) {
+        const at = read(atMember, params);
+        return at.ok ? answered(await chat.removeMembers(at.value.conversation, [at.value.user])) : at;
+      },
+    },
+    {
+      id: 'setRole',
+      method: 'PUT',
+      path: '/api/v1/conversations/:conversation/members/:user/role',
+      access: 'write',
+      async run({ params, body }) {
+        const at = read(atMember, params);
+        if (!at.ok) return at;
+        const command = read(roleBody, body);
+        if (!command.ok) return command;
+        return answered(await chat.assignRole(at.value.conversation, at.value.user, command.value.role));
+      },
+    },
+    {
+      id: 'sendMessage',
+      method: 'POST',
+      path: '/api/v1/conversations/:conversation/messages',
+      access: 'write',
+      async run({ params, body }) {
+        const at = read(atConversation, params);
+        if (!at.ok) return at;
+        const command = read(sendBody, body);
+        if (!command.ok) return command;
+        const size = checkBodySize(command.value.body);
+        if (!size.ok) return size;
+        const outcome = await chat.publishKeyed({ ...at.value, ...command.value });
+        if (!outcome.ok) return err(outcome.error);
+        const { conversation, gen, seq, msgNo, at: sequencedAt, level, duplicate } = outcome.value;
+        const ack = { conversation, key: command.value.key, gen, seq, msgNo, at: sequencedAt, level, duplicate };
+        return ok({ status: duplicate ? 200 : 201, body: ack });
+      },
+    },
+    {
+      id: 'listMessages',
+      method: 'GET',
+      path: '/api/v1/conversations/:conversation/messages',
+      access: 'read',
+      async run({ params, query }) {
+        const at = read(atConversation, params);
+        if (!at.ok) return at;
+        const page = read(historyPage, query);
+        if (!page.ok) return page;
+        const { as, direction, limit, from, gen } = page.value;
+        const by = { user: as, device: backendDevice };
+        const outcome = await chat.history(by, { ...at.value, direction, limit, ...given({ from, gen }) });
+        if (!outcome.ok) return err(outcome.error);
+        const { conversation, messages, hasMore, head } = outcome.value;
+        return ok({
+          status: 200,
+          body: { conversation, messages: messages.map((entry) => jsonMessage(entry.message)), hasMore, head },
+        });
+      },
+    },
+  ];
+}

@@ -1,0 +1,125 @@
+import { err, ok, type Result } from '@millrace/kernel';
+import {
+  parseConversationId,
+  parseDeviceId,
+  parseGeneration,
+  parseSequenceId,
+  parseUserId,
+  utf8,
+  type ConversationId,
+  type Generation,
+  type IdError,
+  type SequenceId,
+  type UserId,
+} from '@millrace/kernel';
+import { frameError, fromBase64, type FrameError } from '@millrace/protocol';
+import { z } from 'zod';
+
+/** What one request may hold; the conversation's own limits come on top. */
+export const requestLimits = {
+  bodyBytesMax: 32_768,
+  titleCharsMax: 200,
+  usersMax: 200,
+  keyCharsMax: 64,
+} as const;
+
+/** A schema out of one of the kernel's parsers, with its error text. */
+function parsedBy<T>(parse: (value: unknown) => Result<T, IdError>): z.ZodType<T> {
+  return z.unknown().transform((value, context) => {
+    const parsed = parse(value);
+    if (parsed.ok) return parsed.value;
+    context.issues.push({ code: 'custom', message: parsed.error.message, input: value });
+    return z.NEVER;
+  });
+}
+
+export const userId: z.ZodType<UserId> = parsedBy(parseUserId);
+export const conversationId: z.ZodType<ConversationId> = parsedBy(parseConversationId);
+export const sessionId = z.string().min(1).max(128);
+
+const digits = (value: unknown): unknown =>
+  typeof value === 'string' && /^\d{1,16}$/.test(value) ? Number(value) : value;
+
+/** Numbers in a query are text. */
+export const querySeq: z.ZodType<SequenceId> = z.preprocess(digits, parsedBy(parseSequenceId));
+export const queryGen: z.ZodType<Generation> = z.preprocess(digits, parsedBy(parseGeneration));
+export const queryLimit = (max: number, byDefault: number): z.ZodType<number> =>
+  z.preprocess(digits, z.number().int().min(1).max(max)).default(byDefault);
+
+/** Half of a surrogate pair is no character: it could not be stored as UTF-8 and read back the same. */
+export const wellFormed = z.string().refine((text) => !/\p{Surrogate}/u.test(text), 'must be well-formed Unicode');
+
+const role = z.enum(['owner', 'admin', 'member']);
+const users = z.array(userId).min(1).max(requestLimits.usersMax);
+
+export const createBody = z.strictObject({
+  creator: userId,
+  kind: z.enum(['direct', 'group', 'channel']),
+  conversation: conversationId.optional(),
+  title: wellFormed.max(requestLimits.titleCharsMax).optional(),
+  members: z.array(userId).max(requestLimits.usersMax).default([]),
+  joinPolicy: z.enum(['invite', 'open']).optional(),
+  historyPolicy: z.enum(['join', 'all']).optional(),
+});
+
+export const addMembersBody = z.strictObject({ users });
+export const roleBody = z.strictObject({ role });
+
+export const sendBody = z
+  .strictObject({
+    from: userId,
+    key: wellFormed.min(1).max(requestLimits.keyCharsMax),
+    window: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER),
+    type: z.enum(['text', 'image', 'file', 'custom']).default('text'),
+    body: wellFormed.optional(),
+    bodyBase64: z.string().optional(),
+  })
+  .transform(({ body, bodyBase64, ...rest }, context) => {
+    const refuse = (path: string, message: string): never => {
+      context.issues.push({ code: 'custom', message, input: undefined, path: [path] });
+      return z.NEVER;
+    };
+    if ((body === undefined) === (bodyBase64 === undefined)) return refuse('body', 'give either body or bodyBase64');
+    if (bodyBase64 === undefined) return { ...rest, body: body ?? '' };
+    if (rest.type === 'text') return refuse('bodyBase64', 'a text message needs a body of text');
+    const bytes = fromBase64(bodyBase64);
+    return bytes.ok ? { ...rest, body: bytes.value } : refuse('bodyBase64', 'is not base64');
+  });
+
+/** `too_large` is told apart from a malformed request: the sender may split it. */
+export function checkBodySize(body: string | Uint8Array): Result<null, FrameError> {
+  const bytes = typeof body === 'string' ? utf8(body).length : body.length;
+  if (bytes <= requestLimits.bodyBytesMax) return ok(null);
+  const most = String(requestLimits.bodyBytesMax);
+  return err(frameError('too_large', `the message has ${String(bytes)} bytes, at most ${most} are taken`));
+}
+
+/** The device that the backend acts as when it asks on behalf of a user: one that no token can name a session of. */
+export const backendDevice = (() => {
+  const parsed = parseDeviceId('http-api');
+  if (!parsed.ok) throw new Error(parsed.error.message);
+  return parsed.value;
+})();
+
+function shown(value: unknown): string {
+  const text = JSON.stringify(value) as string | undefined;
+  if (text === undefined) return 'nothing';
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+}
+
+function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
+  let value = input;
+  for (const step of path) value = (value as Record<PropertyKey, unknown> | null | undefined)?.[step];
+  return value;
+}
+
+/** @returns what was read, or `bad_request` that names the field, what was given and what would be right. */
+export function read<T>(schema: z.ZodType<T>, input: unknown): Result<T, FrameError> {
+  const parsed = schema.safeParse(input ?? {});
+  if (parsed.success) return ok(parsed.data);
+  const issue = parsed.error.issues[0];
+  if (issue === undefined) return err(frameError('bad_request', 'the request is not well-formed'));
+  const field = issue.path.map(String).join('.');
+  const given = issue.path.length === 0 ? '' : ` (given: ${shown(valueAt(input, issue.path))})`;
+  return err(frameError('bad_request', `${field === '' ? 'the request' : field}: ${issue.message}${given}`));
+}

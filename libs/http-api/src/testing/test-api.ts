@@ -1,0 +1,116 @@
+import type { Clock, UserId } from '@millrace/kernel';
+import { Registry } from 'prom-client';
+import { parseApiKeys } from '../api-keys.ts';
+import { buildHttpApi, type HttpApiParts } from '../build-http-api.ts';
+import { httpApiConfigSchema, type HttpApiConfig } from '../http-api-config.ts';
+import type { Readiness, SessionControl, SessionInfo } from '../ports.ts';
+import { OpenApiDocument } from '../schema.ts';
+import { MemoryChat } from './memory-chat.ts';
+
+export const testKeys = {
+  reader: 'reader-key-0123456789abcdef',
+  writer: 'writer-key-0123456789abcdef',
+  scraper: 'scraper-key-0123456789abcdef',
+  admin: 'admin-key-0123456789abcdef',
+} as const;
+
+export type KeyName = keyof typeof testKeys;
+
+const keyFile = `
+reader:read:${testKeys.reader}
+writer:write:${testKeys.writer}
+scraper:metrics:${testKeys.scraper}
+admin:admin:${testKeys.admin}
+`;
+
+export class MemorySessions implements SessionControl {
+  readonly live: SessionInfo[] = [
+    { session: 's1', device: 'phone', client: 'test/1', ip: '127.0.0.1', since: 1_700_000_000_000 },
+    { session: 's2', device: 'laptop', client: null, ip: '::1', since: 1_700_000_000_001 },
+  ];
+
+  list(user: UserId): readonly SessionInfo[] {
+    return user === 'alice' ? this.live : [];
+  }
+
+  kick(user: UserId, session?: string): number {
+    const gone = this.list(user).filter((one) => session === undefined || one.session === session);
+    for (const one of gone) this.live.splice(this.live.indexOf(one), 1);
+    return gone.length;
+  }
+}
+
+export class ManualClock implements Clock {
+  ms = 0;
+  nowMs = (): number => this.ms;
+  monotonicMs = (): number => this.ms;
+}
+
+export interface Asked {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  readonly url: string;
+  readonly key?: KeyName | null;
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface Got {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, unknown>>;
+  readonly text: string;
+  readonly json: Readonly<Record<string, unknown>>;
+  readonly code: string | undefined;
+}
+
+const document = new OpenApiDocument();
+
+/** Everything that a test hands to the API. */
+export function testParts(config: Partial<HttpApiConfig> = {}) {
+  const keys = parseApiKeys(keyFile);
+  if (!keys.ok) throw new Error(keys.error);
+  const chat = new MemoryChat();
+  const sessions = new MemorySessions();
+  const clock = new ManualClock();
+  const logged: string[] = [];
+  const state: { readiness: Readiness; draining: boolean } = { readiness: { ok: true, reasons: [] }, draining: false };
+  const parts: HttpApiParts = {
+    config: { ...httpApiConfigSchema.parse({ mode: 'production', port: 0 }), ...config },
+    keys: keys.value,
+    chat,
+    sessions,
+    endpoint: { publicUrl: null, port: 7401, subprotocols: ['millrace.v1.bin', 'millrace.v1.json'], version: '0.1.0' },
+    readiness: () => Promise.resolve(state.readiness),
+    metrics: new Registry(),
+    clock,
+    log: {
+      debug: () => undefined,
+      info: () => undefined,
+      error: (message, fields) => logged.push(`${message} ${JSON.stringify(fields)}`),
+    },
+  };
+  return { parts, chat, sessions, clock, logged, state };
+}
+
+/** The API without a socket. Each answer is checked against docs/openapi.yaml before the test sees it. */
+export function testApi(config: Partial<HttpApiConfig> = {}) {
+  const made = testParts(config);
+  const { app, operations } = buildHttpApi(made.parts, () => made.state.draining);
+  const ask = async ({ method, url, key = 'admin', body, headers = {} }: Asked): Promise<Got> => {
+    const authorization = key === null ? {} : { authorization: `Bearer ${testKeys[key]}` };
+    const response = await app.inject({
+      method,
+      url,
+      headers: { ...authorization, ...headers },
+      ...(body === undefined ? {} : { payload: body as string | object }),
+    });
+    const contentType = String(response.headers['content-type']);
+    const problems = document.problems({ method, url, status: response.statusCode, contentType, body: response.body });
+    if (problems.length > 0) {
+      throw new Error(`${method} ${url} -> ${String(response.statusCode)} ${response.body}: ${problems.join('; ')}`);
+    }
+    const json = contentType.startsWith('application/json') ? (JSON.parse(response.body) as Got['json']) : {};
+    const code = (json['error'] as { readonly code?: string } | undefined)?.code;
+    return { status: response.statusCode, headers: response.headers, text: response.body, json, code };
+  };
+  return { ...made, app, operations, ask, document };
+}
