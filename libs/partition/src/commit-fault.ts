@@ -10,7 +10,8 @@ function writeFault({ actor, expected, head, entries, set, unset }: ActorWrite):
     if (head.gen < 1 || before < 0) return `${actor}: more entries than its head has seqs`;
     // The first entries of a Timeline may stand anywhere (import); a new generation goes on behind what survived.
     const dense = expected.seq === 0 || before === expected.seq;
-    if (!dense && (head.gen === expected.gen || before < expected.seq)) return `${actor}: a gap or overlap below its head`;
+    if (!dense && (head.gen === expected.gen || before < expected.seq))
+      return `${actor}: a gap or overlap below its head`;
   }
   if (entries.length === 0 && head.gen === expected.gen && head.seq !== expected.seq) {
     return `${actor}: its head moves without entries`;

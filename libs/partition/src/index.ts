@@ -4,13 +4,13 @@ export { commitFault } from './commit-fault.ts';
 export { encodeOwnerToken, type OwnerToken } from './owner-token.ts';
 export { partitionOf } from './partition-of.ts';
 export type { ActorRecord, FeedEntry, LeaseAnswer, LeaseStore, PartitionStore, StoreError } from './partition-store.ts';
+export { PartitionOwner } from './partition-owner.ts';
 export {
   defaultPartitionLimits,
-  PartitionOwner,
   type PartitionLimits,
   type PartitionLog,
   type PartitionOwnerParts,
   type Refusal,
-} from './partition-owner.ts';
+} from './partition-owner-parts.ts';
 export type { Handled, PartitionActor } from './partition-actor.ts';
 export { HeldCommits, type HeldLimits } from './held-commits.ts';

@@ -1,0 +1,81 @@
+import { generation, sequenceId } from '@millrace/kernel';
+import { describe, expect, it } from 'vitest';
+import type { RangeQuery } from '@millrace/timeline';
+import { actorKey, APartition, appending, at, head, nowhere, texts } from './a-partition.ts';
+import type { StoresUnderTest } from './stores-under-test.ts';
+
+const room = actorKey('c:room');
+
+export function readSuite(stores: () => StoresUnderTest): void {
+  /** Seqs 1..5 of generation 1 and 6..8 of generation 3. */
+  const filled = async (): Promise<APartition> => {
+    const partition = new APartition(stores());
+    await partition.claim();
+    await partition.stored([appending(room, nowhere, ['a', 'b', 'c', 'd', 'e'])]);
+    const past = [{ gen: generation(1), first: sequenceId(1), last: sequenceId(5) }];
+    await partition.stored([appending(room, at(1, 5), ['f', 'g', 'h'], { head: { ...head(3, 8, 6), past } })]);
+    return partition;
+  };
+  const read = async (partition: APartition, query: RangeQuery): Promise<readonly string[]> =>
+    texts(await stores().timelines.range(partition.id, room, query));
+
+  describe('a read', () => {
+    it('forward begins at `from` and stops at `to` or the limit', async () => {
+      const partition = await filled();
+      const query = { from: at(1, 2), to: at(1, 4), direction: 'forward' } as const;
+      expect(await read(partition, { ...query, limit: 10 })).toEqual(['1-2 b', '1-3 c', '1-4 d']);
+      expect(await read(partition, { ...query, limit: 2 })).toEqual(['1-2 b', '1-3 c']);
+    });
+
+    it('backward begins at `to` and stops at `from` or the limit', async () => {
+      const partition = await filled();
+      const query = { from: at(1, 2), to: at(1, 4), direction: 'backward' } as const;
+      expect(await read(partition, { ...query, limit: 10 })).toEqual(['1-4 d', '1-3 c', '1-2 b']);
+      expect(await read(partition, { ...query, limit: 1 })).toEqual(['1-4 d']);
+    });
+
+    it('crosses generations in both directions without a hole or a repeat', async () => {
+      const partition = await filled();
+      const query = { from: at(1, 4), to: at(3, 7), limit: 10 };
+      const forward = ['1-4 d', '1-5 e', '3-6 f', '3-7 g'];
+      expect(await read(partition, { ...query, direction: 'forward' })).toEqual(forward);
+      expect(await read(partition, { ...query, direction: 'backward' })).toEqual([...forward].reverse());
+    });
+
+    it('beyond the head, or of an actor that was never written, finds nothing', async () => {
+      const partition = await filled();
+      expect(await read(partition, { from: at(3, 9), to: at(4, 99), limit: 5, direction: 'forward' })).toEqual([]);
+      const query = { from: at(0, 0), to: at(9, 9), limit: 5, direction: 'backward' } as const;
+      expect(await stores().timelines.range(partition.id, actorKey('c:none'), query)).toEqual([]);
+      expect(await partition.load(actorKey('c:none'))).toEqual({ head: null, fields: new Map() });
+    });
+
+    it('of one position finds exactly that entry', async () => {
+      const partition = await filled();
+      const entry = await stores().timelines.at(partition.id, room, at(3, 7));
+      expect(entry).toMatchObject({ gen: 3, seq: 7 });
+      expect(new TextDecoder().decode(entry?.data)).toBe('g');
+      expect(await stores().timelines.at(partition.id, room, at(1, 7))).toBeNull();
+      expect(await stores().timelines.at(partition.id, room, at(3, 9))).toBeNull();
+    });
+
+    it('answers a conversation and a user of the same name apart', async () => {
+      const partition = new APartition(stores());
+      await partition.claim();
+      await partition.stored([
+        appending(actorKey('c:ann'), nowhere, ['conversation'], { set: [['k', 'c']] }),
+        appending(actorKey('u:ann'), nowhere, ['user'], { set: [['k', 'u']] }),
+      ]);
+      expect(await partition.entries(actorKey('c:ann'))).toEqual(['1-1 conversation']);
+      expect(await partition.entries(actorKey('u:ann'))).toEqual(['1-1 user']);
+      expect(await partition.fieldsOf(actorKey('u:ann'))).toEqual({ k: 'u' });
+    });
+
+    it('many at once are each answered with their own', async () => {
+      const partition = await filled();
+      const seqs = Array.from({ length: 200 }, (_, index) => (index % 5) + 1);
+      const found = await Promise.all(seqs.map((seq) => stores().timelines.at(partition.id, room, at(1, seq))));
+      expect(found.map((entry) => entry?.seq)).toEqual(seqs);
+    });
+  });
+}

@@ -1,0 +1,134 @@
+import type { Random } from '@millrace/kernel';
+import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import type { RedisClient } from './function-library.ts';
+import { messageOf } from './store-errors.ts';
+
+export interface ConnectionOptions {
+  /** `redis://`, `rediss://`, `unix:///path` or a path. */
+  readonly url: string;
+  readonly cluster: boolean;
+  /** Shown in CLIENT LIST. */
+  readonly name: string;
+  /** Joins the commands of one turn into one write, for reads that come in crowds. */
+  readonly autoPipelining: boolean;
+  readonly random: Random;
+}
+
+const RECONNECT_MS_MIN = 20;
+const RECONNECT_MS_MAX = 1_000;
+const CONNECT_MS_MAX = 5_000;
+
+/** ioredis takes a plain path for a unix socket. */
+export const clientUrl = (url: string): string => url.replace(/^unix:(\/\/)?/, '');
+
+/**
+ * One connection to Redis that executes nothing twice (I5) and queues nothing:
+ *
+ * (C1) A command whose reply was lost is rejected, not sent again: `maxRetriesPerRequest: 0`, in a Cluster
+ *      `retryDelayOnFailover: 0`. (`autoResendUnfulfilledCommands: false` would leave its promise hanging.)
+ * (C2) A command that cannot be written now is rejected at once.
+ * (C3) It reconnects for ever, and says so each time.
+ */
+export class Connection {
+  readonly client: RedisClient;
+  readonly #lost = new Set<() => void>();
+  readonly #reconnected = new Set<() => void>();
+  readonly #firstReady: Promise<void>;
+  #wasReady = false;
+  #ready = false;
+  #lastError = '';
+
+  constructor(options: ConnectionOptions) {
+    const { url, cluster, name, autoPipelining, random } = options;
+    const backoff = (attempt: number): number =>
+      Math.min(RECONNECT_MS_MAX, RECONNECT_MS_MIN * 2 ** Math.min(attempt, 16)) * (0.5 + random.fraction() / 2);
+    const common = {
+      connectionName: name,
+      connectTimeout: CONNECT_MS_MAX,
+      // After this a socket whose other side is silent is destroyed, so that a new one can be opened.
+      disconnectTimeout: 100,
+      maxRetriesPerRequest: 0,
+      protocol: 2,
+      enableAutoPipelining: autoPipelining,
+    } as const satisfies RedisOptions;
+    this.client = cluster
+      ? new Cluster([clientUrl(url)], {
+          redisOptions: common,
+          enableAutoPipelining: autoPipelining,
+          enableOfflineQueue: false,
+          retryDelayOnFailover: 0,
+          retryDelayOnClusterDown: 0,
+          clusterRetryStrategy: backoff,
+          clusterNodeRetryStrategy: backoff,
+        })
+      : new Redis(clientUrl(url), { ...common, enableOfflineQueue: false, retryStrategy: backoff });
+    this.client.on('error', (error: unknown) => {
+      this.#lastError = messageOf(error);
+    });
+    this.client.on('close', () => {
+      this.#ready = false;
+      for (const listener of this.#lost) listener();
+    });
+    this.#firstReady = new Promise((resolve) => {
+      this.client.once('ready', resolve);
+    });
+    this.client.on('ready', () => {
+      this.#announce();
+    });
+    // A node of a Cluster that comes back is a reconnect of its partitions.
+    if (cluster) {
+      this.client.on('+node', (node: Redis) => {
+        node.on('ready', () => {
+          if (this.client.status === 'ready') this.#announce();
+        });
+      });
+    }
+  }
+
+  /**
+   * Whether a command would be written now. The client is ready one tick before it says so; until the listeners of a
+   * reconnect have been called, nothing may go out.
+   */
+  get ready(): boolean {
+    return this.#ready && this.client.status === 'ready';
+  }
+
+  /** The last trouble of the connection itself, empty if there was none. */
+  get lastError(): string {
+    return this.#lastError;
+  }
+
+  /** Resolves once it is ready for the first time. */
+  firstReady(): Promise<void> {
+    return this.#firstReady;
+  }
+
+  /** Called whenever the connection is lost; what was written and not answered has been or will be rejected. */
+  onLost(listener: () => void): void {
+    this.#lost.add(listener);
+  }
+
+  /** Called each time it is ready again after it was ready before, ahead of any command on it. */
+  onReconnect(listener: () => void): () => void {
+    this.#reconnected.add(listener);
+    return () => {
+      this.#reconnected.delete(listener);
+    };
+  }
+
+  /** Gives up on the socket, for one that answers nothing, and opens another one. */
+  reset(): void {
+    if (this.client instanceof Cluster) for (const node of this.client.nodes()) node.disconnect(true);
+    else this.client.disconnect(true);
+  }
+
+  close(): void {
+    this.client.disconnect();
+  }
+
+  #announce(): void {
+    if (this.#wasReady) for (const listener of [...this.#reconnected]) listener();
+    this.#wasReady = true;
+    this.#ready = true;
+  }
+}

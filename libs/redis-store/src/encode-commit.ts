@@ -1,0 +1,105 @@
+import { encodeOwnerToken, type ActorWrite, type Commit } from '@millrace/partition';
+import { comparePositions, encodeHead, type Position } from '@millrace/timeline';
+import type { KeyLayout } from './key-layout.ts';
+import type { Packer } from './pack.ts';
+
+/** Values in one list that Lua unpacks; it fails near 8,000. Even, so that no field is parted from its value. */
+const LIST_VALUES_MAX = 4_000;
+
+const positionText = ({ gen, seq }: Position): string => `${String(gen)}-${String(seq)}`;
+
+function packSets(packer: Packer, key: string, head: string, set: ActorWrite['set']): void {
+  const perList = LIST_VALUES_MAX / 2;
+  const pairs = set.length + 1;
+  packer.array(Math.ceil(pairs / perList));
+  for (let from = 0; from < pairs; from += perList) {
+    const to = Math.min(pairs, from + perList);
+    packer.array(1 + 2 * (to - from)).text(key);
+    // The head is the first pair, the fields follow it.
+    if (from === 0) packer.text('h').text(head);
+    for (const [field, value] of set.slice(Math.max(0, from - 1), to - 1)) packer.text(field).value(value);
+  }
+}
+
+function packUnsets(packer: Packer, key: string, unset: readonly string[]): void {
+  if (unset.length === 0) {
+    packer.none();
+    return;
+  }
+  packer.array(Math.ceil(unset.length / LIST_VALUES_MAX));
+  for (let from = 0; from < unset.length; from += LIST_VALUES_MAX) {
+    const names = unset.slice(from, from + LIST_VALUES_MAX);
+    packer.array(1 + names.length).text(key);
+    for (const name of names) packer.text(name);
+  }
+}
+
+function packWrite(packer: Packer, layout: KeyLayout, commit: Commit, write: ActorWrite): void {
+  const { actor, expected, head, entries, trimBefore } = write;
+  const record = layout.record(commit.partition, actor);
+  packer.array(7).text(record).text(positionText(expected));
+  packSets(packer, record, encodeHead(head), write.set);
+  packUnsets(packer, record, write.unset);
+  if (entries.length === 0 && trimBefore === null) {
+    packer.none().none().none();
+    return;
+  }
+  packer.text(layout.timeline(commit.partition, actor));
+  if (entries.length === 0) packer.none();
+  else {
+    packer.array(entries.length * 2);
+    const gen = `${String(head.gen)}-`;
+    let seq = head.seq - entries.length;
+    for (const entry of entries) {
+      seq += 1;
+      packer.text(gen + String(seq)).bytes(entry);
+    }
+  }
+  // A stream that holds nothing any more still costs a kilobyte: it is deleted, the head keeps its numbering.
+  if (trimBefore === null) packer.none();
+  else packer.text(comparePositions(trimBefore, head) > 0 ? 'DEL' : positionText(trimBefore));
+}
+
+function packOwnerFields(packer: Packer, commit: Commit, ownerKeyFields: readonly string[]): void {
+  const { settle, diffusedTo } = commit;
+  const more: string[] = [];
+  if (diffusedTo !== null) more.push('diffused', String(diffusedTo));
+  if (settle !== null) more.push('gen', String(settle.gen), 'run', settle.run, 'level', settle.level);
+  packer.array(ownerKeyFields.length + more.length);
+  for (const text of ownerKeyFields) packer.text(text);
+  for (const text of more) packer.text(text);
+}
+
+/** Packs one commit as functions/commit.lua describes it. The same commit gives the same bytes every time (I5). */
+export function packCommit(packer: Packer, layout: KeyLayout, commit: Commit): void {
+  const { partition, commitNo, commitId, writes, feed, diffusedTo, deadLetters } = commit;
+  const no = String(commitNo);
+  packer
+    .array(11)
+    .text(encodeOwnerToken(commit.token))
+    .text(String(commitNo - 1))
+    .text(no)
+    .text(commitId)
+    .array(writes.length);
+  for (const write of writes) packWrite(packer, layout, commit, write);
+  packer.text(layout.feed(partition));
+  if (feed === null) packer.none();
+  else packer.bytes(feed);
+  if (diffusedTo === null) packer.none();
+  else packer.text(`${String(diffusedTo + 1)}-0`);
+  packer.text(layout.dead(partition));
+  if (deadLetters.length === 0) packer.none();
+  else {
+    packer.array(deadLetters.length);
+    for (const letter of deadLetters) packer.bytes(letter);
+  }
+  // A commit after a release takes the mark of a clean stop away.
+  packOwnerFields(packer, commit, [layout.owner(partition), 'no', no, 'id', commitId, 'clean', '0']);
+}
+
+/** How many Redis writes a commit comes to, about: what bounds a call (I9). */
+export function writesOf(commit: Commit): number {
+  let writes = 2 + commit.deadLetters.length;
+  for (const { entries } of commit.writes) writes += 1 + entries.length;
+  return writes;
+}

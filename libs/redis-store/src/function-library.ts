@@ -1,0 +1,63 @@
+import { createHash } from 'node:crypto';
+import { Cluster, type Redis } from 'ioredis';
+import acquireLease from './functions/acquire-lease.lua';
+import claim from './functions/claim.lua';
+import commit from './functions/commit.lua';
+import releaseLease from './functions/release-lease.lua';
+import release from './functions/release.lua';
+
+export type RedisClient = Redis | Cluster;
+
+export interface FunctionLibrary {
+  readonly name: string;
+  readonly source: string;
+}
+
+export type FunctionName = 'commit' | 'claim' | 'release' | 'acquire_lease' | 'release_lease';
+
+const operations = [acquireLease, claim, commit, releaseLease, release]
+  .map((source) => `do\n${source}end\n`)
+  .join('\n');
+
+/**
+ * All functions as one library. Its name, and so each function's, holds a hash of the source: two versions of the
+ * program can share a Redis, each with the functions it was tested with. (Function names are unique in a whole Redis.)
+ */
+export const functionLibrary: FunctionLibrary = (() => {
+  const name = `millrace_${createHash('sha256').update(operations).digest('hex').slice(0, 12)}`;
+  return { name, source: `#!lua name=${name}\nlocal LIBRARY = '${name}'\n\n${operations}` };
+})();
+
+export const functionName = (name: FunctionName): string => `${functionLibrary.name}_${name}`;
+
+/** Whether a function was not there. Then it did not run, so that calling it again executes it once (I5). */
+export const isFunctionMissing = (error: unknown): boolean =>
+  error instanceof Error && error.message.startsWith('ERR Function not found');
+
+/** Loads the library where it is absent: on every master, since functions are looked up where the keys are. */
+export async function loadLibrary(client: RedisClient): Promise<void> {
+  const masters = client instanceof Cluster ? client.nodes('master') : [client];
+  await Promise.all(
+    masters.map(async (master) => {
+      const found = (await master.function('LIST', 'LIBRARYNAME', functionLibrary.name)) as readonly unknown[];
+      if (found.length === 0) await master.function('LOAD', 'REPLACE', functionLibrary.source);
+    }),
+  );
+}
+
+/** Calls one function, and once more if the library had to be loaded first. */
+export async function callFunction(
+  client: RedisClient,
+  name: FunctionName,
+  keys: readonly string[],
+  args: readonly (string | Buffer)[],
+): Promise<unknown> {
+  const send = (): Promise<unknown> => client.fcall(functionName(name), keys.length, ...keys, ...args);
+  try {
+    return await send();
+  } catch (error) {
+    if (!isFunctionMissing(error)) throw error;
+    await loadLibrary(client);
+    return await send();
+  }
+}

@@ -1,0 +1,5 @@
+export { defaultCommitPipeLimits, type CommitPipeLimits } from './commit-pipe.ts';
+export { inspectRedis, type RedisInspection } from './inspect-redis.ts';
+export { type RedisFacts, type RedisFinding, type RedisSettings } from './judge-redis.ts';
+export { RedisStores, type ConnectError, type RedisStoresOptions, type StoreHealth } from './redis-stores.ts';
+export { type StoreObserver } from './store-observer.ts';

@@ -1,0 +1,45 @@
+import { invariant, type PartitionId } from '@millrace/kernel';
+import type { ActorKey } from '@millrace/timeline';
+
+/**
+ * Every key that Millrace keeps in Redis. All keys of one partition share the Cluster hash tag `{p<number>}`, so one
+ * function call reaches them all:
+ *
+ * | key                | type   | holds                                                                              |
+ * | ------------------ | ------ | ---------------------------------------------------------------------------------- |
+ * | `{p17}:owner`      | hash   | `epoch token no id gen run level clean diffused`, see functions/claim.lua           |
+ * | `{p17}:feed`       | stream | changefeed: id `<commitNo>-1`, field `e`                                            |
+ * | `{p17}:dead`       | stream | dead letters, about the last 1,000: field `e`                                       |
+ * | `{p17}:c:<id>`     | hash   | a conversation: `h` its Timeline's head, the other fields its record                |
+ * | `{p17}:u:<id>`     | hash   | a user, likewise                                                                   |
+ * | `{p17}:t:c:<id>`   | stream | a conversation's Timeline: id `<gen>-<seq>`, field `e` the opaque entry            |
+ * | `{p17}:t:u:<id>`   | stream | a user's inbox, likewise                                                           |
+ * | `{leases}:<name>`  | hash   | `holder identity until`, see functions/acquire-lease.lua                           |
+ *
+ * The functions are given complete keys: no name of a key is put together in Lua.
+ */
+export interface KeyLayout {
+  owner(partition: PartitionId): string;
+  feed(partition: PartitionId): string;
+  dead(partition: PartitionId): string;
+  record(partition: PartitionId, actor: ActorKey): string;
+  timeline(partition: PartitionId, actor: ActorKey): string;
+  lease(name: string): string;
+}
+
+/**
+ * @param prefix - put before every key, so that several deployments can share a Redis. It may hold no brace: the
+ *   partition's must stay the first hash tag.
+ */
+export function keyLayout(prefix: string): KeyLayout {
+  invariant(!/[{}]/.test(prefix), `a key prefix must hold no braces: ${prefix}`);
+  const tag = (partition: PartitionId): string => `${prefix}{p${String(partition)}}:`;
+  return {
+    owner: (partition) => `${tag(partition)}owner`,
+    feed: (partition) => `${tag(partition)}feed`,
+    dead: (partition) => `${tag(partition)}dead`,
+    record: (partition, actor) => tag(partition) + actor,
+    timeline: (partition, actor) => `${tag(partition)}t:${actor}`,
+    lease: (name) => `${prefix}{leases}:${name}`,
+  };
+}

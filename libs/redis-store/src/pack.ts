@@ -1,0 +1,95 @@
+import { invariant } from '@millrace/kernel';
+
+/**
+ * Writes the little of MessagePack that the functions read with cmsgpack: strings, arrays and `false` (which stands for
+ * "none", since a nil would be a hole in a Lua table). Bytes are written as strings, because Redis 7's cmsgpack refuses
+ * the binary type, and numbers as decimal strings, because Lua loses integers past 2^53.
+ *
+ * A Packer is used again and again: {@link take} copies what was written and starts anew.
+ */
+export class Packer {
+  #buffer: Buffer;
+  #length = 0;
+
+  constructor(initialCapacityBytes = 16 * 1024) {
+    this.#buffer = Buffer.allocUnsafe(initialCapacityBytes);
+  }
+
+  #room(more: number): void {
+    const needed = this.#length + more;
+    if (needed <= this.#buffer.length) return;
+    const grown = Buffer.allocUnsafe(Math.max(needed, this.#buffer.length * 2));
+    this.#buffer.copy(grown, 0, 0, this.#length);
+    this.#buffer = grown;
+  }
+
+  #stringHeader(length: number): void {
+    if (length < 32) this.#buffer[this.#length++] = 0xa0 | length;
+    else if (length < 0x100) {
+      this.#buffer[this.#length++] = 0xd9;
+      this.#buffer[this.#length++] = length;
+    } else if (length < 0x10000) {
+      this.#buffer[this.#length++] = 0xda;
+      this.#length = this.#buffer.writeUInt16BE(length, this.#length);
+    } else {
+      this.#buffer[this.#length++] = 0xdb;
+      this.#length = this.#buffer.writeUInt32BE(length, this.#length);
+    }
+  }
+
+  text(text: string): this {
+    const most = text.length * 3;
+    this.#room(5 + most);
+    if (most < 32) {
+      // The header is one byte whatever the text comes to, so it is written behind.
+      const written = this.#buffer.write(text, this.#length + 1);
+      this.#buffer[this.#length] = 0xa0 | written;
+      this.#length += 1 + written;
+      return this;
+    }
+    const length = Buffer.byteLength(text);
+    this.#stringHeader(length);
+    this.#length += this.#buffer.write(text, this.#length);
+    return this;
+  }
+
+  bytes(bytes: Uint8Array): this {
+    this.#room(5 + bytes.length);
+    this.#stringHeader(bytes.length);
+    this.#buffer.set(bytes, this.#length);
+    this.#length += bytes.length;
+    return this;
+  }
+
+  value(value: string | Uint8Array): this {
+    return typeof value === 'string' ? this.text(value) : this.bytes(value);
+  }
+
+  none(): this {
+    this.#room(1);
+    this.#buffer[this.#length++] = 0xc2;
+    return this;
+  }
+
+  /** Must be followed by `length` values. */
+  array(length: number): this {
+    invariant(Number.isInteger(length) && length >= 0 && length < 2 ** 32, `not an array length: ${String(length)}`);
+    this.#room(5);
+    if (length < 16) this.#buffer[this.#length++] = 0x90 | length;
+    else if (length < 0x10000) {
+      this.#buffer[this.#length++] = 0xdc;
+      this.#length = this.#buffer.writeUInt16BE(length, this.#length);
+    } else {
+      this.#buffer[this.#length++] = 0xdd;
+      this.#length = this.#buffer.writeUInt32BE(length, this.#length);
+    }
+    return this;
+  }
+
+  /** A copy of what was written since the last take. */
+  take(): Buffer {
+    const taken = Buffer.from(this.#buffer.subarray(0, this.#length));
+    this.#length = 0;
+    return taken;
+  }
+}

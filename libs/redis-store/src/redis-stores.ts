@@ -1,0 +1,173 @@
+import { err, ok, type Clock, type Random, type Result, type Timers } from '@millrace/kernel';
+import type { AckLevel, LeaseStore, PartitionStore, StoreError } from '@millrace/partition';
+import type { TimelineReader } from '@millrace/timeline';
+import { Cluster } from 'ioredis';
+import { CommitPipe, defaultCommitPipeLimits, type CommitPipeLimits } from './commit-pipe.ts';
+import { Connection } from './connection.ts';
+import { answerWithin } from './deadline.ts';
+import { loadLibrary } from './function-library.ts';
+import { inspectRedis, parseInfo, type RedisInspection } from './inspect-redis.ts';
+import type { RedisFinding } from './judge-redis.ts';
+import { keyLayout } from './key-layout.ts';
+import { RedisLeaseStore } from './redis-lease-store.ts';
+import { RedisPartitionStore } from './redis-partition-store.ts';
+import { RedisTimelineReader } from './redis-timeline-reader.ts';
+import { messageOf } from './store-errors.ts';
+import { silentObserver, type StoreObserver } from './store-observer.ts';
+
+export interface RedisStoresOptions {
+  /** `redis://`, `rediss://`, `unix:///path` or a path; of a Cluster, any of its nodes. */
+  readonly url: string;
+  readonly ackLevel: AckLevel;
+  /** Put before every key. Default: none. */
+  readonly keyPrefix?: string;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly observer?: StoreObserver;
+  readonly limits?: Partial<CommitPipeLimits>;
+  /** How long a claim, a lease or a read may take. Default 5,000. */
+  readonly answerMsMax?: number;
+}
+
+/** Why Redis was not taken. `unfit` will be the same at the next try: its settings must be changed. */
+export type ConnectError =
+  StoreError | { readonly code: 'unfit'; readonly message: string; readonly findings: readonly RedisFinding[] };
+
+export interface StoreHealth {
+  /** Redis answered just now. */
+  readonly reachable: boolean;
+  readonly usedMemoryBytes: number;
+  /** Null without a limit. Sends are to be refused well before it is reached. */
+  readonly maxMemoryBytes: number | null;
+  readonly queuedCommitBytes: number;
+  readonly callsInFlight: number;
+  /** Of the connection, empty when there was none. */
+  readonly lastError: string;
+}
+
+interface Connections {
+  readonly commits: Connection;
+  readonly reads: Connection;
+  readonly leases: Connection;
+}
+
+/**
+ * Redis as Millrace uses it: three connections, so that neither a large page nor a full pipe of commits holds up a
+ * lease. All of them reconnect for ever; `onReconnect` tells of the one that carries commits.
+ */
+export class RedisStores {
+  readonly partitions: PartitionStore;
+  readonly leases: LeaseStore;
+  readonly timelines: TimelineReader;
+  /** What was found at the start, for the log. */
+  readonly inspection: RedisInspection;
+  readonly #connections: Connections;
+  readonly #pipe: CommitPipe;
+  readonly #timers: Timers;
+  readonly #answerMsMax: number;
+
+  private constructor(options: RedisStoresOptions, connections: Connections, inspection: RedisInspection) {
+    const { clock, timers, random, answerMsMax = 5_000, observer = silentObserver } = options;
+    const { commits, reads, leases } = connections;
+    const layout = keyLayout(options.keyPrefix ?? '');
+    const { cluster } = inspection.facts;
+    const limits = {
+      ...defaultCommitPipeLimits,
+      // One call for each partition, and several nodes to answer them.
+      ...(cluster ? { callsInFlightMax: 64 } : {}),
+      ...options.limits,
+    };
+    this.inspection = inspection;
+    this.#connections = connections;
+    this.#timers = timers;
+    this.#answerMsMax = answerMsMax;
+    this.#pipe = new CommitPipe({
+      connection: commits,
+      layout,
+      clock,
+      timers,
+      observer,
+      limits,
+      awaitReplica: options.ackLevel === 'replicated',
+      onePartitionPerCall: cluster,
+    });
+    this.partitions = new RedisPartitionStore({
+      pipe: this.#pipe,
+      commits,
+      reads,
+      layout,
+      timers,
+      random,
+      answerMsMax,
+    });
+    this.leases = new RedisLeaseStore({ connection: leases, layout, clock, timers, answerMsMax });
+    this.timelines = new RedisTimelineReader({ reads, layout, timers, answerMsMax });
+  }
+
+  /** Checks that this Redis can keep what the ack level promises, connects, and loads the functions. */
+  static async connect(options: RedisStoresOptions): Promise<Result<RedisStores, ConnectError>> {
+    const { url, ackLevel, random, timers, answerMsMax = 5_000 } = options;
+    const inspected = await inspectRedis(url, ackLevel);
+    if (!inspected.ok) return inspected;
+    const refusals = inspected.value.findings.filter(({ severity }) => severity === 'refuse');
+    if (refusals.length > 0) {
+      const message = refusals.map((refusal) => refusal.message).join('; ');
+      return err({ code: 'unfit', message, findings: refusals });
+    }
+    const { cluster } = inspected.value.facts;
+    const open = (purpose: string, autoPipelining: boolean): Connection =>
+      new Connection({ url, cluster, name: `millrace-${purpose}`, autoPipelining, random });
+    const connections = { commits: open('commits', false), reads: open('reads', true), leases: open('leases', false) };
+    const all = Object.values(connections);
+    try {
+      await answerWithin(timers, answerMsMax, Promise.all(all.map((connection) => connection.firstReady())));
+      await answerWithin(timers, answerMsMax, loadLibrary(connections.commits.client));
+    } catch (error) {
+      for (const connection of all) connection.close();
+      return err({ code: 'unavailable', message: `Redis could not be used: ${messageOf(error)}` });
+    }
+    return ok(new RedisStores(options, connections, inspected.value));
+  }
+
+  /**
+   * Calls `listener` each time the connection that carries commits is back, before anything goes over it: every owner
+   * must claim again before it commits. Returns how to stop listening.
+   */
+  onReconnect(listener: () => void): () => void {
+    return this.#connections.commits.onReconnect(listener);
+  }
+
+  async health(): Promise<StoreHealth> {
+    const { commits } = this.#connections;
+    const local = {
+      queuedCommitBytes: this.#pipe.queuedBytes,
+      callsInFlight: this.#pipe.callsInFlight,
+      lastError: commits.lastError,
+    };
+    try {
+      // The fullest node decides: it refuses first.
+      const nodes = commits.client instanceof Cluster ? commits.client.nodes('master') : [commits.client];
+      const replies = await answerWithin(
+        this.#timers,
+        this.#answerMsMax,
+        Promise.all(nodes.map((node) => node.info('memory'))),
+      );
+      const memories = replies.map((reply) => {
+        const info = parseInfo(reply);
+        return { used: Number(info.get('used_memory') ?? 0), max: Number(info.get('maxmemory') ?? 0) };
+      });
+      const share = ({ used, max }: { used: number; max: number }): number => (max === 0 ? 0 : used / max);
+      const fullest = memories.sort((left, right) => share(right) - share(left))[0] ?? { used: 0, max: 0 };
+      const maxMemoryBytes = fullest.max === 0 ? null : fullest.max;
+      return { reachable: memories.length > 0, usedMemoryBytes: fullest.used, maxMemoryBytes, ...local };
+    } catch (error) {
+      return { reachable: false, usedMemoryBytes: 0, maxMemoryBytes: null, ...local, lastError: messageOf(error) };
+    }
+  }
+
+  /** Closes the connections. What is still in flight is answered `unknown`. */
+  close(): void {
+    for (const connection of Object.values(this.#connections)) connection.close();
+  }
+}
