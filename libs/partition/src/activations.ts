@@ -107,9 +107,10 @@ export class Activations<Actor extends { readonly weight: number }, Mail> {
   /** The activations whose record has to be loaded first; those that have it are made ready. */
   awaken(): readonly Activation<Actor, Mail>[] {
     const toLoad: Activation<Actor, Mail>[] = [];
-    for (const activation of this.#active.values()) {
-      if (activation.actor !== null && activation.mail.length > 0) this.makeReady(activation);
-      else if (activation.actor === null && !activation.loading) toLoad.push(activation);
+    for (const activation of [...this.#active.values()]) {
+      if (activation.mail.length === 0) this.remove(activation);
+      else if (activation.actor !== null) this.makeReady(activation);
+      else if (!activation.loading) toLoad.push(activation);
     }
     return toLoad;
   }

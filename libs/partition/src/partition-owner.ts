@@ -1,106 +1,22 @@
-import type { RestingActors } from '@millrace/actor';
-import {
-  err,
-  generation,
-  invariant,
-  ok,
-  utf8,
-  type Clock,
-  type Generation,
-  type NodeId,
-  type PartitionId,
-  type Random,
-  type Result,
-  type Timers,
-} from '@millrace/kernel';
+import { err, generation, invariant, ok, type Generation, type PartitionId, type Result } from '@millrace/kernel';
 import type { ActorKey } from '@millrace/timeline';
-import { Activations, type Activation, type Taken } from './activations.ts';
-import { decideClaim } from './claim-decision.ts';
-import type { AckLevel, ActorWrite, Commit, CommitOutcome } from './commit.ts';
-import { HeldCommits, type HeldLimits } from './held-commits.ts';
-import type { OwnerToken } from './owner-token.ts';
-import type { Handled, PartitionActor } from './partition-actor.ts';
-import type { ActorRecord, PartitionStore } from './partition-store.ts';
+import { Activations } from './activations.ts';
+import type { Commit, CommitOutcome } from './commit.ts';
+import {
+  deadLetter,
+  decideBatch,
+  type DecidedBatch,
+  type Mail,
+  type MailActivation,
+  type TakenMail,
+} from './decide-batch.ts';
+import type { PartitionActor } from './partition-actor.ts';
+import type { PartitionOwnerParts, Refusal } from './partition-owner-parts.ts';
+import { Tenure } from './tenure.ts';
 
-export interface PartitionLimits {
-  /** Commands in one commit: about 200 keeps a commit near 1 ms of Redis. */
-  readonly batchCommandsMax: number;
-  /** Commands of one actor in one commit, so that a busy one does not starve the others. */
-  readonly batchCommandsPerActorMax: number;
-  /** Commands waiting for one actor. */
-  readonly mailboxMax: number;
-  /** Commands waiting in the whole partition. */
-  readonly partitionMailMax: number;
-  /** Commits that followers of the changefeed have not finished with: above it new commands are refused. */
-  readonly undiffusedCommitsMax: number;
-  readonly held: HeldLimits;
-  /** How long a moved diffusion cursor may wait for a commit to ride on. */
-  readonly cursorIdleMs: number;
-}
-
-export const defaultPartitionLimits: PartitionLimits = {
-  batchCommandsMax: 200,
-  batchCommandsPerActorMax: 64,
-  mailboxMax: 2_048,
-  partitionMailMax: 8_192,
-  undiffusedCommitsMax: 4_096,
-  held: { ageMsMax: 10_000, bytesMax: 2 * 1024 * 1024 },
-  cursorIdleMs: 1_000,
-};
-
-/** Why a command was not decided, or its outcome cannot be told. Nothing of it may be assumed to have happened. */
-export interface Refusal {
-  readonly code: 'overloaded' | 'unavailable' | 'not_owner' | 'poison';
-  readonly message: string;
-}
-
-export interface PartitionLog {
-  info(message: string, fields?: Readonly<Record<string, unknown>>): void;
-  warn(message: string, fields?: Readonly<Record<string, unknown>>): void;
-  error(message: string, fields?: Readonly<Record<string, unknown>>): void;
-}
-
-export interface PartitionOwnerParts<Command, Reply, Effect> {
-  readonly partition: PartitionId;
-  readonly node: NodeId;
-  readonly store: PartitionStore;
-  readonly level: AckLevel;
-  readonly clock: Clock;
-  readonly timers: Timers;
-  readonly random: Random;
-  readonly limits: PartitionLimits;
-  readonly resting: RestingActors<ActorKey, PartitionActor<Command, Reply, Effect>>;
-  readonly log: PartitionLog;
-  activate(key: ActorKey, record: ActorRecord, gen: Generation): PartitionActor<Command, Reply, Effect>;
-  /** The changefeed entry for what a batch did, null when no follower needs to know. */
-  encodeFeed(effects: readonly Effect[]): Uint8Array | null;
-  /** Called once for each commit, in order, after its replies. `commitNo` is null for effects without a commit. */
-  afterCommit(effects: readonly Effect[], commitNo: number | null): void;
-  /** Called after each claim, before anything new is decided: the commits after `diffusedTo` are to be followed up. */
-  claimed(claim: { readonly diffusedTo: number; readonly commitNo: number; readonly memoryKept: boolean }): void;
-  /** Whether an actor lives in this partition. */
-  owns(this: void, key: ActorKey): boolean;
-  /** Whether the node's lease still holds on its own clock. */
-  mayServe(): boolean;
-}
-
-interface Mail<Command, Reply> {
-  readonly command: Command;
-  readonly answer: (outcome: Result<Reply, Refusal>) => void;
-}
-
-type Active<Command, Reply, Effect> = Activation<PartitionActor<Command, Reply, Effect>, Mail<Command, Reply>>;
-
-interface Batch<Command, Reply, Effect> {
-  readonly activations: readonly Active<Command, Reply, Effect>[];
-  readonly replies: readonly { readonly mail: Mail<Command, Reply>; readonly reply: Reply }[];
-  readonly effects: readonly Effect[];
+/** A decided batch on its way into the store; `commit` is null when there is nothing to store. */
+interface Batch<Command, Reply, Effect> extends DecidedBatch<Command, Reply, Effect> {
   readonly commit: Commit | null;
-}
-
-/** What is kept of a poison message, for people: bounded, whatever the command held. */
-function deadLetter(actor: ActorKey, error: unknown, command: unknown): Uint8Array {
-  return utf8(JSON.stringify({ actor, error: String(error), command: JSON.stringify(command).slice(0, 4_096) }));
 }
 
 const RETRY_MS_MIN = 20;
@@ -117,15 +33,12 @@ const RETRY_MS_MAX = 1_000;
  */
 export class PartitionOwner<Command, Reply, Effect> {
   readonly #parts: PartitionOwnerParts<Command, Reply, Effect>;
+  readonly #tenure: Tenure;
   readonly #activations: Activations<PartitionActor<Command, Reply, Effect>, Mail<Command, Reply>>;
   #phase: 'new' | 'claiming' | 'serving' | 'stopped' = 'new';
   #accepting = false;
   #busy = false;
   #turnDue = false;
-  #token: OwnerToken = { epoch: 0, uuid: '' };
-  #epochSeen = 0;
-  #gen: Generation = generation(0);
-  #held: HeldCommits | null = null;
   #pending: Batch<Command, Reply, Effect> | null = null;
   #diffusedTo = 0;
   #diffusedStored = 0;
@@ -137,6 +50,7 @@ export class PartitionOwner<Command, Reply, Effect> {
 
   constructor(parts: PartitionOwnerParts<Command, Reply, Effect>) {
     this.#parts = parts;
+    this.#tenure = new Tenure(parts);
     this.#activations = new Activations(parts.resting, parts.limits.mailboxMax);
   }
 
@@ -144,20 +58,24 @@ export class PartitionOwner<Command, Reply, Effect> {
     return this.#parts.partition;
   }
 
+  get #isStopped(): boolean {
+    return this.#phase === 'stopped';
+  }
+
   get isServing(): boolean {
     return this.#phase === 'serving';
   }
 
   get epoch(): number {
-    return this.#token.epoch;
+    return this.#tenure.epoch;
   }
 
   get gen(): Generation {
-    return this.#gen;
+    return this.#tenure.gen;
   }
 
   get commitNo(): number {
-    return this.#held?.last.commitNo ?? 0;
+    return this.#tenure.commitNo;
   }
 
   get queued(): number {
@@ -235,7 +153,7 @@ export class PartitionOwner<Command, Reply, Effect> {
         await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
       }
       this.#phase = 'stopped';
-      await this.#parts.store.release(this.#parts.partition, this.#token);
+      await this.#parts.store.release(this.#parts.partition, this.#tenure.token);
     }
     this.abandon('the node is stopping');
   }
@@ -254,7 +172,7 @@ export class PartitionOwner<Command, Reply, Effect> {
 
   // ------------------------------------------------------------------------------------------------ activation
 
-  async #load(activation: Active<Command, Reply, Effect>): Promise<void> {
+  async #load(activation: MailActivation<Command, Reply, Effect>): Promise<void> {
     if (this.#phase !== 'serving') return; // Loaded when the claim is through.
     activation.loading = true;
     const incarnation = this.#incarnation;
@@ -270,7 +188,18 @@ export class PartitionOwner<Command, Reply, Effect> {
       this.#settleIdle();
       return;
     }
-    activation.actor = this.#parts.activate(activation.key, record.value, this.#gen);
+    try {
+      activation.actor = this.#parts.activate(activation.key, record.value, this.#tenure.gen);
+    } catch (error) {
+      this.#parts.log.error('an actor could not be read from its record', {
+        actor: activation.key,
+        error: String(error),
+      });
+      const message = `the record of ${activation.key} cannot be read by this version of the server`;
+      this.#refuseAll(this.#activations.remove(activation), { code: 'poison', message });
+      this.#settleIdle();
+      return;
+    }
     this.#activations.makeReady(activation);
     this.#schedule();
   }
@@ -306,86 +235,30 @@ export class PartitionOwner<Command, Reply, Effect> {
     await this.#conclude(batch, batch.commit, outcome);
   }
 
-  #decide(
-    taken: readonly Taken<PartitionActor<Command, Reply, Effect>, Mail<Command, Reply>>[],
-  ): Batch<Command, Reply, Effect> {
-    const activations = [...new Set(taken.map(({ activation }) => activation))];
-    const poison = new Set<Mail<Command, Reply>>();
-    const deadLetters: Uint8Array[] = [];
-    for (;;) {
-      const replies: { mail: Mail<Command, Reply>; reply: Reply }[] = [];
-      const effects: Effect[] = [];
-      const thrown = this.#handleAll(taken, poison, replies, effects);
-      if (thrown === null) {
-        const writes: ActorWrite[] = [];
-        for (const { actor } of activations) {
-          const write = actor?.pendingWrite() ?? null;
-          if (write !== null) writes.push(write);
-        }
-        return { activations, replies, effects, commit: this.#commitOf(writes, effects, deadLetters) };
-      }
-      for (const { actor } of activations) actor?.restore();
-      poison.add(thrown.mail);
-      deadLetters.push(deadLetter(thrown.key, thrown.error, thrown.mail.command));
+  #decide(taken: readonly TakenMail<Command, Reply, Effect>[]): Batch<Command, Reply, Effect> {
+    const decided = decideBatch(taken, this.#parts.clock.nowMs());
+    for (const { key, mail, error } of decided.poison) {
       this.#parts.log.error('a handler threw; its command is refused and kept as a dead letter', {
         partition: this.#parts.partition,
-        actor: thrown.key,
-        error: thrown.error instanceof Error ? (thrown.error.stack ?? thrown.error.message) : String(thrown.error),
+        actor: key,
+        error: error instanceof Error ? (error.stack ?? error.message) : String(error),
       });
-      this.#answer(
-        thrown.mail,
-        err({ code: 'poison', message: 'this command hit a defect of the server; it was set aside' }),
-      );
+      this.#answer(mail, err({ code: 'poison', message: 'this hit a defect of the server; it was set aside' }));
     }
+    return { ...decided, commit: this.#commitOf(decided) };
   }
 
-  #handleAll(
-    taken: readonly Taken<PartitionActor<Command, Reply, Effect>, Mail<Command, Reply>>[],
-    poison: ReadonlySet<Mail<Command, Reply>>,
-    replies: { mail: Mail<Command, Reply>; reply: Reply }[],
-    effects: Effect[],
-  ): { readonly key: ActorKey; readonly mail: Mail<Command, Reply>; readonly error: unknown } | null {
-    const nowMs = this.#parts.clock.nowMs();
-    for (const { activation, mail } of taken) {
-      if (poison.has(mail)) continue;
-      invariant(activation.actor !== null, 'only a loaded actor is ready');
-      let handled: Handled<Reply, Effect>;
-      try {
-        handled = activation.actor.handle(mail.command, nowMs);
-      } catch (error) {
-        return { key: activation.key, mail, error };
-      }
-      replies.push({ mail, reply: handled.reply });
-      for (const effect of handled.effects) effects.push(effect);
-    }
-    return null;
-  }
-
-  #commitOf(
-    writes: readonly ActorWrite[],
-    effects: readonly Effect[],
-    deadLetters: readonly Uint8Array[],
-  ): Commit | null {
+  #commitOf({ writes, effects, poison }: DecidedBatch<Command, Reply, Effect>): Commit | null {
     const moveCursor = this.#diffusedTo > this.#diffusedStored;
-    if (writes.length === 0 && deadLetters.length === 0 && !(this.#cursorDue && moveCursor)) return null;
+    if (writes.length === 0 && poison.length === 0 && !(this.#cursorDue && moveCursor)) return null;
     this.#cursorDue = false;
-    return this.#commit({
+    return this.#tenure.nextCommit({
       writes,
-      deadLetters,
+      deadLetters: poison.map(deadLetter),
       feed: writes.length === 0 ? null : this.#parts.encodeFeed(effects),
       diffusedTo: moveCursor ? this.#diffusedTo : null,
       settle: null,
     });
-  }
-
-  #commit(content: Pick<Commit, 'writes' | 'deadLetters' | 'feed' | 'diffusedTo' | 'settle'>): Commit {
-    return {
-      partition: this.#parts.partition,
-      token: this.#token,
-      commitNo: this.commitNo + 1,
-      commitId: this.#parts.random.id().slice(0, 16),
-      ...content,
-    };
   }
 
   // ------------------------------------------------------------------------------------------------ the outcome
@@ -394,6 +267,7 @@ export class PartitionOwner<Command, Reply, Effect> {
     switch (outcome.code) {
       case 'ok':
       case 'dup':
+        this.#tenure.stored(commit);
         this.#accepted(batch, commit);
         return;
       case 'unavailable':
@@ -402,7 +276,7 @@ export class PartitionOwner<Command, Reply, Effect> {
         this.#settleIdle();
         return;
       case 'fenced':
-        if (outcome.heldEpoch > this.#token.epoch) {
+        if (outcome.heldEpoch > this.#tenure.epoch) {
           this.#parts.log.warn('another owner has the partition', {
             partition: this.#parts.partition,
             heldEpoch: outcome.heldEpoch,
@@ -420,7 +294,7 @@ export class PartitionOwner<Command, Reply, Effect> {
         });
         this.#refusePending({ code: 'unavailable', message: 'the state was read again from the store; try again' });
         this.#dropMemory();
-        this.#held = null;
+        this.#tenure.forget();
         await this.#acquire();
         return;
       case 'regressed':
@@ -434,7 +308,6 @@ export class PartitionOwner<Command, Reply, Effect> {
   }
 
   #accepted(batch: Batch<Command, Reply, Effect>, commit: Commit): void {
-    this.#held?.add(commit);
     if (commit.diffusedTo !== null) this.#diffusedStored = commit.diffusedTo;
     for (const { actor } of batch.activations) actor?.settle();
     this.#pending = null;
@@ -456,6 +329,7 @@ export class PartitionOwner<Command, Reply, Effect> {
     if (batch === null) return;
     for (const { actor } of batch.activations) actor?.restore();
     for (const { mail } of batch.replies) this.#answer(mail, err(refusal));
+    for (const activation of batch.activations) this.#activations.rest(activation);
   }
 
   // ------------------------------------------------------------------------------------------------ the claim
@@ -463,15 +337,13 @@ export class PartitionOwner<Command, Reply, Effect> {
   async #acquire(): Promise<void> {
     this.#phase = 'claiming';
     this.#busy = true;
-    for (let retryMs = RETRY_MS_MIN; ; retryMs = Math.min(retryMs * 2, RETRY_MS_MAX)) {
-      const done = await this.#tryAcquire();
-      // `abandon` may have come in between.
-      if ((this.#phase as string) === 'stopped') return;
-      if (done) break;
+    for (let retryMs = RETRY_MS_MIN; !(await this.#tryAcquire()); retryMs = Math.min(retryMs * 2, RETRY_MS_MAX)) {
+      if (this.#isStopped) return;
+      const waitMs = retryMs;
       await new Promise<void>((resolve) => {
-        this.#parts.timers.after(retryMs, resolve);
+        this.#parts.timers.after(waitMs, resolve);
       });
-      if ((this.#phase as string) === 'stopped') return;
+      if (this.#isStopped) return;
     }
     this.#phase = 'serving';
     this.#busy = false;
@@ -482,81 +354,21 @@ export class PartitionOwner<Command, Reply, Effect> {
 
   /** @returns whether the partition is ours and memory equals what is stored. */
   async #tryAcquire(): Promise<boolean> {
-    const { store, partition, node } = this.#parts;
-    const claimed = await store.claim(partition, node, this.#epochSeen);
-    if (!claimed.ok) return false;
-    const answer = claimed.value;
-    this.#token = answer.token;
-    this.#epochSeen = answer.token.epoch;
-    const held = this.#held;
-    const pendingCommit = this.#pending?.commit ?? null;
-    const decision = decideClaim(
-      answer,
-      held === null
-        ? null
-        : {
-            acknowledged: held.last,
-            pending: pendingCommit,
-            gen: this.#gen,
-            idOf: (commitNo) => held.idOf(commitNo),
-            holdsFrom: (commitNo) => held.holdsFrom(commitNo),
-          },
-    );
-    const memoryKept = decision.kind === 'resume' || decision.kind === 'replay';
-    if (decision.kind === 'replay') {
-      const replayed = held?.from(decision.fromCommitNo) ?? [];
-      this.#parts.log.warn('the store lost acknowledged commits; they are replayed from memory', {
-        partition,
-        commits: replayed.length,
-      });
-      for (const commit of replayed) if (!(await this.#resend(commit))) return false;
-    }
-    if (memoryKept && this.#pending !== null && pendingCommit !== null) {
-      if (!(await this.#resend(pendingCommit))) return false;
-      this.#accepted(this.#pending, pendingCommit);
-    }
+    const batch = this.#pending;
+    const result = await this.#tenure.claim(batch?.commit ?? null);
+    if (this.#isStopped) return false;
+    if (result.pendingStored && batch !== null && batch.commit !== null) this.#accepted(batch, batch.commit);
+    if (result.code === 'failed') return false;
+    const memoryKept = result.code === 'kept';
     if (!memoryKept) {
-      if (decision.kind === 'new-generation') {
-        this.#parts.log.error('acknowledged history was or may have been lost: a new generation begins', {
-          partition,
-          gen: decision.gen,
-          why: decision.why,
-        });
-      }
-      this.#refusePending({
-        code: 'unavailable',
-        message: 'what became of this is not known; try again with the same id',
-      });
+      const message = 'what became of this is not known; try again with the same id';
+      this.#refusePending({ code: 'unavailable', message });
       this.#dropMemory();
-      this.#held = new HeldCommits(this.#parts.clock, this.#parts.limits.held, answer.found);
-      this.#diffusedTo = answer.found.diffusedTo;
-      this.#diffusedStored = answer.found.diffusedTo;
+      this.#diffusedTo = result.found?.diffusedTo ?? 0;
+      this.#diffusedStored = this.#diffusedTo;
     }
-    this.#gen = decision.gen;
-    const settle = this.#commit({
-      writes: [],
-      deadLetters: [],
-      feed: null,
-      diffusedTo: null,
-      settle: { gen: decision.gen, run: answer.run, level: this.#parts.level },
-    });
-    if (!(await this.#resend(settle))) {
-      // What the settling commit came to is not known; the next claim finds out from the commit number alone.
-      if (!memoryKept) this.#held = null;
-      return false;
-    }
-    this.#held?.add(settle);
     this.#parts.claimed({ diffusedTo: this.#diffusedTo, commitNo: this.commitNo, memoryKept });
     return true;
-  }
-
-  /** Sends an already decided commit under the present token. */
-  async #resend(commit: Commit): Promise<boolean> {
-    const outcome = await this.#parts.store.commit({ ...commit, token: this.#token });
-    if (outcome.code === 'ok' || outcome.code === 'dup') return true;
-    if (outcome.code === 'fenced') this.#epochSeen = Math.max(this.#epochSeen, outcome.heldEpoch);
-    this.#parts.log.warn('a commit could not be sent again yet', { partition: this.#parts.partition, outcome });
-    return false;
   }
 
   // ------------------------------------------------------------------------------------------------ letting go

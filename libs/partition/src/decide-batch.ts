@@ -1,0 +1,84 @@
+import { invariant, utf8, type Result } from '@millrace/kernel';
+import type { ActorKey } from '@millrace/timeline';
+import type { Activation, Taken } from './activations.ts';
+import type { ActorWrite } from './commit.ts';
+import type { Handled, PartitionActor } from './partition-actor.ts';
+import type { Refusal } from './partition-owner-parts.ts';
+
+/** A command on its way to an actor. */
+export interface Mail<Command, Reply> {
+  readonly command: Command;
+  readonly answer: (outcome: Result<Reply, Refusal>) => void;
+}
+
+export type MailActivation<Command, Reply, Effect> = Activation<
+  PartitionActor<Command, Reply, Effect>,
+  Mail<Command, Reply>
+>;
+export type TakenMail<Command, Reply, Effect> = Taken<PartitionActor<Command, Reply, Effect>, Mail<Command, Reply>>;
+
+/** A command whose handler threw: a bug of ours. */
+export interface Poison<Command, Reply> {
+  readonly key: ActorKey;
+  readonly mail: Mail<Command, Reply>;
+  readonly error: unknown;
+}
+
+/** What a batch of commands came to. Nothing of it has left, or is stored, yet. */
+export interface DecidedBatch<Command, Reply, Effect> {
+  readonly activations: readonly MailActivation<Command, Reply, Effect>[];
+  readonly replies: readonly { readonly mail: Mail<Command, Reply>; readonly reply: Reply }[];
+  readonly effects: readonly Effect[];
+  readonly writes: readonly ActorWrite[];
+  readonly poison: readonly Poison<Command, Reply>[];
+}
+
+/**
+ * Lets the actors handle their commands, in order. When a handler throws, the whole batch is undone and done again
+ * without that command: handlers are functions of state and command, so the others come to the same.
+ */
+export function decideBatch<Command, Reply, Effect>(
+  taken: readonly TakenMail<Command, Reply, Effect>[],
+  nowMs: number,
+): DecidedBatch<Command, Reply, Effect> {
+  const activations = [...new Set(taken.map(({ activation }) => activation))];
+  const poison: Poison<Command, Reply>[] = [];
+  for (let rest = taken; ;) {
+    const replies: { mail: Mail<Command, Reply>; reply: Reply }[] = [];
+    const effects: Effect[] = [];
+    const thrown = handleAll(rest, nowMs, replies, effects);
+    if (thrown === null) {
+      const writes = activations.map(({ actor }) => actor?.pendingWrite() ?? null).filter((write) => write !== null);
+      return { activations, replies, effects, writes, poison };
+    }
+    for (const { actor } of activations) actor?.restore();
+    poison.push(thrown);
+    rest = rest.filter(({ mail }) => mail !== thrown.mail);
+  }
+}
+
+function handleAll<Command, Reply, Effect>(
+  taken: readonly TakenMail<Command, Reply, Effect>[],
+  nowMs: number,
+  replies: { mail: Mail<Command, Reply>; reply: Reply }[],
+  effects: Effect[],
+): Poison<Command, Reply> | null {
+  for (const { activation, mail } of taken) {
+    invariant(activation.actor !== null, 'only a loaded actor is ready');
+    let handled: Handled<Reply, Effect>;
+    try {
+      handled = activation.actor.handle(mail.command, nowMs);
+    } catch (error) {
+      return { key: activation.key, mail, error };
+    }
+    replies.push({ mail, reply: handled.reply });
+    for (const effect of handled.effects) effects.push(effect);
+  }
+  return null;
+}
+
+/** What is kept of a poison message, for people: bounded, whatever the command held. */
+export function deadLetter<Command, Reply>({ key, mail, error }: Poison<Command, Reply>): Uint8Array {
+  const command = JSON.stringify(mail.command).slice(0, 4_096);
+  return utf8(JSON.stringify({ actor: key, error: String(error), command }));
+}

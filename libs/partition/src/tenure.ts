@@ -1,0 +1,166 @@
+import { generation, type Generation } from '@millrace/kernel';
+import { decideClaim, type OwnerMemory } from './claim-decision.ts';
+import type { ClaimAnswer, ClaimFound, Commit } from './commit.ts';
+import { HeldCommits } from './held-commits.ts';
+import type { OwnerToken } from './owner-token.ts';
+import type { PartitionOwnerParts } from './partition-owner-parts.ts';
+
+/** What of the owner's parts a tenure needs. */
+export type TenureParts = Pick<
+  PartitionOwnerParts<never, never, never>,
+  'partition' | 'node' | 'store' | 'level' | 'clock' | 'random' | 'limits' | 'log'
+>;
+
+export type CommitContent = Pick<Commit, 'writes' | 'feed' | 'diffusedTo' | 'deadLetters' | 'settle'>;
+
+/**
+ * What came of claiming. `pendingStored`: the commit whose answer was lost is in the store now. `failed`: try again.
+ * `kept`: what is in memory equals what is stored. `lost`: it does not, and everything has to be loaded again.
+ */
+export interface ClaimResult {
+  readonly code: 'failed' | 'kept' | 'lost';
+  readonly pendingStored: boolean;
+  readonly found: ClaimFound | null;
+}
+
+/**
+ * One process's ownership of a partition: the token it may commit under, the number of the next commit, and the recent
+ * commits for a store that lost them. It knows nothing of actors.
+ */
+export class Tenure {
+  readonly #parts: TenureParts;
+  #token: OwnerToken = { epoch: 0, uuid: '' };
+  #epochSeen = 0;
+  #gen: Generation = generation(0);
+  /** Null before the first claim, and when memory is not to be trusted. */
+  #held: HeldCommits | null = null;
+  /** A settling commit whose answer was lost. */
+  #unsettled: Commit | null = null;
+
+  constructor(parts: TenureParts) {
+    this.#parts = parts;
+  }
+
+  get token(): OwnerToken {
+    return this.#token;
+  }
+
+  get epoch(): number {
+    return this.#token.epoch;
+  }
+
+  get gen(): Generation {
+    return this.#gen;
+  }
+
+  /** The last commit that is known to be stored. */
+  get commitNo(): number {
+    return this.#held?.last.commitNo ?? 0;
+  }
+
+  /** The next commit, under the present token. */
+  nextCommit(content: CommitContent): Commit {
+    return {
+      partition: this.#parts.partition,
+      token: this.#token,
+      commitNo: this.commitNo + 1,
+      commitId: this.#parts.random.id().slice(0, 16),
+      ...content,
+    };
+  }
+
+  stored(commit: Commit): void {
+    this.#held?.add(commit);
+  }
+
+  /** What is in memory is not to be trusted any more: the next claim goes by the store alone. */
+  forget(): void {
+    this.#held = null;
+    this.#unsettled = null;
+  }
+
+  /** @param pending - the one commit whose answer was lost, if any (I5). */
+  async claim(pending: Commit | null): Promise<ClaimResult> {
+    const claimed = await this.#parts.store.claim(this.#parts.partition, this.#parts.node, this.#epochSeen);
+    if (!claimed.ok) return { code: 'failed', pendingStored: false, found: null };
+    const { found, token } = claimed.value;
+    this.#token = token;
+    this.#epochSeen = token.epoch;
+    const decision = decideClaim(claimed.value, this.#memory(pending ?? this.#unsettled));
+    if (decision.kind === 'reload' || decision.kind === 'new-generation') {
+      if (decision.kind === 'new-generation') this.#logLoss(decision.gen, decision.why);
+      this.#held = new HeldCommits(this.#parts.clock, this.#parts.limits.held, found);
+      this.#unsettled = null;
+      const settled = await this.#settle(claimed.value, decision.gen);
+      if (!settled) this.forget();
+      return { code: settled ? 'lost' : 'failed', pendingStored: false, found };
+    }
+    if (decision.kind === 'replay' && !(await this.#replay(decision.fromCommitNo))) {
+      return { code: 'failed', pendingStored: false, found };
+    }
+    if (this.#unsettled !== null && found.commitId === this.#unsettled.commitId) this.#held?.add(this.#unsettled);
+    this.#unsettled = null;
+    const pendingStored = pending !== null && (await this.#resend(pending));
+    if (pending !== null && !pendingStored) return { code: 'failed', pendingStored, found };
+    if (pending !== null) this.#held?.add(pending);
+    const settled = await this.#settle(claimed.value, decision.gen);
+    return { code: settled ? 'kept' : 'failed', pendingStored, found };
+  }
+
+  #memory(pending: Commit | null): OwnerMemory | null {
+    const held = this.#held;
+    if (held === null) return null;
+    return {
+      acknowledged: held.last,
+      pending,
+      gen: this.#gen,
+      idOf: (commitNo) => held.idOf(commitNo),
+      holdsFrom: (commitNo) => held.holdsFrom(commitNo),
+    };
+  }
+
+  async #replay(fromCommitNo: number): Promise<boolean> {
+    const commits = this.#held?.from(fromCommitNo) ?? [];
+    this.#parts.log.warn('the store lost acknowledged commits; they are replayed from memory', {
+      partition: this.#parts.partition,
+      commits: commits.length,
+    });
+    for (const commit of commits) if (!(await this.#resend(commit))) return false;
+    return true;
+  }
+
+  /** Writes down what the claim decided. Until then the store keeps the evidence that it was decided from. */
+  async #settle({ run }: ClaimAnswer, gen: Generation): Promise<boolean> {
+    this.#gen = gen;
+    const settle = this.nextCommit({
+      writes: [],
+      deadLetters: [],
+      feed: null,
+      diffusedTo: null,
+      settle: { gen, run, level: this.#parts.level },
+    });
+    if (!(await this.#resend(settle))) {
+      this.#unsettled = settle;
+      return false;
+    }
+    this.#held?.add(settle);
+    return true;
+  }
+
+  /** Sends an already decided commit under the present token; the store executes it at most once. */
+  async #resend(commit: Commit): Promise<boolean> {
+    const outcome = await this.#parts.store.commit({ ...commit, token: this.#token });
+    if (outcome.code === 'ok' || outcome.code === 'dup') return true;
+    if (outcome.code === 'fenced') this.#epochSeen = Math.max(this.#epochSeen, outcome.heldEpoch);
+    this.#parts.log.warn('a commit could not be sent again yet', { partition: this.#parts.partition, outcome });
+    return false;
+  }
+
+  #logLoss(gen: Generation, why: string): void {
+    this.#parts.log.error('acknowledged history was or may have been lost: a new generation begins', {
+      partition: this.#parts.partition,
+      gen,
+      why,
+    });
+  }
+}
