@@ -1,9 +1,9 @@
-import { readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import nx from '@nx/eslint-plugin';
 import tseslint from 'typescript-eslint';
 
-const TESTS = ['**/*.test.ts', '**/testing.ts', '**/testing/**/*.ts', 'apps/*/e2e/**/*.ts'];
+const TESTS = ['**/*.test.ts', '**/*.bench.ts', '**/testing.ts', '**/testing/**/*.ts', 'apps/*/e2e/**/*.ts'];
 
 /**
  * Shells: the only files that may reach for the platform's time, chance, timers or environment themselves.
@@ -34,6 +34,7 @@ const LAYERS = {
   'http-api': ['kernel', 'protocol', 'messaging'],
   client: ['kernel', 'protocol'],
   'raw-client': ['kernel', 'protocol'],
+  'raw-client': ['kernel', 'protocol'],
   'local-redis': ['kernel'],
 };
 const LIBS = Object.keys(LAYERS);
@@ -59,11 +60,15 @@ function boundaries(inTests) {
   ];
 }
 
+const tagsOf = (lib) => JSON.parse(readFileSync(`libs/${lib}/package.json`, 'utf8')).nx.tags;
+const folders = readdirSync('libs').filter((lib) => existsSync(`libs/${lib}/package.json`));
+for (const lib of folders) {
+  const known = tagsOf(lib).includes(`layer:${lib}`) && (lib in LAYERS || lib === 'simulation');
+  if (!known)
+    throw new Error(`libs/${lib}: its tag layer:${lib}, or its line in LAYERS (eslint.config.js), is missing`);
+}
 /** The libs that must also run in a browser, as their own package.json says. */
-const browserLibs = readdirSync('libs').filter((lib) => {
-  const manifest = JSON.parse(readFileSync(`libs/${lib}/package.json`, 'utf8'));
-  return manifest.nx.tags.includes('platform:any');
-});
+const browserLibs = folders.filter((lib) => tagsOf(lib).includes('platform:any'));
 
 const noBarrel = {
   regex: '^\\.{1,2}/(.*/)?index\\.ts$',

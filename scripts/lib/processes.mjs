@@ -11,7 +11,7 @@ import { root } from './paths.mjs';
  */
 const groups = new Set();
 
-/** How long a group may take to end by itself before it is killed. */
+/** Enough for a server to drain. */
 const GRACE_MS = 10_000;
 
 /**
@@ -87,12 +87,13 @@ async function within(condition, msMax = GRACE_MS) {
 /**
  * Ends every group that is left: asks first, then kills.
  *
- * @param {NodeJS.Signals} signal
+ * @param {NodeJS.Signals} [signal]
+ * @param {number} [graceMs] - how long a group may take to end by itself
  */
-export async function endAll(signal = 'SIGTERM') {
+export async function endAll(signal = 'SIGTERM', graceMs = GRACE_MS) {
   for (const group of groups) send(-group, signal);
   const gone = () => [...groups].every((group) => !groupIsAlive(group));
-  if (!(await within(gone))) {
+  if (!(await within(gone, graceMs))) {
     for (const group of groups) send(-group, 'SIGKILL');
     await within(gone);
   }
