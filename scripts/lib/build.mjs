@@ -69,6 +69,19 @@ async function build() {
       logLevel: 'warning',
       plugins: [
         {
+          name: 'no-nested-packages',
+          setup({ onResolve }) {
+            onResolve({ filter: /^[^./]/ }, ({ path, importer }) => {
+              // dist/ sees the packages of the root alone: a version that npm had to put below a lib would be missed.
+              const lib = /^(.*\/(?:libs|apps)\/[^/]+)\//.exec(importer)?.[1];
+              const name = /^(@[^/]+\/)?[^/]+/.exec(path)?.[0];
+              if (lib === undefined || name === undefined || !existsSync(join(lib, 'node_modules', name))) return null;
+              const text = `${name} is installed below ${lib}, where dist/ cannot see it: add that version to the root`;
+              return { errors: [{ text }] };
+            });
+          },
+        },
+        {
           name: 'workspace-sources',
           setup({ onResolve }) {
             onResolve({ filter: /^@millrace\// }, ({ path, importer }) => {

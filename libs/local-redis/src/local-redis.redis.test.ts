@@ -101,8 +101,10 @@ describe('its life', () => {
     await call(redis, 'SET', 'key', 'value');
     await redis.kill('SIGKILL');
     expect(isAlive(pid)).toBe(false);
+    expect(redis.running).toBe(false);
     expect(await callRedis(redis.endpoint, ['PING'])).toMatchObject({ ok: false, error: { code: 'unreachable' } });
     expect(await redis.restart()).toMatchObject({ ok: true });
+    expect(redis.running).toBe(true);
     expect(redis.pid).not.toBe(pid);
     expect(redis.port).toBe(port);
     expect(await call(redis, 'GET', 'key')).toBe('value');

@@ -49,6 +49,8 @@ export interface LocalRedis {
   readonly endpoint: RedisEndpoint;
   /** The process now; another one after a restart. */
   readonly pid: number;
+  /** Whether the process is there now. A paused one is. */
+  readonly running: boolean;
   readonly dir: string;
   /** Whether the process was found running, left behind by an owner that died. */
   readonly adopted: boolean;
@@ -285,6 +287,9 @@ function handleOf(options: Launch, first: RedisRecord, adopted: boolean): LocalR
     endpoint,
     get pid() {
       return pid;
+    },
+    get running() {
+      return isOurs(pid, dir);
     },
     dir,
     adopted,
