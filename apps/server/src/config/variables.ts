@@ -1,0 +1,186 @@
+import { isIP } from 'node:net';
+import { list, oneOf, optionalText, optionalWholeNumber, text, wholeNumber, yesOrNo } from './variable.ts';
+
+const isPath = (value: string): boolean => value.length > 0 && !value.includes('\0');
+const isName = (value: string): boolean => /^[A-Za-z0-9._-]{1,40}$/.test(value);
+const isHost = (value: string): boolean => isIP(value) !== 0 || /^[A-Za-z0-9.-]{1,253}$/.test(value);
+
+function isUrl(value: string, protocols: readonly string[]): boolean {
+  return URL.canParse(value) && protocols.includes(new URL(value).protocol);
+}
+
+/** `scheme://host[:port]`, as browsers send it, or `*`. */
+const isOrigin = (value: string): boolean =>
+  value === '*' || (isUrl(value, ['http:', 'https:']) && new URL(value).origin === value);
+
+function isRange(value: string): boolean {
+  const [address = '', bits, ...more] = value.split('/');
+  const version = isIP(address);
+  if (version === 0 || more.length > 0) return false;
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128));
+}
+
+const path = 'a path';
+
+/** Every variable that Millrace reads, in the order of docs/configuration.md. The only list of them. */
+export const variables = {
+  mode: oneOf('MILLRACE_MODE', ['development', 'production'], 'development', {
+    about:
+      '`development`: listens on loopback only, makes its own secrets and, without a Redis, starts one. `production`: has no such conveniences and starts only with explicit keys.',
+  }),
+  host: text('MILLRACE_HOST', 'an address or host name of this machine', isHost, '127.0.0.1', {
+    about: 'Where HTTP and sockets listen. In development mode a loopback address.',
+  }),
+  port: wholeNumber('MILLRACE_PORT', [0, 65_535], 7_400, { about: 'The HTTP port; 0 takes a free one.' }),
+  socketPort: optionalWholeNumber('MILLRACE_SOCKET_PORT', [0, 65_535], '`MILLRACE_PORT` + 1', {
+    about: 'The port of the sockets; 0 takes a free one.',
+  }),
+  socketUrl: optionalText(
+    'MILLRACE_SOCKET_URL',
+    'an address that begins with `ws://` or `wss://`',
+    (value) => isUrl(value, ['ws:', 'wss:']),
+    {
+      about: 'What `/api/v1/endpoints` tells clients, when a proxy stands in front of the sockets.',
+    },
+    "the request's host and the socket port",
+  ),
+  socketEngine: oneOf('MILLRACE_SOCKET_ENGINE', ['auto', 'uws', 'ws'], 'auto', {
+    about: 'The socket engine. `auto` takes uWebSockets.js where its binary loads, else ws, and logs which and why.',
+  }),
+  redisUrl: optionalText(
+    'REDIS_URL',
+    'an address that begins with `redis://`, `rediss://` or `unix://`',
+    (value) => isUrl(value, ['redis:', 'rediss:', 'unix:']),
+    {
+      about: 'The Redis that keeps everything; also read as `MILLRACE_REDIS_URL`.',
+      secret: true,
+    },
+    'in development mode a private one under `MILLRACE_DATA_DIR`',
+  ),
+  redisPrefix: text('MILLRACE_REDIS_PREFIX', 'up to 32 of A-Z a-z 0-9 : . _ -', (v) => /^[\w:.-]{0,32}$/.test(v), '', {
+    about: 'Put before every key in Redis, so that several clusters can share one.',
+  }),
+  dataDir: text('MILLRACE_DATA_DIR', path, isPath, '.millrace', {
+    about: 'Where the private Redis and the development secrets are kept.',
+  }),
+  nodeName: optionalText(
+    'MILLRACE_NODE_NAME',
+    '1 to 40 of A-Z a-z 0-9 . _ -',
+    isName,
+    {
+      about:
+        'The identity of this node over its restarts: a new run replaces the one before it at once. Two nodes of one Redis must not share it.',
+    },
+    'host name and HTTP port',
+  ),
+  partitions: wholeNumber('MILLRACE_PARTITIONS', [1, 4_096], 256, {
+    about: 'Slices that the actors are spread over. Fixed when a cluster is born: never change it for existing data.',
+  }),
+  ackLevel: oneOf('MILLRACE_ACK', ['memory', 'disk'], 'memory', {
+    about:
+      'What an acknowledged message survives. `memory`: Redis has it, a power loss or a kill of Redis may cost the last second. `disk`: it was fsynced; needs `appendfsync always`.',
+  }),
+  jwtSecret: optionalText(
+    'MILLRACE_JWT_SECRET',
+    'at least 32 characters',
+    (value) => value.length >= 32,
+    { about: "Checks the users' tokens by HS256.", secret: true },
+    'in development mode a generated one',
+  ),
+  jwtSecretFile: optionalText('MILLRACE_JWT_SECRET_FILE', path, isPath, {
+    about: 'The same, read from a file (white space around it is left out).',
+  }),
+  jwtPublicKeyFile: optionalText('MILLRACE_JWT_PUBLIC_KEY_FILE', path, isPath, {
+    about: "Checks the users' tokens by a public key in PEM form (RS256 or ES256).",
+  }),
+  jwtJwksFile: optionalText('MILLRACE_JWT_JWKS_FILE', path, isPath, {
+    about: "Checks the users' tokens by the public keys of a JWKS file.",
+  }),
+  jwtJwksUrl: optionalText(
+    'MILLRACE_JWT_JWKS_URL',
+    'an address that begins with `https://`, or with `http://` on loopback',
+    (value) =>
+      isUrl(value, ['https:']) ||
+      (isUrl(value, ['http:']) && ['127.0.0.1', 'localhost', '[::1]'].includes(new URL(value).hostname)),
+    { about: "Checks the users' tokens by the public keys at this address." },
+  ),
+  jwtAlgorithms: list(
+    'MILLRACE_JWT_ALGORITHMS',
+    '`HS256` (with a secret), `RS256`, `ES256` (with public keys)',
+    (value) => ['HS256', 'RS256', 'ES256'].includes(value),
+    { about: 'The only algorithms that are taken.' },
+    '`HS256` with a secret, `RS256,ES256` with public keys',
+  ),
+  jwtAudience: text('MILLRACE_JWT_AUDIENCE', '1 to 200 characters', (v) => v.length <= 200, 'millrace', {
+    about: 'A token must name this audience.',
+  }),
+  jwtIssuer: optionalText(
+    'MILLRACE_JWT_ISSUER',
+    '1 to 200 characters',
+    (value) => value.length <= 200,
+    { about: 'A token must name this issuer.' },
+    'any issuer',
+  ),
+  apiKeys: optionalText(
+    'MILLRACE_API_KEYS',
+    '`name:scope+scope:key`, several between commas',
+    () => true,
+    {
+      about:
+        'Keys of the HTTP API. Scopes are `read`, `write`, `metrics`, `admin`; the key is given plainly (24 characters or more) or as `sha256=` and its SHA-256 in hexadecimal digits.',
+      secret: true,
+    },
+    'in development mode a generated one',
+  ),
+  apiKeysFile: optionalText('MILLRACE_API_KEYS_FILE', path, isPath, {
+    about: 'The same, read from a file with one key a line; `#` begins a comment.',
+  }),
+  endpointsNeedKey: yesOrNo('MILLRACE_ENDPOINTS_NEED_KEY', false, {
+    about: 'Whether `/api/v1/endpoints` is told only to those who have an API key (scope `read`).',
+  }),
+  origins: list(
+    'MILLRACE_ORIGINS',
+    'an origin such as `https://chat.example.org`, or `*`',
+    isOrigin,
+    {
+      about:
+        'The web sites whose pages may open sockets. Programs that are no browsers send no origin and are not concerned. `*` is refused in production mode.',
+    },
+    'in development mode any, in production mode none',
+  ),
+  trustedProxies: list('MILLRACE_TRUSTED_PROXIES', 'an address or CIDR range', isRange, {
+    about: 'Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed by the HTTP API.',
+  }),
+  httpPerSecond: wholeNumber('MILLRACE_HTTP_PER_SECOND', [1, 1_000_000], 1_000, {
+    about: 'HTTP requests a second that one address may go on making.',
+  }),
+  httpBurst: wholeNumber('MILLRACE_HTTP_BURST', [1, 1_000_000], 2_000, {
+    about: 'HTTP requests that one address may make at once after a pause.',
+  }),
+  membersMax: wholeNumber('MILLRACE_MEMBERS_MAX', [2, 100_000], 10_000, {
+    about: 'Members of one conversation.',
+  }),
+  conversationsMax: wholeNumber('MILLRACE_CONVERSATIONS_MAX', [1, 1_000_000], 20_000, {
+    about: "Conversations in one user's list.",
+  }),
+  inboxEntriesMax: wholeNumber('MILLRACE_INBOX_ENTRIES_MAX', [100, 1_000_000], 10_000, {
+    about: 'Entries kept in the hot inbox of a user; a device further behind gets a snapshot.',
+  }),
+  inboxHoursMax: wholeNumber('MILLRACE_INBOX_HOURS_MAX', [1, 87_600], 720, {
+    about: 'How long an inbox entry is kept, in hours.',
+  }),
+  actorsMax: wholeNumber('MILLRACE_ACTORS_MAX', [100, 10_000_000], 100_000, {
+    about: 'Conversations and users kept in memory while nothing is asked of them.',
+  }),
+  leaseMs: wholeNumber('MILLRACE_LEASE_MS', [1_000, 600_000], 10_000, {
+    about:
+      'How long this node may act without renewing its lease, in milliseconds: so long another node waits when this one is gone.',
+  }),
+  drainMs: wholeNumber('MILLRACE_DRAIN_MS', [0, 600_000], 10_000, {
+    about: 'How long a stop may take for clients to finish, in milliseconds; then sockets are closed.',
+  }),
+  logLevel: oneOf('MILLRACE_LOG_LEVEL', ['debug', 'info', 'warn', 'error'], 'info', { about: 'What is logged.' }),
+  logFormat: oneOf('MILLRACE_LOG_FORMAT', ['auto', 'text', 'json'], 'auto', {
+    about: '`auto`: text for people in development mode, JSON lines in production mode, where `text` is refused.',
+  }),
+} as const;

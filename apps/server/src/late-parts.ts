@@ -1,0 +1,74 @@
+import { err, type UserId } from '@millrace/kernel';
+import type { BackendChat, SessionControl, SessionInfo } from '@millrace/http-api';
+import type { UserPush, UserPushPort } from '@millrace/messaging';
+import { frameError, type FrameError, type Receipt, type Resync, type TypingNotice } from '@millrace/protocol';
+
+/*
+ * HTTP listens first, so that a node which waits for Redis or for the lease of the one before it can say so; and the
+ * node needs a gateway to push to, the gateway a node to ask. Until the other one is there, these stand in.
+ */
+
+const notYet = (): Promise<{ readonly ok: false; readonly error: FrameError }> =>
+  Promise.resolve(err(frameError('unavailable', 'this node is still starting; try again soon')));
+
+/** The chat for the HTTP API: `unavailable` until the node serves. */
+export class LateChat implements BackendChat {
+  #chat: BackendChat | null = null;
+
+  become(chat: BackendChat): void {
+    this.#chat = chat;
+  }
+
+  createFor: BackendChat['createFor'] = (...args) => this.#chat?.createFor(...args) ?? notYet();
+  info: BackendChat['info'] = (...args) => this.#chat?.info(...args) ?? notYet();
+  listMembers: BackendChat['listMembers'] = (...args) => this.#chat?.listMembers(...args) ?? notYet();
+  addMembers: BackendChat['addMembers'] = (...args) => this.#chat?.addMembers(...args) ?? notYet();
+  removeMembers: BackendChat['removeMembers'] = (...args) => this.#chat?.removeMembers(...args) ?? notYet();
+  assignRole: BackendChat['assignRole'] = (...args) => this.#chat?.assignRole(...args) ?? notYet();
+  publishKeyed: BackendChat['publishKeyed'] = (...args) => this.#chat?.publishKeyed(...args) ?? notYet();
+  history: BackendChat['history'] = (...args) => this.#chat?.history(...args) ?? notYet();
+  conversations: BackendChat['conversations'] = (...args) => this.#chat?.conversations(...args) ?? notYet();
+}
+
+/** The sessions for the HTTP API: none until the sockets listen. */
+export class LateSessions implements SessionControl {
+  #sessions: SessionControl | null = null;
+
+  become(sessions: SessionControl): void {
+    this.#sessions = sessions;
+  }
+
+  list(user: UserId): readonly SessionInfo[] {
+    return this.#sessions?.list(user) ?? [];
+  }
+
+  kick(user: UserId, session?: string): number {
+    if (this.#sessions === null) return 0;
+    return session === undefined ? this.#sessions.kick(user) : this.#sessions.kick(user, session);
+  }
+}
+
+/** Where the node pushes to: nowhere until the sockets listen, for nobody can be connected before. */
+export class LatePushPort implements UserPushPort {
+  #port: UserPushPort | null = null;
+
+  become(port: UserPushPort): void {
+    this.#port = port;
+  }
+
+  push(user: UserId, push: UserPush): void {
+    this.#port?.push(user, push);
+  }
+
+  receipt(users: readonly UserId[], receipt: Omit<Receipt, 't' | 'id'>): void {
+    this.#port?.receipt(users, receipt);
+  }
+
+  typing(users: readonly UserId[], notice: Omit<TypingNotice, 't' | 'id'>): void {
+    this.#port?.typing(users, notice);
+  }
+
+  resync(user: UserId, reason: Resync['reason']): void {
+    this.#port?.resync(user, reason);
+  }
+}

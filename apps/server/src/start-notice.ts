@@ -1,0 +1,36 @@
+import { relative } from 'node:path';
+
+export interface Running {
+  readonly version: string;
+  readonly httpUrl: string;
+  readonly socketUrl: string;
+  readonly engine: string;
+  readonly redis: string;
+  readonly ackLevel: string;
+  readonly apiKeyFile: string | null;
+}
+
+const DEFAULT_URL = 'http://127.0.0.1:7400';
+
+/** What a person at the terminal reads when development mode serves: what runs where, and how to try it. */
+export function startNotice(running: Running, workingDirectory: string): string {
+  const url = running.httpUrl === DEFAULT_URL ? '' : ` --url ${running.httpUrl}`;
+  const key = running.apiKeyFile === null ? 'as configured' : `in ${relative(workingDirectory, running.apiKeyFile)}`;
+  return `
+Millrace ${running.version} is running, in development mode.
+
+  HTTP     ${running.httpUrl}
+  sockets  ${running.socketUrl} (${running.engine})
+  Redis    ${running.redis}; a message is acknowledged at ack level "${running.ackLevel}"
+  API key  ${key}
+
+Try it from another terminal:
+
+  npx millrace tail --as bob${url}
+  npx millrace send --as alice --to bob${url} "Hello, Bob"
+
+  npx millrace token alice      a token for a client of your own
+
+Stop it with Ctrl-C.
+`;
+}
