@@ -29,7 +29,7 @@ export function judgeCounter(counter: SendCounter, n: number): CounterVerdict {
 }
 
 export function counted(counter: SendCounter, seq: SequenceId, sentAt: number, sendWindow: number): SendCounter {
-  const kept = counter.seqs.length < sendWindow ? counter.seqs : counter.seqs.slice(1 - sendWindow);
+  const kept = counter.seqs.slice(Math.max(0, counter.seqs.length - (sendWindow - 1)));
   return { last: counter.last + 1, seqs: [...kept, seq], sentAt };
 }
 
