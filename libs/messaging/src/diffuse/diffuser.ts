@@ -53,7 +53,8 @@ export class Diffuser {
   /** The partition was claimed. Without memory the changefeed is followed from the stored cursor. */
   claimed({ diffusedTo, commitNo, memoryKept }: { diffusedTo: number; commitNo: number; memoryKept: boolean }): void {
     if (memoryKept) {
-      this.#dispatch(commitNo, []);
+      // Behind what an earlier claim is still catching up with, if it is.
+      this.committed([], commitNo);
       return;
     }
     this.#run += 1;
@@ -76,6 +77,8 @@ export class Diffuser {
       const page = await this.#insist(() => this.#parts.readFeed(cursor, FEED_PAGE), run);
       if (page === null) return;
       for (const { commitNo, data } of page) {
+        // The partition serves already: what it commits meanwhile waits in `behind`.
+        if (commitNo > through) break;
         const recalled: Planned[] = [];
         for (const change of decodeFeed(data)) {
           const planned = await this.#insist(() => this.#parts.recall(change), run);
