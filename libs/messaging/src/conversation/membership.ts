@@ -222,11 +222,18 @@ function dismiss(
 
 /** A conversation with members has an owner: the longest-standing admin, else the longest-standing member. */
 function nextOwner(state: ConversationState): UserId | null {
-  let heir: { readonly user: UserId; readonly role: Role } | null = null;
+  let heir: { readonly user: UserId; readonly role: Role; readonly since: number } | null = null;
   for (const user of state.recipients) {
-    const role = state.present(user)?.role ?? 'member';
+    const member = state.present(user);
+    if (member === null) continue;
+    const { role } = member;
     if (role === 'owner') return null;
-    if (heir === null || rank[role] > rank[heir.role]) heir = { user, role };
+    const since = member.intervals.at(-1)?.joined ?? 0;
+    // By the user id last: a record does not keep the order in which members were named.
+    const higher = heir === null || rank[role] > rank[heir.role];
+    const same = heir !== null && rank[role] === rank[heir.role];
+    const older = heir !== null && (since < heir.since || (since === heir.since && user < heir.user));
+    if (higher || (same && older)) heir = { user, role, since };
   }
   return heir?.user ?? null;
 }
