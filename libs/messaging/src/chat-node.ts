@@ -116,7 +116,12 @@ export class ChatNode {
   private constructor(parts: ChatNodeParts) {
     this.#parts = parts;
     this.#resting = new RestingActors(parts.limits.resting);
-    this.#lease = new NodeLease({ ...parts, leases: parts.stores.leases, onLost: (why) => this.#lost(why) });
+    this.#lease = new NodeLease({
+      ...parts,
+      leases: parts.stores.leases,
+      onLost: (why) => this.#lost(why),
+      onRegained: () => this.#reclaimAll(),
+    });
     this.#calls = this.#actorCalls();
     this.chat = chatOver(this.#calls, parts.stores.timelines, parts.random);
     this.#channels = new UserChannels({
@@ -154,6 +159,10 @@ export class ChatNode {
   reclaim(): void {
     if (this.#stopping) return;
     this.#lease.renewNow();
+    this.#reclaimAll();
+  }
+
+  #reclaimAll(): void {
     for (const owner of this.#owners) owner.reclaim();
   }
 

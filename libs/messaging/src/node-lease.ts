@@ -10,6 +10,8 @@ export interface NodeLeaseParts {
   readonly timers: Timers;
   readonly log: PartitionLog;
   readonly onLost: (why: string) => void;
+  /** The lease had run out and is held again: what happened meanwhile is not known. Called before anything can act. */
+  readonly onRegained: () => void;
 }
 
 const LEASE = 'cluster';
@@ -38,7 +40,10 @@ export class NodeLease {
     const { log } = this.#parts;
     for (let announced = ''; ;) {
       const answer = await this.#ask();
-      if (answer.code === 'held') break;
+      if (answer.code === 'held') {
+        this.#untilMs = answer.untilMonotonicMs;
+        break;
+      }
       const why = answer.code === 'taken' ? `node ${answer.heldBy} holds the lease` : answer.message;
       if (why !== announced) log.warn(`waiting to take over: ${why}`);
       announced = why;
@@ -56,11 +61,9 @@ export class NodeLease {
     await this.#parts.leases.release(LEASE, this.#parts.node);
   }
 
-  async #ask(): ReturnType<LeaseStore['acquire']> {
+  #ask(): ReturnType<LeaseStore['acquire']> {
     const { leases, node, identity, leaseMs } = this.#parts;
-    const answer = await leases.acquire(LEASE, node, identity, leaseMs);
-    if (answer.code === 'held') this.#untilMs = answer.untilMonotonicMs;
-    return answer;
+    return leases.acquire(LEASE, node, identity, leaseMs);
   }
 
   #renewLater(): void {
@@ -77,6 +80,12 @@ export class NodeLease {
     this.#renewing = true;
     const answer = await this.#ask();
     this.#renewing = false;
+    if (this.#over) return;
+    if (answer.code === 'held' && answer.untilMonotonicMs > this.#untilMs) {
+      const lapsed = !this.isHeld;
+      this.#untilMs = answer.untilMonotonicMs;
+      if (lapsed) this.#parts.onRegained();
+    }
     if (answer.code === 'taken') {
       this.#over = true;
       this.#parts.onLost(`node ${answer.heldBy} took the lease over`);

@@ -44,6 +44,7 @@ export class PartitionOwner<Command, Reply, Effect> {
   #diffusedStored = 0;
   #cursorTimer = false;
   #cursorDue = false;
+  #claimDue = false;
   /** Rises whenever memory is dropped, so that a load begun before is not used after. */
   #incarnation = 0;
   #whenIdle: (() => void)[] = [];
@@ -92,8 +93,9 @@ export class PartitionOwner<Command, Reply, Effect> {
   /** Claims again, after the connection to the store was lost (I5) or the lease had lapsed. */
   reclaim(): void {
     if (this.#phase !== 'serving') return;
-    if (this.#busy) return; // The commit in flight will be answered `unknown` or `fenced`, which claims again.
-    void this.#acquire();
+    // The answer to a commit in flight is waited for first.
+    if (this.#busy) this.#claimDue = true;
+    else void this.#acquire();
   }
 
   /**
@@ -218,6 +220,8 @@ export class PartitionOwner<Command, Reply, Effect> {
   async #turn(): Promise<void> {
     const { limits } = this.#parts;
     if (!this.#parts.mayServe()) {
+      // The cursor rides on a later commit.
+      this.#cursorDue = false;
       this.#refuseQueued({ code: 'unavailable', message: 'the lease of this node has run out; it is being renewed' });
       return;
     }
@@ -233,6 +237,7 @@ export class PartitionOwner<Command, Reply, Effect> {
     // Abandoned while the commit was under way: it has been answered already.
     if (this.#pending !== batch) return;
     await this.#conclude(batch, batch.commit, outcome);
+    if (this.#claimDue && this.isServing && !this.#busy) await this.#acquire();
   }
 
   #decide(taken: readonly TakenMail<Command, Reply, Effect>[]): Batch<Command, Reply, Effect> {
@@ -337,6 +342,7 @@ export class PartitionOwner<Command, Reply, Effect> {
   async #acquire(): Promise<void> {
     this.#phase = 'claiming';
     this.#busy = true;
+    this.#claimDue = false;
     for (let retryMs = RETRY_MS_MIN; !(await this.#tryAcquire()); retryMs = Math.min(retryMs * 2, RETRY_MS_MAX)) {
       if (this.#isStopped) return;
       const waitMs = retryMs;
@@ -354,6 +360,8 @@ export class PartitionOwner<Command, Reply, Effect> {
 
   /** @returns whether the partition is ours and memory equals what is stored. */
   async #tryAcquire(): Promise<boolean> {
+    // A claim would fence out whoever has the lease now.
+    if (!this.#parts.mayServe()) return false;
     const batch = this.#pending;
     const result = await this.#tenure.claim(batch?.commit ?? null);
     if (this.#isStopped) return false;

@@ -8,7 +8,7 @@ import type { PartitionOwnerParts } from './partition-owner-parts.ts';
 /** What of the owner's parts a tenure needs. */
 export type TenureParts = Pick<
   PartitionOwnerParts<never, never, never>,
-  'partition' | 'node' | 'store' | 'level' | 'clock' | 'random' | 'limits' | 'log'
+  'partition' | 'node' | 'store' | 'level' | 'clock' | 'random' | 'limits' | 'log' | 'mayServe'
 >;
 
 export type CommitContent = Pick<Commit, 'writes' | 'feed' | 'diffusedTo' | 'deadLetters' | 'settle'>;
@@ -32,6 +32,8 @@ export class Tenure {
   #token: OwnerToken = { epoch: 0, uuid: '' };
   #epochSeen = 0;
   #gen: Generation = generation(0);
+  /** A loss that memory told of and that is not written down yet: the generation that must begin. */
+  #genOwed: Generation = generation(0);
   /** Null before the first claim, and when memory is not to be trusted. */
   #held: HeldCommits | null = null;
   /** A settling commit whose answer was lost. */
@@ -88,10 +90,14 @@ export class Tenure {
     this.#epochSeen = token.epoch;
     const decision = decideClaim(claimed.value, this.#memory(pending ?? this.#unsettled));
     if (decision.kind === 'reload' || decision.kind === 'new-generation') {
-      if (decision.kind === 'new-generation') this.#logLoss(decision.gen, decision.why);
+      if (decision.kind === 'new-generation') {
+        this.#logLoss(decision.gen, decision.why);
+        this.#genOwed = decision.gen;
+      }
       this.#held = new HeldCommits(this.#parts.clock, this.#parts.limits.held, found);
       this.#unsettled = null;
-      const settled = await this.#settle(claimed.value, decision.gen);
+      const gen = generation(Math.max(decision.gen, this.#genOwed));
+      const settled = await this.#settle(claimed.value, gen);
       if (!settled) this.forget();
       return { code: settled ? 'lost' : 'failed', pendingStored: false, found };
     }
@@ -149,6 +155,7 @@ export class Tenure {
 
   /** Sends an already decided commit under the present token; the store executes it at most once. */
   async #resend(commit: Commit): Promise<boolean> {
+    if (!this.#parts.mayServe()) return false;
     const outcome = await this.#parts.store.commit({ ...commit, token: this.#token });
     if (outcome.code === 'ok' || outcome.code === 'dup') return true;
     if (outcome.code === 'fenced') this.#epochSeen = Math.max(this.#epochSeen, outcome.heldEpoch);
