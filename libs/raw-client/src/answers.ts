@@ -40,7 +40,11 @@ interface Answers {
 }
 
 /** A request without its number, which the session chooses. */
-export type RequestContent = ClientRequest extends infer Frame ? (Frame extends unknown ? Omit<Frame, 'id'> : never) : never;
+export type RequestContent = ClientRequest extends infer Frame
+  ? Frame extends unknown
+    ? Omit<Frame, 'id'>
+    : never
+  : never;
 
 export type AnswerTo<Request extends RequestContent> = Answers[Request['t']];
 

@@ -1,11 +1,11 @@
-import type { ConversationId, UserId } from '@millrace/kernel';
+import { sequenceId, type ConversationId, type SequenceId, type UserId } from '@millrace/kernel';
 import type { ConversationRecord, LedgerRecord, MessageRecord } from './ledger-record.ts';
 
 /** What a ledger tells of one conversation. */
 export interface BookedConversation {
   readonly record: ConversationRecord;
-  /** The creator and everyone who joined. */
-  readonly members: Set<UserId>;
+  /** The creator and everyone who joined, with the seq at which they came. */
+  readonly members: Map<UserId, SequenceId>;
   readonly messages: MessageRecord[];
   /** The last acknowledged counter of each author. */
   readonly counters: Map<UserId, number>;
@@ -27,7 +27,7 @@ export function enter(book: LedgerBook, record: LedgerRecord): boolean {
   }
   if ('creator' in record) {
     if (!book.conversations.has(record.conversation)) {
-      const members = new Set([record.creator]);
+      const members = new Map([[record.creator, sequenceId(1)]]);
       book.conversations.set(record.conversation, { record, members, messages: [], counters: new Map() });
     }
     return true;
@@ -35,7 +35,7 @@ export function enter(book: LedgerBook, record: LedgerRecord): boolean {
   const conversation = book.conversations.get(record.conversation);
   if (conversation === undefined) return false;
   if ('joined' in record) {
-    conversation.members.add(record.joined);
+    conversation.members.set(record.joined, record.seq);
   } else {
     conversation.messages.push(record);
     conversation.counters.set(record.from, record.n);
@@ -48,7 +48,7 @@ export function countsOf(book: LedgerBook): { messages: number; conversations: n
   let messages = 0;
   for (const conversation of book.conversations.values()) {
     messages += conversation.messages.length;
-    for (const member of conversation.members) members.add(member);
+    for (const member of conversation.members.keys()) members.add(member);
   }
   return { messages, conversations: book.conversations.size, members: members.size };
 }

@@ -2,7 +2,8 @@ import { generation, sequenceId, type ConversationId, type UserId } from '@millr
 import type { ConversationSummary, Message } from '@millrace/protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { MessageRecord } from '../ledger/ledger-record.ts';
-import { ConversationCheck, HistoryReader, sha256Of } from './conversation-check.ts';
+import { sha256Of } from '../sha256.ts';
+import { ConversationCheck, HistoryReader } from './conversation-check.ts';
 
 const conversation = 'run.lobby' as ConversationId;
 const ada = 'ada' as UserId;
@@ -37,7 +38,10 @@ function record(seq: number): MessageRecord {
 const seqs = Array.from({ length: HEAD }, (_, index) => index + 1);
 const booked = (messages: readonly MessageRecord[]) => ({
   record: { conversation, channel: 'lobby', creator: ada },
-  members: new Set([ada, bob]),
+  members: new Map([
+    [ada, sequenceId(1)],
+    [bob, sequenceId(1)],
+  ]),
   messages: [...messages],
   counters: new Map<UserId, number>(),
 });

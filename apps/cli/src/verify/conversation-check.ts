@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import type { Generation, UserId } from '@millrace/kernel';
 import type { ConversationSummary, Message } from '@millrace/protocol';
 import type { BookedConversation } from '../ledger/ledger-book.ts';
 import type { MessageRecord } from '../ledger/ledger-record.ts';
+import { sha256Of } from '../sha256.ts';
 
 const SAMPLES_MAX = 20;
 
@@ -16,8 +16,6 @@ interface SeenEntry {
   readonly countable: boolean;
   readonly body: string | Uint8Array;
 }
-
-export const sha256Of = (body: string | Uint8Array): string => createHash('sha256').update(body).digest('hex');
 
 function sameBody(left: string | Uint8Array, right: string | Uint8Array): boolean {
   if (typeof left === 'string' || typeof right === 'string') return left === right;

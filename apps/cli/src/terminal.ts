@@ -1,0 +1,54 @@
+/** Where a command speaks to people. */
+export interface Terminal {
+  /** Results: standard output. */
+  out(line: string): void;
+  /** Everything else: standard error. */
+  note(line: string): void;
+  /** Shows `text` in place of the last status; one line, gone with the next output. Only when `isInteractive`. */
+  status(text: string): void;
+  readonly isInteractive: boolean;
+  readonly columns: number;
+  /** Aborted at the first interrupt; a second one ends the process. */
+  readonly interrupted: AbortSignal;
+}
+
+const CLEAR_LINE = '\r\u001b[K';
+
+/** The process's own terminal. */
+export function systemTerminal(): Terminal {
+  const interrupt = new AbortController();
+  const onSignal = (): void => {
+    if (interrupt.signal.aborted) process.exit(130);
+    interrupt.abort();
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  // `millrace tail | head` ends when its reader does.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0);
+    throw error;
+  });
+  let statusShown = false;
+  const clear = (): void => {
+    if (statusShown) process.stderr.write(CLEAR_LINE);
+    statusShown = false;
+  };
+  return {
+    out(line) {
+      clear();
+      process.stdout.write(`${line}\n`);
+    },
+    note(line) {
+      clear();
+      process.stderr.write(`${line}\n`);
+    },
+    status(text) {
+      if (!process.stderr.isTTY) return;
+      statusShown = true;
+      process.stderr.write(`${CLEAR_LINE}${text.slice(0, Math.max(20, process.stderr.columns - 1))}`);
+    },
+    isInteractive: process.stderr.isTTY,
+    columns: process.stderr.isTTY ? process.stderr.columns : 100,
+    interrupted: interrupt.signal,
+  };
+}
