@@ -1,7 +1,8 @@
 import { invariant } from './assert.ts';
 
 const utf8Encoder = new TextEncoder();
-const utf8Decoder = new TextDecoder('utf-8', { fatal: true });
+// A text may begin with U+FEFF: it is part of the text, not a mark of the encoding.
+const utf8Decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 export const utf8 = (text: string): Uint8Array => utf8Encoder.encode(text);
 /** @throws TypeError when `bytes` is not UTF-8. */

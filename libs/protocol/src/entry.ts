@@ -2,17 +2,15 @@ import {
   ByteReader,
   ByteWriter,
   MalformedBytes,
-  err,
   fromUtf8,
   hash32,
-  ok,
   utf8,
   type DeviceId,
   type Generation,
-  type Result,
   type SequenceId,
   type UserId,
 } from '@millrace/kernel';
+import { toBase64 } from './base64.ts';
 import type { Message, MessageType } from './frames.ts';
 
 /**
@@ -68,6 +66,14 @@ export function encodeEntry(entry: EntryFields): Uint8Array {
     .finish();
 }
 
+function textOf(body: Uint8Array): string {
+  try {
+    return fromUtf8(body);
+  } catch {
+    throw new MalformedBytes('the body is not UTF-8');
+  }
+}
+
 /** @throws MalformedBytes when the bytes are no entry, or of a version that this program does not know. */
 export function decodeEntry(bytes: Uint8Array): EntryFields {
   const reader = new ByteReader(bytes);
@@ -98,7 +104,7 @@ export function decodeEntry(bytes: Uint8Array): EntryFields {
     deviceTag: tag,
     countable: (flags & FLAG_COUNTABLE) !== 0,
     from: from === '' ? null : (from as UserId),
-    body: (flags & FLAG_TEXT) !== 0 ? fromUtf8(body) : body,
+    body: (flags & FLAG_TEXT) !== 0 ? textOf(body) : body,
   };
 }
 
@@ -132,18 +138,4 @@ export class WireEntry {
 export function jsonMessage(message: Message): Record<string, unknown> {
   const { body, ...rest } = message;
   return typeof body === 'string' ? { ...rest, body } : { ...rest, bodyBase64: toBase64(body) };
-}
-
-export function toBase64(bytes: Uint8Array): string {
-  let binary = '';
-  for (const byte of bytes) binary += String.fromCharCode(byte);
-  return btoa(binary);
-}
-
-export function fromBase64(text: string): Result<Uint8Array, 'bad_base64'> {
-  try {
-    return ok(Uint8Array.from(atob(text), (char) => char.charCodeAt(0)));
-  } catch {
-    return err('bad_base64');
-  }
 }

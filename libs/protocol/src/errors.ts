@@ -56,6 +56,12 @@ export function frameError(
   return { code, message, retry: errorRetry[code], ...details };
 }
 
+/** Why a field of a frame is refused: `message` names it, shows what came (shortened), and says what would be right. */
+export interface FieldProblem {
+  readonly code: 'bad_request' | 'too_large';
+  readonly message: string;
+}
+
 /**
  * WebSocket close codes. The hundreds tell a client whether to reconnect: 4000–4099 at once (with jitter), 4100–4199
  * with back-off, 4200–4299 with a new token only, 4300–4399 not at all.

@@ -1,11 +1,13 @@
+export { fromBase64, toBase64 } from './base64.ts';
+export { bodyProblem } from './body.ts';
+export { clientFrameJson, decodeServerFrames, encodeClientFrames } from './client-codec.ts';
+export { chooseSubprotocol, encodingOf, subprotocols, type Encoded, type Encoding } from './encoding.ts';
 export {
   decodeEntry,
   deviceTag,
   encodeEntry,
-  fromBase64,
   jsonMessage,
   messageTypes,
-  toBase64,
   WireEntry,
   type EntryFields,
 } from './entry.ts';
@@ -16,6 +18,7 @@ export {
   reconnectAfter,
   type CloseReason,
   type ErrorCode,
+  type FieldProblem,
   type FrameError,
   type Reconnect,
   type Retry,
@@ -73,3 +76,15 @@ export type {
   TypingNotice,
   UnreadInputs,
 } from './frames.ts';
+export { protocolLimits, requestIdMax, type ProtocolLimits } from './limits.ts';
+export {
+  decodeClientFrames,
+  encodePush,
+  encodePushItems,
+  encodeServerFrames,
+  joinEncoded,
+  type DecodedFrame,
+  type PushPosition,
+  type UnusableMessage,
+} from './server-codec.ts';
+export { isWellFormed } from './text.ts';

@@ -1,0 +1,128 @@
+import type { ClientFrame, SendableType } from '../frames.ts';
+import { requestIdMax, type ProtocolLimits } from '../limits.ts';
+import type { FieldReader } from './field-reader.ts';
+
+type Decoder<Frame> = (fields: FieldReader, limits: ProtocolLimits) => Frame;
+type Decoders = { readonly [T in ClientFrame['t']]: Decoder<Extract<ClientFrame, { t: T }>> };
+
+export const sendableTypes = ['text', 'image', 'file', 'custom'] as const satisfies readonly SendableType[];
+
+const idOf = (fields: FieldReader): number => fields.whole('id', 1, requestIdMax);
+
+const limitOf = (fields: FieldReader, max: number): { readonly limit?: number } =>
+  fields.has('limit') ? { limit: fields.whole('limit', 1, max) } : {};
+
+const decoders: Decoders = {
+  connect: (fields, limits) => ({
+    t: 'connect',
+    id: idOf(fields),
+    token: fields.secret('token', limits.tokenChars),
+    device: fields.device('device'),
+    ...(fields.has('client') ? { client: fields.text('client', limits.clientChars) } : {}),
+  }),
+  refresh: (fields, limits) => ({
+    t: 'refresh',
+    id: idOf(fields),
+    token: fields.secret('token', limits.tokenChars),
+  }),
+  send: (fields, limits) => ({
+    t: 'send',
+    id: idOf(fields),
+    conversation: fields.conversation('conversation'),
+    n: fields.whole('n', 1),
+    sentAt: fields.whole('sentAt', 0),
+    type: fields.oneOf('type', sendableTypes),
+    body: fields.body(limits.bodyBytes),
+  }),
+  sync: (fields, limits) => ({
+    t: 'sync',
+    id: idOf(fields),
+    ...(fields.has('token') ? { token: fields.text('token', limits.opaqueChars) } : {}),
+    ...(fields.has('seen')
+      ? { seen: fields.object('seen', (seen) => ({ gen: seen.gen('gen'), seq: seen.seq('seq') })) }
+      : {}),
+    ...limitOf(fields, limits.syncMessages),
+  }),
+  history: (fields, limits) => ({
+    t: 'history',
+    id: idOf(fields),
+    conversation: fields.conversation('conversation'),
+    direction: fields.oneOf('direction', ['forward', 'backward']),
+    ...(fields.has('from') ? { from: fields.seq('from', 1) } : {}),
+    ...(fields.has('gen') ? { gen: fields.gen('gen') } : {}),
+    ...limitOf(fields, limits.pageMessages),
+  }),
+  conversations: (fields, limits) => ({
+    t: 'conversations',
+    id: idOf(fields),
+    ...(fields.has('after') ? { after: fields.text('after', limits.opaqueChars) } : {}),
+    ...limitOf(fields, limits.pageConversations),
+  }),
+  members: (fields, limits) => ({
+    t: 'members',
+    id: idOf(fields),
+    conversation: fields.conversation('conversation'),
+    ...(fields.has('after') ? { after: fields.user('after') } : {}),
+    ...limitOf(fields, limits.pageMembers),
+  }),
+  create: (fields, limits) => {
+    const kind = fields.oneOf('kind', ['direct', 'group', 'channel']);
+    const members = fields.users('members', 0, limits.membersPerFrame);
+    if (kind === 'direct' && members.length !== 1) {
+      fields.refuse('members', 'exactly one user id for a direct conversation');
+    }
+    return {
+      t: 'create',
+      id: idOf(fields),
+      kind,
+      ...(fields.has('conversation') ? { conversation: fields.conversation('conversation') } : {}),
+      ...(fields.has('title') ? { title: fields.text('title', limits.titleChars) } : {}),
+      members,
+      ...(fields.has('joinPolicy') ? { joinPolicy: fields.oneOf('joinPolicy', ['invite', 'open']) } : {}),
+      ...(fields.has('historyPolicy') ? { historyPolicy: fields.oneOf('historyPolicy', ['all', 'join']) } : {}),
+    };
+  },
+  join: (fields) => ({ t: 'join', id: idOf(fields), conversation: fields.conversation('conversation') }),
+  leave: (fields) => ({ t: 'leave', id: idOf(fields), conversation: fields.conversation('conversation') }),
+  invite: (fields, limits) => ({
+    t: 'invite',
+    id: idOf(fields),
+    conversation: fields.conversation('conversation'),
+    users: fields.users('users', 1, limits.membersPerFrame),
+  }),
+  kick: (fields, limits) => ({
+    t: 'kick',
+    id: idOf(fields),
+    conversation: fields.conversation('conversation'),
+    users: fields.users('users', 1, limits.membersPerFrame),
+  }),
+  role: (fields) => ({
+    t: 'role',
+    id: idOf(fields),
+    conversation: fields.conversation('conversation'),
+    user: fields.user('user'),
+    role: fields.oneOf('role', ['owner', 'admin', 'member']),
+  }),
+  read: (fields) => ({
+    t: 'read',
+    id: idOf(fields),
+    conversation: fields.conversation('conversation'),
+    seq: fields.seq('seq', 1),
+  }),
+  delivered: (fields) => ({
+    t: 'delivered',
+    id: idOf(fields),
+    conversation: fields.conversation('conversation'),
+    seq: fields.seq('seq', 1),
+  }),
+  typing: (fields) => ({ t: 'typing', conversation: fields.conversation('conversation') }),
+  ping: (fields) => ({ t: 'ping', id: idOf(fields) }),
+};
+
+/** A map, because `t` comes from a peer: `constructor` is no frame. */
+const decoderOf = new Map<unknown, Decoder<ClientFrame>>(Object.entries(decoders));
+
+export const clientFrameNames: readonly string[] = Object.keys(decoders);
+
+/** @returns null when there is no client frame of that name. */
+export const clientFrameDecoder = (t: unknown): Decoder<ClientFrame> | null => decoderOf.get(t) ?? null;

@@ -1,0 +1,228 @@
+import { messageTypes } from '../entry.ts';
+import { errorRetry, type ErrorCode } from '../errors.ts';
+import type {
+  AckLevelName,
+  ConversationDelta,
+  ConversationKind,
+  ConversationSummary,
+  Message,
+  PushItem,
+  ServerFrame,
+  UnreadInputs,
+} from '../frames.ts';
+import { protocolLimits, requestIdMax } from '../limits.ts';
+import type { FieldReader } from './field-reader.ts';
+
+type Decoder<Frame> = (fields: FieldReader) => Frame;
+type Decoders = { readonly [T in ServerFrame['t']]: Decoder<Extract<ServerFrame, { t: T }>> };
+
+const ANY_LENGTH = Number.MAX_SAFE_INTEGER;
+
+/** Index = the level's number in binary acks. */
+export const ackLevels = ['memory', 'disk', 'replicated'] as const satisfies readonly AckLevelName[];
+const kinds: ReadonlySet<string> = new Set<ConversationKind>(['direct', 'group', 'channel']);
+const roles = ['owner', 'admin', 'member'] as const;
+const retries = ['never', 'later', 'in_order', 'sync', 'token'] as const;
+
+const idOf = (fields: FieldReader): number => fields.whole('id', 1, requestIdMax);
+const nullable = <T>(fields: FieldReader, field: string, read: () => T): T | null =>
+  fields.isNull(field) ? null : read();
+
+const readPosition: Decoder<Pick<Message, 'gen' | 'seq'>> = (fields) => ({
+  gen: fields.gen('gen'),
+  seq: fields.seq('seq'),
+});
+
+const readMessage: Decoder<Message> = (fields) => ({
+  gen: fields.gen('gen'),
+  seq: fields.seq('seq', 1),
+  msgNo: fields.whole('msgNo', 0),
+  countable: fields.flag('countable'),
+  from: nullable(fields, 'from', () => fields.user('from')),
+  deviceTag: fields.whole('deviceTag', 0, 0xffff_ffff),
+  n: fields.whole('n', 0),
+  sentAt: fields.whole('sentAt', 0),
+  at: fields.whole('at', 0),
+  type: fields.oneOf('type', messageTypes),
+  body: fields.body(ANY_LENGTH),
+});
+
+const readUnreadInputs: Decoder<UnreadInputs> = (fields) => ({
+  msgNo: fields.whole('msgNo', 0),
+  readSeq: fields.seq('readSeq'),
+  readMsgNo: fields.whole('readMsgNo', 0),
+  own: fields.whole('own', 0),
+  unread: fields.whole('unread', 0),
+});
+
+/** A kind of conversation that this program does not know looks like a group: its messages read the same. */
+function readKind(fields: FieldReader): ConversationKind {
+  const kind = fields.text('kind', ANY_LENGTH);
+  return kinds.has(kind) ? (kind as ConversationKind) : 'group';
+}
+
+export const readSummary: Decoder<ConversationSummary> = (fields) => ({
+  conversation: fields.conversation('conversation'),
+  kind: readKind(fields),
+  title: fields.text('title', ANY_LENGTH),
+  peer: nullable(fields, 'peer', () => fields.user('peer')),
+  member: fields.flag('member'),
+  gen: fields.gen('gen'),
+  seq: fields.seq('seq'),
+  lastAt: fields.whole('lastAt', 0),
+  ...readUnreadInputs(fields),
+});
+
+const readDelta: Decoder<ConversationDelta> = (fields) => ({
+  summary: fields.object('summary', readSummary),
+  messages: fields.list('messages', readMessage),
+});
+
+const readPushItem: Decoder<PushItem> = (fields) => {
+  const conversation = fields.conversation('conversation');
+  if (!fields.has('read')) return { conversation, messages: fields.list('messages', readMessage) };
+  const read = fields.object('read', (inner) => ({
+    readSeq: inner.seq('readSeq'),
+    readMsgNo: inner.whole('readMsgNo', 0),
+    own: inner.whole('own', 0),
+  }));
+  return { conversation, read };
+};
+
+/** A code that this program does not know is `internal`, with the advice that came with it. */
+function readErrorCode(fields: FieldReader): ErrorCode {
+  const code = fields.text('code', ANY_LENGTH);
+  return Object.hasOwn(errorRetry, code) ? (code as ErrorCode) : 'internal';
+}
+
+const decoders: Decoders = {
+  connected: (fields) => ({
+    t: 'connected',
+    id: idOf(fields),
+    user: fields.user('user'),
+    device: fields.device('device'),
+    session: fields.text('session', ANY_LENGTH),
+    serverTime: fields.whole('serverTime', 0),
+    ackLevel: fields.oneOf('ackLevel', ackLevels),
+    inbox: fields.object('inbox', readPosition),
+    limits: fields.object('limits', (limits) => ({
+      frameBytes: limits.whole('frameBytes', 1),
+      bodyBytes: limits.whole('bodyBytes', 1),
+      sendWindow: limits.whole('sendWindow', 1),
+      idleMs: limits.whole('idleMs', 1),
+    })),
+  }),
+  ok: (fields) => ({ t: 'ok', id: idOf(fields) }),
+  ack: (fields) => ({
+    t: 'ack',
+    id: idOf(fields),
+    conversation: fields.conversation('conversation'),
+    n: fields.whole('n', 0),
+    gen: fields.gen('gen'),
+    seq: fields.seq('seq', 1),
+    msgNo: fields.whole('msgNo', 0),
+    at: fields.whole('at', 0),
+    level: fields.oneOf('level', ackLevels),
+    duplicate: fields.flag('duplicate'),
+  }),
+  synced: (fields) => ({
+    t: 'synced',
+    id: idOf(fields),
+    tooLong: fields.flag('tooLong'),
+    regressed: fields.flag('regressed'),
+    conversations: fields.list('conversations', readDelta),
+    hasMore: fields.flag('hasMore'),
+    inbox: fields.object('inbox', readPosition),
+    token: fields.text('token', protocolLimits.opaqueChars),
+  }),
+  page: (fields) => ({
+    t: 'page',
+    id: idOf(fields),
+    conversation: fields.conversation('conversation'),
+    messages: fields.list('messages', readMessage),
+    hasMore: fields.flag('hasMore'),
+    head: fields.object('head', readPosition),
+  }),
+  conversations: (fields) => ({
+    t: 'conversations',
+    id: idOf(fields),
+    conversations: fields.list('conversations', readSummary),
+    next: nullable(fields, 'next', () => fields.text('next', protocolLimits.opaqueChars)),
+  }),
+  members: (fields) => ({
+    t: 'members',
+    id: idOf(fields),
+    conversation: fields.conversation('conversation'),
+    count: fields.whole('count', 0),
+    members: fields.list('members', (member) => ({
+      user: member.user('user'),
+      role: member.oneOf('role', roles),
+      readSeq: member.seq('readSeq'),
+      deliveredSeq: member.seq('deliveredSeq'),
+    })),
+    next: nullable(fields, 'next', () => fields.user('next')),
+  }),
+  created: (fields) => ({
+    t: 'created',
+    id: idOf(fields),
+    conversation: fields.conversation('conversation'),
+    ...readPosition(fields),
+    fresh: fields.flag('fresh'),
+  }),
+  changed: (fields) => ({
+    t: 'changed',
+    id: idOf(fields),
+    conversation: fields.conversation('conversation'),
+    ...readPosition(fields),
+  }),
+  read: (fields) => ({
+    t: 'read',
+    id: idOf(fields),
+    conversation: fields.conversation('conversation'),
+    ...readUnreadInputs(fields),
+  }),
+  pong: (fields) => ({ t: 'pong', id: idOf(fields), serverTime: fields.whole('serverTime', 0) }),
+  push: (fields) => ({
+    t: 'push',
+    gen: fields.gen('gen'),
+    prev: fields.seq('prev'),
+    seq: fields.seq('seq'),
+    items: fields.list('items', readPushItem),
+  }),
+  receipt: (fields) => ({
+    t: 'receipt',
+    conversation: fields.conversation('conversation'),
+    user: fields.user('user'),
+    readSeq: fields.seq('readSeq'),
+    deliveredSeq: fields.seq('deliveredSeq'),
+  }),
+  typing: (fields) => ({
+    t: 'typing',
+    conversation: fields.conversation('conversation'),
+    user: fields.user('user'),
+  }),
+  resync: (fields) => {
+    const reason = fields.text('reason', ANY_LENGTH);
+    // Whatever the reason, what to do is the same.
+    return { t: 'resync', reason: reason === 'slow' || reason === 'regressed' ? reason : 'moved' };
+  },
+  drain: (fields) => ({ t: 'drain', deadlineMs: fields.whole('deadlineMs', 0) }),
+  error: (fields) => {
+    const retry = fields.text('retry', ANY_LENGTH);
+    return {
+      t: 'error',
+      ...(fields.has('id') ? { id: idOf(fields) } : {}),
+      code: readErrorCode(fields),
+      message: fields.text('message', ANY_LENGTH),
+      retry: retries.find((known) => known === retry) ?? 'never',
+      ...(fields.has('retryAfterMs') ? { retryAfterMs: fields.whole('retryAfterMs', 0) } : {}),
+      ...(fields.has('expected') ? { expected: fields.whole('expected', 1) } : {}),
+      ...(fields.has('from') ? { from: fields.whole('from', 0) } : {}),
+    };
+  },
+};
+
+const decoderOf = new Map<unknown, Decoder<ServerFrame>>(Object.entries(decoders));
+
+/** @returns null for a frame that a newer server may send and this program does not know. */
+export const serverFrameDecoder = (t: unknown): Decoder<ServerFrame> | null => decoderOf.get(t) ?? null;

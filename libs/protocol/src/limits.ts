@@ -1,0 +1,37 @@
+/**
+ * The bounds of protocol v1 (I9). A server may set `frameBytes` and `bodyBytes` lower or higher for its clients and tells
+ * them so in `connected`; the others are the same everywhere.
+ */
+export const protocolLimits = {
+  /** One WebSocket message from a client, bytes. */
+  frameBytes: 65_536,
+  /** Frames joined into one WebSocket message from a client. */
+  framesPerMessage: 256,
+  /** A message's body: UTF-8 bytes of a text, or the bytes themselves. */
+  bodyBytes: 32_768,
+  /** Unanswered sends of one device in one conversation, and how many counters the server remembers for retries (I4). */
+  sendWindow: 64,
+  /** User ids in one `create`, `invite` or `kick`. */
+  membersPerFrame: 200,
+  /** Unicode code points of a conversation's title. */
+  titleChars: 200,
+  /** Unicode code points of `connect.client`. */
+  clientChars: 64,
+  /** A JWT, characters. */
+  tokenChars: 8_192,
+  /** What the server handed out as opaque (sync token, `next` of a list), characters. */
+  opaqueChars: 16_384,
+  syncMessages: 1_000,
+  syncMessagesDefault: 500,
+  pageMessages: 1_000,
+  pageMessagesDefault: 50,
+  pageConversations: 500,
+  pageConversationsDefault: 100,
+  pageMembers: 1_000,
+  pageMembersDefault: 200,
+} as const;
+
+export type ProtocolLimits = { readonly [Name in keyof typeof protocolLimits]: number };
+
+/** The largest request id. */
+export const requestIdMax = 0xffff_ffff;

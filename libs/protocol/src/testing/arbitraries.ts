@@ -1,0 +1,244 @@
+import fc, { type Arbitrary } from 'fast-check';
+import {
+  generation,
+  sequenceId,
+  type ConversationId,
+  type DeviceId,
+  type Generation,
+  type SequenceId,
+  type UserId,
+} from '@millrace/kernel';
+import { encodeEntry, messageTypes, WireEntry } from '../entry.ts';
+import { errorRetry, type ErrorCode } from '../errors.ts';
+import type {
+  ClientFrame,
+  ConversationSummary,
+  ErrorFrame,
+  Message,
+  PushItem,
+  ServerFrame,
+  UnreadInputs,
+} from '../frames.ts';
+import { ackLevels } from '../json/server-frame-decoders.ts';
+import { requestIdMax } from '../limits.ts';
+
+// Every frame that protocol v1 allows, as fast-check arbitraries.
+
+const id = fc.integer({ min: 1, max: requestIdMax });
+const count = fc.oneof(fc.integer({ min: 0, max: 200 }), fc.maxSafeNat());
+const positive = fc.oneof(fc.integer({ min: 1, max: 200 }), fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }));
+const seq: Arbitrary<SequenceId> = count.map(sequenceId);
+const storedSeq: Arbitrary<SequenceId> = positive.map(sequenceId);
+const gen: Arbitrary<Generation> = count.map(generation);
+const name = fc.stringMatching(/^[A-Za-z0-9._~@:%+=-]{1,64}$/);
+const user = name as Arbitrary<UserId>;
+const device = name as Arbitrary<DeviceId>;
+const conversation = fc.oneof(
+  name,
+  fc.tuple(name, name).map(([one, other]) => `${one}!${other}`),
+) as Arbitrary<ConversationId>;
+const text = (maxLength: number): Arbitrary<string> => fc.string({ unit: 'binary', maxLength });
+const body = fc.oneof(
+  text(100),
+  fc.constantFrom('', '\uFEFFa text may begin with U+FEFF', '你好，世界', '👩‍👩‍👧‍👦', '\u0000\u2028"\\'),
+  fc.uint8Array({ maxLength: 100 }),
+);
+const position = fc.record({ gen, seq });
+const token = text(60);
+
+/** Fields that are there or absent, never undefined. */
+const partly = <T extends object>(fields: { [Name in keyof T]: Arbitrary<T[Name]> }): Arbitrary<Partial<T>> =>
+  fc.record(fields, { requiredKeys: [] }) as Arbitrary<Partial<T>>;
+
+const withPartly = <Base extends object, More extends object>(
+  base: Arbitrary<Base>,
+  more: { [Name in keyof More]: Arbitrary<More[Name]> },
+): Arbitrary<Base & Partial<More>> => fc.tuple(base, partly(more)).map(([left, right]) => ({ ...left, ...right }));
+
+const limit = (max: number): Arbitrary<number> => fc.integer({ min: 1, max });
+const c = <const T extends string>(t: T): Arbitrary<T> => fc.constant(t);
+
+export const clientFrames: { readonly [T in ClientFrame['t']]: Arbitrary<Extract<ClientFrame, { t: T }>> } = {
+  connect: withPartly(fc.record({ t: c('connect'), id, token: fc.base64String({ minLength: 4 }), device }), {
+    client: text(30),
+  }),
+  refresh: fc.record({ t: c('refresh'), id, token: fc.base64String({ minLength: 4 }) }),
+  send: fc.record({
+    t: c('send'),
+    id,
+    conversation,
+    n: positive,
+    sentAt: count,
+    type: fc.constantFrom('text', 'image', 'file', 'custom'),
+    body,
+  }),
+  sync: withPartly(fc.record({ t: c('sync'), id }), { token, seen: position, limit: limit(1_000) }),
+  history: withPartly(
+    fc.record({ t: c('history'), id, conversation, direction: fc.constantFrom('forward', 'backward') }),
+    { from: storedSeq, gen, limit: limit(1_000) },
+  ),
+  conversations: withPartly(fc.record({ t: c('conversations'), id }), { after: token, limit: limit(500) }),
+  members: withPartly(fc.record({ t: c('members'), id, conversation }), { after: user, limit: limit(1_000) }),
+  create: fc.constantFrom('direct', 'group', 'channel').chain((kind) =>
+    withPartly(
+      fc.record({
+        t: c('create'),
+        id,
+        kind: fc.constant(kind),
+        members: fc.array(user, kind === 'direct' ? { minLength: 1, maxLength: 1 } : { maxLength: 10 }),
+      }),
+      {
+        conversation,
+        title: text(60),
+        joinPolicy: fc.constantFrom('invite', 'open'),
+        historyPolicy: fc.constantFrom('join', 'all'),
+      },
+    ),
+  ),
+  join: fc.record({ t: c('join'), id, conversation }),
+  leave: fc.record({ t: c('leave'), id, conversation }),
+  invite: fc.record({ t: c('invite'), id, conversation, users: fc.array(user, { minLength: 1, maxLength: 10 }) }),
+  kick: fc.record({ t: c('kick'), id, conversation, users: fc.array(user, { minLength: 1, maxLength: 10 }) }),
+  role: fc.record({ t: c('role'), id, conversation, user, role: fc.constantFrom('owner', 'admin', 'member') }),
+  read: fc.record({ t: c('read'), id, conversation, seq: storedSeq }),
+  delivered: fc.record({ t: c('delivered'), id, conversation, seq: storedSeq }),
+  typing: fc.record({ t: c('typing'), conversation }),
+  ping: fc.record({ t: c('ping'), id }),
+};
+
+export const clientFrame: Arbitrary<ClientFrame> = fc.oneof(...Object.values(clientFrames));
+
+export const message: Arbitrary<Message> = fc.record({
+  gen,
+  seq: storedSeq,
+  msgNo: count,
+  countable: fc.boolean(),
+  from: fc.option(user),
+  deviceTag: fc.integer({ min: 0, max: 0xffff_ffff }),
+  n: count,
+  sentAt: count,
+  at: count,
+  type: fc.constantFrom(...messageTypes),
+  body,
+});
+
+const messages = fc.array(message, { maxLength: 4 });
+const unreadFields = { msgNo: count, readSeq: seq, readMsgNo: count, own: count, unread: count } satisfies {
+  [Name in keyof UnreadInputs]: Arbitrary<UnreadInputs[Name]>;
+};
+
+const summary: Arbitrary<ConversationSummary> = fc.record({
+  conversation,
+  kind: fc.constantFrom('direct', 'group', 'channel'),
+  title: text(30),
+  peer: fc.option(user),
+  member: fc.boolean(),
+  gen,
+  seq,
+  lastAt: count,
+  ...unreadFields,
+});
+
+const pushItem: Arbitrary<PushItem> = fc.oneof(
+  fc.record({ conversation, messages }),
+  fc.record({ conversation, read: fc.record({ readSeq: seq, readMsgNo: count, own: count }) }),
+);
+
+export const serverFrames: { readonly [T in ServerFrame['t']]: Arbitrary<Extract<ServerFrame, { t: T }>> } = {
+  connected: fc.record({
+    t: c('connected'),
+    id,
+    user,
+    device,
+    session: text(40),
+    serverTime: count,
+    ackLevel: fc.constantFrom(...ackLevels),
+    inbox: position,
+    limits: fc.record({ frameBytes: positive, bodyBytes: positive, sendWindow: positive, idleMs: positive }),
+  }),
+  ok: fc.record({ t: c('ok'), id }),
+  ack: fc.record({
+    t: c('ack'),
+    id,
+    conversation,
+    n: count,
+    gen,
+    seq: storedSeq,
+    msgNo: count,
+    at: count,
+    level: fc.constantFrom(...ackLevels),
+    duplicate: fc.boolean(),
+  }),
+  synced: fc.record({
+    t: c('synced'),
+    id,
+    tooLong: fc.boolean(),
+    regressed: fc.boolean(),
+    conversations: fc.array(fc.record({ summary, messages }), { maxLength: 3 }),
+    hasMore: fc.boolean(),
+    inbox: position,
+    token,
+  }),
+  page: fc.record({ t: c('page'), id, conversation, messages, hasMore: fc.boolean(), head: position }),
+  conversations: fc.record({
+    t: c('conversations'),
+    id,
+    conversations: fc.array(summary, { maxLength: 3 }),
+    next: fc.option(token),
+  }),
+  members: fc.record({
+    t: c('members'),
+    id,
+    conversation,
+    count,
+    members: fc.array(
+      fc.record({ user, role: fc.constantFrom('owner', 'admin', 'member'), readSeq: seq, deliveredSeq: seq }),
+      { maxLength: 3 },
+    ),
+    next: fc.option(user),
+  }),
+  created: fc.record({ t: c('created'), id, conversation, gen, seq, fresh: fc.boolean() }),
+  changed: fc.record({ t: c('changed'), id, conversation, gen, seq }),
+  read: fc.record({ t: c('read'), id, conversation, ...unreadFields }),
+  pong: fc.record({ t: c('pong'), id, serverTime: count }),
+  push: fc.record({ t: c('push'), gen, prev: seq, seq, items: fc.array(pushItem, { maxLength: 3 }) }),
+  receipt: fc.record({ t: c('receipt'), conversation, user, readSeq: seq, deliveredSeq: seq }),
+  typing: fc.record({ t: c('typing'), conversation, user }),
+  resync: fc.record({ t: c('resync'), reason: fc.constantFrom('slow', 'moved', 'regressed') }),
+  drain: fc.record({ t: c('drain'), deadlineMs: count }),
+  error: fc
+    .constantFrom(...(Object.keys(errorRetry) as ErrorCode[]))
+    .chain((code) =>
+      withPartly<
+        Omit<ErrorFrame, 'id' | 'retryAfterMs' | 'expected' | 'from'>,
+        Pick<Required<ErrorFrame>, 'id' | 'retryAfterMs' | 'expected' | 'from'>
+      >(
+        fc.record({ t: c('error'), code: fc.constant(code), message: text(60), retry: fc.constant(errorRetry[code]) }),
+        { id, retryAfterMs: count, expected: positive, from: count },
+      ),
+    ),
+};
+
+export const serverFrame: Arbitrary<ServerFrame> = fc.oneof(...Object.values(serverFrames));
+
+const wired = ({ gen: inGen, seq: at, ...fields }: Message): WireEntry => new WireEntry(inGen, at, encodeEntry(fields));
+
+/** The frame as a server holds it: its messages in their stored form. */
+export function toWire(frame: ServerFrame): ServerFrame<WireEntry> {
+  switch (frame.t) {
+    case 'push':
+      return {
+        ...frame,
+        items: frame.items.map((item) => ('messages' in item ? { ...item, messages: item.messages.map(wired) } : item)),
+      };
+    case 'page':
+      return { ...frame, messages: frame.messages.map(wired) };
+    case 'synced':
+      return {
+        ...frame,
+        conversations: frame.conversations.map((delta) => ({ ...delta, messages: delta.messages.map(wired) })),
+      };
+    default:
+      return frame;
+  }
+}
