@@ -8,52 +8,46 @@ const LIST_VALUES_MAX = 4_000;
 
 const positionText = ({ gen, seq }: Position): string => `${String(gen)}-${String(seq)}`;
 
-function packSets(packer: Packer, key: string, head: string, set: ActorWrite['set']): void {
+function packSets(packer: Packer, head: string, set: ActorWrite['set']): void {
   const perList = LIST_VALUES_MAX / 2;
   const pairs = set.length + 1;
-  packer.array(Math.ceil(pairs / perList));
+  packer.count(Math.ceil(pairs / perList));
   for (let from = 0; from < pairs; from += perList) {
     const to = Math.min(pairs, from + perList);
-    packer.array(1 + 2 * (to - from)).text(key);
+    packer.count(2 * (to - from));
     // The head is the first pair, the fields follow it.
     if (from === 0) packer.text('h').text(head);
-    for (const [field, value] of set.slice(Math.max(0, from - 1), to - 1)) packer.text(field).value(value);
+    for (let pair = Math.max(1, from); pair < to; pair += 1) {
+      const [field = '', value = ''] = set[pair - 1] ?? [];
+      packer.text(field).value(value);
+    }
   }
 }
 
-function packUnsets(packer: Packer, key: string, unset: readonly string[]): void {
-  if (unset.length === 0) {
-    packer.none();
-    return;
-  }
-  packer.array(Math.ceil(unset.length / LIST_VALUES_MAX));
+function packUnsets(packer: Packer, unset: readonly string[]): void {
+  packer.count(Math.ceil(unset.length / LIST_VALUES_MAX));
   for (let from = 0; from < unset.length; from += LIST_VALUES_MAX) {
     const names = unset.slice(from, from + LIST_VALUES_MAX);
-    packer.array(1 + names.length).text(key);
+    packer.count(names.length);
     for (const name of names) packer.text(name);
   }
 }
 
-function packWrite(packer: Packer, layout: KeyLayout, commit: Commit, write: ActorWrite): void {
-  const { actor, expected, head, entries, trimBefore } = write;
-  const record = layout.record(commit.partition, actor);
-  packer.array(7).text(record).text(positionText(expected));
-  packSets(packer, record, encodeHead(head), write.set);
-  packUnsets(packer, record, write.unset);
+function packWrite(packer: Packer, timelineKey: string, write: ActorWrite): void {
+  const { head, entries, trimBefore } = write;
+  packSets(packer, encodeHead(head), write.set);
+  packUnsets(packer, write.unset);
+  packer.count(entries.length);
   if (entries.length === 0 && trimBefore === null) {
-    packer.none().none().none();
+    packer.none().none();
     return;
   }
-  packer.text(layout.timeline(commit.partition, actor));
-  if (entries.length === 0) packer.none();
-  else {
-    packer.array(entries.length * 2);
-    const gen = `${String(head.gen)}-`;
-    let seq = head.seq - entries.length;
-    for (const entry of entries) {
-      seq += 1;
-      packer.text(gen + String(seq)).bytes(entry);
-    }
+  packer.text(timelineKey);
+  const gen = `${String(head.gen)}-`;
+  let seq = head.seq - entries.length;
+  for (const entry of entries) {
+    seq += 1;
+    packer.text(gen + String(seq)).bytes(entry);
   }
   // A stream that holds nothing any more still costs a kilobyte: it is deleted, the head keeps its numbering.
   if (trimBefore === null) packer.none();
@@ -75,13 +69,19 @@ export function packCommit(packer: Packer, layout: KeyLayout, commit: Commit): v
   const { partition, commitNo, commitId, writes, feed, diffusedTo, deadLetters } = commit;
   const no = String(commitNo);
   packer
-    .array(11)
+    .array(12)
     .text(encodeOwnerToken(commit.token))
     .text(String(commitNo - 1))
     .text(no)
-    .text(commitId)
-    .array(writes.length);
-  for (const write of writes) packWrite(packer, layout, commit, write);
+    .text(commitId);
+  packer.list(() => {
+    for (const { actor, expected } of writes) {
+      packer.text(layout.record(partition, actor)).text(positionText(expected));
+    }
+  });
+  packer.list(() => {
+    for (const write of writes) packWrite(packer, layout.timeline(partition, write.actor), write);
+  });
   packer.text(layout.feed(partition));
   if (feed === null) packer.none();
   else packer.bytes(feed);

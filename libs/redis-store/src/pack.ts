@@ -1,15 +1,18 @@
 import { invariant } from '@millrace/kernel';
 
 /**
- * Writes the little of MessagePack that the functions read with cmsgpack: strings, arrays and `false` (which stands for
+ * Writes the little of MessagePack that the functions read with cmsgpack: strings, arrays, lengths and `false` (which stands for
  * "none", since a nil would be a hole in a Lua table). Bytes are written as strings, because Redis 7's cmsgpack refuses
- * the binary type, and numbers as decimal strings, because Lua loses integers past 2^53.
+ * the binary type, and any number that is not
+ * a length as a decimal string, because Lua loses integers past 2^53.
  *
  * A Packer is used again and again: {@link take} copies what was written and starts anew.
  */
 export class Packer {
   #buffer: Buffer;
   #length = 0;
+  /** Values written since the last take; those of a nested array count, too. */
+  #values = 0;
 
   constructor(initialCapacityBytes = 16 * 1024) {
     this.#buffer = Buffer.allocUnsafe(initialCapacityBytes);
@@ -38,6 +41,7 @@ export class Packer {
   }
 
   text(text: string): this {
+    this.#values += 1;
     const most = text.length * 3;
     this.#room(5 + most);
     if (most < 32) {
@@ -54,6 +58,7 @@ export class Packer {
   }
 
   bytes(bytes: Uint8Array): this {
+    this.#values += 1;
     this.#room(5 + bytes.length);
     this.#stringHeader(bytes.length);
     this.#buffer.set(bytes, this.#length);
@@ -65,7 +70,32 @@ export class Packer {
     return typeof value === 'string' ? this.text(value) : this.bytes(value);
   }
 
+  /** How many of something follow: a whole number, 0..2^32-1. */
+  count(count: number): this {
+    this.#values += 1;
+    this.#room(5);
+    if (count < 0x80) this.#buffer[this.#length++] = count;
+    else {
+      this.#buffer[this.#length++] = 0xce;
+      this.#length = this.#buffer.writeUInt32BE(count, this.#length);
+    }
+    return this;
+  }
+
+  /** An array of whatever `fill` writes, which must not be arrays. */
+  list(fill: () => void): this {
+    this.#room(5);
+    this.#buffer[this.#length] = 0xdd;
+    const lengthAt = this.#length + 1;
+    this.#length += 5;
+    const before = this.#values;
+    fill();
+    this.#buffer.writeUInt32BE(this.#values - before, lengthAt);
+    return this;
+  }
+
   none(): this {
+    this.#values += 1;
     this.#room(1);
     this.#buffer[this.#length++] = 0xc2;
     return this;
@@ -90,6 +120,7 @@ export class Packer {
   take(): Buffer {
     const taken = Buffer.from(this.#buffer.subarray(0, this.#length));
     this.#length = 0;
+    this.#values = 0;
     return taken;
   }
 }

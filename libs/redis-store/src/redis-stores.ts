@@ -119,7 +119,7 @@ export class RedisStores {
     const open = (purpose: string, autoPipelining: boolean): Connection =>
       new Connection({ url, cluster, name: `millrace-${purpose}`, autoPipelining, random });
     const connections = { commits: open('commits', false), reads: open('reads', true), leases: open('leases', false) };
-    const all = Object.values(connections);
+    const all = [connections.commits, connections.reads, connections.leases];
     try {
       await answerWithin(timers, answerMsMax, Promise.all(all.map((connection) => connection.firstReady())));
       await answerWithin(timers, answerMsMax, loadLibrary(connections.commits.client));
@@ -168,6 +168,7 @@ export class RedisStores {
 
   /** Closes the connections. What is still in flight is answered `unknown`. */
   close(): void {
-    for (const connection of Object.values(this.#connections)) connection.close();
+    const { commits, reads, leases } = this.#connections;
+    for (const connection of [commits, reads, leases]) connection.close();
   }
 }

@@ -2,12 +2,16 @@
 --
 -- KEYS[i]  {p17}:owner of the i-th commit's partition
 -- ARGV[1]  the commits, packed: an array of
---            { token, no - 1, no, id, writes, feed key, feed entry, feed MINID, dead key, dead letters, owner fields }
---          with a write per actor:
---            { hash key, expected position, HSET arguments.., HDEL arguments.., stream key, ids and entries.., trim }
---          Arguments of HSET and HDEL are lists of at most 4,000 values each, key first, ready to be unpacked (unpack
---          fails near 8,000). `false` stands for none. A trim is 'DEL' or a MINID. Every number is a decimal string,
---          made outside: Lua loses integers past 2^53 and prints 1e15 as "1e+15".
+--            { token, no - 1, no, id, checks, body, feed key, feed entry, feed MINID, dead key, dead letters, owner key
+--            and fields }
+--          checks: for each actor its hash key and the expected position, in one flat list
+--          body: for each actor, in the same order and one flat list, for a table an actor costs more than its writes:
+--            a number of lists, and each as its length and the arguments of an HSET
+--            a number of lists, and each as its length and the arguments of an HDEL
+--            a number of entries, the stream key, and each entry as its id and its data
+--            trim: 'DEL' or a MINID
+--          Lists are of at most 4,000 values (unpack fails near 8,000). `false` stands for none. Every number but the
+--          lengths is a decimal string, made outside: Lua loses integers past 2^53 and prints 1e15 as "1e+15".
 --
 -- Returns one text per commit:
 --   OK                  it is in
@@ -52,44 +56,54 @@ local function commit_one(owner_key, commit)
     if less(stored_no, commit[2]) then return 'REGRESSED ' .. stored_no end
     return 'CONFLICT the store is at commit ' .. stored_no
   end
-  local writes = commit[5]
-  for i = 1, #writes do
-    local write = writes[i]
-    local head = call('HGET', write[1], 'h')
-    if not stands_at(head, write[2]) then
-      return 'CONFLICT ' .. write[1] .. ' stands at ' .. (head or '0-0') .. ', not at ' .. write[2]
+  local checks = commit[5]
+  for i = 1, #checks, 2 do
+    local head = call('HGET', checks[i], 'h')
+    if not stands_at(head, checks[i + 1]) then
+      return 'CONFLICT ' .. checks[i] .. ' stands at ' .. (head or '0-0') .. ', not at ' .. checks[i + 1]
     end
   end
 
-  for i = 1, #writes do
-    local write = writes[i]
-    local sets = write[3]
-    for j = 1, #sets do call('HSET', unpack(sets[j])) end
-    local unsets = write[4]
-    if unsets then
-      for j = 1, #unsets do call('HDEL', unpack(unsets[j])) end
+  local body = commit[6]
+  local at = 1
+  for i = 1, #checks, 2 do
+    local key = checks[i]
+    local lists = body[at]
+    at = at + 1
+    for _ = 1, lists do
+      local last = at + body[at]
+      call('HSET', key, unpack(body, at + 1, last))
+      at = last + 1
     end
-    local entries = write[6]
-    if entries then
-      local stream = write[5]
-      for j = 1, #entries, 2 do call('XADD', stream, entries[j], 'e', entries[j + 1]) end
+    lists = body[at]
+    at = at + 1
+    for _ = 1, lists do
+      local last = at + body[at]
+      call('HDEL', key, unpack(body, at + 1, last))
+      at = last + 1
     end
-    local trim = write[7]
-    if trim then
-      if trim == 'DEL' then
-        call('UNLINK', write[5])
-      else
-        call('XTRIM', write[5], 'MINID', '=', trim)
-      end
+    local entries = body[at]
+    local stream = body[at + 1]
+    at = at + 2
+    for _ = 1, entries do
+      call('XADD', stream, body[at], 'e', body[at + 1])
+      at = at + 2
+    end
+    local trim = body[at]
+    at = at + 1
+    if trim == 'DEL' then
+      call('UNLINK', stream)
+    elseif trim then
+      call('XTRIM', stream, 'MINID', '=', trim)
     end
   end
-  if commit[7] then call('XADD', commit[6], commit[3] .. '-1', 'e', commit[7]) end
-  if commit[8] then call('XTRIM', commit[6], 'MINID', '=', commit[8]) end
-  local dead = commit[10]
+  if commit[8] then call('XADD', commit[7], commit[3] .. '-1', 'e', commit[8]) end
+  if commit[9] then call('XTRIM', commit[7], 'MINID', '=', commit[9]) end
+  local dead = commit[11]
   if dead then
-    for i = 1, #dead do call('XADD', commit[9], 'MAXLEN', '~', '1000', '*', 'e', dead[i]) end
+    for i = 1, #dead do call('XADD', commit[10], 'MAXLEN', '~', '1000', '*', 'e', dead[i]) end
   end
-  call('HSET', unpack(commit[11]))
+  call('HSET', unpack(commit[12]))
   return 'OK'
 end
 
