@@ -19,7 +19,8 @@ export interface HttpApiParts {
   readonly keys: readonly ApiKey[];
   readonly chat: BackendChat;
   readonly sessions: SessionControl;
-  readonly endpoint: SocketEndpoint;
+  /** Null until the sockets listen. */
+  readonly endpoint: () => SocketEndpoint | null;
   readonly readiness: () => Promise<Readiness>;
   /** What `/metrics` shows; the API adds its own. */
   readonly metrics: Registry;

@@ -1,5 +1,5 @@
 import { err, ok, type Result } from '@millrace/kernel';
-import { jsonMessage, type FrameError } from '@millrace/protocol';
+import { jsonMessage, protocolLimits, type FrameError } from '@millrace/protocol';
 import { z } from 'zod';
 import {
   addMembersBody,
@@ -20,13 +20,16 @@ import type { BackendChat } from './ports.ts';
 
 const atConversation = z.object({ conversation: conversationId });
 const atMember = z.object({ conversation: conversationId, user: userId });
-const memberPage = z.strictObject({ after: userId.optional(), limit: queryLimit(1_000, 200) });
+const memberPage = z.strictObject({
+  after: userId.optional(),
+  limit: queryLimit(protocolLimits.pageMembers, protocolLimits.pageMembersDefault),
+});
 const historyPage = z.strictObject({
   as: userId,
   direction: z.enum(['forward', 'backward']).default('backward'),
   from: querySeq.optional(),
   gen: queryGen.optional(),
-  limit: queryLimit(1_000, 50),
+  limit: queryLimit(protocolLimits.pageMessages, protocolLimits.pageMessagesDefault),
 });
 
 /** Leaves out what was not given: under exactOptionalPropertyTypes an `undefined` is a value. */

@@ -317,7 +317,7 @@ describe('answers', () => {
     expect([refused.status, refused.code, refused.headers['connection']]).toEqual([503, 'draining', 'close']);
   });
 
-  it('tell the sockets by the host that was asked, or the public address when one is set', async () => {
+  it('tell the sockets by the host that was asked', async () => {
     const { ask, parts } = testApi();
     const at = async (host: string) =>
       (await ask({ method: 'GET', url: '/api/v1/endpoints', key: null, headers: { host } })).json['websocket'];
@@ -329,6 +329,17 @@ describe('answers', () => {
     expect((await proxied.ask({ method: 'GET', url: '/api/v1/endpoints', headers })).json['websocket']).toBe(
       'wss://chat.example.org:7401',
     );
+  });
+
+  it('tell the public socket address when one is set, and none before the sockets listen', async () => {
+    const { ask, state } = testApi();
+    const endpoint = { port: 7401, subprotocols: ['millrace.v1.json'], version: '0.1.0' };
+    state.endpoint = { ...endpoint, publicUrl: 'wss://chat.example.org/socket' };
+    const url = '/api/v1/endpoints';
+    expect((await ask({ method: 'GET', url })).json['websocket']).toBe('wss://chat.example.org/socket');
+    state.endpoint = null;
+    const early = await ask({ method: 'GET', url });
+    expect([early.status, early.code]).toEqual([503, 'unavailable']);
   });
 
   it('are counted by operation and status', async () => {

@@ -12,16 +12,11 @@ import {
   type SequenceId,
   type UserId,
 } from '@millrace/kernel';
-import { frameError, fromBase64, type FrameError } from '@millrace/protocol';
+import { frameError, fromBase64, isWellFormed, protocolLimits, type FrameError } from '@millrace/protocol';
 import { z } from 'zod';
 
-/** What one request may hold; the conversation's own limits come on top. */
-export const requestLimits = {
-  bodyBytesMax: 32_768,
-  titleCharsMax: 200,
-  usersMax: 200,
-  keyCharsMax: 64,
-} as const;
+/** Of a client message id of free form, in characters. */
+const KEY_CHARS_MAX = 64;
 
 /** A schema out of one of the kernel's parsers, with its error text. */
 function parsedBy<T>(parse: (value: unknown) => Result<T, IdError>): z.ZodType<T> {
@@ -47,17 +42,21 @@ export const queryLimit = (max: number, byDefault: number): z.ZodType<number> =>
   z.preprocess(digits, z.number().int().min(1).max(max)).default(byDefault);
 
 /** Half of a surrogate pair is no character: it could not be stored as UTF-8 and read back the same. */
-export const wellFormed = z.string().refine((text) => !/\p{Surrogate}/u.test(text), 'must be well-formed Unicode');
+export const wellFormed = z.string().refine(isWellFormed, 'must be well-formed Unicode');
 
 const role = z.enum(['owner', 'admin', 'member']);
-const users = z.array(userId).min(1).max(requestLimits.usersMax);
+const title = wellFormed.refine(
+  (text) => Array.from(text).length <= protocolLimits.titleChars,
+  `must have at most ${String(protocolLimits.titleChars)} characters`,
+);
+const users = z.array(userId).min(1).max(protocolLimits.membersPerFrame);
 
 export const createBody = z.strictObject({
   creator: userId,
   kind: z.enum(['direct', 'group', 'channel']),
   conversation: conversationId.optional(),
-  title: wellFormed.max(requestLimits.titleCharsMax).optional(),
-  members: z.array(userId).max(requestLimits.usersMax).default([]),
+  title: title.optional(),
+  members: z.array(userId).max(protocolLimits.membersPerFrame).default([]),
   joinPolicy: z.enum(['invite', 'open']).optional(),
   historyPolicy: z.enum(['join', 'all']).optional(),
 });
@@ -68,7 +67,7 @@ export const roleBody = z.strictObject({ role });
 export const sendBody = z
   .strictObject({
     from: userId,
-    key: wellFormed.min(1).max(requestLimits.keyCharsMax),
+    key: wellFormed.min(1).max(KEY_CHARS_MAX),
     window: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER),
     type: z.enum(['text', 'image', 'file', 'custom']).default('text'),
     body: wellFormed.optional(),
@@ -89,8 +88,8 @@ export const sendBody = z
 /** `too_large` is told apart from a malformed request: the sender may split it. */
 export function checkBodySize(body: string | Uint8Array): Result<null, FrameError> {
   const bytes = typeof body === 'string' ? utf8(body).length : body.length;
-  if (bytes <= requestLimits.bodyBytesMax) return ok(null);
-  const most = String(requestLimits.bodyBytesMax);
+  if (bytes <= protocolLimits.bodyBytes) return ok(null);
+  const most = String(protocolLimits.bodyBytes);
   return err(frameError('too_large', `the message has ${String(bytes)} bytes, at most ${most} are taken`));
 }
 

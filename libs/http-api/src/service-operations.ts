@@ -1,10 +1,12 @@
-import { ok } from '@millrace/kernel';
+import { err, ok } from '@millrace/kernel';
+import { frameError } from '@millrace/protocol';
 import type { Operation } from './operation.ts';
 import type { Readiness, SocketEndpoint } from './ports.ts';
 
 export interface ServiceParts {
   readonly endpointsNeedKey: boolean;
-  readonly endpoint: SocketEndpoint;
+  /** Null until the sockets listen. */
+  readonly endpoint: () => SocketEndpoint | null;
   /** Where the API listens, for a request that names no usable host. */
   readonly fallbackHost: string;
   readonly isDraining: () => boolean;
@@ -17,7 +19,6 @@ export interface ServiceParts {
  * which a port scan tells as well, and every socket demands a token.
  */
 export function serviceOperations(parts: ServiceParts): readonly Operation[] {
-  const { endpoint } = parts;
   return [
     {
       id: 'getHealth',
@@ -43,6 +44,10 @@ export function serviceOperations(parts: ServiceParts): readonly Operation[] {
       path: '/api/v1/endpoints',
       access: parts.endpointsNeedKey ? 'read' : 'open',
       run({ host, secure }) {
+        const endpoint = parts.endpoint();
+        if (endpoint === null) {
+          return Promise.resolve(err(frameError('unavailable', 'the sockets do not listen yet; ask again soon')));
+        }
         const derived = `${secure ? 'wss' : 'ws'}://${host ?? parts.fallbackHost}:${String(endpoint.port)}`;
         const { subprotocols, version } = endpoint;
         return Promise.resolve(

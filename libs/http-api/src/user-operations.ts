@@ -1,5 +1,5 @@
 import { err, ok } from '@millrace/kernel';
-import { frameError } from '@millrace/protocol';
+import { frameError, protocolLimits } from '@millrace/protocol';
 import { z } from 'zod';
 import { backendDevice, queryLimit, read, sessionId, userId } from './input.ts';
 import type { Operation } from './operation.ts';
@@ -8,8 +8,8 @@ import type { BackendChat, SessionControl } from './ports.ts';
 const atUser = z.object({ user: userId });
 const atSession = z.object({ user: userId, session: sessionId });
 const conversationPage = z.strictObject({
-  after: z.string().min(1).max(512).optional(),
-  limit: queryLimit(500, 100),
+  after: z.string().min(1).max(protocolLimits.opaqueChars).optional(),
+  limit: queryLimit(protocolLimits.pageConversations, protocolLimits.pageConversationsDefault),
 });
 
 /** A user's conversations and live sessions, for a backend. */

@@ -3,7 +3,7 @@ import { Registry } from 'prom-client';
 import { parseApiKeys } from '../api-keys.ts';
 import { buildHttpApi, type HttpApiParts } from '../build-http-api.ts';
 import { httpApiConfigSchema, type HttpApiConfig } from '../http-api-config.ts';
-import type { Readiness, SessionControl, SessionInfo } from '../ports.ts';
+import type { Readiness, SessionControl, SessionInfo, SocketEndpoint } from '../ports.ts';
 import { OpenApiDocument } from '../schema.ts';
 import { MemoryChat } from './memory-chat.ts';
 
@@ -72,13 +72,17 @@ export function testParts(config: Partial<HttpApiConfig> = {}) {
   const sessions = new MemorySessions();
   const clock = new ManualClock();
   const logged: string[] = [];
-  const state: { readiness: Readiness; draining: boolean } = { readiness: { ok: true, reasons: [] }, draining: false };
+  const state: { readiness: Readiness; draining: boolean; endpoint: SocketEndpoint | null } = {
+    readiness: { ok: true, reasons: [] },
+    draining: false,
+    endpoint: { publicUrl: null, port: 7401, subprotocols: ['millrace.v1.bin', 'millrace.v1.json'], version: '0.1.0' },
+  };
   const parts: HttpApiParts = {
     config: { ...httpApiConfigSchema.parse({ mode: 'production', port: 0 }), ...config },
     keys: keys.value,
     chat,
     sessions,
-    endpoint: { publicUrl: null, port: 7401, subprotocols: ['millrace.v1.bin', 'millrace.v1.json'], version: '0.1.0' },
+    endpoint: () => state.endpoint,
     readiness: () => Promise.resolve(state.readiness),
     metrics: new Registry(),
     clock,
