@@ -1,9 +1,10 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { mutate, runMutants } from './lib/mutants.mjs';
+import { mutate, runMutants, type Mutant } from './lib/mutants.mjs';
 import { inRoot } from './lib/paths.mjs';
+import { sourceFiles } from './lib/source-files.mjs';
 
 let project: string;
 
@@ -70,5 +71,19 @@ describe('mutants', () => {
   it('are refused when their text occurs twice', () => {
     expect(mutate('x y x', mutant('twice', 'x', 'z'))).toBeUndefined();
     expect(mutate('x y', mutant('once', 'x', '$& z'))).toBe('$& z y');
+  });
+
+  it('of this project still find their text and their tests', () => {
+    const mutants = JSON.parse(readFileSync(inRoot('scripts/mutants.json'), 'utf8')) as Mutant[];
+    expect(mutants.length).toBeGreaterThan(0);
+    const files = sourceFiles();
+    const stale = mutants.filter((one) => {
+      const isFound = files.includes(one.file) && mutate(readFileSync(inRoot(one.file), 'utf8'), one) !== undefined;
+      const isTested = one.tests.every((filter) =>
+        files.some((file) => /\.test\.ts$/.test(file) && file.includes(filter)),
+      );
+      return !isFound || !isTested || one.tests.length === 0;
+    });
+    expect(stale.map(({ name }) => name)).toEqual([]);
   });
 });
