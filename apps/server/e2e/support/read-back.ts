@@ -1,0 +1,60 @@
+import { systemTimers, type ConversationId, type DeviceId, type SequenceId } from '@millrace/kernel';
+import type { Message } from '@millrace/protocol';
+import { describeSessionError, RawSession } from '@millrace/raw-client';
+import type { Acknowledged } from './sturdy-sender.ts';
+import { tokenFor } from './test-tokens.ts';
+
+export async function connectAs(socketUrl: string, user: string, device: string): Promise<RawSession> {
+  const token = await tokenFor(user);
+  const session = await RawSession.connect({ url: socketUrl, token, device: device as DeviceId, timers: systemTimers });
+  if (!session.ok) throw new Error(`${user} cannot connect: ${describeSessionError(session.error)}`);
+  return session.value;
+}
+
+/** A conversation from its first to its last entry, as one of its members reads it. */
+export async function readAll(session: RawSession, conversation: ConversationId): Promise<readonly Message[]> {
+  const messages: Message[] = [];
+  for (let from = 1; ;) {
+    const page = await session.request({
+      t: 'history',
+      conversation,
+      direction: 'forward',
+      from: from as SequenceId,
+      limit: 1000,
+    });
+    if (!page.ok) throw new Error(`history of ${conversation}: ${describeSessionError(page.error)}`);
+    messages.push(...page.value.messages);
+    if (!page.value.hasMore) return messages;
+    from = (messages.at(-1)?.seq ?? 0) + 1;
+  }
+}
+
+export interface Findings {
+  /** Acknowledged, and not where the ack said. */
+  readonly lost: readonly string[];
+  /** The same client message under two seqs. */
+  readonly duplicated: readonly string[];
+  /** Seqs that do not follow on each other. */
+  readonly gaps: readonly string[];
+}
+
+/** Holds a conversation against what its senders were told. */
+export function compare(messages: readonly Message[], acknowledged: readonly Acknowledged[]): Findings {
+  const at = new Map(messages.map((message) => [`${String(message.gen)}-${String(message.seq)}`, message]));
+  const lost = acknowledged
+    .filter(({ gen, seq, text }) => at.get(`${String(gen)}-${String(seq)}`)?.body !== text)
+    .map(({ user, n, gen, seq }) => `${user} n ${String(n)} at ${String(gen)}-${String(seq)}`);
+  const seen = new Set<string>();
+  const duplicated: string[] = [];
+  for (const { from, deviceTag, n } of messages) {
+    if (n === 0) continue;
+    const id = `${String(from)} ${String(deviceTag)} ${String(n)}`;
+    if (seen.has(id)) duplicated.push(id);
+    seen.add(id);
+  }
+  const gaps: string[] = [];
+  messages.forEach(({ seq }, index) => {
+    if (seq !== index + 1) gaps.push(`seq ${String(seq)} stands where ${String(index + 1)} belongs`);
+  });
+  return { lost, duplicated, gaps };
+}

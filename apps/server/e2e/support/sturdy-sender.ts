@@ -1,0 +1,115 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { systemTimers, type ConversationId, type DeviceId, type UserId } from '@millrace/kernel';
+import { RawSession } from '@millrace/raw-client';
+import { tokenFor } from './test-tokens.ts';
+
+export interface Acknowledged {
+  readonly conversation: ConversationId;
+  readonly user: UserId;
+  readonly device: DeviceId;
+  readonly n: number;
+  readonly gen: number;
+  readonly seq: number;
+  readonly text: string;
+  readonly level: string;
+}
+
+/**
+ * One device that sends as the protocol tells a client to: it keeps its counter, repeats what was not answered, in
+ * order, on every new connection, and writes down every ack. Written against the raw connection, without the SDK.
+ */
+export class SturdySender {
+  readonly user: UserId;
+  readonly device: DeviceId;
+  readonly #conversation: ConversationId;
+  readonly #url: () => string;
+  readonly acknowledged: Acknowledged[] = [];
+  /** Sent, and not answered yet, by counter. */
+  readonly #unanswered = new Map<number, string>();
+  #next = 1;
+  /** Distinguishes the texts, whatever number they end up with. */
+  #written = 1;
+  #stopping = false;
+  #done: Promise<void> = Promise.resolve();
+
+  constructor(user: string, device: string, conversation: ConversationId, url: () => string) {
+    this.user = user as UserId;
+    this.device = device as DeviceId;
+    this.#conversation = conversation;
+    this.#url = url;
+  }
+
+  start(): void {
+    this.#done = this.#run();
+  }
+
+  /** Stops writing new messages, and resolves when everything that was written is acknowledged. */
+  async finish(): Promise<void> {
+    this.#stopping = true;
+    await this.#done;
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopping || this.#unanswered.size > 0) {
+      const session = await RawSession.connect({
+        url: this.#url(),
+        token: await tokenFor(this.user),
+        device: this.device,
+        timers: systemTimers,
+        answerMsMax: 20_000,
+      });
+      if (session.ok) await this.#send(session.value);
+      await sleep(20);
+    }
+  }
+
+  async #send(session: RawSession): Promise<void> {
+    for (;;) {
+      if (!this.#stopping) {
+        while (this.#unanswered.size < 4) {
+          this.#unanswered.set(this.#next, `${this.user} ${this.device} says ${String(this.#written)}`);
+          this.#next += 1;
+          this.#written += 1;
+        }
+      }
+      if (this.#unanswered.size === 0) {
+        session.close();
+        return;
+      }
+      const outcomes = await Promise.all([...this.#unanswered].map(([n, text]) => this.#sendOne(session, n, text)));
+      if (outcomes.includes('lost')) {
+        session.cut();
+        return;
+      }
+      const expected = outcomes.find((outcome) => typeof outcome === 'number');
+      if (expected !== undefined) this.#renumber(expected);
+      if (outcomes.some((outcome) => outcome !== 'acked')) await sleep(20);
+    }
+  }
+
+  /** The server remembers less than it had acknowledged (its generation rose): what is unanswered takes the free numbers. */
+  #renumber(expected: number): void {
+    const [first] = this.#unanswered.keys();
+    if (first === undefined || expected >= first) return;
+    const texts = [...this.#unanswered.values()];
+    this.#unanswered.clear();
+    texts.forEach((text, index) => this.#unanswered.set(expected + index, text));
+    this.#next = expected + texts.length;
+  }
+
+  async #sendOne(session: RawSession, n: number, text: string): Promise<'acked' | 'later' | 'lost' | number> {
+    const conversation = this.#conversation;
+    const answer = await session.request({ t: 'send', conversation, n, sentAt: n, type: 'text', body: text });
+    if (answer.ok) {
+      this.#unanswered.delete(n);
+      const { gen, seq, level } = answer.value;
+      this.acknowledged.push({ conversation, user: this.user, device: this.device, n, gen, seq, text, level });
+      return 'acked';
+    }
+    if (answer.error.kind === 'lost') return 'lost';
+    const { retry, code, message, expected } = answer.error.error;
+    if (retry !== 'later' && retry !== 'in_order')
+      throw new Error(`an ordinary message was refused: ${code} ${message}`);
+    return expected ?? 'later';
+  }
+}
