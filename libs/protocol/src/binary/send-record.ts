@@ -41,7 +41,7 @@ export function readSend(record: BinaryRecord, limits: ProtocolLimits): Result<S
   try {
     return readPayload(record, limits);
   } catch (error) {
-    if (error instanceof MalformedBytes) return refused(`the payload of send cannot be read: ${error.message}`);
+    if (error instanceof MalformedBytes) return refused(`the payload cannot be read: ${error.message}`);
     throw error;
   }
 }
