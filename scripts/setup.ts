@@ -1,6 +1,5 @@
 /**
- * Makes sure that there is a Redis server to start: finds one, or installs it. Prints what it does on stderr and the
- * path of the server as the one line on stdout.
+ * Makes sure that there is a Redis server to start: finds one, or installs it, and says what it does.
  */
 import { describeLocalRedisError, findRedisServer, installRedisServer } from '@millrace/local-redis';
 
@@ -15,7 +14,6 @@ if (!server.ok && server.error.code === 'redis_missing') {
 }
 if (server.ok) {
   process.stderr.write(`• ${server.value.product} ${server.value.version} at ${server.value.path}\n`);
-  process.stdout.write(`${server.value.path}\n`);
 } else {
   process.stderr.write(`\n${describeLocalRedisError(server.error)}\n`);
   process.exitCode = 1;

@@ -96,6 +96,8 @@ async function build() {
     // By rename, each at once: another process may be starting from the former ones.
     for (const file of readdirSync(outdir)) renameSync(join(outdir, file), join(DIST, file));
   } finally {
+    // Its service process would live as long as the server that is started next.
+    await esbuild.stop();
     rmSync(outdir, { recursive: true, force: true });
   }
 }
