@@ -1,17 +1,40 @@
-import type { ConversationId, Generation, SequenceId, UserId } from '@millrace/kernel';
-import type { Ack, ConversationSummary, FrameError, Message, PushItem, Receipt, SendableType } from '@millrace/protocol';
+import type { Clock, ConversationId, Generation, Random, SequenceId, Timers, UserId } from '@millrace/kernel';
+import type {
+  Ack,
+  ConversationKind,
+  ConversationSummary,
+  FrameError,
+  HistoryPolicy,
+  JoinPolicy,
+  Message,
+  PushItem,
+  Receipt,
+  SendableType,
+} from '@millrace/protocol';
+import type { ClientErrorCode } from './errors.ts';
+import type { WebSocketConstructor } from './connection/web-socket.ts';
 
 /**
- * Where a device keeps what must outlive the process: sync token, send counters, outbox, conversations. Every `set` is
- * durable before its promise resolves. Values are JSON texts.
+ * Where a device keeps what must outlive the process: its id, send counters, outbox, sync token, conversations and
+ * the latest messages of each. Keys and values are texts. One storage belongs to one user's one device and to one
+ * client at a time: a copy that is used beside it, or a backup brought back, reuses send counters.
  */
 export interface ClientStorage {
-  get(key: string): Promise<string | null>;
-  /** Applies all of them or none: a value of null deletes. */
+  /** Everything that is kept. Called once, before anything else. */
+  load(): Promise<ReadonlyMap<string, string>>;
+  /** Applies all of them or none, durable before the promise resolves; null deletes. Never called while one runs. */
   set(entries: ReadonlyMap<string, string | null>): Promise<void>;
+  /** Lets go of what it holds open; `load` and `set` open it again. */
+  close?(): Promise<void>;
 }
 
-/** `offline`: waiting to reconnect, sends queue up. `live`: synced, pushes arrive. `closed`: over, see the reason. */
+/**
+ * - `offline`: not connected, waiting to try again; sends queue up.
+ * - `connecting`: a socket is being opened.
+ * - `syncing`: connected; what was missed is being fetched. Sends already go out.
+ * - `live`: nothing is missing, pushes arrive.
+ * - `closed`: nothing more happens until `connect()`; see the reason.
+ */
 export type ConnectionState = 'offline' | 'connecting' | 'syncing' | 'live' | 'closed';
 
 export interface MillraceClientOptions {
@@ -19,36 +42,97 @@ export interface MillraceClientOptions {
   readonly url: string;
   /** A JWT, or how to get a fresh one: called before each connect and when the server says that it expired. */
   readonly token: string | (() => Promise<string>);
-  /** Default: in memory, and with it a new device id each time. */
+  /** Default: nothing is kept, and the device id is new each time. */
   readonly storage?: ClientStorage;
   /** Default `binary`. */
   readonly encoding?: 'json' | 'binary';
-  /** Unanswered sends a conversation, at most the server's `sendWindow`. */
+  /** Default: the platform's. Node 20 has none: use `nodeClient` of `@millrace/client/node`. */
+  readonly webSocket?: WebSocketConstructor;
+  /** Name and version for the server's logs, at most 64 characters. */
+  readonly clientName?: string;
+  /** Unanswered sends a conversation; never above the server's `sendWindow`. Default: the server's. */
   readonly sendWindow?: number;
+  /** Messages that may wait in the outbox, over all conversations. Default 10,000. */
+  readonly outboxMax?: number;
+  /** Latest messages kept of each conversation, for `messages()`. Default 1,000. */
+  readonly cachedMessages?: number;
   /** Back-off between attempts, full jitter: up to `initialMs · 2^attempt`, never above `maxMs`. Default 250 and 15,000. */
   readonly reconnect?: { readonly initialMs: number; readonly maxMs: number };
+  /** From dialling to `connected`. Default 10,000. */
+  readonly connectTimeoutMs?: number;
+  /** For an answer to a request that is not a send, over all retries. Default 30,000. */
+  readonly requestTimeoutMs?: number;
+  readonly clock?: Clock;
+  readonly timers?: Timers;
+  readonly random?: Random;
 }
 
-/** What a send came to: the server's ack, after the commit. */
+/**
+ * What a send came to: the server's ack, after the commit. When `duplicate`, an earlier attempt was stored and only
+ * its ack was lost; `msgNo` and `at` are then those of the stored message, or 0 when it can no longer be read.
+ */
 export type SendReceipt = Pick<Ack, 'gen' | 'seq' | 'msgNo' | 'at' | 'level' | 'duplicate' | 'n'>;
 
 export interface ClientEvents {
-  /** Once for each message, in order of seq within a conversation, own ones of other devices included. */
+  /**
+   * Once for each message of this run, in order of seq within a conversation; own ones and control entries included.
+   * Across restarts at least once: a message whose handlers returned may come again when the process ended before the
+   * new position was stored. `(conversation, gen, seq)` tells a repeat.
+   */
   message: (event: { readonly conversation: ConversationId; readonly message: Message }) => void;
-  /** Unread or membership of a conversation changed; the summary as the device has it now. */
+  /** Unread, membership or title of a conversation changed; the summary as the device has it now. */
   conversation: (summary: ConversationSummary) => void;
+  /** A conversation is no longer in the user's list. */
+  removed: (event: { readonly conversation: ConversationId }) => void;
+  /** This user's read position moved, here or on another device. */
   read: (event: Extract<PushItem, { read: unknown }>) => void;
+  /** Another member's positions moved. */
   receipt: (event: Omit<Receipt, 't'>) => void;
   typing: (event: { readonly conversation: ConversationId; readonly user: UserId }) => void;
   state: (state: ConnectionState, reason: string) => void;
+  /** Messages `after + 1 .. to` were too many to be delivered one by one and come as no event: page `history`. */
+  gap: (event: { readonly conversation: ConversationId; readonly after: SequenceId; readonly to: SequenceId }) => void;
   /** The server lost what came after `from` in generation `gen`: the device has dropped it. */
-  regressed: (event: { readonly conversation: ConversationId; readonly gen: Generation; readonly from: SequenceId }) => void;
-  /** A queued message was refused for good and left the outbox; those behind it were renumbered. */
-  refused: (event: { readonly conversation: ConversationId; readonly body: string | Uint8Array; readonly error: FrameError }) => void;
+  regressed: (event: {
+    readonly conversation: ConversationId;
+    readonly gen: Generation;
+    readonly from: SequenceId;
+  }) => void;
+  /** A queued message was refused for good and left the outbox; those behind it go on. */
+  refused: (event: {
+    readonly conversation: ConversationId;
+    readonly body: string | Uint8Array;
+    readonly error: Pick<FrameError, 'message'> & { readonly code: ClientErrorCode };
+  }) => void;
+  /** The storage did not take a change; it is tried again, and messages that are not stored are not sent. */
+  storageError: (error: unknown) => void;
 }
 
 export interface SendOptions {
+  /** Default `text` for a string, `custom` for bytes. */
   readonly type?: SendableType;
   /** Logical timestamp; default: wall time in ms, raised to be above this device's last one. */
   readonly sentAt?: number;
+}
+
+export interface CreateOptions {
+  readonly kind: Exclude<ConversationKind, 'direct'>;
+  /** Default: a random one, so that a retry creates nothing new. */
+  readonly conversation?: ConversationId;
+  readonly title?: string;
+  /** Beside the creator. */
+  readonly members?: readonly UserId[];
+  readonly joinPolicy?: JoinPolicy;
+  readonly historyPolicy?: HistoryPolicy;
+}
+
+export interface HistoryQuery {
+  /** Default `backward`. */
+  readonly direction?: 'forward' | 'backward';
+  /** Inclusive. Default: the first visible message going forward, the head going backward. */
+  readonly from?: SequenceId;
+  /** The generation in which `from` was learned; then a lost position is refused as `regressed`. */
+  readonly gen?: Generation;
+  /** 1..1000, default 50. */
+  readonly limit?: number;
 }

@@ -1,0 +1,108 @@
+import type {
+  Ack,
+  Changed,
+  ClientRequest,
+  Connected,
+  Conversations,
+  Created,
+  ErrorFrame,
+  Members,
+  Ok,
+  Page,
+  Pong,
+  ReadDone,
+  ServerFrame,
+  Synced,
+} from '@millrace/protocol';
+
+/** The answer that belongs to each request. */
+interface AnswerTo {
+  connect: Connected;
+  refresh: Ok;
+  send: Ack;
+  sync: Synced;
+  history: Page;
+  conversations: Conversations;
+  members: Members;
+  create: Created;
+  join: Changed;
+  leave: Changed;
+  invite: Changed;
+  kick: Changed;
+  role: Changed;
+  read: ReadDone;
+  delivered: Ok;
+  ping: Pong;
+}
+
+type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
+
+/** A request without the id, which the connection chooses. */
+export type Question = DistributiveOmit<ClientRequest, 'id'>;
+export type AnswerFor<Q extends Question> = AnswerTo[Q['t']];
+/** The question of one kind. */
+export type QuestionOf<T extends Question['t']> = Extract<Question, { t: T }>;
+
+/** What a request came to: its answer, a refusal, or `null` when the connection went away before either. */
+export type Outcome<Q extends Question> = AnswerFor<Q> | ErrorFrame | null;
+
+const answerKinds = {
+  connect: 'connected',
+  refresh: 'ok',
+  send: 'ack',
+  sync: 'synced',
+  history: 'page',
+  conversations: 'conversations',
+  members: 'members',
+  create: 'created',
+  join: 'changed',
+  leave: 'changed',
+  invite: 'changed',
+  kick: 'changed',
+  role: 'changed',
+  read: 'read',
+  delivered: 'ok',
+  ping: 'pong',
+} as const satisfies { [T in keyof AnswerTo]: AnswerTo[T]['t'] };
+
+type Waiting = { readonly kind: ServerFrame['t']; readonly done: (outcome: ServerFrame | null) => void };
+
+const ID_MAX = 0xffff_ffff;
+
+/** The unanswered requests of one connection. */
+export class UnansweredRequests {
+  readonly #waiting = new Map<number, Waiting>();
+  #lastId = 0;
+
+  get size(): number {
+    return this.#waiting.size;
+  }
+
+  /** Gives the request an id; `done` is called exactly once. */
+  add<Q extends Question>(question: Q, done: (outcome: Outcome<Q>) => void): ClientRequest {
+    do this.#lastId = this.#lastId === ID_MAX ? 1 : this.#lastId + 1;
+    while (this.#waiting.has(this.#lastId));
+    const id = this.#lastId;
+    // The kind is compared before `done` is called, so that the answer is of the request's type.
+    this.#waiting.set(id, { kind: answerKinds[question.t], done: done as (outcome: ServerFrame | null) => void });
+    // A question is a request without its id.
+    return { ...question, id };
+  }
+
+  /** False when the frame answers nothing that was asked, or in a way that the request does not know. */
+  answer(frame: ServerFrame): boolean {
+    if (!('id' in frame) || !frame.id) return false;
+    const waiting = this.#waiting.get(frame.id);
+    if (waiting === undefined || (frame.t !== 'error' && frame.t !== waiting.kind)) return false;
+    this.#waiting.delete(frame.id);
+    waiting.done(frame);
+    return true;
+  }
+
+  /** The connection is gone. */
+  loseAll(): void {
+    const all = [...this.#waiting.values()];
+    this.#waiting.clear();
+    for (const { done } of all) done(null);
+  }
+}

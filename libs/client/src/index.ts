@@ -1,0 +1,14 @@
+export type {
+  ClientEvents,
+  ClientStorage,
+  ConnectionState,
+  CreateOptions,
+  HistoryQuery,
+  MillraceClientOptions,
+  SendOptions,
+  SendReceipt,
+} from './api.ts';
+export type { WebSocketConstructor, WebSocketLike } from './connection/web-socket.ts';
+export { MillraceError, type ClientErrorCode } from './errors.ts';
+export { MillraceClient } from './millrace-client.ts';
+export { memoryStorage } from './storage/memory-storage.ts';

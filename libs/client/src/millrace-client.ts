@@ -1,0 +1,187 @@
+import type { ConversationId, DeviceId, SequenceId, UserId } from '@millrace/kernel';
+import type {
+  Changed,
+  Conversations,
+  ConversationSummary,
+  Created,
+  Members,
+  Message,
+  Page,
+  Role,
+  UnreadInputs,
+} from '@millrace/protocol';
+import type {
+  ClientEvents,
+  ConnectionState,
+  CreateOptions,
+  HistoryQuery,
+  MillraceClientOptions,
+  SendOptions,
+  SendReceipt,
+} from './api.ts';
+import { ClientCore } from './client-core.ts';
+import type { AnswerFor, Question } from './connection/requests.ts';
+import { MillraceError } from './errors.ts';
+import { summaryOf, unreadOf } from './subscription/conversation-state.ts';
+
+type Content<Frame> = Omit<Frame, 't' | 'id'>;
+
+/**
+ * One device of one user.
+ *
+ * Sends may begin at once, also offline: they wait in the outbox and go out in order. What arrives comes as events; a
+ * local view of the conversations, their latest messages and unread counts follows them. Requests wait for a
+ * connection and are repeated over lost ones; they reject with a {@link MillraceError}.
+ */
+export class MillraceClient {
+  readonly #core: ClientCore;
+
+  constructor(options: MillraceClientOptions) {
+    this.#core = new ClientCore(options);
+  }
+
+  /** @returns what ends the subscription. */
+  on<Name extends keyof ClientEvents>(name: Name, listener: ClientEvents[Name]): () => void {
+    return this.#core.listeners.on(name, listener);
+  }
+
+  get state(): ConnectionState {
+    return this.#core.state;
+  }
+
+  /** Null until the first connect told. */
+  get user(): UserId | null {
+    return this.#core.user;
+  }
+
+  /** Null until the storage was read. */
+  get device(): DeviceId | null {
+    return this.#core.device;
+  }
+
+  /** Messages that were sent here and have no ack yet. */
+  get outboxSize(): number {
+    return this.#core.outbox.size;
+  }
+
+  /**
+   * Connects, and keeps connecting. Resolves when nothing is missing for the first time; rejects only when the client
+   * is told not to come back, or is closed.
+   */
+  connect(): Promise<void> {
+    return this.#core.connect();
+  }
+
+  /** Ends the connection and stores what there is to store. The outbox stays. */
+  close(): Promise<void> {
+    return this.#core.close();
+  }
+
+  /**
+   * Resolves with the server's ack. Rejects when the server refuses for good, or the client is closed (the message
+   * then stays in the outbox); never for a lost connection.
+   */
+  async send(conversation: ConversationId, body: string | Uint8Array, options: SendOptions = {}): Promise<SendReceipt> {
+    this.#core.refuseWhenClosed();
+    // Every call waits as long, so that the order of sends is that of the calls.
+    await this.#core.load();
+    return this.#core.sender.send(conversation, body, options);
+  }
+
+  create(options: CreateOptions): Promise<Content<Created>> {
+    const { conversation = this.#core.random.id() as ConversationId, members = [], ...rest } = options;
+    return this.#ask({ t: 'create', conversation, members, ...rest });
+  }
+
+  /** The one direct conversation with another user, made when there is none. */
+  createDirect(user: UserId): Promise<Content<Created>> {
+    return this.#ask({ t: 'create', kind: 'direct', members: [user] });
+  }
+
+  join(conversation: ConversationId): Promise<Content<Changed>> {
+    return this.#ask({ t: 'join', conversation });
+  }
+
+  leave(conversation: ConversationId): Promise<Content<Changed>> {
+    return this.#ask({ t: 'leave', conversation });
+  }
+
+  invite(conversation: ConversationId, users: readonly UserId[]): Promise<Content<Changed>> {
+    return this.#ask({ t: 'invite', conversation, users });
+  }
+
+  kick(conversation: ConversationId, users: readonly UserId[]): Promise<Content<Changed>> {
+    return this.#ask({ t: 'kick', conversation, users });
+  }
+
+  setRole(conversation: ConversationId, user: UserId, role: Role): Promise<Content<Changed>> {
+    return this.#ask({ t: 'role', conversation, user, role });
+  }
+
+  /** Moves this user's read position, on all devices, up to `seq`; default: the last message that is here. */
+  async read(conversation: ConversationId, seq?: SequenceId): Promise<UnreadInputs> {
+    const upTo = seq ?? this.#core.deviceState.conversations.get(conversation)?.applied.seq;
+    if (upTo === undefined) throw new MillraceError('not_found', `${conversation} is not in the local list`, 'never');
+    const done = await this.#ask({ t: 'read', conversation, seq: upTo });
+    this.#core.subscriber.step({ on: 'readDone', done });
+    return done;
+  }
+
+  /** Tells the others that a device of this user holds everything up to `seq`. */
+  async delivered(conversation: ConversationId, seq: SequenceId): Promise<void> {
+    await this.#ask({ t: 'delivered', conversation, seq });
+  }
+
+  /** Not stored, not answered, dropped when offline. */
+  typing(conversation: ConversationId): void {
+    this.#core.connection.tell({ t: 'typing', conversation });
+  }
+
+  /** A page of a conversation from the server: also what is not in `messages()`. */
+  history(conversation: ConversationId, query: HistoryQuery = {}): Promise<Content<Page>> {
+    return this.#ask({ t: 'history', conversation, direction: 'backward', ...query });
+  }
+
+  /** In order of user id. */
+  members(
+    conversation: ConversationId,
+    page: { readonly after?: UserId; readonly limit?: number } = {},
+  ): Promise<Content<Members>> {
+    return this.#ask({ t: 'members', conversation, ...page });
+  }
+
+  /** The user's conversations as the server lists them, the latest active first. */
+  conversations(page: { readonly after?: string; readonly limit?: number } = {}): Promise<Content<Conversations>> {
+    return this.#ask({ t: 'conversations', ...page });
+  }
+
+  /** The conversations as this device knows them, the latest active first. */
+  conversationList(): readonly ConversationSummary[] {
+    const listed = [...this.#core.deviceState.conversations.values()].filter(({ anchored }) => anchored).map(summaryOf);
+    return listed.sort(
+      (left, right) => right.lastAt - left.lastAt || (left.conversation < right.conversation ? -1 : 1),
+    );
+  }
+
+  /** The latest messages without a gap up to the last one that is here, rising by seq; `history` has the rest. */
+  messages(conversation: ConversationId): readonly Message[] {
+    const tail = this.#core.deviceState.conversations.get(conversation)?.tail ?? [];
+    return this.#core.cachedMessages === 0 ? [] : tail.slice(-this.#core.cachedMessages);
+  }
+
+  unread(conversation: ConversationId): number {
+    const state = this.#core.deviceState.conversations.get(conversation);
+    return state === undefined ? 0 : unreadOf(state);
+  }
+
+  totalUnread(): number {
+    let total = 0;
+    for (const state of this.#core.deviceState.conversations.values()) if (state.member) total += unreadOf(state);
+    return total;
+  }
+
+  async #ask<Q extends Question>(question: Q): Promise<AnswerFor<Q>> {
+    this.#core.refuseWhenClosed();
+    return this.#core.asker.ask(question);
+  }
+}

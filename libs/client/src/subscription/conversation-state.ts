@@ -1,0 +1,274 @@
+import {
+  isDirectConversationId,
+  sequenceId,
+  type ConversationId,
+  type Generation,
+  type SequenceId,
+  type UserId,
+} from '@millrace/kernel';
+import type { ConversationKind, ConversationSummary, Message, UnreadInputs } from '@millrace/protocol';
+import type { ChangeRecorder, DeviceContext, Effect } from './effects.ts';
+import { comparePositions, type Position } from './position.ts';
+
+/**
+ * One conversation as the device knows it.
+ *
+ * (C1) `applied` is the last message that was delivered; every later delivery is past it, generation first.
+ * (C2) `tail` holds every message that this user may see from `tailFrom` up to `applied`, in order.
+ * (C3) `held` messages are past `applied`, in order, and wait because one before the first of them may be missing.
+ * (C4) `msgNo` and `own` count everything up to `applied`, and nothing past it.
+ */
+export interface ConversationState {
+  readonly conversation: ConversationId;
+  kind: ConversationKind;
+  title: string;
+  peer: UserId | null;
+  member: boolean;
+  /** Kind and title came from the server. */
+  described: boolean;
+  lastAt: number;
+  /** False until the first message or summary told where the conversation stands for this user. */
+  anchored: boolean;
+  applied: Position;
+  msgNo: number;
+  readSeq: SequenceId;
+  readMsgNo: number;
+  own: number;
+  tail: Message[];
+  tailFrom: SequenceId;
+  held: Message[];
+}
+
+/** What a step over one conversation works with. */
+export interface StepTools {
+  readonly context: DeviceContext;
+  readonly effects: Effect[];
+  readonly changes: ChangeRecorder;
+  readonly cachedMessages: number;
+}
+
+/**
+ * Where a message came from decides what a hole before it means. In the inbox's order (`inbox`) it is a message that
+ * this user may not see, or one of this device's own whose ack is under way; in a page of the conversation (`page`)
+ * it can only be the former; before an acknowledged message of its own (`own`) others' may still be on their way.
+ */
+export type MessageSource = 'inbox' | 'page' | 'own';
+
+export function newConversation(conversation: ConversationId, gen: Generation, user: UserId): ConversationState {
+  const direct = isDirectConversationId(conversation);
+  return {
+    conversation,
+    kind: direct ? 'direct' : 'group',
+    title: '',
+    peer: direct ? otherOf(conversation, user) : null,
+    member: true,
+    described: direct,
+    lastAt: 0,
+    anchored: false,
+    applied: { gen, seq: sequenceId(0) },
+    msgNo: 0,
+    readSeq: sequenceId(0),
+    readMsgNo: 0,
+    own: 0,
+    tail: [],
+    tailFrom: sequenceId(1),
+    held: [],
+  };
+}
+
+function otherOf(conversation: ConversationId, user: UserId): UserId {
+  const [one = '', other = ''] = conversation.split('!');
+  return (one === user ? other : one) as UserId;
+}
+
+/** Never below 0: counters of a server that lost history can disagree for a moment. */
+export function unreadOf({ msgNo, readMsgNo, own }: Omit<UnreadInputs, 'unread'>): number {
+  return Math.max(0, msgNo - readMsgNo - own);
+}
+
+export function summaryOf(state: ConversationState): ConversationSummary {
+  const { conversation, kind, title, peer, member, applied, lastAt, msgNo, readSeq, readMsgNo, own } = state;
+  const counts = { msgNo, readSeq, readMsgNo, own, unread: unreadOf({ msgNo, readSeq, readMsgNo, own }) };
+  return { conversation, kind, title, peer, member, gen: applied.gen, seq: applied.seq, lastAt, ...counts };
+}
+
+/** One message from anywhere: delivered now, held until what is before it is here, or dropped as a repeat. */
+export function applyMessage(
+  state: ConversationState,
+  message: Message,
+  source: MessageSource,
+  tools: StepTools,
+): void {
+  const { context, effects } = tools;
+  const mine = message.from === context.user && message.deviceTag === context.deviceTag && message.n > 0;
+  if (mine && source !== 'own') effects.push({ do: 'settle', conversation: state.conversation, message });
+  if (!state.anchored) {
+    // The first that is heard of a conversation may be the ack of an own message; the inbox tells where it begins.
+    if (source === 'own') {
+      hold(state, message, tools);
+      return;
+    }
+    anchor(state, { gen: message.gen, seq: sequenceId(message.seq - 1) });
+  }
+  if (comparePositions(message, state.applied) <= 0) return;
+  if (message.gen > state.applied.gen && message.seq <= state.applied.seq) {
+    regress(state, sequenceId(message.seq - 1), tools);
+  }
+  const contiguous = message.seq === state.applied.seq + 1;
+  const mayMiss = source === 'own' || (source === 'inbox' && context.sendsPending(state.conversation));
+  if (!contiguous && mayMiss) {
+    hold(state, message, tools);
+    return;
+  }
+  deliverHeldBefore(state, message, tools);
+  deliver(state, message, tools);
+  releaseContiguous(state, tools);
+}
+
+/** Nothing more can come in between: what is held is complete as far as this user may see it. */
+export function releaseHeld(state: ConversationState, tools: StepTools): void {
+  const first = state.held[0];
+  if (first === undefined) return;
+  if (!state.anchored) anchor(state, { gen: first.gen, seq: sequenceId(first.seq - 1) });
+  const held = state.held;
+  state.held = [];
+  for (const message of held) deliver(state, message, tools);
+}
+
+export function anchor(state: ConversationState, position: Position): void {
+  state.anchored = true;
+  state.applied = position;
+  state.tailFrom = sequenceId(position.seq + 1);
+}
+
+function hold(state: ConversationState, message: Message, tools: StepTools): void {
+  const at = state.held.findIndex((other) => comparePositions(other, message) >= 0);
+  const other = state.held[at];
+  if (other !== undefined && comparePositions(other, message) === 0) return;
+  state.held.splice(at === -1 ? state.held.length : at, 0, message);
+  tools.changes.conversation(state.conversation);
+  tools.effects.push({ do: 'fill', conversation: state.conversation });
+}
+
+function deliverHeldBefore(state: ConversationState, message: Message, tools: StepTools): void {
+  for (let first = state.held[0]; first !== undefined; first = state.held[0]) {
+    const order = comparePositions(first, message);
+    if (order > 0) return;
+    state.held.shift();
+    // A held message of an older generation whose seq was given away again was lost with it.
+    const lost = first.gen < message.gen && first.seq >= message.seq;
+    if (order < 0 && !lost) deliver(state, first, tools);
+  }
+}
+
+/** Delivers the held messages that nothing is missing before any more. */
+export function releaseContiguous(state: ConversationState, tools: StepTools): void {
+  for (let first = state.held[0]; first?.seq === state.applied.seq + 1; first = state.held[0]) {
+    state.held.shift();
+    deliver(state, first, tools);
+  }
+}
+
+function deliver(state: ConversationState, message: Message, tools: StepTools): void {
+  const { context, effects, changes } = tools;
+  state.applied = { gen: message.gen, seq: message.seq };
+  state.msgNo = message.msgNo;
+  state.lastAt = Math.max(state.lastAt, message.at);
+  if (message.countable && message.from === context.user && message.seq > state.readSeq) state.own += 1;
+  if (message.type === 'control' && applyControl(state, message, context.user)) beginReading(state, message);
+  if (tools.cachedMessages > 0) {
+    state.tail.push(message);
+    changes.cached(state.conversation, message);
+  }
+  trimTail(state, tools);
+  changes.conversation(state.conversation);
+  effects.push({ do: 'deliver', conversation: state.conversation, message });
+  effects.push({ do: 'changed', conversation: state.conversation });
+  if (!state.described) effects.push({ do: 'describe', conversation: state.conversation });
+}
+
+function trimTail(state: ConversationState, { cachedMessages, changes }: StepTools): void {
+  if (cachedMessages === 0) state.tailFrom = sequenceId(state.applied.seq + 1);
+  // In steps, so that a busy conversation does not move its whole array for each message.
+  if (state.tail.length <= cachedMessages + Math.min(64, cachedMessages)) return;
+  for (const old of state.tail.splice(0, state.tail.length - cachedMessages)) {
+    changes.dropped(state.conversation, old);
+    state.tailFrom = sequenceId(old.seq + 1);
+  }
+}
+
+export function dropTail(state: ConversationState, after: SequenceId, { changes }: StepTools): void {
+  const kept = state.tail.findIndex((message) => message.seq > after);
+  if (kept === -1) return;
+  for (const lost of state.tail.splice(kept)) changes.dropped(state.conversation, lost);
+}
+
+/** The server lost what came after `from`: the next message follows it, in a newer generation. */
+export function regress(state: ConversationState, from: SequenceId, tools: StepTools): void {
+  const { gen } = state.applied;
+  if (from >= state.applied.seq) return;
+  dropTail(state, from, tools);
+  const { readSeq } = state;
+  state.applied = { gen, seq: from };
+  state.tailFrom = sequenceId(Math.min(state.tailFrom, from + 1));
+  state.msgNo = state.tail.at(-1)?.msgNo ?? Math.min(state.msgNo, state.readMsgNo);
+  state.readSeq = sequenceId(Math.min(readSeq, from));
+  state.readMsgNo = Math.min(state.readMsgNo, state.msgNo);
+  state.own = ownInTail(state, tools.context.user) ?? 0;
+  state.described = false;
+  tools.changes.conversation(state.conversation);
+  tools.effects.push({ do: 'regressed', conversation: state.conversation, gen, from });
+  tools.effects.push({ do: 'changed', conversation: state.conversation });
+}
+
+interface ControlFields {
+  readonly control?: unknown;
+  readonly kind?: unknown;
+  readonly title?: unknown;
+  readonly users?: unknown;
+}
+
+/** Reading begins with the entry that tells of the join: what was there before does not count as unread. */
+export function beginReading(state: ConversationState, { seq, msgNo }: Pick<Message, 'seq' | 'msgNo'>): void {
+  if (seq <= state.readSeq) return;
+  state.readSeq = seq;
+  state.readMsgNo = msgNo;
+  state.own = 0;
+}
+
+/**
+ * A control entry of a newer kind, or one that cannot be read, changes nothing here.
+ *
+ * @returns whether this user is a member from this entry on.
+ */
+function applyControl(state: ConversationState, message: Message, user: UserId): boolean {
+  const body = parseControl(message.body);
+  if (body === null) return false;
+  const concernsMe = Array.isArray(body.users) && body.users.includes(user);
+  const { control, kind } = body;
+  if (control === 'created' && (kind === 'direct' || kind === 'group' || kind === 'channel')) {
+    state.kind = kind;
+    state.title = typeof body.title === 'string' ? body.title : '';
+    state.described = true;
+  }
+  const joined = control === 'created' || (control === 'joined' && concernsMe);
+  if (joined) state.member = true;
+  if ((control === 'left' || control === 'kicked') && concernsMe) state.member = false;
+  return joined;
+}
+
+function parseControl(body: string | Uint8Array): ControlFields | null {
+  if (typeof body !== 'string') return null;
+  try {
+    const value: unknown = JSON.parse(body);
+    return typeof value === 'object' ? value : null;
+  } catch {
+    return null;
+  }
+}
+
+/** This user's countable messages after `readSeq`, when the tail reaches back that far. */
+export function ownInTail(state: ConversationState, user: UserId): number | null {
+  if (!state.anchored || state.tailFrom > state.readSeq + 1) return null;
+  return state.tail.filter(({ seq, countable, from }) => countable && from === user && seq > state.readSeq).length;
+}

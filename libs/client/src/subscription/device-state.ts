@@ -1,0 +1,340 @@
+import { generation, sequenceId, type ConversationId, type SequenceId } from '@millrace/kernel';
+import type { ConversationSummary, FrameError, Message, Push, PushItem, ReadDone, Synced } from '@millrace/protocol';
+import {
+  applyMessage,
+  beginReading,
+  newConversation,
+  regress,
+  releaseContiguous,
+  releaseHeld,
+  type ConversationState,
+  type StepTools,
+} from './conversation-state.ts';
+import type { ChangeRecorder, DeviceContext, Effect } from './effects.ts';
+import { applyDescription, applyRead, applySnapshot, beginDelta, endDelta } from './summaries.ts';
+import type { Position } from './position.ts';
+
+/** Pushes that wait for the end of a sync. Over this they are dropped, and the sync is done once more (I9). */
+const KEPT_PUSHES_MAX = 1_000;
+/** A snapshot may be cut by the server; one of this many conversations is completed from the list. */
+const SNAPSHOT_COMPLETE = 500;
+/** Held messages of one conversation; over this they are delivered over the hole (I9). */
+const HELD_MAX = 5_000;
+
+interface SyncRun {
+  /** Conversations of the snapshot so far, when this sync is one. */
+  snapshot: Set<ConversationId> | null;
+  /** Something was missed that this sync may not bring. */
+  again: boolean;
+  kept: Push[];
+}
+
+/**
+ * A device's view of its user's inbox and conversations.
+ *
+ * (D1) Everything in the inbox up to `inbox` was applied; `token` stands for `tokenAt`, which is never past it.
+ * (D2) While `sync` runs, pushes are kept, not applied.
+ * (D3) A message is delivered at most once: each conversation's deliveries only go up (C1).
+ */
+export interface DeviceState {
+  inbox: Position;
+  token: string | null;
+  tokenAt: Position;
+  /** The last answer had more behind it: a sync is due, whatever the position. */
+  partial: boolean;
+  sync: SyncRun | null;
+  readonly conversations: Map<ConversationId, ConversationState>;
+}
+
+/** What happens to a device. */
+export type DeviceInput =
+  | { readonly on: 'connected'; readonly inbox: Position }
+  | { readonly on: 'lost' }
+  | { readonly on: 'push'; readonly push: Push }
+  | { readonly on: 'resync' }
+  | { readonly on: 'synced'; readonly synced: Omit<Synced, 't' | 'id'> }
+  /** Refused for good: the token is of no use. */
+  | { readonly on: 'syncRefused'; readonly error: FrameError }
+  /** A message of this device, as its ack tells. */
+  | { readonly on: 'own'; readonly conversation: ConversationId; readonly message: Message }
+  /** A forward page from `applied` on; `last` when the conversation has no more, or cannot be read. */
+  | {
+      readonly on: 'page';
+      readonly conversation: ConversationId;
+      readonly messages: readonly Message[];
+      readonly last: boolean;
+    }
+  | { readonly on: 'pageRegressed'; readonly conversation: ConversationId; readonly from: SequenceId }
+  /** `survivedTo` is null when the position that was asked for is still there. */
+  | {
+      readonly on: 'probed';
+      readonly conversation: ConversationId;
+      readonly position: Position;
+      readonly to: SequenceId;
+      readonly survivedTo: SequenceId | null;
+    }
+  | { readonly on: 'readDone'; readonly done: Omit<ReadDone, 't' | 'id'> }
+  | { readonly on: 'described'; readonly summaries: readonly ConversationSummary[] }
+  /** All conversations of the user, for a snapshot that may have been cut. */
+  | { readonly on: 'listed'; readonly summaries: readonly ConversationSummary[] };
+
+export function newDevice(): DeviceState {
+  const nothing = { gen: generation(0), seq: sequenceId(0) };
+  return { inbox: nothing, token: null, tokenAt: nothing, partial: false, sync: null, conversations: new Map() };
+}
+
+/** One device's decisions: no I/O, the same effects for the same inputs. */
+export class Device {
+  readonly state: DeviceState;
+  readonly #context: DeviceContext;
+  readonly #changes: ChangeRecorder;
+  readonly #cachedMessages: number;
+
+  constructor(state: DeviceState, context: DeviceContext, changes: ChangeRecorder, cachedMessages: number) {
+    this.state = state;
+    this.#context = context;
+    this.#changes = changes;
+    this.#cachedMessages = cachedMessages;
+  }
+
+  step(input: DeviceInput): readonly Effect[] {
+    const tools: StepTools = {
+      context: this.#context,
+      changes: this.#changes,
+      cachedMessages: this.#cachedMessages,
+      effects: [],
+    };
+    this.#decide(input, tools);
+    return once(tools.effects);
+  }
+
+  #decide(input: DeviceInput, tools: StepTools): void {
+    const { state } = this;
+    switch (input.on) {
+      case 'connected': {
+        const { gen, seq } = state.inbox;
+        state.sync = null;
+        const there = gen === input.inbox.gen && seq === input.inbox.seq;
+        if (state.token !== null && there && !state.partial) this.#live(tools);
+        else this.#beginSync(tools);
+        return;
+      }
+      case 'lost':
+        state.sync = null;
+        return;
+      case 'push':
+        this.#push(input.push, tools);
+        return;
+      case 'resync':
+        if (state.sync === null) this.#beginSync(tools);
+        else state.sync.again = true;
+        return;
+      case 'synced':
+        this.#synced(input.synced, tools);
+        return;
+      case 'syncRefused':
+        state.token = null;
+        this.#changes.sync();
+        this.#beginSync(tools);
+        return;
+      case 'own': {
+        const conversation = this.#conversation(input.conversation, input.message);
+        applyMessage(conversation, input.message, 'own', tools);
+        return;
+      }
+      case 'readDone': {
+        const conversation = state.conversations.get(input.done.conversation);
+        const { conversation: id, readSeq, readMsgNo, own } = input.done;
+        if (conversation === undefined || !applyRead(conversation, input.done, tools)) return;
+        tools.effects.push({ do: 'read', item: { conversation: id, read: { readSeq, readMsgNo, own } } });
+        return;
+      }
+      case 'described':
+        for (const summary of input.summaries) {
+          const conversation = state.conversations.get(summary.conversation);
+          if (conversation !== undefined) applyDescription(conversation, summary, tools);
+        }
+        return;
+      case 'listed': {
+        const listed = new Set(input.summaries.map(({ conversation }) => conversation));
+        for (const summary of input.summaries) {
+          const conversation = this.#conversation(summary.conversation, summary);
+          if (conversation.anchored) applyDescription(conversation, summary, tools);
+          else applySnapshot(conversation, summary, tools);
+        }
+        this.#removeOthers(listed, tools);
+        return;
+      }
+      case 'probed':
+        this.#probed(input, tools);
+        return;
+      case 'page':
+      case 'pageRegressed':
+        this.#fill(input, tools);
+    }
+  }
+
+  #fill(input: Extract<DeviceInput, { on: 'page' | 'pageRegressed' }>, tools: StepTools): void {
+    const conversation = this.state.conversations.get(input.conversation);
+    if (conversation === undefined || conversation.held.length === 0) return;
+    if (input.on === 'pageRegressed') {
+      regress(conversation, input.from, tools);
+      return;
+    }
+    for (const message of input.messages) applyMessage(conversation, message, 'page', tools);
+    releaseContiguous(conversation, tools);
+    if (input.last) releaseHeld(conversation, tools);
+  }
+
+  #probed(input: Extract<DeviceInput, { on: 'probed' }>, { effects }: StepTools): void {
+    const { conversation, position, to, survivedTo } = input;
+    if (survivedTo !== null) effects.push({ do: 'regressed', conversation, gen: position.gen, from: survivedTo });
+    const after = survivedTo ?? position.seq;
+    if (to > after) effects.push({ do: 'gap', conversation, after, to });
+  }
+
+  #conversation(id: ConversationId, first: Position): ConversationState {
+    const known = this.state.conversations.get(id);
+    if (known !== undefined) return known;
+    const fresh = newConversation(id, first.gen, this.#context.user);
+    this.state.conversations.set(id, fresh);
+    return fresh;
+  }
+
+  #live({ effects }: StepTools): void {
+    effects.push({ do: 'live' });
+    for (const { conversation, held } of this.state.conversations.values()) {
+      if (held.length > 0) effects.push({ do: 'fill', conversation });
+    }
+  }
+
+  #beginSync(tools: StepTools): void {
+    this.state.sync = { snapshot: null, again: false, kept: this.state.sync?.kept ?? [] };
+    this.#askSync(tools);
+  }
+
+  #askSync({ effects }: StepTools): void {
+    const { inbox, token, tokenAt } = this.state;
+    const moved = inbox.gen === tokenAt.gen && inbox.seq > tokenAt.seq;
+    effects.push({ do: 'sync', token, seen: token !== null && moved ? inbox : null });
+  }
+
+  #syncing(): boolean {
+    return this.state.sync !== null;
+  }
+
+  #push(push: Push, tools: StepTools): void {
+    const { state } = this;
+    if (state.sync !== null) {
+      if (state.sync.kept.length < KEPT_PUSHES_MAX) state.sync.kept.push(push);
+      else {
+        state.sync.kept = [];
+        state.sync.again = true;
+      }
+      return;
+    }
+    if (push.gen < state.inbox.gen) return;
+    if (push.gen > state.inbox.gen || push.prev > state.inbox.seq) {
+      this.#beginSync(tools);
+      // Kept: the answer of the sync may end before it.
+      this.state.sync?.kept.push(push);
+      return;
+    }
+    if (push.seq <= state.inbox.seq) return;
+    for (const item of push.items) this.#item(item, tools);
+    state.inbox = { gen: push.gen, seq: push.seq };
+    this.#changes.sync();
+  }
+
+  #item(item: PushItem, tools: StepTools): void {
+    if ('read' in item) {
+      const conversation = this.state.conversations.get(item.conversation);
+      if (conversation !== undefined && applyRead(conversation, item.read, tools)) {
+        tools.effects.push({ do: 'read', item });
+      }
+      return;
+    }
+    const fresh = this.state.conversations.get(item.conversation)?.anchored !== true;
+    this.#inboxMessages(item.conversation, item.messages, tools);
+    const last = item.messages.at(-1);
+    const conversation = this.state.conversations.get(item.conversation);
+    if (fresh && last !== undefined && conversation !== undefined) beginReading(conversation, last);
+  }
+
+  #inboxMessages(id: ConversationId, messages: readonly Message[], tools: StepTools): void {
+    const [first] = messages;
+    if (first === undefined) return;
+    const conversation = this.#conversation(id, first);
+    for (const message of messages) applyMessage(conversation, message, 'inbox', tools);
+    if (conversation.held.length > HELD_MAX) releaseHeld(conversation, tools);
+  }
+
+  #synced(synced: Omit<Synced, 't' | 'id'>, tools: StepTools): void {
+    const run = this.state.sync;
+    // The answer to a sync of a connection that is gone.
+    if (run === null) return;
+    if (synced.tooLong) run.snapshot ??= new Set();
+    for (const { summary, messages } of synced.conversations) {
+      run.snapshot?.add(summary.conversation);
+      const conversation = this.#conversation(summary.conversation, summary);
+      if (synced.tooLong) {
+        applySnapshot(conversation, summary, tools);
+        continue;
+      }
+      beginDelta(conversation, summary, messages.length > 0, tools);
+      this.#inboxMessages(summary.conversation, messages, tools);
+      endDelta(conversation, summary);
+    }
+    this.state.token = synced.token;
+    this.state.inbox = synced.inbox;
+    this.state.tokenAt = synced.inbox;
+    this.state.partial = synced.hasMore;
+    this.#changes.sync();
+    if (synced.hasMore) {
+      this.#askSync(tools);
+      return;
+    }
+    const listed = run.snapshot?.size ?? 0;
+    if (listed >= SNAPSHOT_COMPLETE) tools.effects.push({ do: 'list' });
+    else if (run.snapshot !== null) this.#removeOthers(run.snapshot, tools);
+    this.#endSync(run, tools);
+  }
+
+  #removeOthers(snapshot: ReadonlySet<ConversationId>, { effects, changes }: StepTools): void {
+    for (const [id, conversation] of this.state.conversations) {
+      // One that only an ack of this run told of is too new for the snapshot.
+      if (snapshot.has(id) || !conversation.anchored) continue;
+      this.state.conversations.delete(id);
+      for (const message of conversation.tail) changes.dropped(id, message);
+      changes.conversation(id);
+      effects.push({ do: 'removed', conversation: id });
+    }
+  }
+
+  #endSync(run: SyncRun, tools: StepTools): void {
+    this.state.sync = null;
+    for (const push of run.kept) this.#push(push, tools);
+    // One of them told of a gap.
+    if (this.#syncing()) return;
+    if (run.again) this.#beginSync(tools);
+    else this.#live(tools);
+  }
+}
+
+/** `changed` once a conversation and at the end, `fill` and `describe` once; the rest as it came. */
+function once(effects: readonly Effect[]): readonly Effect[] {
+  if (effects.length < 2) return effects;
+  const seen = new Set<string>();
+  const first: Effect[] = [];
+  const last: Effect[] = [];
+  for (const effect of effects) {
+    if (effect.do !== 'changed' && effect.do !== 'fill' && effect.do !== 'describe') {
+      first.push(effect);
+      continue;
+    }
+    const key = `${effect.do} ${effect.conversation}`;
+    if (!seen.has(key)) last.push(effect);
+    seen.add(key);
+  }
+  return [...first, ...last];
+}

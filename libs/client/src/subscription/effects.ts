@@ -1,0 +1,60 @@
+import type { ConversationId, Generation, SequenceId, UserId } from '@millrace/kernel';
+import type { Message, PushItem } from '@millrace/protocol';
+import type { Position } from './position.ts';
+
+/** What the device's state asks of its shell. In order: the shell carries them out as they come. */
+export type Effect =
+  | { readonly do: 'deliver'; readonly conversation: ConversationId; readonly message: Message }
+  /** The summary changed. Once a step and conversation, after the step's other effects. */
+  | { readonly do: 'changed'; readonly conversation: ConversationId }
+  | { readonly do: 'removed'; readonly conversation: ConversationId }
+  | { readonly do: 'read'; readonly item: Extract<PushItem, { read: unknown }> }
+  | {
+      readonly do: 'gap';
+      readonly conversation: ConversationId;
+      readonly after: SequenceId;
+      readonly to: SequenceId;
+    }
+  | {
+      readonly do: 'regressed';
+      readonly conversation: ConversationId;
+      readonly gen: Generation;
+      readonly from: SequenceId;
+    }
+  /** Ask the server for what came after `token` and `seen`; answer with `synced` or `syncFailed`. */
+  | { readonly do: 'sync'; readonly token: string | null; readonly seen: Position | null }
+  /** Nothing is missing up to here. */
+  | { readonly do: 'live' }
+  /** Messages wait for ones before them. If they still do in a moment, page them from the conversation. */
+  | { readonly do: 'fill'; readonly conversation: ConversationId }
+  /** A conversation whose kind and title are not known: find it in the user's list, answer with `described`. */
+  | { readonly do: 'describe'; readonly conversation: ConversationId }
+  /** Fetch the whole list of conversations; answer with `listed`. */
+  | { readonly do: 'list' }
+  /** Ask `history` whether `position` survived, to tell which messages were lost; answer with `probed`. */
+  | {
+      readonly do: 'probe';
+      readonly conversation: ConversationId;
+      readonly position: Position;
+      readonly to: SequenceId;
+    }
+  /** This device's own message came by: if its send is still waiting for an ack, it has its answer. */
+  | { readonly do: 'settle'; readonly conversation: ConversationId; readonly message: Message };
+
+/** Who this device is, and what its outbox waits for. */
+export interface DeviceContext {
+  readonly user: UserId;
+  readonly deviceTag: number;
+  /** True while a message of this device may be stored in the conversation without an ack that came back. */
+  sendsPending(conversation: ConversationId): boolean;
+}
+
+/** Gathers what must be written to the storage. */
+export interface ChangeRecorder {
+  /** Inbox position or token. */
+  sync(): void;
+  /** Everything of a conversation but its cached messages; also when it is gone. */
+  conversation(conversation: ConversationId): void;
+  cached(conversation: ConversationId, message: Message): void;
+  dropped(conversation: ConversationId, message: Message): void;
+}

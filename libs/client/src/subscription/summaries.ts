@@ -1,0 +1,118 @@
+import { sequenceId } from '@millrace/kernel';
+import type { ConversationSummary, UnreadInputs } from '@millrace/protocol';
+import {
+  anchor,
+  dropTail,
+  ownInTail,
+  releaseContiguous,
+  type ConversationState,
+  type StepTools,
+} from './conversation-state.ts';
+
+type ReadInputs = Pick<UnreadInputs, 'readSeq' | 'readMsgNo' | 'own'>;
+
+/**
+ * Takes over a read position that is past the device's own one. `own` is counted from the tail where it reaches back
+ * far enough: the server's count may not know yet of a message of this device that is acknowledged.
+ */
+export function applyRead(
+  state: ConversationState,
+  read: ReadInputs,
+  { context, changes, effects }: StepTools,
+): boolean {
+  if (read.readSeq <= state.readSeq) return false;
+  state.readSeq = read.readSeq;
+  state.readMsgNo = read.readMsgNo;
+  state.own = read.readSeq >= state.applied.seq ? 0 : (ownInTail(state, context.user) ?? read.own);
+  changes.conversation(state.conversation);
+  effects.push({ do: 'changed', conversation: state.conversation });
+  return true;
+}
+
+/** What a summary says beside positions and counts. */
+function describe(state: ConversationState, summary: ConversationSummary): void {
+  state.kind = summary.kind;
+  state.title = summary.title;
+  state.peer = summary.peer;
+  state.member = summary.member;
+  state.lastAt = Math.max(state.lastAt, summary.lastAt);
+  state.described = true;
+}
+
+/** Counts of the server, where it speaks of the very position that the device is at. */
+function agree(state: ConversationState, summary: ConversationSummary): void {
+  const { gen, seq } = state.applied;
+  if (summary.gen !== gen || summary.seq !== seq || summary.readSeq !== state.readSeq) return;
+  state.msgNo = summary.msgNo;
+  state.readMsgNo = summary.readMsgNo;
+  state.own = summary.own;
+}
+
+/** From a list that was asked for: it moves no position, messages do. */
+export function applyDescription(state: ConversationState, summary: ConversationSummary, tools: StepTools): void {
+  if (state.anchored && summary.seq < state.applied.seq && summary.gen <= state.applied.gen) {
+    // The list is older than what is here: its membership may be, too.
+    describe(state, { ...summary, member: state.member });
+  } else describe(state, summary);
+  applyRead(state, summary, tools);
+  agree(state, summary);
+  tools.changes.conversation(state.conversation);
+  tools.effects.push({ do: 'changed', conversation: state.conversation });
+}
+
+/** The summary of a delta, before its messages. */
+export function beginDelta(
+  state: ConversationState,
+  summary: ConversationSummary,
+  hasMessages: boolean,
+  tools: StepTools,
+): void {
+  if (!state.anchored && !hasMessages) jumpTo(state, summary, tools);
+  const { readSeq } = state;
+  describe(state, summary);
+  if (!state.anchored) {
+    state.readSeq = summary.readSeq;
+    state.readMsgNo = summary.readMsgNo;
+  } else if (summary.readSeq > readSeq) applyRead(state, summary, tools);
+  tools.changes.conversation(state.conversation);
+  tools.effects.push({ do: 'changed', conversation: state.conversation });
+}
+
+/** The summary of a delta, after its messages. */
+export function endDelta(state: ConversationState, summary: ConversationSummary): void {
+  agree(state, summary);
+}
+
+/** The summary of a snapshot: what lies between the device's position and this one is not delivered. */
+export function applySnapshot(state: ConversationState, summary: ConversationSummary, tools: StepTools): void {
+  const { conversation, applied, anchored } = state;
+  const behind = summary.gen > applied.gen || (summary.gen === applied.gen && summary.seq > applied.seq);
+  describe(state, summary);
+  if (anchored && !behind) {
+    applyRead(state, summary, tools);
+    agree(state, summary);
+  } else {
+    jumpTo(state, summary, tools);
+    if (anchored && summary.gen === applied.gen) {
+      tools.effects.push({ do: 'gap', conversation, after: applied.seq, to: summary.seq });
+    } else if (anchored) tools.effects.push({ do: 'probe', conversation, position: applied, to: summary.seq });
+  }
+  tools.changes.conversation(conversation);
+  tools.effects.push({ do: 'changed', conversation });
+}
+
+function jumpTo(state: ConversationState, summary: ConversationSummary, tools: StepTools): void {
+  dropTail(state, sequenceId(0), tools);
+  const read = state.readSeq > summary.readSeq && state.readSeq <= summary.seq && summary.gen === state.applied.gen;
+  anchor(state, { gen: summary.gen, seq: summary.seq });
+  state.msgNo = summary.msgNo;
+  if (read) state.own = state.readSeq >= summary.seq ? 0 : Math.min(state.own, summary.own);
+  else {
+    state.readSeq = summary.readSeq;
+    state.readMsgNo = summary.readMsgNo;
+    state.own = summary.own;
+  }
+  state.held = state.held.filter((message) => message.gen === summary.gen && message.seq > summary.seq);
+  releaseContiguous(state, tools);
+  if (state.held.length > 0) tools.effects.push({ do: 'fill', conversation: state.conversation });
+}
