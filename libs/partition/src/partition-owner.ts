@@ -1,4 +1,4 @@
-import { err, generation, invariant, ok, type Generation, type PartitionId, type Result } from '@millrace/kernel';
+import { err, invariant, ok, type Generation, type PartitionId, type Result } from '@millrace/kernel';
 import type { ActorKey } from '@millrace/timeline';
 import { Activations } from './activations.ts';
 import type { Commit, CommitOutcome } from './commit.ts';
@@ -237,7 +237,7 @@ export class PartitionOwner<Command, Reply, Effect> {
     // Abandoned while the commit was under way: it has been answered already.
     if (this.#pending !== batch) return;
     await this.#conclude(batch, batch.commit, outcome);
-    if (this.#claimDue && this.isServing && !this.#busy) await this.#acquire();
+    if (this.#claimDue && this.isServing) await this.#acquire();
   }
 
   #decide(taken: readonly TakenMail<Command, Reply, Effect>[]): Batch<Command, Reply, Effect> {
@@ -349,7 +349,6 @@ export class PartitionOwner<Command, Reply, Effect> {
       await new Promise<void>((resolve) => {
         this.#parts.timers.after(waitMs, resolve);
       });
-      if (this.#isStopped) return;
     }
     this.#phase = 'serving';
     this.#busy = false;
@@ -360,8 +359,8 @@ export class PartitionOwner<Command, Reply, Effect> {
 
   /** @returns whether the partition is ours and memory equals what is stored. */
   async #tryAcquire(): Promise<boolean> {
-    // A claim would fence out whoever has the lease now.
-    if (!this.#parts.mayServe()) return false;
+    // Without the lease, a claim would fence out whoever has it now.
+    if (this.#isStopped || !this.#parts.mayServe()) return false;
     const batch = this.#pending;
     const result = await this.#tenure.claim(batch?.commit ?? null);
     if (this.#isStopped) return false;

@@ -1,0 +1,107 @@
+import { generation } from '@millrace/kernel';
+import { describe, expect, it } from 'vitest';
+import { decideClaim, type CommitMark, type OwnerMemory } from './claim-decision.ts';
+import type { ClaimAnswer, ClaimFound } from './commit.ts';
+
+const idOf = (commitNo: number): string => commitNo.toString(16).padStart(16, 'a');
+const mark = (commitNo: number): CommitMark => ({ commitNo, commitId: idOf(commitNo) });
+
+function answer(found: Partial<Omit<ClaimFound, 'gen'>> & { gen?: number }, run = 'run-1'): ClaimAnswer {
+  const commitNo = found.commitNo ?? 10;
+  return {
+    token: { epoch: 9, uuid: 'f'.repeat(32) },
+    run,
+    found: {
+      epoch: 8,
+      commitNo,
+      commitId: idOf(commitNo),
+      run: 'run-1',
+      level: 'memory',
+      cleanStop: false,
+      diffusedTo: 0,
+      ...found,
+      gen: generation(found.gen ?? 3),
+    },
+  };
+}
+
+/** Remembers the commits `from`..10, of which 10 is acknowledged. */
+function memory(from: number, pending: CommitMark | null = null): OwnerMemory {
+  return {
+    acknowledged: mark(10),
+    pending,
+    gen: generation(3),
+    idOf: (commitNo) => (commitNo >= from - 1 && commitNo <= 10 ? idOf(commitNo) : null),
+    holdsFrom: (commitNo) => commitNo >= from && commitNo <= 11,
+  };
+}
+
+describe('a claim by who did not own the partition before', () => {
+  it('begins the first generation of a partition that was never claimed', () => {
+    const found = { gen: 0, commitNo: 0, commitId: '', run: '', epoch: 0 };
+    expect(decideClaim(answer(found), null)).toEqual({ kind: 'reload', gen: 1 });
+  });
+
+  it('loads what is there when the store did not restart since', () => {
+    expect(decideClaim(answer({}), null)).toEqual({ kind: 'reload', gen: 3 });
+  });
+
+  it('loads what is there after a restart with a clean stop, or at a level that survives one', () => {
+    expect(decideClaim(answer({ cleanStop: true }, 'run-2'), null)).toEqual({ kind: 'reload', gen: 3 });
+    expect(decideClaim(answer({ level: 'disk' }, 'run-2'), null)).toEqual({ kind: 'reload', gen: 3 });
+    expect(decideClaim(answer({ level: 'replicated' }, 'run-2'), null)).toEqual({ kind: 'reload', gen: 3 });
+  });
+
+  it('begins a generation after a restart that nobody witnessed, at a level that may have lost something', () => {
+    expect(decideClaim(answer({}, 'run-2'), null)).toMatchObject({ kind: 'new-generation', gen: 4 });
+  });
+});
+
+describe('a claim by who remembers the partition', () => {
+  it('resumes where the store stands at the acknowledged commit, whatever run it is', () => {
+    expect(decideClaim(answer({}), memory(5))).toEqual({ kind: 'resume', gen: 3 });
+    expect(decideClaim(answer({}, 'run-2'), memory(5))).toEqual({ kind: 'resume', gen: 3 });
+  });
+
+  it('resumes where the commit whose answer was lost is in (I5)', () => {
+    expect(decideClaim(answer({ commitNo: 11 }), memory(5, mark(11)))).toEqual({ kind: 'resume', gen: 3 });
+  });
+
+  it('resumes where that commit is not in: it is sent again (I5)', () => {
+    expect(decideClaim(answer({ commitNo: 10 }), memory(5, mark(11)))).toEqual({ kind: 'resume', gen: 3 });
+  });
+
+  it('reloads when another owner has committed meanwhile, in that owner\u2019s generation', () => {
+    const others = { commitNo: 11, commitId: 'b'.repeat(16), gen: 5 };
+    expect(decideClaim(answer(others), memory(5, mark(11)))).toEqual({ kind: 'reload', gen: 5 });
+    expect(decideClaim(answer({ commitNo: 14 }), memory(5))).toEqual({ kind: 'reload', gen: 3 });
+  });
+
+  it('replays what a store that went back has lost, while all of it is held', () => {
+    expect(decideClaim(answer({ commitNo: 7 }, 'run-2'), memory(5))).toEqual({
+      kind: 'replay',
+      fromCommitNo: 8,
+      gen: 3,
+    });
+    expect(decideClaim(answer({ commitNo: 4 }, 'run-2'), memory(5))).toEqual({
+      kind: 'replay',
+      fromCommitNo: 5,
+      gen: 3,
+    });
+  });
+
+  it('begins a generation when a commit that was lost is no longer held', () => {
+    expect(decideClaim(answer({ commitNo: 3 }, 'run-2'), memory(5))).toMatchObject({ kind: 'new-generation', gen: 4 });
+    expect(decideClaim(answer({ commitNo: 3, gen: 6 }, 'run-2'), memory(5))).toMatchObject({ gen: 7 });
+  });
+
+  it('begins a generation when the store stands at commits of that number which are not its own', () => {
+    const foreign = 'b'.repeat(16);
+    expect(decideClaim(answer({ commitNo: 7, commitId: foreign }), memory(5))).toMatchObject({
+      kind: 'new-generation',
+    });
+    expect(decideClaim(answer({ commitNo: 10, commitId: foreign }), memory(5))).toMatchObject({
+      kind: 'new-generation',
+    });
+  });
+});

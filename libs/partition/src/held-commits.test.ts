@@ -1,0 +1,80 @@
+import { generation, InvariantViolation, partitionId, sequenceId, type Clock } from '@millrace/kernel';
+import type { ActorKey } from '@millrace/timeline';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Commit } from './commit.ts';
+import { HeldCommits } from './held-commits.ts';
+
+const idOf = (commitNo: number): string => commitNo.toString(16).padStart(16, '0');
+
+function commit(commitNo: number, bytes = 0): Commit {
+  const position = { gen: generation(1), seq: sequenceId(commitNo) };
+  return {
+    commitNo,
+    commitId: idOf(commitNo),
+    partition: partitionId(0),
+    token: { epoch: 1, uuid: '' },
+    feed: null,
+    diffusedTo: null,
+    deadLetters: [],
+    settle: null,
+    writes: [
+      {
+        actor: 'c:a' as ActorKey,
+        expected: position,
+        head: { ...position, first: sequenceId(1), past: [] },
+        entries: [new Uint8Array(bytes)],
+        set: [],
+        unset: [],
+        trimBefore: null,
+      },
+    ],
+  };
+}
+
+const at = (time: { ms: number }): Clock => ({ nowMs: () => 0, monotonicMs: () => time.ms });
+const base = { commitNo: 10, commitId: idOf(10) };
+
+describe('HeldCommits', () => {
+  it('holds a contiguous end of what was acknowledged, and never more than its bounds (I9)', () => {
+    const steps = fc.array(fc.tuple(fc.nat(400), fc.nat(5_000)), { maxLength: 60 });
+    fc.assert(
+      fc.property(steps, (added) => {
+        const time = { ms: 0 };
+        const held = new HeldCommits(at(time), { ageMsMax: 1_000, bytesMax: 20_000 }, base);
+        const times = new Map<number, number>();
+        added.forEach(([waitMs, bytes], index) => {
+          time.ms += waitMs;
+          const commitNo = 11 + index;
+          held.add(commit(commitNo, bytes));
+          times.set(commitNo, time.ms);
+          expect(held.last).toMatchObject({ commitNo, commitId: idOf(commitNo) });
+          const kept = held.from(0);
+          const numbers = kept.map((each) => each.commitNo);
+          expect(numbers).toEqual(numbers.map((_, place) => commitNo - numbers.length + 1 + place));
+          expect(kept.every((each) => time.ms - (times.get(each.commitNo) ?? 0) <= 1_000)).toBe(true);
+          expect(kept.reduce((sum, { writes }) => sum + (writes[0]?.entries[0]?.length ?? 0), 0)).toBeLessThan(20_000);
+          const first = commitNo - numbers.length + 1;
+          for (let asked = 10; asked <= commitNo + 1; asked += 1) {
+            expect(held.holdsFrom(asked)).toBe(asked >= first);
+            expect(held.idOf(asked)).toBe(asked >= first - 1 && asked <= commitNo ? idOf(asked) : null);
+          }
+        });
+      }),
+    );
+  });
+
+  it('gives what follows on a commit, in order', () => {
+    const held = new HeldCommits(at({ ms: 0 }), { ageMsMax: 1_000, bytesMax: 20_000 }, base);
+    for (const commitNo of [11, 12, 13]) held.add(commit(commitNo));
+    expect(held.from(12).map(({ commitNo }) => commitNo)).toEqual([12, 13]);
+    expect(held.from(14)).toEqual([]);
+  });
+
+  it('takes no commit that does not follow on the last one', () => {
+    const held = new HeldCommits(at({ ms: 0 }), { ageMsMax: 1_000, bytesMax: 20_000 }, base);
+    expect(() => {
+      held.add(commit(12));
+    }).toThrow(InvariantViolation);
+  });
+});
