@@ -59,7 +59,7 @@ export class PartitionOwner<Command, Reply, Effect> {
     return this.#parts.partition;
   }
 
-  get #isStopped(): boolean {
+  #isStopped(): boolean {
     return this.#phase === 'stopped';
   }
 
@@ -344,7 +344,7 @@ export class PartitionOwner<Command, Reply, Effect> {
     this.#busy = true;
     this.#claimDue = false;
     for (let retryMs = RETRY_MS_MIN; !(await this.#tryAcquire()); retryMs = Math.min(retryMs * 2, RETRY_MS_MAX)) {
-      if (this.#isStopped) return;
+      if (this.#isStopped()) return;
       const waitMs = retryMs;
       await new Promise<void>((resolve) => {
         this.#parts.timers.after(waitMs, resolve);
@@ -360,10 +360,10 @@ export class PartitionOwner<Command, Reply, Effect> {
   /** @returns whether the partition is ours and memory equals what is stored. */
   async #tryAcquire(): Promise<boolean> {
     // Without the lease, a claim would fence out whoever has it now.
-    if (this.#isStopped || !this.#parts.mayServe()) return false;
+    if (this.#isStopped() || !this.#parts.mayServe()) return false;
     const batch = this.#pending;
     const result = await this.#tenure.claim(batch?.commit ?? null);
-    if (this.#isStopped) return false;
+    if (this.#isStopped()) return false;
     if (result.pendingStored && batch !== null && batch.commit !== null) this.#accepted(batch, batch.commit);
     if (result.code === 'failed') return false;
     const memoryKept = result.code === 'kept';
