@@ -14,6 +14,7 @@ export default defineConfig({
   test: {
     include: ['libs/**/*.test.ts', 'apps/**/*.test.ts', 'scripts/**/*.test.ts'],
     reporters: ['default', './scripts/vitest/summary-reporter.ts'],
+    globalSetup: ['./scripts/vitest/built.ts'],
     setupFiles: ['./scripts/vitest/seed.ts'],
     maxWorkers: 2,
     testTimeout: 30_000,

@@ -116,7 +116,13 @@ export async function ensureBuilt(options = {}) {
   const startedMs = performance.now();
   mkdirSync(DIST, { recursive: true });
   rmSync(STAMP, { force: true });
-  await build();
+  try {
+    await build();
+  } catch (error) {
+    // Nothing rather than something older than the sources.
+    for (const name of Object.keys(ENTRIES)) rmSync(join(DIST, `${name}.mjs`), { force: true });
+    throw error;
+  }
   writeFileSync(STAMP, fingerprint);
   if (options.quiet !== true) console.log(`• built dist/ in ${((performance.now() - startedMs) / 1000).toFixed(1)} s`);
 }
