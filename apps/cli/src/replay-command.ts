@@ -17,7 +17,6 @@ import { emptyBook, type LedgerBook } from './ledger/ledger-book.ts';
 import { LedgerWriter, ledgerPath, newestLedger, readLedger } from './ledger/ledger-file.ts';
 import { LEDGER_VERSION } from './ledger/ledger-record.ts';
 import { Progress, duration, grouped } from './progress.ts';
-import type { Misfit } from './replay/corpus-line.ts';
 import { Pace, parseSpeed, type Speed } from './replay/pace.ts';
 import { readCorpus, summarizeCorpus, type CorpusSummary } from './replay/read-corpus.ts';
 import { replayCorpus, type ReplayEnd } from './replay/replay-corpus.ts';
@@ -142,7 +141,7 @@ async function* upTo<T>(limit: number, items: AsyncIterable<T>): AsyncGenerator<
 interface Counts {
   sent: number;
   ledgered: number;
-  readonly misfits: Misfit[];
+  misfits: number;
 }
 
 async function replayPlan(
@@ -192,9 +191,9 @@ async function replayPlan(
       readAheadMax: READ_AHEAD_MAX,
       interrupted,
       onMisfit: (misfit) => {
-        counts.misfits.push(misfit);
+        counts.misfits += 1;
         progress.add(1);
-        if (counts.misfits.length <= MISFITS_SHOWN) {
+        if (counts.misfits <= MISFITS_SHOWN) {
           terminal.note(`line ${String(misfit.line)} is left out: ${misfit.reason}`);
         }
       },
@@ -227,16 +226,16 @@ async function run(args: Args, context: Context): Promise<number> {
   }
   const total = Math.min(corpus.value.lines, plan.value.limit);
   terminal.note(`Replaying ${grouped(total)} lines as run ${ledger.value.run}; ledger ${ledger.value.writer.path}`);
-  const counts: Counts = { sent: 0, ledgered: 0, misfits: [] };
+  const counts: Counts = { sent: 0, ledgered: 0, misfits: 0 };
   const startedMs = systemClock.monotonicMs();
   const { stoppedBy } = await replayPlan(plan.value, ledger.value, total, terminal, counts);
   const seconds = (systemClock.monotonicMs() - startedMs) / 1000;
-  if (counts.misfits.length > 0) terminal.note(`${grouped(counts.misfits.length)} lines do not fit and were left out.`);
+  if (counts.misfits > 0) terminal.note(`${grouped(counts.misfits)} lines do not fit and were left out.`);
   if (counts.ledgered > 0) terminal.note(`${grouped(counts.ledgered)} lines were in the ledger already.`);
   const rate = grouped(counts.sent / Math.max(seconds, 0.001));
   terminal.out(`replayed ${String(counts.sent)} messages in ${duration(seconds)} (${rate}/s)`);
   if (stoppedBy !== null) terminal.note(stoppedBy);
-  const whole = counts.sent + counts.ledgered + counts.misfits.length === total;
+  const whole = counts.sent + counts.ledgered + counts.misfits === total;
   if (!whole)
     terminal.note(
       `Stopped before the end; go on by: millrace replay ${plan.value.file} --resume --run ${ledger.value.run}`,

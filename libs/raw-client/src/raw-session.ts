@@ -6,7 +6,6 @@ import {
   reconnectAfter,
   subprotocols,
   type ClientFrame,
-  type ClientRequest,
   type Connected,
   type Encoding,
   type ErrorCode,
@@ -166,7 +165,7 @@ export class RawSession {
         resolve(outcome as Result<AnswerTo<Request>, SessionError>);
       };
       this.#waiting.set(id, { answered, cancelDeadline });
-      this.#submit({ ...content, id } as ClientRequest);
+      this.#submit({ ...content, id });
     });
   }
 
@@ -192,13 +191,14 @@ export class RawSession {
   }
 
   #take(frame: ServerFrame): void {
-    const waiting = 'id' in frame && frame.id !== undefined ? this.#waiting.get(frame.id) : undefined;
-    if (waiting === undefined || !('id' in frame) || frame.id === undefined) {
+    const id = 'id' in frame ? frame.id : undefined;
+    const waiting = id === undefined ? undefined : this.#waiting.get(id);
+    if (id === undefined || waiting === undefined) {
       // An answer that nothing waits for cannot be: ids are ours. What is left was not asked for.
       this.#options.onUnasked?.(frame as UnaskedFrame);
       return;
     }
-    this.#waiting.delete(frame.id);
+    this.#waiting.delete(id);
     waiting.answered(frame.t === 'error' ? err({ kind: 'refused', error: frame }) : ok(frame));
   }
 

@@ -106,7 +106,7 @@ export class ChannelReplay {
         t: 'create',
         kind: 'group',
         conversation,
-        title: [...this.#channel].slice(0, protocolLimits.titleChars).join(''),
+        title: Array.from(this.#channel).slice(0, protocolLimits.titleChars).join(''),
         members: [],
         joinPolicy: 'open',
         historyPolicy: 'all',
