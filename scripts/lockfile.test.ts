@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 import { inRoot } from './lib/paths.mjs';
 
 interface Locked {
+  readonly dependencies?: Readonly<Record<string, string>>;
   readonly optionalDependencies?: Readonly<Record<string, string>>;
   readonly resolved?: string;
   readonly link?: boolean;
@@ -21,9 +22,9 @@ function isFound(from: string, name: string): boolean {
   }
 }
 
-it('has the binaries of every platform, or npm 11 refuses it everywhere', () => {
-  const missing = Object.entries(packages).flatMap(([path, { optionalDependencies = {} }]) =>
-    Object.keys(optionalDependencies)
+it('has every package that one of its packages needs, and the binaries of every platform', () => {
+  const missing = Object.entries(packages).flatMap(([path, { dependencies, optionalDependencies }]) =>
+    Object.keys({ ...dependencies, ...optionalDependencies })
       .filter((name) => !isFound(path, name))
       .map((name) => `${name} of ${path}`),
   );
