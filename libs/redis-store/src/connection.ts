@@ -9,8 +9,11 @@ export interface ConnectionOptions {
   readonly cluster: boolean;
   /** Shown in CLIENT LIST. */
   readonly name: string;
-  /** Joins the commands of one turn into one write, for reads that come in crowds. */
-  readonly autoPipelining: boolean;
+  /**
+   * For reads, which come in crowds and may be repeated: the commands of one turn are joined into one write, and while
+   * a connection is being made they wait for the outcome of this one attempt.
+   */
+  readonly forReads: boolean;
   readonly random: Random;
 }
 
@@ -22,11 +25,11 @@ const CONNECT_MS_MAX = 5_000;
 export const clientUrl = (url: string): string => url.replace(/^unix:(\/\/)?/, '');
 
 /**
- * One connection to Redis that executes nothing twice (I5) and queues nothing:
+ * One connection to Redis that executes nothing twice (I5):
  *
  * (C1) A command whose reply was lost is rejected, not sent again: `maxRetriesPerRequest: 0`, in a Cluster
  *      `retryDelayOnFailover: 0`. (`autoResendUnfulfilledCommands: false` would leave its promise hanging.)
- * (C2) A command that cannot be written now is rejected at once.
+ * (C2) A command that cannot be written now is rejected at once, unless it is a read.
  * (C3) It reconnects for ever, and says so each time.
  */
 export class Connection {
@@ -39,7 +42,7 @@ export class Connection {
   #lastError = '';
 
   constructor(options: ConnectionOptions) {
-    const { url, cluster, name, autoPipelining, random } = options;
+    const { url, cluster, name, forReads, random } = options;
     const backoff = (attempt: number): number =>
       Math.min(RECONNECT_MS_MAX, RECONNECT_MS_MIN * 2 ** Math.min(attempt, 16)) * (0.5 + random.fraction() / 2);
     const common = {
@@ -49,19 +52,19 @@ export class Connection {
       disconnectTimeout: 100,
       maxRetriesPerRequest: 0,
       protocol: 2,
-      enableAutoPipelining: autoPipelining,
+      enableAutoPipelining: forReads,
     } as const satisfies RedisOptions;
     this.client = cluster
       ? new Cluster([clientUrl(url)], {
           redisOptions: common,
-          enableAutoPipelining: autoPipelining,
-          enableOfflineQueue: false,
+          enableAutoPipelining: forReads,
+          enableOfflineQueue: forReads,
           retryDelayOnFailover: 0,
           retryDelayOnClusterDown: 0,
           clusterRetryStrategy: backoff,
           clusterNodeRetryStrategy: backoff,
         })
-      : new Redis(clientUrl(url), { ...common, enableOfflineQueue: false, retryStrategy: backoff });
+      : new Redis(clientUrl(url), { ...common, enableOfflineQueue: forReads, retryStrategy: backoff });
     this.client.on('error', (error: unknown) => {
       this.#lastError = messageOf(error);
     });

@@ -116,8 +116,8 @@ export class RedisStores {
       return err({ code: 'unfit', message, findings: refusals });
     }
     const { cluster } = inspected.value.facts;
-    const open = (purpose: string, autoPipelining: boolean): Connection =>
-      new Connection({ url, cluster, name: `millrace-${purpose}`, autoPipelining, random });
+    const open = (purpose: string, forReads: boolean): Connection =>
+      new Connection({ url, cluster, name: `millrace-${purpose}`, forReads, random });
     const connections = { commits: open('commits', false), reads: open('reads', true), leases: open('leases', false) };
     const all = [connections.commits, connections.reads, connections.leases];
     try {

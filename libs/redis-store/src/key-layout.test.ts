@@ -1,0 +1,35 @@
+import { InvariantViolation, partitionId } from '@millrace/kernel';
+import type { ActorKey } from '@millrace/timeline';
+import { describe, expect, it } from 'vitest';
+import { keyLayout } from './key-layout.ts';
+
+const hashTag = (key: string): string | undefined => /\{([^}]+)\}/.exec(key)?.[1];
+
+describe('the keys of a partition', () => {
+  const layout = keyLayout('blue:');
+  const partition = partitionId(17);
+  const keys = [
+    layout.owner(partition),
+    layout.feed(partition),
+    layout.dead(partition),
+    layout.record(partition, 'c:x' as ActorKey),
+    layout.timeline(partition, 'c:x' as ActorKey),
+    layout.record(partition, 'u:x' as ActorKey),
+    layout.timeline(partition, 'u:x' as ActorKey),
+  ];
+
+  it('are all different and begin with the prefix', () => {
+    expect(new Set(keys).size).toBe(keys.length);
+    expect(keys.every((key) => key.startsWith('blue:{p17}:'))).toBe(true);
+  });
+
+  it('share one hash tag, which is not another partition\u2019s nor that of leases', () => {
+    expect(new Set(keys.map(hashTag))).toEqual(new Set(['p17']));
+    expect(hashTag(layout.owner(partitionId(1)))).toBe('p1');
+    expect(hashTag(layout.lease('p17'))).toBe('leases');
+  });
+
+  it('cannot be given a prefix that would take over the hash tag', () => {
+    expect(() => keyLayout('a{b}')).toThrow(InvariantViolation);
+  });
+});

@@ -1,0 +1,39 @@
+import { systemClock, systemRandom, systemTimers } from '@millrace/kernel';
+import type { TestRedis } from '@millrace/local-redis/testing';
+import type { StoresUnderTest } from '@millrace/partition/conformance';
+import { vi } from 'vitest';
+import { RedisStores, type RedisStoresOptions } from '../redis-stores.ts';
+
+/** Connects with the platform's clock, chance and timers. @throws when it cannot. */
+export async function openRedisStores(url: string, more: Partial<RedisStoresOptions> = {}): Promise<RedisStores> {
+  const connected = await RedisStores.connect({
+    url,
+    ackLevel: 'memory',
+    clock: systemClock,
+    timers: systemTimers,
+    random: systemRandom,
+    ...more,
+  });
+  if (connected.ok) return connected.value;
+  throw new Error(connected.error.message);
+}
+
+async function redisNowMs(redis: TestRedis): Promise<number> {
+  const [seconds, micros] = (await redis.call('TIME')) as readonly string[];
+  return Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
+}
+
+/** The ports as the conformance suite's helpers want them. */
+export const underTest = (stores: RedisStores, redis: TestRedis): StoresUnderTest => ({
+  partitions: stores.partitions,
+  leases: stores.leases,
+  timelines: stores.timelines,
+  async passTime(ms) {
+    const until = (await redisNowMs(redis)) + ms;
+    await vi.waitUntil(async () => (await redisNowMs(redis)) > until, { interval: 5, timeout: ms + 10_000 });
+  },
+  close: () => {
+    stores.close();
+    return Promise.resolve();
+  },
+});
