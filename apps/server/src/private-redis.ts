@@ -1,19 +1,10 @@
 import { join } from 'node:path';
 import { err, ok, type Cancel, type Result, type Timers } from '@millrace/kernel';
-import { describeLocalRedisError, startRedis, type LocalRedis } from '@millrace/local-redis';
+import { describeLocalRedisError, isAlive, startRedis, type LocalRedis } from '@millrace/local-redis';
 import type { ServerLog } from './logging.ts';
 import type { ServerConfig } from './server-config.ts';
 
 const WATCH_MS = 500;
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 /** The Redis of development mode: started with the server, started again should it die, stopped with the server. */
 export class PrivateRedis {
@@ -61,6 +52,13 @@ export class PrivateRedis {
 
   get pid(): number {
     return this.#redis.pid;
+  }
+
+  /** Tells it to save and end, without waiting: the caller is about to end itself. */
+  endSoon(): void {
+    this.#stopping = true;
+    this.#cancelWatch();
+    if (isAlive(this.#redis.pid)) process.kill(this.#redis.pid, 'SIGTERM');
   }
 
   async stop(): Promise<void> {

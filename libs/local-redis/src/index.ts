@@ -3,4 +3,5 @@ export { describeLocalRedisError, type LocalRedisError } from './errors.ts';
 export { findRedisServer, type RedisServerBinary } from './find-redis-server.ts';
 export { installRedisServer } from './install-redis-server.ts';
 export { startRedis, type LocalRedis, type StartRedisOptions } from './local-redis.ts';
+export { isAlive } from './process-life.ts';
 export { callRedis, type RedisReply } from './resp.ts';

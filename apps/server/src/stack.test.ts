@@ -1,0 +1,21 @@
+import { describe, expect, it } from 'vitest';
+import { StartedStack } from './stack.ts';
+
+describe('what was started', () => {
+  it('ends in the opposite order, once, and also after one that fails to end', async () => {
+    const ended: string[] = [];
+    const failed: string[] = [];
+    const stack = new StartedStack((what, error) => failed.push(`${what}: ${String(error)}`));
+    for (const what of ['http', 'redis', 'node']) {
+      stack.push(what, () => {
+        ended.push(what);
+        return what === 'redis' ? Promise.reject(new Error('it hangs')) : Promise.resolve();
+      });
+    }
+    expect(stack.isUnwinding).toBe(false);
+    await Promise.all([stack.unwind(), stack.unwind()]);
+    expect(ended).toEqual(['node', 'redis', 'http']);
+    expect(failed).toEqual(['redis: Error: it hangs']);
+    expect(stack.isUnwinding).toBe(true);
+  });
+});
