@@ -33,6 +33,7 @@ ca="${NODE_EXTRA_CA_CERTS:-$(npm config get cafile 2>/dev/null || true)}"
 case "$ca" in null | undefined) ca='' ;; esac
 mkdir -p "$cache"
 system="$(mktemp -d "${TMPDIR:-/tmp}/millrace-bare-debian-XXXXXX")"
+chmod 755 "$system"
 cleanup() {
   if [ -n "$keep" ]; then echo "• kept: $system"; else rm -rf --one-file-system "$system"; fi
 }
