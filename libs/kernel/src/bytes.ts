@@ -1,4 +1,4 @@
-import { invariant } from './assert.ts';
+import { InvariantViolation, invariant } from './assert.ts';
 
 const utf8Encoder = new TextEncoder();
 // A text may begin with U+FEFF: it is part of the text, not a mark of the encoding.
@@ -54,7 +54,8 @@ export class ByteWriter {
 
   /** @param value - a whole number, 0..2^53-1. */
   varint(value: number): this {
-    invariant(Number.isSafeInteger(value) && value >= 0, `not a varint: ${String(value)}`);
+    // Not `invariant`: it would make the text of the message each time.
+    if (!Number.isSafeInteger(value) || value < 0) throw new InvariantViolation(`not a varint: ${String(value)}`);
     this.#room(8);
     let rest = value;
     while (rest >= 0x80) {
@@ -101,7 +102,13 @@ export class ByteWriter {
     return this;
   }
 
-  /** What was written, without a copy: the writer must not be used after. */
+  /** Forgets what was written and keeps the room: what `finish` handed out before is overwritten by what comes. */
+  reset(): this {
+    this.#length = 0;
+    return this;
+  }
+
+  /** What was written, without a copy: the writer must not be used after, but for a `reset`. */
   finish(): Uint8Array {
     return this.#bytes.subarray(0, this.#length);
   }

@@ -1,4 +1,4 @@
-import { invariant } from './assert.ts';
+import { InvariantViolation } from './assert.ts';
 import { err, ok, type Result } from './result.ts';
 
 declare const brand: unique symbol;
@@ -59,19 +59,19 @@ const isCount = (value: unknown): value is number => Number.isSafeInteger(value)
 
 /** @throws InvariantViolation unless `value` is a whole number, 0..2^53-1. For input use {@link parseSequenceId}. */
 export function sequenceId(value: number): SequenceId {
-  invariant(isCount(value), `not a SequenceId: ${String(value)}`);
+  if (!isCount(value)) throw new InvariantViolation(`not a SequenceId: ${String(value)}`);
   return value as SequenceId;
 }
 
 /** @throws InvariantViolation unless `value` is a whole number, 0..2^53-1. */
 export function generation(value: number): Generation {
-  invariant(isCount(value), `not a Generation: ${String(value)}`);
+  if (!isCount(value)) throw new InvariantViolation(`not a Generation: ${String(value)}`);
   return value as Generation;
 }
 
 /** @throws InvariantViolation unless `value` is a whole number, 0..65535. */
 export function partitionId(value: number): PartitionId {
-  invariant(isCount(value) && value < 65536, `not a PartitionId: ${String(value)}`);
+  if (!isCount(value) || value >= 65536) throw new InvariantViolation(`not a PartitionId: ${String(value)}`);
   return value as PartitionId;
 }
 

@@ -1,5 +1,6 @@
-import { ByteWriter, MalformedBytes, err, invariant, ok, utf8, type Result } from '@millrace/kernel';
+import { MalformedBytes, err, invariant, ok, utf8, type ByteWriter, type Result } from '@millrace/kernel';
 import { recordKind, splitRecords, writeRecord, type BinaryRecord } from './binary/record.ts';
+import { written } from './binary/scratch.ts';
 import { writeSend } from './binary/send-record.ts';
 import { readCompactRecord } from './binary/server-records.ts';
 import { toBase64 } from './base64.ts';
@@ -42,9 +43,9 @@ export function encodeClientFrames(frames: readonly ClientFrame[], encoding: Enc
   if (encoding === 'json') {
     return frames.length === 1 ? clientFrameJson(first) : `[${frames.map(clientFrameJson).join(',')}]`;
   }
-  const writer = new ByteWriter(256);
-  for (const frame of frames) writeClientFrame(writer, frame);
-  return writer.finish();
+  return written((writer) => {
+    for (const frame of frames) writeClientFrame(writer, frame);
+  });
 }
 
 type FrameOutcome = Result<ServerFrame | null, FrameError>;

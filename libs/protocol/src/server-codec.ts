@@ -1,5 +1,6 @@
-import { ByteWriter, err, invariant, ok, utf8, type Result } from '@millrace/kernel';
+import { err, invariant, ok, utf8, type ByteWriter, type Result } from '@millrace/kernel';
 import { recordKind, splitRecords, writeRecord, type BinaryRecord } from './binary/record.ts';
+import { written } from './binary/scratch.ts';
 import { readSend } from './binary/send-record.ts';
 import { writeAck, writePage, writePush, writePushItems, writeSynced } from './binary/server-records.ts';
 import type { Encoded, Encoding } from './encoding.ts';
@@ -195,9 +196,9 @@ export function encodeServerFrames(frames: readonly ServerFrame<WireEntry>[], en
   if (encoding === 'json') {
     return frames.length === 1 ? serverFrameJson(first) : `[${frames.map(serverFrameJson).join(',')}]`;
   }
-  const writer = new ByteWriter(256);
-  for (const frame of frames) writeServerFrame(writer, frame);
-  return writer.finish();
+  return written((writer) => {
+    for (const frame of frames) writeServerFrame(writer, frame);
+  });
 }
 
 /** Where a push stands in its receiver's inbox: what differs between those who get the same items. */
@@ -207,18 +208,18 @@ export type PushPosition = Pick<Push, 'gen' | 'prev' | 'seq'>;
 export function encodePushItems<E extends Encoding>(items: readonly PushItem<WireEntry>[], encoding: E): Encoded<E>;
 export function encodePushItems(items: readonly PushItem<WireEntry>[], encoding: Encoding): string | Uint8Array {
   if (encoding === 'json') return pushItemsJson(items);
-  const writer = new ByteWriter(256);
-  writePushItems(writer, items);
-  return writer.finish();
+  return written((writer) => {
+    writePushItems(writer, items);
+  });
 }
 
 /** One receiver's push around the shared part: the same message that {@link encodeServerFrames} makes of the whole. */
 export function encodePush<E extends Encoding>(position: PushPosition, items: Encoded<E>): Encoded<E>;
 export function encodePush(position: PushPosition, items: string | Uint8Array): string | Uint8Array {
   if (typeof items === 'string') return pushJson(position, items);
-  const writer = new ByteWriter(48 + items.length);
-  writePush(writer, position, (payload) => payload.raw(items));
-  return writer.finish();
+  return written((writer) => {
+    writePush(writer, position, (payload) => payload.raw(items));
+  });
 }
 
 /**

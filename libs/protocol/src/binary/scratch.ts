@@ -1,0 +1,38 @@
+import { ByteWriter } from '@millrace/kernel';
+
+/*
+ * A typed array of its own for every small message costs more than writing it. So records are written into one
+ * reused writer and copied into slabs that many messages share. A slab lives for as long as any of its messages:
+ * what is encoded is meant for a socket, not for keeping.
+ */
+
+const SLAB_BYTES = 65_536;
+/** Larger messages get memory of their own. */
+const SHARED_BYTES_MAX = 4_096;
+/** A scratch that one large message grew is not kept. */
+const SCRATCH_BYTES_MAX = 1_048_576;
+
+let scratch = new ByteWriter(8_192);
+let slab = new Uint8Array(0);
+let slabUsed = 0;
+
+function copyOf(bytes: Uint8Array): Uint8Array {
+  if (bytes.length > SHARED_BYTES_MAX) return new Uint8Array(bytes);
+  if (slab.length - slabUsed < bytes.length) {
+    slab = new Uint8Array(SLAB_BYTES);
+    slabUsed = 0;
+  }
+  const copy = slab.subarray(slabUsed, slabUsed + bytes.length);
+  copy.set(bytes);
+  slabUsed += bytes.length;
+  return copy;
+}
+
+/** @returns what `write` appended. */
+export function written(write: (writer: ByteWriter) => void): Uint8Array {
+  write(scratch.reset());
+  const bytes = scratch.finish();
+  const copy = copyOf(bytes);
+  if (bytes.length > SCRATCH_BYTES_MAX) scratch = new ByteWriter(8_192);
+  return copy;
+}
