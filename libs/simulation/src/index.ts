@@ -1,0 +1,2 @@
+export { ModelState, type ModelOperation } from './model-state.ts';
+export { ModelStore, type ModelFate, type ModelRequest, type ModelStoreParts } from './model-store.ts';

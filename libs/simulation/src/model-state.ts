@@ -1,0 +1,209 @@
+import { generation, sequenceId, utf8, type Generation } from '@millrace/kernel';
+import {
+  commitFault,
+  encodeOwnerToken,
+  type AckLevel,
+  type ActorRecord,
+  type ActorWrite,
+  type ClaimFound,
+  type Commit,
+  type CommitOutcome,
+  type FeedEntry,
+} from '@millrace/partition';
+import {
+  comparePositions,
+  type Position,
+  type RangeQuery,
+  type TimelineEntry,
+  type TimelineHead,
+} from '@millrace/timeline';
+
+const DEAD_LETTERS_MAX = 1_000;
+const nowhere: Position = { gen: generation(0), seq: sequenceId(0) };
+
+interface ModelActor {
+  head: TimelineHead;
+  readonly fields: Map<string, Uint8Array>;
+}
+
+interface ModelPartition {
+  epoch: number;
+  token: string;
+  commitNo: number;
+  commitId: string;
+  gen: Generation;
+  run: string;
+  level: AckLevel;
+  clean: boolean;
+  diffusedTo: number;
+  readonly actors: Map<string, ModelActor>;
+  readonly timelines: Map<string, TimelineEntry[]>;
+  feed: readonly FeedEntry[];
+  deadLetters: readonly Uint8Array[];
+}
+
+interface ModelLease {
+  readonly holder: string;
+  readonly identity: string;
+  readonly untilMs: number;
+}
+
+/** Everything that changes the state. What chance and clock decide is in it already, so that it can be done again. */
+export type ModelOperation =
+  | { readonly kind: 'claim'; readonly partition: number; readonly uuid: string; readonly aboveEpoch: number }
+  | { readonly kind: 'commit'; readonly commit: Commit }
+  | { readonly kind: 'release'; readonly partition: number; readonly token: string }
+  | { readonly kind: 'acquire'; readonly name: string; readonly lease: ModelLease; readonly nowMs: number }
+  | { readonly kind: 'give-back'; readonly name: string; readonly holder: string };
+
+const emptyPartition = (): ModelPartition => ({
+  epoch: 0,
+  token: '',
+  commitNo: 0,
+  commitId: '',
+  gen: generation(0),
+  run: '',
+  level: 'memory',
+  clean: false,
+  diffusedTo: 0,
+  actors: new Map(),
+  timelines: new Map(),
+  feed: [],
+  deadLetters: [],
+});
+
+/**
+ * What a Redis holds of Millrace, as plainly as it can be said: the same answers as the functions in Redis, by other
+ * means. A test runs both side by side, so that neither drifts.
+ */
+export class ModelState {
+  readonly #partitions = new Map<number, ModelPartition>();
+  readonly #leases = new Map<string, ModelLease>();
+
+  #partition(partition: number): ModelPartition {
+    let found = this.#partitions.get(partition);
+    if (found === undefined) this.#partitions.set(partition, (found = emptyPartition()));
+    return found;
+  }
+
+  /** Does one logged operation again, on a state that has seen all the ones before it. */
+  apply(operation: ModelOperation): void {
+    switch (operation.kind) {
+      case 'claim':
+        this.claim(operation.partition, operation.uuid, operation.aboveEpoch);
+        break;
+      case 'commit':
+        this.commit(operation.commit);
+        break;
+      case 'release':
+        this.release(operation.partition, operation.token);
+        break;
+      case 'acquire':
+        this.acquire(operation.name, operation.lease, operation.nowMs);
+        break;
+      case 'give-back':
+        this.giveBack(operation.name, operation.holder);
+    }
+  }
+
+  claim(partition: number, uuid: string, aboveEpoch: number): { readonly epoch: number; readonly found: ClaimFound } {
+    const owner = this.#partition(partition);
+    const { epoch, commitNo, commitId, gen, run, level, clean, diffusedTo } = owner;
+    owner.epoch = Math.max(epoch, aboveEpoch) + 1;
+    owner.token = encodeOwnerToken({ epoch: owner.epoch, uuid });
+    return {
+      epoch: owner.epoch,
+      found: { epoch, commitNo, commitId, gen, run, level, cleanStop: clean, diffusedTo },
+    };
+  }
+
+  commit(commit: Commit): CommitOutcome {
+    const fault = commitFault(commit);
+    if (fault !== null) return { code: 'conflict', message: `a malformed commit: ${fault}` };
+    const owner = this.#partition(commit.partition);
+    if (owner.token !== encodeOwnerToken(commit.token)) return { code: 'fenced', heldEpoch: owner.epoch };
+    if (owner.commitNo !== commit.commitNo - 1) {
+      if (owner.commitNo === commit.commitNo && owner.commitId === commit.commitId) return { code: 'dup' };
+      if (owner.commitNo < commit.commitNo) return { code: 'regressed', commitNo: owner.commitNo };
+      return { code: 'conflict', message: `the store is at commit ${String(owner.commitNo)}` };
+    }
+    for (const { actor, expected } of commit.writes) {
+      const stored = owner.actors.get(actor)?.head ?? nowhere;
+      if (comparePositions(stored, expected) !== 0) return { code: 'conflict', message: `${actor} stands elsewhere` };
+    }
+    for (const write of commit.writes) this.#write(owner, write);
+    this.#finish(owner, commit);
+    return { code: 'ok' };
+  }
+
+  #write(owner: ModelPartition, { actor, head, entries, set, unset, trimBefore }: ActorWrite): void {
+    let record = owner.actors.get(actor);
+    if (record === undefined) owner.actors.set(actor, (record = { head, fields: new Map() }));
+    record.head = head;
+    for (const [field, value] of set) record.fields.set(field, typeof value === 'string' ? utf8(value) : value);
+    for (const field of unset) record.fields.delete(field);
+    const timeline = owner.timelines.get(actor) ?? [];
+    let seq = head.seq - entries.length;
+    for (const data of entries) timeline.push({ gen: head.gen, seq: sequenceId((seq += 1)), data });
+    const kept = trimBefore === null ? timeline : timeline.filter((entry) => comparePositions(entry, trimBefore) >= 0);
+    owner.timelines.set(actor, kept);
+  }
+
+  #finish(owner: ModelPartition, { commitNo, commitId, feed, diffusedTo, deadLetters, settle }: Commit): void {
+    if (feed !== null) owner.feed = [...owner.feed, { commitNo, data: feed }];
+    if (diffusedTo !== null) {
+      owner.diffusedTo = diffusedTo;
+      owner.feed = owner.feed.filter((entry) => entry.commitNo > diffusedTo);
+    }
+    owner.deadLetters = [...owner.deadLetters, ...deadLetters].slice(-DEAD_LETTERS_MAX);
+    if (settle !== null) {
+      owner.gen = settle.gen;
+      owner.run = settle.run;
+      owner.level = settle.level;
+    }
+    owner.commitNo = commitNo;
+    owner.commitId = commitId;
+    owner.clean = false;
+  }
+
+  release(partition: number, token: string): boolean {
+    const owner = this.#partition(partition);
+    if (owner.token !== token) return false;
+    owner.clean = true;
+    return true;
+  }
+
+  acquire(name: string, lease: ModelLease, nowMs: number): ModelLease {
+    const held = this.#leases.get(name);
+    const ours = held === undefined || held.holder === lease.holder || held.identity === lease.identity;
+    if (!ours && held.untilMs > nowMs) return held;
+    this.#leases.set(name, lease);
+    return lease;
+  }
+
+  giveBack(name: string, holder: string): boolean {
+    return this.#leases.get(name)?.holder === holder && this.#leases.delete(name);
+  }
+
+  record(partition: number, actor: string): ActorRecord {
+    const { head = null, fields = new Map<string, Uint8Array>() } = this.#partition(partition).actors.get(actor) ?? {};
+    return { head, fields: new Map(fields) };
+  }
+
+  range(partition: number, actor: string, { from, to, limit, direction }: RangeQuery): readonly TimelineEntry[] {
+    const entries = (this.#partition(partition).timelines.get(actor) ?? []).filter(
+      (entry) => comparePositions(entry, from) >= 0 && comparePositions(entry, to) <= 0,
+    );
+    return (direction === 'forward' ? entries : entries.reverse()).slice(0, limit);
+  }
+
+  feed(partition: number, afterCommitNo: number, limit: number): readonly FeedEntry[] {
+    return this.#partition(partition)
+      .feed.filter(({ commitNo }) => commitNo > afterCommitNo)
+      .slice(0, limit);
+  }
+
+  deadLetters(partition: number): readonly Uint8Array[] {
+    return this.#partition(partition).deadLetters;
+  }
+}
