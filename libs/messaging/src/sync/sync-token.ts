@@ -32,7 +32,8 @@ export function encodeSyncToken(user: UserId, { position, offset }: SyncToken): 
 
 export function decodeSyncToken(user: UserId, token: string): Result<SyncToken, FrameError> {
   const refused = err(frameError('bad_request', 'this is no sync token of this user: sync without one'));
-  const bytes = fromBase64(token.replaceAll('-', '+').replaceAll('_', '/'));
+  const padded = token.padEnd(Math.ceil(token.length / 4) * 4, '=');
+  const bytes = fromBase64(padded.replaceAll('-', '+').replaceAll('_', '/'));
   if (!bytes.ok) return refused;
   try {
     const reader = new ByteReader(bytes.value);
