@@ -167,7 +167,10 @@ function admit(
   }
   const entry = state.appendControl(by, { control: 'joined', users }, nowMs);
   for (const user of users) state.setMember(user, newMember(state, meta, user, 'member', entry.seq));
-  return changed(state, [appendedEffect(state, entry, state.recipients, 'joined', users)]);
+  return changed(state, [
+    appendedEffect(state, entry, state.recipients, 'joined', users),
+    ...succession(state, by, nowMs),
+  ]);
 }
 
 export function leave(
@@ -214,10 +217,14 @@ function dismiss(
       state.setMember(user, { ...member, role: 'member', intervals: leftAt(member.intervals, entry.seq) });
     }
   }
-  const effects: Effect[] = [appendedEffect(state, entry, recipients, 'left', users)];
+  const effects = [appendedEffect(state, entry, recipients, 'left', users)];
+  return changed(state, [...effects, ...succession(state, by, nowMs)]);
+}
+
+/** Makes the heir the owner where there is none: after one has left, or when all had and one comes back. */
+function succession(state: ConversationState, by: UserId | null, nowMs: number): readonly Effect[] {
   const heir = nextOwner(state);
-  if (heir !== null) effects.push(appointed(state, by, heir, 'owner', nowMs));
-  return changed(state, effects);
+  return heir === null ? [] : [appointed(state, by, heir, 'owner', nowMs)];
 }
 
 /** A conversation with members has an owner: the longest-standing admin, else the longest-standing member. */
