@@ -104,9 +104,7 @@ export function chatOver(calls: ActorCalls, timelines: TimelineReader, random: R
     },
     info: (conversation) => calls.conversation(conversation, { t: 'info' }),
     publishKeyed({ conversation, ...send }) {
-      return calls.conversation(conversation, { t: 'publishKeyed', ...send }) as Promise<
-        Result<Omit<Ack, 't' | 'id'>, FrameError>
-      >;
+      return calls.conversation(conversation, { t: 'publishKeyed', ...send });
     },
     createFor: createAs,
     addMembers: (conversation, users) => calls.conversation(conversation, { t: 'invite', by: null, users }),

@@ -35,6 +35,10 @@ export class NodeLease {
     return !this.#over && this.#parts.clock.monotonicMs() < this.#untilMs;
   }
 
+  #isOver(): boolean {
+    return this.#over;
+  }
+
   /** Waits until the lease is free or the store is there. */
   async acquire(): Promise<void> {
     const { log } = this.#parts;
@@ -80,7 +84,7 @@ export class NodeLease {
     this.#renewing = true;
     const answer = await this.#ask();
     this.#renewing = false;
-    if (this.#over) return;
+    if (this.#isOver()) return;
     if (answer.code === 'held' && answer.untilMonotonicMs > this.#untilMs) {
       const lapsed = !this.isHeld;
       this.#untilMs = answer.untilMonotonicMs;

@@ -1,0 +1,289 @@
+import { receivedRanges } from '@millrace/diffusion';
+import { generation, type UserId } from '@millrace/kernel';
+import { decodeEntry, type Ack } from '@millrace/protocol';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { planDiffusion, type Planned } from '../diffuse/plan.ts';
+import { recallPlan } from '../diffuse/recall.ts';
+import { AConversation, type Handled } from '../testing/a-conversation.ts';
+import { step } from '../testing/conversation-commands.ts';
+import { tellConversation } from '../testing/stored-record.ts';
+import type { Effect } from '../effects.ts';
+import { ConversationActor } from './conversation-actor.ts';
+import { decodeConversation } from './conversation-record.ts';
+import { audience } from './queries.ts';
+
+const steps = fc.array(step, { maxLength: 40 });
+const policy = fc.constantFrom('join' as const, 'all' as const);
+const small = { sendWindow: 3, keysPerWindow: 2, membersMax: 3, intervalsMax: 4 };
+const group = (historyPolicy: 'join' | 'all'): AConversation =>
+  new AConversation('g', small).created(['a', 'b'], { historyPolicy });
+
+const appended = (handled: readonly Handled[]) =>
+  handled.flatMap(({ effects }) => effects).filter((effect) => effect.e === 'appended');
+
+const entriesOf = (effects: readonly Effect[]) =>
+  effects.flatMap((effect) => (effect.e === 'appended' ? effect.entries : [])).map(({ message }) => message);
+
+/** Who gets which entry, and as what, one line each. */
+const lines = (planned: readonly Planned[]): readonly string[] =>
+  planned
+    .flatMap(({ delivery, users }) => {
+      if (delivery.d === 'read') return [];
+      const { entries, change } = delivery;
+      return entries.flatMap(({ seq }) => users.map((user) => `${String(seq)} ${user} ${String(change)}`));
+    })
+    .sort();
+
+describe('a conversation', () => {
+  it('after a refused commit is what it was before, and decides the same again (I2, C1)', () => {
+    fc.assert(
+      fc.property(policy, steps, steps, (historyPolicy, before, batch) => {
+        const conversation = group(historyPolicy);
+        for (const each of before) conversation.do(conversation.commandOf(each));
+        const told = tellConversation(conversation.state);
+        const first: Handled[] = [];
+        const { nowMs } = conversation;
+        for (const each of batch) first.push(conversation.handle(conversation.commandOf(each)));
+        conversation.actor.restore();
+        expect(tellConversation(conversation.state)).toEqual(told);
+        conversation.nowMs = nowMs;
+        const second = first.map(({ command }) => conversation.handle(command));
+        expect(second.map(({ reply }) => reply)).toEqual(first.map(({ reply }) => reply));
+      }),
+    );
+  });
+
+  it('is the same when it is loaded from its record, whatever happened (I2)', () => {
+    fc.assert(
+      fc.property(policy, steps, (historyPolicy, all) => {
+        const conversation = group(historyPolicy);
+        for (const each of all) {
+          conversation.do(conversation.commandOf(each));
+          expect(tellConversation(conversation.reloaded())).toEqual(tellConversation(conversation.state));
+        }
+      }),
+    );
+  });
+
+  it('numbers its entries densely, and its messages among them (I3, C2)', () => {
+    fc.assert(
+      fc.property(steps, (all) => {
+        const conversation = group('join');
+        for (const each of all) conversation.do(conversation.commandOf(each));
+        expect(conversation.stored.entries).toHaveLength(conversation.state.head.value.seq);
+        let msgNo = 0;
+        for (const entry of conversation.stored.entries.map(decodeEntry)) {
+          if (entry.countable) msgNo += 1;
+          expect(entry.msgNo).toBe(msgNo);
+        }
+        expect(conversation.state.msgNo.value).toBe(msgNo);
+      }),
+    );
+  });
+
+  it('gives one seq to each client message id, however often and in whatever order it is sent (I4)', () => {
+    fc.assert(
+      fc.property(steps, (all) => {
+        const conversation = group('join');
+        const seqs = new Map<string, number>();
+        for (const each of all) {
+          const { command, reply } = conversation.do(conversation.commandOf(each));
+          if (command.t !== 'publish' || !reply.ok) continue;
+          const { seq, duplicate } = reply.value as Ack;
+          const id = `${command.by.user}/${command.by.device} ${String(command.send.n)}`;
+          expect(duplicate).toBe(seqs.has(id));
+          if (duplicate) expect(seq).toBe(seqs.get(id));
+          seqs.set(id, seq);
+        }
+        expect(new Set(seqs.values()).size).toBe(seqs.size);
+        const sent = conversation.stored.entries.map(decodeEntry).filter(({ deviceTag }) => deviceTag > 0);
+        expect(sent).toHaveLength(seqs.size);
+      }),
+    );
+  });
+
+  it('gives one seq to each key of a backend within the windows that it remembers (I4)', () => {
+    fc.assert(
+      fc.property(steps, (all) => {
+        const conversation = group('join');
+        const known = new Map<string, { readonly seq: number; readonly window: number }>();
+        for (const each of all) {
+          const { window } = conversation.state.keyWindow.value;
+          const { command, reply } = conversation.do(conversation.commandOf(each));
+          if (command.t !== 'publishKeyed' || !reply.ok) continue;
+          const { seq, duplicate } = reply.value as Ack;
+          const before = known.get(command.key);
+          // A key sent with a window that is still taken was sent first in that window or later.
+          if (before !== undefined && before.window >= command.window) {
+            expect([duplicate, seq]).toEqual([true, before.seq]);
+          }
+          if (!duplicate) known.set(command.key, { seq, window });
+        }
+        expect(conversation.state.keys.size).toBeLessThanOrEqual(2 * small.keysPerWindow);
+      }),
+    );
+  });
+
+  it('sends each entry to the members as of its seq, now and when it is recalled after a crash (I6, I7, C3)', () => {
+    fc.assert(
+      fc.property(policy, steps, (historyPolicy, all) => {
+        const conversation = new AConversation('g', small);
+        const handled = [conversation.do({ ...createGroup, historyPolicy })];
+        for (const each of all) handled.push(conversation.do(conversation.commandOf(each)));
+        const effects = appended(handled);
+        const members = [...conversation.state.members.entries()];
+        for (const { from, to, recipients } of effects) {
+          const receivers = members.filter(([, { intervals }]) => receivedRanges(intervals, { from, to }).length > 0);
+          expect([...recipients].sort()).toEqual(receivers.map(([user]) => user).sort());
+        }
+        const [facts] = effects.map((effect) => effect.facts);
+        if (facts === undefined) throw new Error('the creation is an effect');
+        const entries = effects.flatMap((effect) => effect.entries);
+        const recalled = recallPlan(audience(conversation.reloaded()), facts, entries);
+        expect(lines(recalled)).toEqual(lines(planDiffusion(effects)));
+      }),
+    );
+  });
+
+  it('decides the same after a reload, and has an owner as long as it has members (C1)', () => {
+    fc.assert(
+      fc.property(steps, (all) => {
+        const conversation = group('join');
+        for (const each of all) {
+          const command = conversation.commandOf(each);
+          const reloaded = new ConversationActor(conversation.reloaded(), 'disk', conversation.limits);
+          const again = reloaded.handle(command, conversation.nowMs + 1);
+          const handled = conversation.do(command);
+          expect(again.reply).toEqual(handled.reply);
+          expect(entriesOf(again.effects)).toEqual(entriesOf(handled.effects));
+          const { state } = conversation;
+          const owners = state.recipients.filter((user) => state.present(user)?.role === 'owner');
+          expect(owners.length > 0).toBe(state.recipients.length > 0);
+        }
+      }),
+    );
+  });
+
+  it('goes on in a new generation above what survived (I3)', () => {
+    const conversation = group('join');
+    conversation.do(conversation.sendOf('a'));
+    const state = decodeConversation(conversation.state.id, conversation.stored.record, generation(5));
+    expect(state.head.value).toEqual({ gen: 5, seq: 2, first: 3, past: [{ gen: 1, first: 1, last: 2 }] });
+    expect(state.storedAt).toMatchObject({ gen: 1, seq: 2 });
+    expect(state.dirty).toBe(false);
+  });
+});
+
+const createGroup = {
+  t: 'create' as const,
+  creator: 'a' as UserId,
+  kind: 'group' as const,
+  title: 'a group',
+  members: ['b' as UserId],
+  joinPolicy: 'open' as const,
+  historyPolicy: 'join' as const,
+};
+
+describe('what a conversation refuses', () => {
+  const code = (handled: Handled): string => (handled.reply.ok ? 'ok' : handled.reply.error.code);
+  const user = (name: string): UserId => name as UserId;
+
+  it('a send of who is no member, or of a mere member of a channel', () => {
+    const conversation = new AConversation('ch').created(['a', 'b'], { kind: 'channel' });
+    expect(code(conversation.do(conversation.sendOf('x')))).toBe('not_member');
+    expect(code(conversation.do(conversation.sendOf('b')))).toBe('forbidden');
+    expect(code(conversation.do(conversation.sendOf('a')))).toBe('ok');
+    conversation.do({ t: 'role', by: user('a'), user: user('b'), role: 'admin' });
+    expect(code(conversation.do(conversation.sendOf('b')))).toBe('ok');
+    expect(code(new AConversation('none').do(conversation.sendOf('a')))).toBe('not_found');
+  });
+
+  it('a counter ahead of the next one, and tells which it expects; a timestamp that falls (I4)', () => {
+    const conversation = group('join');
+    const ahead = conversation.do(conversation.sendOf('a', 3));
+    expect(ahead.reply).toMatchObject({ ok: false, error: { code: 'out_of_order', expected: 1 } });
+    conversation.do(conversation.sendOf('a'));
+    const next = conversation.sendOf('a');
+    if (next.t !== 'publish') throw new Error('a send');
+    expect(code(conversation.do({ ...next, send: { ...next.send, sentAt: 0 } }))).toBe('bad_request');
+    expect(code(conversation.do(next))).toBe('ok');
+  });
+
+  it('but answers the retry of one who was removed since with the first answer (I4)', () => {
+    const conversation = group('join');
+    const send = conversation.sendOf('b');
+    const first = conversation.do(send).reply;
+    conversation.do({ t: 'kick', by: user('a'), users: [user('b')] });
+    const retry = conversation.do(send).reply;
+    if (!first.ok || !retry.ok) throw new Error('both are answered');
+    expect(retry.value).toMatchObject({ seq: (first.value as Ack).seq, duplicate: true });
+    expect(code(conversation.do(conversation.sendOf('b')))).toBe('not_member');
+  });
+
+  it('a kick by who is not above the one to go, the whole of it', () => {
+    const conversation = new AConversation().created(['a', 'b', 'c', 'd']);
+    conversation.do({ t: 'role', by: user('a'), user: user('b'), role: 'admin' });
+    expect(code(conversation.do({ t: 'kick', by: user('c'), users: [user('d')] }))).toBe('forbidden');
+    expect(code(conversation.do({ t: 'kick', by: user('b'), users: [user('d'), user('a')] }))).toBe('forbidden');
+    expect(conversation.state.recipients).toHaveLength(4);
+    expect(code(conversation.do({ t: 'kick', by: user('b'), users: [user('d')] }))).toBe('ok');
+    expect(code(conversation.do({ t: 'kick', by: null, users: [user('a')] }))).toBe('ok');
+    expect([...conversation.state.recipients].sort()).toEqual(['b', 'c']);
+  });
+
+  it('an invitation by a mere member where it takes an admin, and a join where it takes an invitation', () => {
+    const conversation = new AConversation().created(['a', 'b'], { joinPolicy: 'invite' });
+    expect(code(conversation.do({ t: 'invite', by: user('b'), users: [user('c')] }))).toBe('forbidden');
+    expect(code(conversation.do({ t: 'join', user: user('c') }))).toBe('forbidden');
+    expect(code(conversation.do({ t: 'invite', by: user('a'), users: [user('c')] }))).toBe('ok');
+  });
+
+  it('members over its bound, and comings and goings over what it remembers (I9)', () => {
+    const conversation = group('join');
+    expect(code(conversation.do({ t: 'invite', by: null, users: [user('c'), user('d')] }))).toBe('limit_reached');
+    for (let count = 0; count < 4; count += 1) {
+      expect(code(conversation.do({ t: 'join', user: user('c') }))).toBe('ok');
+      conversation.do({ t: 'leave', user: user('c') });
+    }
+    expect(code(conversation.do({ t: 'join', user: user('c') }))).toBe('limit_reached');
+  });
+
+  it('the last owner stepping down; but one who leaves is followed by the longest-standing of highest role', () => {
+    const conversation = new AConversation().created(['b', 'a']);
+    conversation.do({ t: 'join', user: user('c') });
+    expect(code(conversation.do({ t: 'role', by: user('b'), user: user('b'), role: 'member' }))).toBe('forbidden');
+    conversation.do({ t: 'leave', user: user('a') });
+    conversation.do({ t: 'join', user: user('a') });
+    conversation.do({ t: 'leave', user: user('b') });
+    expect(conversation.state.present(user('c'))?.role).toBe('owner');
+  });
+
+  it('a second creation of the id by another, while the same creator gets the first answer again', () => {
+    const conversation = group('join');
+    const again = conversation.do(createGroup);
+    expect(again.reply).toMatchObject({ ok: true, value: { fresh: false } });
+    expect(code(conversation.do({ ...createGroup, creator: user('z') }))).toBe('conflict');
+  });
+
+  it('coming and going in a direct conversation, which either of the two may create', () => {
+    const direct = new AConversation('a!b').created(['b', 'a'], { kind: 'direct' });
+    expect(code(direct.do({ ...createGroup, kind: 'direct', creator: user('a') }))).toBe('ok');
+    expect(code(direct.do({ t: 'leave', user: user('a') }))).toBe('forbidden');
+    expect(code(direct.do({ t: 'invite', by: null, users: [user('c')] }))).toBe('forbidden');
+    expect(code(new AConversation('x').do({ ...createGroup, kind: 'direct' }))).toBe('bad_request');
+  });
+
+  it('a key of a window that is over, or that was never issued (I4)', () => {
+    const conversation = group('join');
+    const keyed = (key: string, window: number) =>
+      conversation.do({ t: 'publishKeyed', from: user('a'), key, window, type: 'text', body: 'x' });
+    expect(code(keyed('k', 2))).toBe('bad_request');
+    const first = keyed('k', 1).reply;
+    for (let index = 0; index < 2; index += 1) keyed(`m${String(index)}`, 1);
+    expect(keyed('k', 1).reply).toMatchObject({ ok: true, value: { duplicate: true } });
+    for (let index = 0; index < 2; index += 1) keyed(`o${String(index)}`, 2);
+    expect(code(keyed('k', 1))).toBe('expired');
+    expect(first.ok).toBe(true);
+  });
+});

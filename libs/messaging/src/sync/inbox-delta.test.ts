@@ -1,0 +1,108 @@
+import { generation, MalformedBytes, sequenceId } from '@millrace/kernel';
+import type { TimelineEntry } from '@millrace/timeline';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { encodeInboxEntry, type InboxEntry } from '../user/inbox-entry.ts';
+import { cutDelta, joinPointers } from './inbox-delta.ts';
+import type { SyncToken } from './sync-token.ts';
+
+/** Inbox records of three conversations, each with consecutive seqs, and read positions in between. */
+const records: fc.Arbitrary<readonly TimelineEntry[]> = fc
+  .array(fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 0, max: 6 })), { maxLength: 25 })
+  .map((list) => {
+    const heads = new Map<number, number>();
+    return list.map(([slot, count], index) => {
+      const from = (heads.get(slot) ?? 0) + 1;
+      heads.set(slot, from + count - 1);
+      const gen = generation(1);
+      const entry: InboxEntry =
+        count === 0
+          ? { kind: 'read', slot, readSeq: sequenceId(from), readMsgNo: 0, sentAtRead: 0 }
+          : { kind: 'messages', slot, gen, from: sequenceId(from), to: sequenceId(from + count - 1) };
+      return { gen, seq: sequenceId(index + 1), data: encodeInboxEntry(entry) };
+    });
+  });
+
+const start: SyncToken = { position: { gen: generation(1), seq: sequenceId(0) }, offset: 0 };
+
+type Pointers = ReturnType<typeof cutDelta>['pointers'];
+const expand = (pointers: Pointers): readonly string[] =>
+  pointers.flatMap(({ slot, from, to }) =>
+    Array.from({ length: to - from + 1 }, (_, index) => `${String(slot)}:${String(from + index)}`),
+  );
+
+describe('cutDelta', () => {
+  it('in pages of any size is the whole, each message once and in order (I3)', () => {
+    const limits = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 10 });
+    fc.assert(
+      fc.property(records, limits, (all, sizes) => {
+        const whole = cutDelta(start, all, 1_000);
+        expect(whole.complete).toBe(true);
+        const paged: string[] = [];
+        const slots = new Set<number>();
+        let token = start;
+        for (let page = 0; ; page += 1) {
+          const limit = sizes[page % sizes.length] ?? 1;
+          const rest = all.filter(({ seq }) => seq > token.position.seq);
+          const delta = cutDelta(token, rest, limit);
+          expect(expand(delta.pointers).length).toBeLessThanOrEqual(limit);
+          paged.push(...expand(delta.pointers));
+          for (const slot of delta.slots) slots.add(slot);
+          token = delta.next;
+          if (delta.complete) break;
+          expect(expand(delta.pointers).length).toBeGreaterThan(0);
+        }
+        expect(paged).toEqual(expand(whole.pointers));
+        expect([...slots].sort()).toEqual([...whole.slots].sort());
+        expect(token).toEqual(whole.next);
+        expect(token.position.seq).toBe(all.length);
+      }),
+    );
+  });
+
+  it('refuses a token that goes further into a record than it is long', () => {
+    const gen = generation(1);
+    const entry: InboxEntry = { kind: 'messages', slot: 1, gen, from: sequenceId(1), to: sequenceId(3) };
+    const record = { gen, seq: sequenceId(1), data: encodeInboxEntry(entry) };
+    expect(() => cutDelta({ ...start, offset: 4 }, [record], 10)).toThrow(MalformedBytes);
+    expect(cutDelta({ ...start, offset: 3 }, [record], 10).pointers).toEqual([]);
+  });
+});
+
+describe('joinPointers', () => {
+  it('gives each conversation its messages in order, joined where they follow on each other', () => {
+    fc.assert(
+      fc.property(records, (all) => {
+        const { pointers } = cutDelta(start, all, 1_000);
+        const joined = joinPointers(pointers);
+        for (const [slot, ranges] of joined) {
+          const expected = expand(pointers.filter((pointer) => pointer.slot === slot));
+          const found = ranges.map(({ from, to }) => ({
+            slot,
+            gen: from.gen,
+            from: from.seq,
+            to: to.seq,
+            kind: 'messages' as const,
+          }));
+          expect(expand(found)).toEqual(expected);
+          // The seqs of a conversation follow on each other here, so there is one range of each.
+          expect(ranges).toHaveLength(1);
+        }
+      }),
+    );
+  });
+
+  it('does not join across generations', () => {
+    const pointer = (gen: number, from: number, to: number) => ({
+      kind: 'messages' as const,
+      slot: 1,
+      gen: generation(gen),
+      from: sequenceId(from),
+      to: sequenceId(to),
+    });
+    expect(joinPointers([pointer(1, 1, 2), pointer(2, 3, 4), pointer(2, 5, 5)]).get(1)).toEqual([
+      { from: { gen: 1, seq: 1 }, to: { gen: 1, seq: 2 } },
+      { from: { gen: 2, seq: 3 }, to: { gen: 2, seq: 5 } },
+    ]);
+  });
+});

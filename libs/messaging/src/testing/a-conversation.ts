@@ -1,0 +1,90 @@
+import { invariant, type DeviceId, type Result, type UserId } from '@millrace/kernel';
+import type { FrameError } from '@millrace/protocol';
+import { ConversationActor } from '../conversation/conversation-actor.ts';
+import { counterKey, type ConversationState } from '../conversation/conversation-state.ts';
+import { decodeConversation } from '../conversation/conversation-record.ts';
+import type { ConversationCommand } from '../conversation/commands.ts';
+import type { Effect } from '../effects.ts';
+import { defaultMessagingLimits, type MessagingLimits } from '../limits.ts';
+import type { Step } from './conversation-commands.ts';
+import { emptyConversation, StoredRecord } from './stored-record.ts';
+
+export type Handled = {
+  readonly command: ConversationCommand;
+  readonly reply: Result<unknown, FrameError>;
+  readonly effects: readonly Effect[];
+};
+
+/** A conversation with its record, each command of which is stored at once. */
+export class AConversation {
+  readonly id: string;
+  readonly limits: MessagingLimits;
+  readonly stored = new StoredRecord();
+  state: ConversationState;
+  actor: ConversationActor;
+  nowMs = 1_000;
+
+  constructor(id = 'g', limits: Partial<MessagingLimits> = {}) {
+    this.id = id;
+    this.limits = { ...defaultMessagingLimits, ...limits };
+    this.state = emptyConversation(id);
+    this.actor = new ConversationActor(this.state, 'disk', this.limits);
+  }
+
+  /** Handles without storing. */
+  handle(command: ConversationCommand): Handled {
+    this.nowMs += 1;
+    return { command, ...this.actor.handle(command, this.nowMs) };
+  }
+
+  store(): void {
+    this.stored.apply(this.actor.pendingWrite());
+    this.actor.settle();
+  }
+
+  do(command: ConversationCommand): Handled {
+    const handled = this.handle(command);
+    this.store();
+    return handled;
+  }
+
+  created(members: readonly string[], more: Partial<Extract<ConversationCommand, { t: 'create' }>> = {}): this {
+    const [creator = 'a', ...others] = members;
+    const handled = this.do({
+      t: 'create',
+      creator: creator as UserId,
+      kind: 'group',
+      title: 'a group',
+      members: others as UserId[],
+      joinPolicy: 'open',
+      historyPolicy: 'join',
+      ...more,
+    });
+    invariant(handled.reply.ok, `not created: ${JSON.stringify(handled.reply)}`);
+    return this;
+  }
+
+  /** The device's message `ahead` of the last one that was accepted: 1 is the next. */
+  sendOf(user: string, ahead = 1, device = '1'): ConversationCommand {
+    const by = { user: user as UserId, device: device as DeviceId };
+    const counter = this.state.counters.get(counterKey(by.user, by.device));
+    const n = Math.max(1, (counter?.last ?? 0) + ahead);
+    const send = {
+      conversation: this.state.id,
+      n,
+      sentAt: Math.max(n, counter?.sentAt ?? 0),
+      type: 'text' as const,
+      body: `${user}/${device} ${String(n)}`,
+    };
+    return { t: 'publish', by, send };
+  }
+
+  commandOf(step: Step): ConversationCommand {
+    return step.kind === 'command' ? step.command : this.sendOf(step.user, step.ahead, step.device);
+  }
+
+  /** The same conversation, loaded from what was stored. */
+  reloaded(): ConversationState {
+    return decodeConversation(this.state.id, this.stored.record, this.state.gen);
+  }
+}

@@ -1,0 +1,293 @@
+import { generation, sequenceId, type ConversationId, type Generation, type UserId } from '@millrace/kernel';
+import { encodeEntry, WireEntry } from '@millrace/protocol';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { mergeDeliveries } from '../diffuse/plan.ts';
+import { defaultMessagingLimits, type MessagingLimits } from '../limits.ts';
+import { StoredRecord, tellUser } from '../testing/stored-record.ts';
+import type { Delivery, ListCursor } from './commands.ts';
+import { listConversations, summaries } from './conversation-list.ts';
+import { decodeInboxEntry } from './inbox-entry.ts';
+import { UserActor } from './user-actor.ts';
+import { decodeUser } from './user-record.ts';
+import type { UserState } from './user-state.ts';
+
+const me = 'me' as UserId;
+const conversations = ['x', 'y', 'z'] as const;
+const DAY_MS = 24 * 3_600_000;
+
+/** A user with their record, each command of which is stored at once. */
+class AUser {
+  readonly stored = new StoredRecord();
+  readonly state: UserState;
+  readonly actor: UserActor;
+  nowMs = 20 * DAY_MS;
+
+  constructor(limits: Partial<MessagingLimits> = {}) {
+    this.state = this.reloaded(generation(1));
+    this.actor = new UserActor(this.state, { ...defaultMessagingLimits, ...limits });
+  }
+
+  deliver(items: readonly Delivery[]) {
+    const { effects } = this.actor.handle({ t: 'deliver', items }, this.nowMs);
+    return effects;
+  }
+
+  store(): void {
+    this.stored.apply(this.actor.pendingWrite());
+    this.actor.settle();
+  }
+
+  reloaded(gen: Generation = this.state.head.value.gen): UserState {
+    return decodeUser(me, this.stored.record, gen);
+  }
+
+  get inbox() {
+    return this.stored.entries.map(decodeInboxEntry);
+  }
+}
+
+interface Planned {
+  readonly conversation: string;
+  readonly seq: number;
+  readonly from: string;
+  readonly countable: boolean;
+  readonly msgNo: number;
+  readonly delivery: Delivery;
+}
+
+const messageOf = (conversation: string, seq: number, msgNo: number, from: string, countable: boolean): Delivery => {
+  const data = encodeEntry({
+    msgNo,
+    countable,
+    from: from as UserId,
+    deviceTag: 1,
+    n: seq,
+    sentAt: seq,
+    at: seq,
+    type: 'text',
+    body: `${conversation} ${String(seq)}`,
+  });
+  return {
+    d: 'messages',
+    facts: { conversation: conversation as ConversationId, kind: 'group', title: conversation },
+    gen: generation(1),
+    entries: [new WireEntry(generation(1), sequenceId(seq), data)],
+    change: seq === 1 ? 'joined' : null,
+  };
+};
+
+/** What happens in three conversations, in the order in which it is committed there. */
+const happenings: fc.Arbitrary<readonly Planned[]> = fc
+  .array(fc.tuple(fc.constantFrom(...conversations), fc.constantFrom('me', 'you'), fc.boolean()), { maxLength: 40 })
+  .map((list) => {
+    const at = new Map<string, { seq: number; msgNo: number }>();
+    return list.map(([conversation, from, countable]) => {
+      const before = at.get(conversation) ?? { seq: 0, msgNo: 0 };
+      const isCountable = countable && before.seq > 0;
+      const next = { seq: before.seq + 1, msgNo: before.msgNo + (isCountable ? 1 : 0) };
+      at.set(conversation, next);
+      const delivery = messageOf(conversation, next.seq, next.msgNo, from, isCountable);
+      return { conversation, from, countable: isCountable, ...next, delivery };
+    });
+  });
+
+/** Cut into batches, with earlier deliveries repeated in between and conversations out of order among each other. */
+const batches = fc.tuple(happenings, fc.array(fc.nat(7), { minLength: 1, maxLength: 20 }), fc.infiniteStream(fc.nat()));
+
+function* deliveriesOf([all, sizes, chance]: readonly [readonly Planned[], readonly number[], Iterator<number>]) {
+  let done = 0;
+  for (let turn = 0; done < all.length; turn += 1) {
+    const size = 1 + (sizes[turn % sizes.length] ?? 0);
+    const back = Math.min(done, Number(chance.next().value) % 6);
+    const slice = all.slice(done - back, done + size);
+    // Another order of the conversations among each other; within each the order stays.
+    const shift = Number(chance.next().value) % conversations.length;
+    const order = [...conversations.slice(shift), ...conversations.slice(0, shift)];
+    const items = order.flatMap((name) => slice.filter(({ conversation }) => conversation === name));
+    done += size;
+    yield mergeDeliveries(items.map(({ delivery }) => delivery));
+  }
+}
+
+describe('an inbox', () => {
+  it('takes each entry once and in order, whatever is repeated, merged or mixed (I6, U1)', () => {
+    fc.assert(
+      fc.property(batches, (given) => {
+        const user = new AUser();
+        for (const items of deliveriesOf(given)) {
+          user.deliver(items);
+          user.store();
+        }
+        const seen = new Map<number, number[]>();
+        for (const entry of user.inbox) {
+          if (entry.kind !== 'messages') continue;
+          const seqs = seen.get(entry.slot) ?? [];
+          for (let seq: number = entry.from; seq <= entry.to; seq += 1) seqs.push(seq);
+          seen.set(entry.slot, seqs);
+        }
+        for (const [slot, seqs] of seen) {
+          const expected = given[0].filter(({ conversation }) => conversation === user.state.conversationAt(slot));
+          expect(seqs).toEqual(expected.map(({ seq }) => seq));
+        }
+        expect([...seen.values()].flat()).toHaveLength(given[0].length);
+      }),
+    );
+  });
+
+  it('numbers its entries densely, and pushes say which (I3, U2, U3)', () => {
+    fc.assert(
+      fc.property(batches, (given) => {
+        const user = new AUser();
+        let next = 1;
+        for (const items of deliveriesOf(given)) {
+          for (const effect of user.deliver(items)) {
+            if (effect.e !== 'inbox') continue;
+            expect(effect.push).toMatchObject({ gen: 1, from: next });
+            expect(effect.push.to - effect.push.from + 1).toBe(effect.push.items.length);
+            next = effect.push.to + 1;
+          }
+          user.store();
+        }
+        expect(user.stored.entries).toHaveLength(next - 1);
+        expect(user.state.head.value.seq).toBe(next - 1);
+      }),
+    );
+  });
+
+  it('counts as unread what others sent after the read position (a brute-force recount)', () => {
+    const reads = fc.array(fc.tuple(fc.nat(39), fc.constantFrom(...conversations)), { maxLength: 6 });
+    fc.assert(
+      fc.property(happenings, reads, (all, positions) => {
+        const user = new AUser();
+        const readSeq = new Map<string, number>();
+        const unreadOf = (name: string, happened: readonly Planned[]): number =>
+          happened.filter(
+            ({ conversation, seq, countable, from }) =>
+              conversation === name && countable && from !== 'me' && seq > (readSeq.get(name) ?? 1),
+          ).length;
+        all.forEach(({ delivery }, index) => {
+          const happened = all.slice(0, index + 1);
+          user.deliver([delivery]);
+          for (const [at, name] of positions) {
+            const read = happened.filter(({ conversation }) => conversation === name).at(-1);
+            if (at !== index || read === undefined) continue;
+            readSeq.set(name, Math.max(readSeq.get(name) ?? 1, read.seq));
+            const sentAtRead = happened.filter(
+              ({ conversation, from, countable }) => conversation === name && from === 'me' && countable,
+            ).length;
+            const conversation = name as ConversationId;
+            user.deliver([
+              { d: 'read', conversation, readSeq: sequenceId(read.seq), readMsgNo: read.msgNo, sentAtRead },
+            ]);
+          }
+          user.store();
+          for (const { conversation, unread } of listConversations(user.state, null, 10).conversations) {
+            expect(unread).toBe(unreadOf(conversation, happened));
+          }
+        });
+      }),
+    );
+  });
+
+  it('is the same when it is loaded from its record, and after a refused commit (I2)', () => {
+    fc.assert(
+      fc.property(batches, (given) => {
+        const user = new AUser({ inboxEntriesMax: 8 });
+        for (const items of deliveriesOf(given)) {
+          user.nowMs += DAY_MS / 3;
+          const told = tellUser(user.state);
+          user.deliver(items);
+          user.actor.restore();
+          expect(tellUser(user.state)).toEqual(told);
+          user.deliver(items);
+          user.store();
+          expect(tellUser(user.reloaded())).toEqual(tellUser(user.state));
+        }
+      }),
+    );
+  });
+
+  it('keeps at least its bound of entries and not much more, and trims what it says (I9)', () => {
+    const user = new AUser({ inboxEntriesMax: 20 });
+    for (let seq = 1; seq <= 200; seq += 1) {
+      user.deliver([messageOf('x', seq, seq - 1, 'you', seq > 1)]);
+      const write = user.actor.pendingWrite();
+      const { oldest } = user.state.inbox.value;
+      const kept = seq - oldest + 1;
+      expect(kept).toBeLessThanOrEqual(22);
+      expect(kept).toBeGreaterThanOrEqual(Math.min(seq, 20));
+      if (write?.trimBefore !== null) expect(write?.trimBefore).toEqual({ gen: 1, seq: oldest });
+      user.store();
+    }
+    expect(user.state.inbox.value.oldest).toBeGreaterThan(170);
+  });
+
+  it('forgets what is older than its age, a day at a time (I9)', () => {
+    const user = new AUser({ inboxAgeMsMax: 2 * DAY_MS });
+    for (let seq = 1; seq <= 40; seq += 1) {
+      user.deliver([messageOf('x', seq, seq - 1, 'you', seq > 1)]);
+      user.store();
+      // Four entries a day; what is younger than two days is kept, and of the day before that all or nothing.
+      const { oldest, days } = user.state.inbox.value;
+      expect(oldest).toBeGreaterThanOrEqual(seq - 15);
+      expect(oldest).toBeLessThanOrEqual(Math.max(1, seq - 7));
+      expect(days.length).toBeLessThanOrEqual(5);
+      user.nowMs += DAY_MS / 4;
+    }
+  });
+
+  it('takes entries of a newer generation though their seqs are lower (I6)', () => {
+    const user = new AUser();
+    const item = messageOf('x', 9, 8, 'you', true);
+    user.deliver([messageOf('x', 1, 0, 'you', false), item]);
+    user.store();
+    if (item.d !== 'messages') throw new Error('a message');
+    const data = item.entries[0]?.data ?? new Uint8Array();
+    const newer = { ...item, gen: generation(2), entries: [new WireEntry(generation(2), sequenceId(4), data)] };
+    expect(user.deliver([newer])).toHaveLength(1);
+    expect(user.deliver([newer])).toHaveLength(0);
+    expect(user.deliver([item])).toHaveLength(0);
+    user.store();
+    expect(user.inbox.at(-1)).toMatchObject({ gen: 2, from: 4, to: 4 });
+  });
+});
+
+describe('the conversation list', () => {
+  it('in pages of any size is the whole list once, the latest active first', () => {
+    fc.assert(
+      fc.property(happenings, fc.integer({ min: 1, max: 4 }), (all, limit) => {
+        const user = new AUser();
+        for (const { delivery } of all) user.deliver([delivery]);
+        const whole = listConversations(user.state, null, 100);
+        expect(whole.next).toBeNull();
+        const paged: string[] = [];
+        let after: ListCursor | null = null;
+        do {
+          const page: ReturnType<typeof listConversations> = listConversations(user.state, after, limit);
+          paged.push(...page.conversations.map(({ conversation }) => conversation));
+          after = page.next;
+        } while (after !== null);
+        expect(paged).toEqual(whole.conversations.map(({ conversation }) => conversation));
+        expect([...paged].sort()).toEqual([...new Set(all.map(({ conversation }) => conversation))].sort());
+        const times = whole.conversations.map(({ lastAt }) => lastAt);
+        expect(times).toEqual([...times].sort((left, right) => right - left));
+      }),
+    );
+  });
+
+  it('names the other one of a direct conversation, and tells who is out', () => {
+    const user = new AUser();
+    const direct = messageOf('me!you', 1, 0, 'you', false);
+    user.deliver([direct]);
+    const left = messageOf('x', 1, 0, 'you', false);
+    user.deliver([left]);
+    const end = messageOf('x', 2, 0, 'you', false);
+    if (end.d !== 'messages') throw new Error('a message');
+    user.deliver([{ ...end, change: 'left' }]);
+    const found = summaries(user.state, [1, 2, 3]);
+    expect(found.get(1)).toMatchObject({ peer: 'you', member: true });
+    expect(found.get(2)).toMatchObject({ peer: null, member: false, seq: 2 });
+    expect(found.has(3)).toBe(false);
+  });
+});
