@@ -67,6 +67,10 @@ describe('the document docs/openapi.yaml', () => {
     }
   });
 
+  it('refers to nothing that is not there', () => {
+    expect(testApi().document.unusableSchemas()).toEqual([]);
+  });
+
   it('would notice a field too many, one too few and an undocumented status', () => {
     const { document } = testApi();
     const base = { method: 'GET', url: '/healthz', status: 200, contentType: 'application/json' };

@@ -97,6 +97,18 @@ export class OpenApiDocument {
     return this.#check(`${path}/requestBody/content/application~1json/schema`, body);
   }
 
+  /** Compiles every schema under `components`, with whatever they refer to. @returns what cannot be compiled. */
+  unusableSchemas(): readonly string[] {
+    return Object.keys(this.#document.components.schemas).flatMap((name) => {
+      try {
+        this.#check(`/components/schemas/${name}`, null);
+        return [];
+      } catch (error) {
+        return [`${name}: ${String(error)}`];
+      }
+    });
+  }
+
   #check(pointer: string, value: unknown): readonly string[] {
     let validate = this.#compiled.get(pointer);
     if (validate === undefined) {
