@@ -10,13 +10,15 @@ export const ACTORS = ['c:a', 'c:b', 'u:a'].map(actorKey);
 const flaw = fc.oneof(
   { weight: 12, arbitrary: fc.constant('none' as const) },
   {
-    weight: 3,
+    weight: 5,
     arbitrary: fc.constantFrom(
       'old-token',
       'wrong-uuid',
       'ahead',
       'behind',
       'other-id',
+      'again',
+      'again',
       'again',
       'wrong-head',
       'gap',
@@ -59,7 +61,7 @@ export const step = fc.oneof(
     arbitrary: fc.record({ do: fc.constant('lease' as const), name: fc.nat(1), who: fc.nat(2), give: fc.boolean() }),
   },
   {
-    weight: 3,
+    weight: 5,
     arbitrary: fc.record({
       do: fc.constant('read' as const),
       partition: fc.nat(1),
