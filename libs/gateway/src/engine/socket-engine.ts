@@ -51,7 +51,7 @@ export interface EngineSocket<Context> {
    * Sends what was taken before, then the close frame. A peer that does not take them, or does not answer, is cut off
    * after `closeMs`. From this call on nothing is sent or received any more. Closing twice does nothing.
    *
-   * @param code - 1000 or 3000..4999.
+   * @param code - 1000 or 4000..4999.
    * @param reason - at most 123 bytes of UTF-8.
    */
   close(code: number, reason: string): void;
@@ -73,7 +73,8 @@ export interface EngineHandlers<Context> {
   /**
    * Exactly once after {@link onOpen}, when the socket is gone.
    *
-   * @param code - ours when we closed, the peer's when it did, 1006 when the connection was lost or cut.
+   * @param code - ours when we closed, the peer's when it did, 1006 when the connection was lost or cut; an engine may
+   *   also tell 1006 for a peer's code of 1012..3999.
    */
   onClose(socket: EngineSocket<Context>, code: number): void;
 }

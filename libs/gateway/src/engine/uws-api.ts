@@ -51,7 +51,7 @@ export interface UwsBehavior<UserData> {
 export interface UwsApp {
   ws<UserData>(pattern: string, behavior: UwsBehavior<UserData>): UwsApp;
   any(pattern: string, handler: (response: UwsResponse, request: UwsRequest) => void): UwsApp;
-  listen(host: string, port: number, options: number, callback: (listenSocket: unknown) => void): UwsApp;
+  listen(host: string, port: number, callback: (listenSocket: unknown) => void): UwsApp;
   publish(topic: string, message: Uint8Array, isBinary: boolean, compress: boolean): boolean;
   close(): UwsApp;
 }
@@ -60,7 +60,6 @@ export interface UwsApi {
   App(): UwsApp;
   us_socket_local_port(listenSocket: unknown): number;
   readonly DISABLED: number;
-  readonly LIBUS_LISTEN_EXCLUSIVE_PORT: number;
 }
 
 /** A package's text may run over many lines; the one that says what the loader could not do comes last. */

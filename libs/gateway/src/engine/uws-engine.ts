@@ -1,3 +1,4 @@
+import { createServer } from 'node:net';
 import { err, ok, type Result, type Timers } from '@millrace/kernel';
 import { NOT_A_SOCKET, offeredProtocols, statusLine } from './http-refusal.ts';
 import type { EngineHandlers, EngineServer, ListenError, ListenOptions, SocketEngine } from './socket-engine.ts';
@@ -9,11 +10,13 @@ class UwsServer<Context> implements EngineServer {
   readonly port: number;
   readonly #app: UwsApp;
   readonly #turn: TurnQueue<UwsSocket<Context>>;
+  readonly #timers: Timers;
 
-  constructor(port: number, app: UwsApp, turn: TurnQueue<UwsSocket<Context>>) {
+  constructor(port: number, app: UwsApp, turn: TurnQueue<UwsSocket<Context>>, timers: Timers) {
     this.port = port;
     this.#app = app;
     this.#turn = turn;
+    this.#timers = timers;
   }
 
   publish(topic: string, data: string | Uint8Array, isBinary: boolean): void {
@@ -26,7 +29,10 @@ class UwsServer<Context> implements EngineServer {
 
   close(): Promise<void> {
     this.#app.close();
-    return Promise.resolve();
+    // The library gives the port back when this turn of the event loop ends.
+    return new Promise((resolve) => {
+      this.#timers.soon(resolve);
+    });
   }
 }
 
@@ -35,6 +41,25 @@ function refuse(response: UwsResponse, status: number, message: string, retryAft
   if (status === 426) response.writeHeader('Upgrade', 'websocket');
   if (retryAfterS !== undefined) response.writeHeader('Retry-After', String(retryAfterS));
   response.end(`${message}\n`, true);
+}
+
+/**
+ * The library lets several programs share a port, and its option not to also forbids to take back a port that closed
+ * connections still linger on, as after a restart. So Node, which does neither, is asked first.
+ */
+function portProblem(host: string, port: number): Promise<ListenError | null> {
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.on('error', (error: NodeJS.ErrnoException) => {
+      const code = error.code === 'EADDRINUSE' ? 'address_in_use' : 'cannot_listen';
+      resolve({ code, message: error.message });
+    });
+    probe.listen({ host, port, exclusive: true }, () => {
+      probe.close(() => {
+        resolve(null);
+      });
+    });
+  });
 }
 
 /**
@@ -51,10 +76,13 @@ export class UwsEngine implements SocketEngine {
     this.#timers = timers;
   }
 
-  listen<Context>(
+  async listen<Context>(
     options: ListenOptions,
     handlers: EngineHandlers<Context>,
   ): Promise<Result<EngineServer, ListenError>> {
+    const { host, port } = options;
+    const problem = await portProblem(host, port);
+    if (problem !== null) return err(problem);
     const turn = new TurnQueue<UwsSocket<Context>>(this.#timers, (socket) => {
       socket.flush();
     });
@@ -64,14 +92,12 @@ export class UwsEngine implements SocketEngine {
       refuse(response, 426, NOT_A_SOCKET.trimEnd());
     });
     return new Promise((resolve) => {
-      const { host, port } = options;
-      app.listen(host, port, this.#uws.LIBUS_LISTEN_EXCLUSIVE_PORT, (listenSocket) => {
+      app.listen(host, port, (listenSocket) => {
         if (listenSocket === false) {
-          const message = `cannot listen on ${host} port ${String(port)}: it is in use, or not an address of this machine`;
-          resolve(err({ code: 'address_in_use', message }));
+          resolve(err({ code: 'cannot_listen', message: `cannot listen on ${host} port ${String(port)}` }));
           return;
         }
-        resolve(ok(new UwsServer(this.#uws.us_socket_local_port(listenSocket), app, turn)));
+        resolve(ok(new UwsServer(this.#uws.us_socket_local_port(listenSocket), app, turn, this.#timers)));
       });
     });
   }

@@ -33,11 +33,13 @@ export async function rawConnection(port: number, upgrade: RawUpgrade = {}): Pro
   const headers = Object.entries({ ...UPGRADE, ...upgrade.headers }).map(([name, value]) => `${name}: ${value}`);
   socket.write([`GET ${upgrade.path ?? '/'} HTTP/1.1`, ...headers, '', ''].join('\r\n'));
   let bytes = Buffer.alloc(0);
+  let isOpen = false;
   await new Promise<void>((resolve) => {
     socket.on('data', (chunk: Buffer) => {
       bytes = Buffer.concat([bytes, chunk]);
-      if (!bytes.includes('\r\n\r\n')) return;
-      if (upgrade.pause === true && !socket.destroyed) socket.pause();
+      if (isOpen || !bytes.includes('\r\n\r\n')) return;
+      isOpen = true;
+      if (upgrade.pause === true) socket.pause();
       resolve();
     });
     socket.on('close', () => {
