@@ -1,0 +1,100 @@
+import type { DeviceId, UserId } from '@millrace/kernel';
+import type { UserPush, UserPushPort } from '@millrace/messaging';
+import type { Receipt, Resync, TypingNotice } from '@millrace/protocol';
+import type { Session } from './session.ts';
+
+/** One session, for an operator or a backend. */
+export interface SessionInfo {
+  readonly session: string;
+  readonly device: string;
+  readonly client: string | null;
+  readonly ip: string;
+  readonly since: number;
+}
+
+/** Which sessions of which users are here: where pushes go. */
+export class SessionRegistry implements UserPushPort {
+  readonly #byUser = new Map<UserId, Set<Session>>();
+  #size = 0;
+
+  /** Sessions of all users. */
+  get size(): number {
+    return this.#size;
+  }
+
+  get users(): number {
+    return this.#byUser.size;
+  }
+
+  add(session: Session): void {
+    const sessions = this.#byUser.get(session.user);
+    if (sessions === undefined) this.#byUser.set(session.user, new Set([session]));
+    else sessions.add(session);
+    this.#size += 1;
+  }
+
+  /** @returns whether it was the user's last one here. */
+  remove(session: Session): boolean {
+    const sessions = this.#byUser.get(session.user);
+    if (sessions?.delete(session) !== true) return false;
+    this.#size -= 1;
+    if (sessions.size > 0) return false;
+    this.#byUser.delete(session.user);
+    return true;
+  }
+
+  count(user: UserId): number {
+    return this.#byUser.get(user)?.size ?? 0;
+  }
+
+  /** The user's session on that device, if there is one. */
+  on(user: UserId, device: DeviceId): Session | undefined {
+    return [...(this.#byUser.get(user) ?? [])].find((session) => session.device === device);
+  }
+
+  *all(): IterableIterator<Session> {
+    for (const sessions of this.#byUser.values()) yield* sessions;
+  }
+
+  list(user: UserId): readonly SessionInfo[] {
+    return [...(this.#byUser.get(user) ?? [])].map(({ id, device, client, ip, sinceMs }) => ({
+      session: id,
+      device,
+      client,
+      ip,
+      since: sinceMs,
+    }));
+  }
+
+  /** Closes one session, or all of the user's, as revoked. @returns how many were closed. */
+  kick(user: UserId, id?: string): number {
+    const sessions = [...(this.#byUser.get(user) ?? [])].filter((session) => id === undefined || session.id === id);
+    for (const session of sessions) session.close('revoked', 'this session was ended by the operator');
+    return sessions.length;
+  }
+
+  push(user: UserId, push: UserPush): void {
+    const sessions = this.#byUser.get(user);
+    if (sessions !== undefined) for (const session of sessions) session.push(push);
+  }
+
+  receipt(users: readonly UserId[], receipt: Omit<Receipt, 't'>): void {
+    this.#notice(users, (session) => {
+      session.notice({ t: 'receipt', ...receipt });
+    });
+  }
+
+  typing(users: readonly UserId[], notice: Omit<TypingNotice, 't'>): void {
+    this.#notice(users, (session) => {
+      session.notice({ t: 'typing', ...notice });
+    });
+  }
+
+  resync(user: UserId, reason: Resync['reason']): void {
+    for (const session of this.#byUser.get(user) ?? []) session.resync(reason);
+  }
+
+  #notice(users: readonly UserId[], tell: (session: Session) => void): void {
+    for (const user of users) for (const session of this.#byUser.get(user) ?? []) tell(session);
+  }
+}
