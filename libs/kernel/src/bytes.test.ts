@@ -18,11 +18,9 @@ const piece: fc.Arbitrary<Piece> = fc.oneof(
 );
 
 function write(writer: ByteWriter, { kind, value }: Piece): void {
-  if (kind === 'u8') writer.u8(value);
-  else if (kind === 'u32') writer.u32(value);
-  else if (kind === 'varint') writer.varint(value);
-  else if (kind === 'string') writer.string(value);
-  else writer.bytes(value);
+  if (kind === 'string') writer.string(value);
+  else if (kind === 'bytes') writer.bytes(value);
+  else writer[kind](value);
 }
 
 const read = (reader: ByteReader, { kind }: Piece): unknown => reader[kind]();

@@ -1,5 +1,5 @@
 import { directConversationId, err, ok, type ConversationId, type Random, type Result } from '@millrace/kernel';
-import { frameError, type Ack, type Create, type Created, type FrameError } from '@millrace/protocol';
+import { frameError, type Create, type Created, type FrameError } from '@millrace/protocol';
 import { conversationKey, StoreUnavailable, type TimelineReader } from '@millrace/timeline';
 import type { ActorCalls } from './actor-calls.ts';
 import type { ChatService, Principal } from './chat-service.ts';

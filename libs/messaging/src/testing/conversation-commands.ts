@@ -33,7 +33,7 @@ export const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 2,
     arbitrary: command(
-      fc.record({ t: fc.constantFrom('invite' as const, 'kick' as const), by: fc.option(user), users: someUsers }),
+      fc.record({ t: fc.constantFrom('invite' as const, 'kick' as const), by: fc.option(user, { nil: null }), users: someUsers }),
     ),
   },
   {
@@ -41,7 +41,7 @@ export const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: command(
       fc.record({
         t: fc.constant('role' as const),
-        by: fc.option(user),
+        by: fc.option(user, { nil: null }),
         user,
         role: fc.constantFrom('owner' as const, 'admin' as const, 'member' as const),
       }),
