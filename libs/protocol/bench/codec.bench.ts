@@ -1,19 +1,10 @@
 import { bench, describe } from 'vitest';
 import { generation, sequenceId, type ConversationId, type UserId } from '@millrace/kernel';
-import {
-  decodeClientFrames,
-  decodeServerFrames,
-  encodeClientFrames,
-  encodeEntry,
-  encodePush,
-  encodePushItems,
-  encodeServerFrames,
-  WireEntry,
-  type Ack,
-  type Encoding,
-  type PushItem,
-  type Send,
-} from '../src/index.ts';
+import { decodeServerFrames, encodeClientFrames } from '../src/client-codec.ts';
+import type { Encoding } from '../src/encoding.ts';
+import { encodeEntry, WireEntry } from '../src/entry.ts';
+import type { Ack, PushItem, Send } from '../src/frames.ts';
+import { decodeClientFrames, encodePush, encodePushItems, encodeServerFrames } from '../src/server-codec.ts';
 
 /*
  * One frame with a text of 200 bytes (an ack without), as a server and a client meet them. Not measured: the socket,
