@@ -1,7 +1,7 @@
 import { err, ok, type Cancel, type Clock, type Random, type Result, type Timers } from '@millrace/kernel';
 import type { ChatService } from '@millrace/messaging';
 import { closeCode, frameError, protocolLimits, type Connect } from '@millrace/protocol';
-import type { Identity, TokenVerifier } from './auth/token-verifier.ts';
+import type { TokenVerifier, VerifiedToken } from './auth/token-verifier.ts';
 import type { EngineServer, EngineSocket, ListenError, SocketEngine } from './engine/socket-engine.ts';
 import { TurnQueue } from './engine/turn-queue.ts';
 import type { GatewayConfig } from './gateway-config.ts';
@@ -188,7 +188,7 @@ export class Gateway {
   async #welcome(
     socket: EngineSocket<Admitted>,
     frame: Connect,
-    identity: Identity,
+    identity: VerifiedToken,
   ): Promise<Result<Session, Farewell>> {
     const { config, clock, random, observer, chat, ackLevel } = this.#parts;
     const { user, expiresAtMs } = identity;

@@ -13,7 +13,7 @@ import {
   type ProtocolLimits,
   type Refresh,
 } from '@millrace/protocol';
-import type { Identity, TokenVerifier } from '../auth/token-verifier.ts';
+import type { TokenVerifier, VerifiedToken } from '../auth/token-verifier.ts';
 import type { EngineSocket } from '../engine/socket-engine.ts';
 import type { GatewayConfig } from '../gateway-config.ts';
 import type { GatewayObserver } from '../observer.ts';
@@ -31,7 +31,7 @@ export interface SocketSessionParts {
   readonly welcome: (
     socket: EngineSocket<Admitted>,
     frame: Connect,
-    identity: Identity,
+    identity: VerifiedToken,
   ) => Promise<Result<Session, Farewell>>;
   readonly submit: (session: Session, frame: ChatFrame) => void;
   /** Beside the session's own bucket: what the user may do over all sessions. @returns 0, or when to come back. */
@@ -210,7 +210,7 @@ export class SocketSession {
     for (const next of waiting) this.#frame(next);
   }
 
-  async #identify(token: string, device: Connect['device']): Promise<Result<Identity, Farewell>> {
+  async #identify(token: string, device: Connect['device']): Promise<Result<VerifiedToken, Farewell>> {
     const identity = await this.#parts.verifier.verify(token);
     if (!identity.ok) return err(farewellOf(identity.error));
     if (identity.value.device !== null && identity.value.device !== device) {
