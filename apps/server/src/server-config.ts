@@ -9,9 +9,10 @@ type Values = { -readonly [Name in keyof typeof variables]: ValueOf<(typeof vari
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The configuration, read and checked, with what follows from other variables filled in. */
-export interface ServerConfig extends Readonly<Omit<Values, 'socketPort' | 'nodeName' | 'logFormat'>> {
+export interface ServerConfig extends Readonly<Omit<Values, 'socketPort' | 'nodeName' | 'logFormat' | 'drainMs'>> {
   readonly socketPort: number;
   readonly nodeName: string;
+  readonly drainMs: number;
   readonly logFormat: 'text' | 'json';
 }
 
@@ -140,6 +141,7 @@ export function readServerConfig(env: Environment = process.env): Result<ConfigR
       ...values,
       socketPort: values.socketPort ?? (values.port === 0 ? 0 : values.port + 1),
       nodeName: nameOf(values),
+      drainMs: values.drainMs ?? (values.mode === 'production' ? 10_000 : 1_000),
       logFormat: values.logFormat === 'auto' ? auto : values.logFormat,
     },
     warnings: unknownNames(env).map((name) => `${name} is set, but there is no such variable`),

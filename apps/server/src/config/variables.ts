@@ -157,6 +157,27 @@ export const variables = {
   httpBurst: wholeNumber('MILLRACE_HTTP_BURST', [1, 1_000_000], 2_000, {
     about: 'HTTP requests that one address may make at once after a pause.',
   }),
+  socketsMax: wholeNumber('MILLRACE_SOCKETS_MAX', [1, 1_000_000], 100_000, {
+    about: 'Sockets open at a time.',
+  }),
+  socketsPerIpMax: wholeNumber('MILLRACE_SOCKETS_PER_IP_MAX', [1, 1_000_000], 20_000, {
+    about: 'Sockets of one address at a time.',
+  }),
+  sessionsPerUserMax: wholeNumber('MILLRACE_SESSIONS_PER_USER_MAX', [1, 1_000], 32, {
+    about: 'Sessions of one user at a time.',
+  }),
+  connectsPerSecond: wholeNumber('MILLRACE_CONNECTS_PER_SECOND', [1, 1_000_000], 2_000, {
+    about: 'Sockets that one address may go on opening a second; ten times as many at once.',
+  }),
+  framesPerSecond: wholeNumber('MILLRACE_FRAMES_PER_SECOND', [1, 1_000_000], 2_000, {
+    about: 'Frames a second that one session may go on sending; twice as many at once, and for all sessions of a user.',
+  }),
+  sendBufferBytesMax: wholeNumber('MILLRACE_SEND_BUFFER_BYTES_MAX', [16_384, 67_108_864], 1_048_576, {
+    about: 'What a device may leave unread, in bytes; over it the device is told to sync.',
+  }),
+  idleMs: wholeNumber('MILLRACE_IDLE_MS', [1_000, 3_600_000], 75_000, {
+    about: 'A socket that sent nothing for so long, in milliseconds, is closed.',
+  }),
   membersMax: wholeNumber('MILLRACE_MEMBERS_MAX', [2, 100_000], 10_000, {
     about: 'Members of one conversation.',
   }),
@@ -176,7 +197,7 @@ export const variables = {
     about:
       'How long this node may act without renewing its lease, in milliseconds: so long another node waits when this one is gone.',
   }),
-  drainMs: wholeNumber('MILLRACE_DRAIN_MS', [0, 600_000], 10_000, {
+  drainMs: optionalWholeNumber('MILLRACE_DRAIN_MS', [0, 600_000], '`10000`, in development mode `1000`', {
     about: 'How long a stop may take for clients to finish, in milliseconds; then sockets are closed.',
   }),
   logLevel: oneOf('MILLRACE_LOG_LEVEL', ['debug', 'info', 'warn', 'error'], 'info', { about: 'What is logged.' }),

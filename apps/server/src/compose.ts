@@ -1,0 +1,281 @@
+import { HttpApi, httpApiConfigSchema, type Readiness, type SocketEndpoint } from '@millrace/http-api';
+import { Gateway } from '@millrace/gateway';
+import { err, ok, systemClock, systemRandom, systemTimers, type Result } from '@millrace/kernel';
+import { ChatNode } from '@millrace/messaging';
+import { subprotocols } from '@millrace/protocol';
+import type { RedisStores, StoreHealth } from '@millrace/redis-store';
+import { connectRedis } from './connect-redis.ts';
+import { gatewayMetrics, sessionMetrics } from './gateway-metrics.ts';
+import { LateChat, LatePushPort, LateSessions } from './late-parts.ts';
+import { withoutPassword, type ServerLog } from './logging.ts';
+import { createRegistry, nodeMetrics, storeMetrics } from './metrics.ts';
+import { limitsOf, nodeIdOf } from './node-parts.ts';
+import { PrivateRedis } from './private-redis.ts';
+import type { Secrets } from './secrets.ts';
+import type { ServerConfig } from './server-config.ts';
+import { prepareSockets, type SocketParts } from './sockets.ts';
+import { StartedStack } from './stack.ts';
+import { version } from './version.ts';
+
+export interface ServerParts {
+  readonly config: ServerConfig;
+  readonly secrets: Secrets;
+  readonly log: ServerLog;
+  /** Another node took the lease: this one serves nothing any more and is to end. */
+  readonly onLost: (why: string) => void;
+}
+
+/** Where a server that came up can be reached. */
+export interface ServerAddresses {
+  readonly httpUrl: string;
+  readonly socketUrl: string;
+  readonly engine: string;
+  readonly redis: string;
+}
+
+const HEALTH_MS = 500;
+/** What answers that are under way may take after the node has stopped. */
+const HTTP_GRACE_MS = 2_000;
+
+const clock = systemClock;
+const timers = systemTimers;
+const random = systemRandom;
+
+const urlHost = (host: string): string => (host.includes(':') ? `[${host}]` : host);
+
+/**
+ * The one process: HTTP, Redis, the node, the sockets, put together. The only place that picks adapters.
+ *
+ * HTTP comes first and goes last, so that `/healthz` and `/readyz` tell of every state between.
+ */
+export class Server {
+  readonly #parts: ServerParts;
+  readonly #started: StartedStack;
+  readonly #registry = createRegistry();
+  readonly #chat = new LateChat();
+  readonly #sessions = new LateSessions();
+  readonly #pushPort = new LatePushPort();
+  #phase = 'starting';
+  #stopRequested = false;
+  #privateRedis: PrivateRedis | null = null;
+  #http: HttpApi | null = null;
+  #stores: RedisStores | null = null;
+  #node: ChatNode | null = null;
+  #endpoint: SocketEndpoint | null = null;
+  #health: { readonly atMs: number; readonly answer: Promise<StoreHealth> } | null = null;
+
+  constructor(parts: ServerParts) {
+    this.#parts = parts;
+    this.#started = new StartedStack((what, error) => {
+      parts.log.error(`${what} did not stop`, { error: String(error) });
+    });
+  }
+
+  /** Resolves when everything serves, or with a sentence that says why not; what had come up is then down again. */
+  async start(): Promise<Result<ServerAddresses, string>> {
+    const outcome = await this.#startAll();
+    if (!outcome.ok) await this.#started.unwind();
+    return outcome;
+  }
+
+  /** Whether {@link stop} was called, perhaps while it started. */
+  get stopRequested(): boolean {
+    return this.#stopRequested;
+  }
+
+  /** Stops accepting, drains, finishes commits, hands partitions back, ends the private Redis. */
+  stop(): Promise<void> {
+    this.#stopRequested = true;
+    this.#phase = 'stopping';
+    this.#http?.drain();
+    return this.#started.unwind();
+  }
+
+  /** For an end without a stop: nothing more is committed, and a private Redis is told to end by itself. */
+  abandon(): void {
+    this.#privateRedis?.endSoon();
+  }
+
+  async #startAll(): Promise<Result<ServerAddresses, string>> {
+    const { config, secrets, log } = this.#parts;
+    const socketParts = prepareSockets(config, secrets, { clock, timers, log });
+    if (!socketParts.ok) return socketParts;
+    const http = await this.#startHttp();
+    if (!http.ok) return http;
+    const redis = await this.#findRedis();
+    if (!redis.ok) return redis;
+    const stores = await this.#connectStores(redis.value.url);
+    if (!stores.ok) return stores;
+    const node = await this.#startNode(stores.value);
+    if (this.#started.isUnwinding) return err('it was stopped while it started');
+    const sockets = await this.#startSockets(socketParts.value, node);
+    if (!sockets.ok) return sockets;
+    this.#phase = 'serving';
+    return ok({
+      httpUrl: `http://${urlHost(config.host)}:${String(http.value.port)}`,
+      socketUrl: config.socketUrl ?? `ws://${urlHost(config.host)}:${String(sockets.value.port)}`,
+      engine: socketParts.value.engine.name,
+      redis: redis.value.shown,
+    });
+  }
+
+  async #startHttp(): Promise<Result<HttpApi, string>> {
+    const { config, secrets, log } = this.#parts;
+    const started = await HttpApi.start({
+      config: httpApiConfigSchema.parse({
+        host: config.host,
+        port: config.port,
+        mode: config.mode,
+        endpointsNeedKey: config.endpointsNeedKey,
+        rateLimit: { perSecond: config.httpPerSecond, burst: config.httpBurst },
+        trustedProxies: [...config.trustedProxies],
+      }),
+      keys: secrets.apiKeys,
+      chat: this.#chat,
+      sessions: this.#sessions,
+      endpoint: () => this.#endpoint,
+      readiness: () => this.#readiness(),
+      metrics: this.#registry,
+      clock,
+      timers,
+      log,
+    });
+    if (!started.ok) return err(`MILLRACE_PORT is ${String(config.port)}, but ${started.error.message}`);
+    this.#http = started.value;
+    this.#started.push('HTTP', () => started.value.close(HTTP_GRACE_MS));
+    return started;
+  }
+
+  async #findRedis(): Promise<Result<{ readonly url: string; readonly shown: string }, string>> {
+    const { config, log } = this.#parts;
+    if (config.redisUrl !== null) return ok({ url: config.redisUrl, shown: withoutPassword(config.redisUrl) });
+    this.#phase = 'starting the private Redis';
+    const redis = await PrivateRedis.start(config, timers, log);
+    if (!redis.ok) return redis;
+    this.#privateRedis = redis.value;
+    this.#started.push('the private Redis', () => redis.value.stop());
+    return ok({ url: redis.value.url, shown: `a private one, its data under ${config.dataDir}/redis` });
+  }
+
+  async #connectStores(url: string): Promise<Result<RedisStores, string>> {
+    const { config, log } = this.#parts;
+    this.#phase = 'waiting for Redis';
+    const stores = await connectRedis({
+      options: {
+        url,
+        ackLevel: config.ackLevel,
+        keyPrefix: config.redisPrefix,
+        observer: storeMetrics(this.#registry),
+        clock,
+        timers,
+        random,
+      },
+      isCancelled: () => this.#started.isUnwinding,
+      log,
+    });
+    return stores.ok ? ok(this.#connected(stores.value)) : stores;
+  }
+
+  #connected(stores: RedisStores): RedisStores {
+    const { log } = this.#parts;
+    this.#stores = stores;
+    this.#started.push('the connection to Redis', () => {
+      stores.close();
+      return Promise.resolve();
+    });
+    const { facts, findings } = stores.inspection;
+    log.info('connected to Redis', { flavour: facts.flavour, version: facts.version, cluster: facts.cluster });
+    for (const { severity, message } of findings) {
+      if (severity !== 'advice') log.warn(`Redis: ${message}`);
+      else if (this.#privateRedis === null) log.info(`Redis: ${message}`);
+    }
+    return stores;
+  }
+
+  async #startNode(stores: RedisStores): Promise<ChatNode> {
+    const { config, log, onLost } = this.#parts;
+    this.#phase = 'claiming the partitions';
+    const node = await ChatNode.start({
+      stores,
+      node: nodeIdOf(config, random),
+      identity: config.nodeName,
+      partitionCount: config.partitions,
+      ackLevel: config.ackLevel,
+      leaseMs: config.leaseMs,
+      limits: limitsOf(config),
+      pushPort: this.#pushPort,
+      clock,
+      timers,
+      random,
+      log,
+      onLost,
+    });
+    const stopListening = stores.onReconnect(() => {
+      log.warn('Redis is back; claiming again');
+      node.reclaim();
+    });
+    this.#started.push('the node', async () => {
+      stopListening();
+      await node.stop();
+    });
+    nodeMetrics(
+      this.#registry,
+      () => node.stats(),
+      () => this.#redisHealth(stores),
+      config.partitions,
+    );
+    this.#node = node;
+    this.#chat.become(node.chat);
+    log.info('the node serves', { partitions: config.partitions, ackLevel: config.ackLevel });
+    return node;
+  }
+
+  async #startSockets(parts: SocketParts, node: ChatNode): Promise<Result<Gateway, string>> {
+    const { config, log } = this.#parts;
+    const started = await Gateway.start({
+      ...parts,
+      chat: node.chat,
+      ackLevel: config.ackLevel,
+      observer: gatewayMetrics(this.#registry),
+      clock,
+      timers,
+      random,
+      log,
+    });
+    if (!started.ok) return err(`MILLRACE_SOCKET_PORT is ${String(config.socketPort)}, but ${started.error.message}`);
+    const gateway = started.value;
+    this.#started.push('the sockets', async () => {
+      await gateway.drain(config.drainMs);
+      await gateway.close();
+    });
+    this.#pushPort.become(gateway.sessions);
+    this.#sessions.become(gateway.sessions);
+    sessionMetrics(this.#registry, () => gateway.stats());
+    this.#endpoint = {
+      publicUrl: config.socketUrl,
+      port: gateway.port,
+      subprotocols: [subprotocols.binary, subprotocols.json],
+      version,
+    };
+    return started;
+  }
+
+  /** Asks Redis at most twice a second, however often it is asked. */
+  #redisHealth(stores: RedisStores): Promise<StoreHealth> {
+    const nowMs = clock.monotonicMs();
+    if (this.#health === null || nowMs - this.#health.atMs > HEALTH_MS) {
+      this.#health = { atMs: nowMs, answer: stores.health() };
+    }
+    return this.#health.answer;
+  }
+
+  async #readiness(): Promise<Readiness> {
+    if (this.#stores === null || this.#node === null || this.#phase !== 'serving') {
+      return { ok: false, reasons: [`the server is ${this.#phase}`] };
+    }
+    const { reachable } = await this.#redisHealth(this.#stores);
+    const { ok: nodeReady, reasons } = this.#node.ready();
+    if (reachable) return { ok: nodeReady, reasons };
+    return { ok: false, reasons: [...reasons, 'Redis cannot be reached'] };
+  }
+}

@@ -1,0 +1,71 @@
+import type { GatewayObserver, GatewayStats } from '@millrace/gateway';
+import { closeCode } from '@millrace/protocol';
+import { Counter, Gauge, type Registry } from 'prom-client';
+
+/** A client may close with any code: only ours and the usual standard ones get a label of their own. */
+const knownCodes: ReadonlySet<number> = new Set([1000, 1001, 1002, 1005, 1006, 1009, ...Object.values(closeCode)]);
+
+/** What the gateway tells of its sockets. */
+export function gatewayMetrics(registry: Registry): GatewayObserver {
+  const registers = [registry];
+  const counter = (name: string, help: string): Counter => new Counter({ name, help, registers });
+  const open = new Gauge({ name: 'millrace_sockets_open', help: 'Sockets open now.', registers });
+  const opened = counter('millrace_sockets_opened_total', 'Sockets opened.');
+  const closed = new Counter({
+    name: 'millrace_sockets_closed_total',
+    help: 'Sockets closed, by close code.',
+    labelNames: ['code'],
+    registers,
+  });
+  const framesIn = counter('millrace_frames_in_total', 'Frames received.');
+  const bytesIn = counter('millrace_frame_bytes_in_total', 'Bytes of frames received.');
+  const framesOut = counter('millrace_frames_out_total', 'Frames sent.');
+  const bytesOut = counter('millrace_frame_bytes_out_total', 'Bytes of frames sent.');
+  const rateLimited = counter('millrace_rate_limited_total', 'Frames refused as too fast.');
+  const resynced = new Counter({
+    name: 'millrace_resyncs_total',
+    help: 'Devices told to sync, by reason.',
+    labelNames: ['reason'],
+    registers,
+  });
+  return {
+    socketOpened() {
+      open.inc();
+      opened.inc();
+    },
+    socketClosed(code) {
+      open.dec();
+      closed.inc({ code: knownCodes.has(code) ? String(code) : 'other' });
+    },
+    framesIn(count, bytes) {
+      framesIn.inc(count);
+      bytesIn.inc(bytes);
+    },
+    framesOut(count, bytes) {
+      framesOut.inc(count);
+      bytesOut.inc(bytes);
+    },
+    rateLimited() {
+      rateLimited.inc();
+    },
+    resynced(reason) {
+      resynced.inc({ reason });
+    },
+  };
+}
+
+/** Gauges that are read when somebody asks for the metrics. */
+export function sessionMetrics(registry: Registry, stats: () => GatewayStats): void {
+  const gauge = (name: string, help: string, read: () => number): void => {
+    new Gauge({
+      name,
+      help,
+      registers: [registry],
+      collect() {
+        this.set(read());
+      },
+    });
+  };
+  gauge('millrace_sessions', 'Sessions that have connected.', () => stats().sessions);
+  gauge('millrace_users_online', 'Users with a session here.', () => stats().users);
+}

@@ -1,0 +1,211 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { isAlive } from '@millrace/local-redis';
+import { testRedis } from '@millrace/local-redis/testing';
+import { endLeftServers, ensureServerBuilt, startServer, type ServerProcess } from './testing/server-process.ts';
+
+const apiKey = 'a-key-for-tests-only-0123456789';
+const jwtSecret = 'a-secret-for-tests-only-0123456789abcdef';
+
+let dir = '';
+beforeAll(ensureServerBuilt);
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'millrace-main-'));
+});
+afterEach(() => {
+  endLeftServers();
+  const left = redisPid();
+  if (left !== null) process.kill(left, 'SIGKILL');
+  rmSync(dir, { recursive: true, force: true });
+});
+
+/** The private Redis that runs for this test, by what it says of itself in its log. */
+function redisPid(): number | null {
+  try {
+    const log = readFileSync(join(dir, '.millrace/redis/redis.log'), 'utf8');
+    const pid = Number([...log.matchAll(/^(\d+):M /gm)].at(-1)?.[1]);
+    return isAlive(pid) ? pid : null;
+  } catch {
+    return null;
+  }
+}
+
+async function call(server: ServerProcess, method: string, path: string, key: string, body?: object) {
+  const response = await fetch(`${await server.httpUrl()}${path}`, {
+    method,
+    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  return { status: response.status, json: (await response.json()) as Readonly<Record<string, unknown>> };
+}
+
+describe('the server in development mode', () => {
+  it('needs nothing, tells how to try it, and leaves no process when it is told to end', async () => {
+    const server = startServer(dir);
+    await server.untilReady();
+    expect(await server.told(/(npx millrace send --as alice --to bob --url \S+)/)).not.toBe('');
+    expect(redisPid()).not.toBeNull();
+    server.kill('SIGTERM');
+    expect(await server.exited()).toBe(0);
+    expect(redisPid()).toBeNull();
+  });
+
+  it('keeps what was acknowledged over a stop and a start, and takes the same key', async () => {
+    const first = startServer(dir);
+    await first.untilReady();
+    const key = readFileSync(join(dir, '.millrace/dev-api-key'), 'utf8').trim();
+    await call(first, 'POST', '/api/v1/conversations', key, { creator: 'alice', kind: 'group', conversation: 'team' });
+    const { keyWindow } = (await call(first, 'GET', '/api/v1/conversations/team', key)).json;
+    const message = { from: 'alice', key: 'k1', window: keyWindow, body: 'hello' };
+    const sent = await call(first, 'POST', '/api/v1/conversations/team/messages', key, message);
+    expect(sent.status).toBe(201);
+    first.kill('SIGINT');
+    expect(await first.exited()).toBe(0);
+
+    const second = startServer(dir);
+    await second.untilReady();
+    const retry = await call(second, 'POST', '/api/v1/conversations/team/messages', key, message);
+    expect([retry.status, retry.json['seq'], retry.json['duplicate']]).toEqual([200, sent.json['seq'], true]);
+    second.kill('SIGTERM');
+    expect(await second.exited()).toBe(0);
+  });
+
+  it('takes over the Redis that a killed server left, and ends it in the end', async () => {
+    const killed = startServer(dir);
+    await killed.untilReady();
+    const pid = redisPid();
+    killed.kill('SIGKILL');
+    await killed.exited();
+    expect(redisPid()).toBe(pid);
+    const next = startServer(dir);
+    await next.untilReady();
+    expect(next.output()).toContain('took over the private Redis');
+    expect(redisPid()).toBe(pid);
+    next.kill('SIGTERM');
+    expect(await next.exited()).toBe(0);
+    expect(redisPid()).toBeNull();
+  });
+
+  it('starts its Redis again when that dies, and serves again', async () => {
+    const server = startServer(dir);
+    await server.untilReady();
+    const pid = redisPid();
+    if (pid === null) throw new Error('there is no Redis to kill');
+    process.kill(pid, 'SIGKILL');
+    await server.told(/(the private Redis has died)/);
+    await expect.poll(redisPid, { timeout: 20_000 }).not.toBeNull();
+    expect(redisPid()).not.toBe(pid);
+    await server.untilReady();
+    server.kill('SIGTERM');
+    expect(await server.exited()).toBe(0);
+    expect(redisPid()).toBeNull();
+  });
+
+  it('has its Redis sync every commit at ack level disk', async () => {
+    const server = startServer(dir, { MILLRACE_ACK: 'disk' });
+    await server.untilReady();
+    expect(readFileSync(join(dir, '.millrace/redis/redis.conf'), 'utf8')).toMatch(/^appendfsync "?always"?$/m);
+    server.kill('SIGTERM');
+    expect(await server.exited()).toBe(0);
+  });
+
+  it('says in words why it cannot start, and leaves nothing behind', async () => {
+    const first = startServer(dir);
+    const port = new URL(await first.httpUrl()).port;
+    const otherDir = mkdtempSync(join(dir, 'other-'));
+    const second = startServer(otherDir, { MILLRACE_PORT: port });
+    expect(await second.exited()).toBe(1);
+    expect(second.output()).toContain(`MILLRACE_PORT is ${port}`);
+    expect(second.output()).toContain('taken by another program');
+    const third = startServer(dir, { MILLRACE_ACK: 'ram', MILLRACE_HOST: '0.0.0.0' });
+    expect(await third.exited()).toBe(1);
+    expect(third.output()).toContain('MILLRACE_ACK is "ram"; allowed is `memory`, `disk`');
+    first.kill('SIGTERM');
+    expect(await first.exited()).toBe(0);
+  });
+});
+
+describe('the server with a Redis of others', () => {
+  const redis = testRedis();
+  beforeEach(() => redis.flush());
+
+  const production = (): Readonly<Record<string, string>> => {
+    writeFileSync(join(dir, 'keys'), `test:admin:${apiKey}\n`);
+    return {
+      MILLRACE_MODE: 'production',
+      MILLRACE_NODE_NAME: 'one',
+      MILLRACE_LEASE_MS: '2000',
+      REDIS_URL: redis.url,
+      MILLRACE_JWT_SECRET: jwtSecret,
+      MILLRACE_API_KEYS_FILE: join(dir, 'keys'),
+    };
+  };
+
+  it('in production mode answers nothing without a key but the three open addresses, and logs no secret (I11)', async () => {
+    const server = startServer(dir, production());
+    await server.untilReady();
+    const url = await server.httpUrl();
+    const status = async (path: string, headers = {}) => (await fetch(`${url}${path}`, { headers })).status;
+    expect(await Promise.all(['/healthz', '/readyz'].map((path) => status(path)))).toEqual([200, 200]);
+    for (const path of ['/metrics', '/api/v1/conversations/team', '/api/v1/users/alice/sessions']) {
+      expect(await status(path), path).toBe(401);
+    }
+    expect(await status('/metrics', { authorization: `Bearer ${apiKey}` })).toBe(200);
+    server.kill('SIGTERM');
+    expect(await server.exited()).toBe(0);
+    for (const line of server.output().trim().split('\n')) expect(JSON.parse(line)).toHaveProperty('msg');
+    for (const secret of [apiKey, jwtSecret]) expect(server.output()).not.toContain(secret);
+    expect(await redis.call('PING')).toBe('PONG');
+  });
+
+  it('in production mode refuses to start without explicit keys', async () => {
+    const server = startServer(dir, { MILLRACE_MODE: 'production' });
+    expect(await server.exited()).toBe(1);
+    for (const name of ['REDIS_URL', 'MILLRACE_JWT_SECRET_FILE', 'MILLRACE_API_KEYS_FILE']) {
+      expect(server.output()).toContain(name);
+    }
+  });
+
+  it('waits, not ready, while another node holds the lease, and takes over when that one goes', async () => {
+    const first = startServer(dir, production());
+    await first.untilReady();
+    const second = startServer(dir, { ...production(), MILLRACE_NODE_NAME: 'two', MILLRACE_LOG_LEVEL: 'debug' });
+    await second.told(/(waiting to take over)/);
+    expect(second.output()).not.toContain('the node serves');
+    first.kill('SIGTERM');
+    expect(await first.exited()).toBe(0);
+    await second.untilReady();
+    second.kill('SIGTERM');
+    expect(await second.exited()).toBe(0);
+  });
+
+  it('ends while it waits for a lease or a Redis, when it is told to', async () => {
+    const first = startServer(dir, production());
+    await first.untilReady();
+    const waiting = startServer(dir, { ...production(), MILLRACE_NODE_NAME: 'two' });
+    await waiting.told(/(waiting to take over)/);
+    waiting.kill('SIGTERM');
+    expect(await waiting.exited()).toBe(0);
+    const lost = startServer(dir, { ...production(), REDIS_URL: 'redis://127.0.0.1:1' });
+    await lost.told(/(waiting for Redis)/);
+    lost.kill('SIGTERM');
+    expect(await lost.exited()).toBe(0);
+    await first.untilReady();
+    first.kill('SIGTERM');
+    expect(await first.exited()).toBe(0);
+  });
+
+  it('is not ready while Redis is away, and is again when it is back (I5)', async () => {
+    const server = startServer(dir, production());
+    await server.untilReady();
+    await redis.server.kill('SIGKILL');
+    const { reasons } = await server.untilReady(503);
+    expect(reasons).toContain('Redis cannot be reached');
+    await redis.server.restart();
+    await server.untilReady();
+    server.kill('SIGTERM');
+    expect(await server.exited()).toBe(0);
+  });
+});
