@@ -195,7 +195,7 @@ export class ClientCore {
       device: () => ({ device: this.#deviceId(), user: this.#user, sentAt: this.sender.sentAt }),
       state: this.deviceState,
       outbox: () => this.outbox,
-      stored: () => this.sender.flush(),
+      stored: (gone) => this.sender.stored(gone),
       failed: (error) => this.listeners.emit('storageError', error),
     });
   }

@@ -12,7 +12,7 @@ import type { SendOptions, SendReceipt } from '../api.ts';
 import type { Asker } from '../connection/asker.ts';
 import type { Connection } from '../connection/connection.ts';
 import type { Outcome, QuestionOf } from '../connection/requests.ts';
-import { MillraceError, refusedBy, type ClientErrorCode } from '../errors.ts';
+import { MillraceError, refusedBy } from '../errors.ts';
 import type { Emit } from '../listeners.ts';
 import type { Outbox, OutboxEntry } from './outbox.ts';
 
@@ -48,6 +48,8 @@ export class Sender {
   readonly #options: SenderOptions;
   readonly #owner: SenderOwner;
   readonly #promised = new Map<number, Promised>();
+  /** Refused, but still in the storage: a restart now would send them once more. */
+  readonly #refusals = new Map<OutboxEntry, MillraceError>();
   #session: Connected | null = null;
   #wake: Cancel | null = null;
   /** The logical timestamp of this device's last message. */
@@ -102,6 +104,15 @@ export class Sender {
     for (const { reject } of waiting) reject(new MillraceError('closed', text, 'later'));
   }
 
+  /** The storage has taken what it was given; of refused messages only now is it sure that they are over. */
+  stored(gone: readonly OutboxEntry[]): void {
+    for (const entry of gone) {
+      const error = this.#refusals.get(entry);
+      if (error !== undefined) this.#tellRefusal(entry, error);
+    }
+    this.flush();
+  }
+
   /** Sends what may be sent now. */
   flush(): void {
     const session = this.#session;
@@ -138,7 +149,7 @@ export class Sender {
     }
     if (outcome.retry === 'token') void this.#connection.refreshToken();
     if (this.#outbox.failed(entry, outcome, this.#options.clock.monotonicMs())) {
-      this.#refuse(entry, outcome.code, refusedBy(outcome));
+      this.#refusals.set(entry, refusedBy(outcome));
     }
     this.flush();
   }
@@ -192,13 +203,15 @@ export class Sender {
     if (!this.#outbox.acked(entry)) return;
     const text =
       'the server knows another message under this device and counter: the storage was copied or rolled back';
-    this.#refuse(entry, 'counter_reused', new MillraceError('counter_reused', text, 'never'));
+    this.#refusals.set(entry, new MillraceError('counter_reused', text, 'never'));
   }
 
-  #refuse({ serial, conversation, body }: OutboxEntry, code: ClientErrorCode, error: MillraceError): void {
+  #tellRefusal(entry: OutboxEntry, error: MillraceError): void {
+    const { serial, conversation, body } = entry;
+    this.#refusals.delete(entry);
     this.#promised.get(serial)?.reject(error);
     this.#promised.delete(serial);
-    this.#owner.emit('refused', { conversation, body, error: { code, message: error.message } });
+    this.#owner.emit('refused', { conversation, body, error: { code: error.code, message: error.message } });
   }
 
   #sentAtProblem(sentAt: number): { readonly code: 'bad_request'; readonly message: string } | null {

@@ -19,8 +19,8 @@ export interface PersisterOwner {
   device(): DeviceRecord;
   readonly state: DeviceState;
   outbox(): Outbox;
-  /** Entries became durable, or room in a window: there may be something to send. */
-  stored(): void;
+  /** Entries became durable, and `gone` ones were deleted: there may be something to send. */
+  stored(gone: readonly OutboxEntry[]): void;
   failed(error: unknown): void;
 }
 
@@ -143,7 +143,7 @@ export class Persister implements ChangeRecorder, OutboxChanges {
       }
     }
     outbox.stored(entries, gone);
-    if (entries.length > 0 || gone.length > 0) this.#owner.stored();
+    if (entries.length > 0 || gone.length > 0) this.#owner.stored(gone);
   }
 
   #take(): Map<string, string | null> {

@@ -125,14 +125,18 @@ export function applyMessage(
   releaseContiguous(state, tools);
 }
 
-/** Nothing more can come in between: what is held is complete as far as this user may see it. */
-export function releaseHeld(state: ConversationState, tools: StepTools): void {
-  const first = state.held[0];
-  if (first === undefined) return;
-  if (!state.anchored) anchor(state, { gen: first.gen, seq: sequenceId(first.seq - 1) });
-  const held = state.held;
-  state.held = [];
-  for (const message of held) deliver(state, message, tools);
+/**
+ * Delivers what is held up to `completeTo`, over holes: what is missing there is not for this user to see. Null: all of
+ * it.
+ */
+export function releaseHeld(state: ConversationState, completeTo: SequenceId | null, tools: StepTools): void {
+  for (let first = state.held[0]; first !== undefined; first = state.held[0]) {
+    if (completeTo !== null && first.seq > completeTo) break;
+    if (!state.anchored) anchor(state, { gen: first.gen, seq: sequenceId(first.seq - 1) });
+    state.held.shift();
+    deliver(state, first, tools);
+  }
+  releaseContiguous(state, tools);
 }
 
 export function anchor(state: ConversationState, position: Position): void {

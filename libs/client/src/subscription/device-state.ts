@@ -57,12 +57,15 @@ export type DeviceInput =
   | { readonly on: 'syncRefused'; readonly error: FrameError }
   /** A message of this device, as its ack tells. */
   | { readonly on: 'own'; readonly conversation: ConversationId; readonly message: Message }
-  /** A forward page from `applied` on; `last` when the conversation has no more, or cannot be read. */
+  /**
+   * A forward page from `applied` on, which holds all that this user may see up to `completeTo`; null when no page will
+   * ever tell more.
+   */
   | {
       readonly on: 'page';
       readonly conversation: ConversationId;
       readonly messages: readonly Message[];
-      readonly last: boolean;
+      readonly completeTo: SequenceId | null;
     }
   | { readonly on: 'pageRegressed'; readonly conversation: ConversationId; readonly from: SequenceId }
   /** `survivedTo` is null when the position that was asked for is still there. */
@@ -183,7 +186,7 @@ export class Device {
     }
     for (const message of input.messages) applyMessage(conversation, message, 'page', tools);
     releaseContiguous(conversation, tools);
-    if (input.last) releaseHeld(conversation, tools);
+    releaseHeld(conversation, input.completeTo, tools);
   }
 
   #probed(input: Extract<DeviceInput, { on: 'probed' }>, { effects }: StepTools): void {
@@ -266,7 +269,7 @@ export class Device {
     if (first === undefined) return;
     const conversation = this.#conversation(id, first);
     for (const message of messages) applyMessage(conversation, message, 'inbox', tools);
-    if (conversation.held.length > HELD_MAX) releaseHeld(conversation, tools);
+    if (conversation.held.length > HELD_MAX) releaseHeld(conversation, null, tools);
   }
 
   #synced(synced: Omit<Synced, 't' | 'id'>, tools: StepTools): void {

@@ -206,7 +206,7 @@ export class Subscriber {
       const last = state?.held.at(-1);
       if (state === undefined || last === undefined) return;
       if (!state.anchored) {
-        this.step({ on: 'page', conversation, messages: [], last: true });
+        this.step({ on: 'page', conversation, messages: [], completeTo: null });
         return;
       }
       const { gen, seq } = state.applied;
@@ -214,15 +214,17 @@ export class Subscriber {
       try {
         const from = sequenceId(seq + 1);
         const page = await this.#asker.ask({ t: 'history', conversation, direction: 'forward', from, gen, limit });
-        const reached = (page.messages.at(-1)?.seq ?? 0) >= last.seq;
-        this.step({ on: 'page', conversation, messages: page.messages, last: reached || !page.hasMore });
+        const reached = page.hasMore ? (page.messages.at(-1)?.seq ?? page.head.seq) : page.head.seq;
+        // A page that ends before the first held message brings nothing any more, nor will the next one.
+        const completeTo = !page.hasMore && reached < (state.held[0]?.seq ?? 0) ? null : reached;
+        this.step({ on: 'page', conversation, messages: page.messages, completeTo });
       } catch (error) {
         if (!(error instanceof MillraceError)) throw error;
         const survivedTo = error.refusal?.code === 'regressed' ? error.refusal.from : undefined;
         if (survivedTo !== undefined && survivedTo < seq) {
           this.step({ on: 'pageRegressed', conversation, from: sequenceId(survivedTo) });
         } else if (error.retry === 'later') return;
-        else this.step({ on: 'page', conversation, messages: [], last: true });
+        else this.step({ on: 'page', conversation, messages: [], completeTo: null });
       }
     }
   }
