@@ -3,6 +3,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { generation, ok, sequenceId, type ConversationId, type DeviceId, type UserId } from '@millrace/kernel';
+import { signToken } from '@millrace/raw-client';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { exitCode, helpOf, parseCommandLine, wholeNumber, wrapped } from './command.ts';
 import { judgeClock, judgeDisk, judgeFileLimit, judgeNode } from './doctor/judge.ts';
@@ -14,7 +15,7 @@ import { sendCommand } from './send-command.ts';
 import { messageLine } from './tail-command.ts';
 import type { Terminal } from './terminal.ts';
 import { parseDuration, tokenCommand } from './token-command.ts';
-import { signToken, tokenSourceOf } from './token-source.ts';
+import { tokenSourceOf } from './token-source.ts';
 import { verifyCommand } from './verify-command.ts';
 
 const ada = 'ada' as UserId;

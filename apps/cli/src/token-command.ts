@@ -1,6 +1,7 @@
 import { parseDeviceId, parseUserId, systemClock, type DeviceId } from '@millrace/kernel';
+import { signToken } from '@millrace/raw-client';
 import { exitCode, type Args, type Command, type Context } from './command.ts';
-import { findSecret, signToken, tokenOptions, TOKEN_SECONDS } from './token-source.ts';
+import { findSecret, tokenOptions, TOKEN_SECONDS } from './token-source.ts';
 
 const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
 const SECONDS_MAX = 3_650 * 86_400;

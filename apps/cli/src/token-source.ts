@@ -1,39 +1,14 @@
 import { execFile } from 'node:child_process';
-import { createHmac } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { err, ok, systemClock, type DeviceId, type Result, type UserId } from '@millrace/kernel';
+import { err, ok, systemClock, type Result, type UserId } from '@millrace/kernel';
+import { signToken } from '@millrace/raw-client';
 import type { Args, OptionSpec } from './command.ts';
 import type { Environment } from './environment.ts';
 
 /** How long a token of ours is good for, seconds, unless asked otherwise. */
 export const TOKEN_SECONDS = 24 * 3600;
-/** What the server expects in `aud` unless it was configured otherwise. */
-const AUDIENCE = 'millrace';
 const COMMAND_MS_MAX = 30_000;
-
-export interface TokenClaims {
-  readonly user: UserId;
-  readonly device?: DeviceId;
-  readonly issuedAtSeconds: number;
-  readonly seconds: number;
-}
-
-const base64url = (text: string): string => Buffer.from(text).toString('base64url');
-
-/** A JWT signed by HS256, as the development server takes it. */
-export function signToken(secret: string, { user, device, issuedAtSeconds, seconds }: TokenClaims): string {
-  const header = base64url(JSON.stringify({ alg: 'HS256', typ: 'JWT' }));
-  const claims = {
-    sub: user,
-    aud: AUDIENCE,
-    iat: issuedAtSeconds,
-    exp: issuedAtSeconds + seconds,
-    ...(device === undefined ? {} : { device }),
-  };
-  const signed = `${header}.${base64url(JSON.stringify(claims))}`;
-  return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;
-}
 
 /** Gets a token for a user; a text for people when it cannot. */
 export type TokenSource = (user: UserId) => Promise<Result<string, string>>;

@@ -1,0 +1,88 @@
+import { systemClock, type ConversationId, type DeviceId, type UserId } from '@millrace/kernel';
+import { decodeServerFrames, encodeClientFrames, subprotocols } from '@millrace/protocol';
+import { signToken } from '@millrace/raw-client';
+import { FrameSocket } from './frame-socket.ts';
+import type { LoadPlan } from './load-plan.ts';
+import { scanServerMessage } from './millrace-scan.ts';
+import { PAYLOAD_HEAD_CHARS } from './payload.ts';
+import type { Wire, WireSink } from './wire.ts';
+
+const TOKEN_SECONDS = 24 * 3600;
+/** Ids of sends are their numbers; the one of connect must not be among those under way at the same time. */
+const CONNECT_ID = 0xffff_ffff;
+const ascii = new TextDecoder('latin1');
+
+interface ErrorText {
+  readonly t?: string;
+  readonly code?: string;
+  readonly message?: string;
+  readonly retry?: string;
+  readonly reason?: string;
+}
+
+/** Speaks the public binary protocol to a Millrace server. */
+export function millraceWire(plan: LoadPlan, sink: WireSink): Wire {
+  const notice = (user: number, id: number, payload: Uint8Array): void => {
+    const frame = JSON.parse(Buffer.from(payload).toString('utf8')) as ErrorText;
+    if (frame.t === 'error') {
+      const mayRetry = frame.retry === 'later' || frame.retry === 'in_order';
+      sink.refused(user, id, `${frame.code ?? ''}: ${frame.message ?? ''}`, mayRetry);
+    } else if (frame.t === 'resync') {
+      sink.broken(user, `the server says resync (${frame.reason ?? ''}): this connection was too slow`);
+    }
+  };
+  return {
+    async open(user) {
+      let connected: (error: Error | null) => void = () => undefined;
+      const answer = new Promise<void>((resolve, reject) => {
+        connected = (error) => {
+          if (error === null) resolve();
+          else reject(error);
+        };
+      });
+      let isConnected = false;
+      const scanSink = {
+        acked: (id: number) => {
+          sink.acked(user, id);
+        },
+        entry: (bytes: Uint8Array, end: number) => {
+          sink.delivered(user, bytes, end - plan.payloadBytes);
+        },
+        json: (id: number, payload: Uint8Array) => {
+          notice(user, id, payload);
+        },
+      };
+      const socket = await FrameSocket.open(plan.websocket, subprotocols.binary, {
+        message(bytes) {
+          if (isConnected) {
+            scanServerMessage(bytes, scanSink);
+            return;
+          }
+          const frames = decodeServerFrames(bytes, 'binary');
+          const [first] = frames.ok ? frames.value : [];
+          isConnected = first?.t === 'connected';
+          connected(isConnected ? null : new Error(`not connected: ${JSON.stringify(first)}`));
+        },
+        closed(reason) {
+          connected(new Error(reason));
+          sink.broken(user, reason);
+        },
+      });
+      const name = plan.users[user] as UserId;
+      const issuedAtSeconds = Math.floor(systemClock.nowMs() / 1000);
+      const token = signToken(plan.secret, { user: name, issuedAtSeconds, seconds: TOKEN_SECONDS });
+      const device = plan.device as DeviceId;
+      socket.send(encodeClientFrames([{ t: 'connect', id: CONNECT_ID, token, device, client: 'bench' }], 'binary'));
+      await answer;
+      return socket;
+    },
+    encode(stream, n, payload) {
+      const conversation = (plan.streams[stream]?.conversation ?? '') as ConversationId;
+      const body = ascii.decode(payload);
+      return encodeClientFrames([{ t: 'send', id: n, conversation, n, sentAt: n, type: 'text', body }], 'binary');
+    },
+  };
+}
+
+/** What a body must at least hold. */
+export const payloadBytesMin = PAYLOAD_HEAD_CHARS;

@@ -1,0 +1,55 @@
+/*
+ * The protocol of the floor, as little as one can be: a connection says which user it is; a message names its number
+ * and the user it is for, and comes out there; its sender is told the number. Nothing is stored, nothing checked.
+ *
+ *   client: u8 0 · u32 user            hello
+ *           u8 1 · u32 n · u32 to · body      to 0xffffffff: everyone
+ *   server: u8 2 · u32 n                ack
+ *           u8 3 · body                 delivery
+ */
+
+export const relayKind = { hello: 0, send: 1, ack: 2, delivery: 3 } as const;
+export const RELAY_SUBPROTOCOL = 'millrace.bench.relay';
+export const RELAY_ALL = 0xffff_ffff;
+export const RELAY_SEND_HEAD_BYTES = 9;
+export const RELAY_DELIVERY_HEAD_BYTES = 1;
+
+export const u32At = (bytes: Uint8Array, at: number): number =>
+  (((bytes[at] ?? 0) << 24) | ((bytes[at + 1] ?? 0) << 16) | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0)) >>> 0;
+
+export function putU32(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >>> 24;
+  bytes[at + 1] = value >>> 16;
+  bytes[at + 2] = value >>> 8;
+  bytes[at + 3] = value;
+}
+
+export function helloFrame(user: number): Uint8Array {
+  const frame = new Uint8Array(5);
+  frame[0] = relayKind.hello;
+  putU32(frame, 1, user);
+  return frame;
+}
+
+export function relaySend(n: number, to: number, body: Uint8Array): Uint8Array {
+  const frame = new Uint8Array(RELAY_SEND_HEAD_BYTES + body.length);
+  frame[0] = relayKind.send;
+  putU32(frame, 1, n);
+  putU32(frame, 5, to);
+  frame.set(body, RELAY_SEND_HEAD_BYTES);
+  return frame;
+}
+
+export function relayAck(n: number): Uint8Array {
+  const frame = new Uint8Array(5);
+  frame[0] = relayKind.ack;
+  putU32(frame, 1, n);
+  return frame;
+}
+
+export function relayDelivery(body: Uint8Array): Uint8Array {
+  const frame = new Uint8Array(RELAY_DELIVERY_HEAD_BYTES + body.length);
+  frame[0] = relayKind.delivery;
+  frame.set(body, RELAY_DELIVERY_HEAD_BYTES);
+  return frame;
+}

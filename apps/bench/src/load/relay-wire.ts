@@ -1,0 +1,41 @@
+import { FrameSocket } from './frame-socket.ts';
+import type { LoadPlan } from './load-plan.ts';
+import {
+  RELAY_ALL,
+  RELAY_DELIVERY_HEAD_BYTES,
+  RELAY_SUBPROTOCOL,
+  helloFrame,
+  relayKind,
+  relaySend,
+  u32At,
+} from './relay-frames.ts';
+import type { Wire, WireSink } from './wire.ts';
+
+/** Speaks to the floor's relay. */
+export function relayWire(plan: LoadPlan, sink: WireSink): Wire {
+  return {
+    async open(user) {
+      let greeted: () => void = () => undefined;
+      const answer = new Promise<void>((resolve) => {
+        greeted = resolve;
+      });
+      const socket = await FrameSocket.open(plan.websocket, RELAY_SUBPROTOCOL, {
+        message(bytes) {
+          const kind = bytes[0];
+          if (kind === relayKind.ack) sink.acked(user, u32At(bytes, 1));
+          else if (kind === relayKind.delivery) sink.delivered(user, bytes, RELAY_DELIVERY_HEAD_BYTES);
+          else if (kind === relayKind.hello) greeted();
+        },
+        closed(reason) {
+          sink.broken(user, reason);
+        },
+      });
+      socket.send(helloFrame(user));
+      await answer;
+      return socket;
+    },
+    encode(stream, n, payload) {
+      return relaySend(n, plan.streams[stream]?.peer ?? RELAY_ALL, payload);
+    },
+  };
+}

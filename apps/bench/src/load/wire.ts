@@ -1,0 +1,18 @@
+import type { FrameSocket } from './frame-socket.ts';
+
+/** What a connection hears, told as cheaply as it can be read. */
+export interface WireSink {
+  acked(user: number, n: number): void;
+  refused(user: number, n: number, reason: string, mayRetry: boolean): void;
+  /** `bytes` holds the body from `from` on. */
+  delivered(user: number, bytes: Uint8Array, from: number): void;
+  /** The connection cannot be trusted any more, or is gone. */
+  broken(user: number, reason: string): void;
+}
+
+/** How a load generator speaks to its target. Every user has one stream at most, so `n` names a message of theirs. */
+export interface Wire {
+  open(user: number): Promise<FrameSocket>;
+  /** A message as it goes into a socket. */
+  encode(stream: number, n: number, payload: Uint8Array): Uint8Array;
+}

@@ -1,0 +1,114 @@
+import { parseArgs } from 'node:util';
+import { err, ok, type Result } from '@millrace/kernel';
+
+export const workloads = ['direct', 'group', 'redis-floor', 'ws-floor'] as const;
+export type Workload = (typeof workloads)[number];
+export type EngineChoice = 'auto' | 'uws' | 'ws';
+export type AckLevel = 'memory' | 'disk';
+
+export interface BenchOptions {
+  readonly workload: Workload;
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly warmupSeconds: number;
+  /** Null: written under reports/ only. */
+  readonly json: string | null;
+  /** A server that runs already; null starts one. */
+  readonly url: string | null;
+  readonly tokenSecretFile: string | null;
+  readonly ackLevel: AckLevel;
+  readonly engine: EngineChoice;
+  /** Fewer users, for a test of the bench itself: a share of the workload's, 0..1. */
+  readonly scale: number;
+  /** Where reports go. */
+  readonly reports: string;
+}
+
+export const usage = `Usage: npm run bench -- WORKLOAD [options]
+
+Workloads:
+  direct        500 users in 250 pairs write to each other: saturated, then at 1,000 and 10,000 a second
+  group         one group of 100 and one of 500, all online: at 20 a second, then saturated
+  ws-floor      the socket engine passes messages on, nothing stored (direct and group shapes)
+  redis-floor   redis-benchmark, XADD of 200 bytes, 16 in a pipeline
+
+Options:
+  --rounds N          Rounds, each with a server and a floor of its own; the median counts. Default: 5
+  --seconds N         Measured time of each part of a round. Default: 10
+  --warmup N          Seconds before it that are not measured. Default: 2
+  --json FILE         Also writes the result to FILE.
+  --url URL           Measures the server at this HTTP address instead of starting one.
+  --token-secret-file FILE
+                      Signs users' tokens for --url. Default: .millrace/dev-jwt-secret
+  --ack LEVEL         memory (the default) or disk.
+  --engine ENGINE     auto (the default), uws or ws.
+  --scale SHARE       Fewer users: a share of the workload's, above 0 and up to 1. For trying the bench itself.
+  --reports DIR       Where the JSON and HTML reports go. Default: reports`;
+
+const isOneOf = <T extends string>(values: readonly T[], value: string): value is T =>
+  (values as readonly string[]).includes(value);
+
+function numberOf(text: string | undefined, name: string, fallback: number, max: number): Result<number, string> {
+  const value = text === undefined ? fallback : Number(text);
+  if (text !== '' && Number.isFinite(value) && value > 0 && value <= max) return ok(value);
+  return err(`--${name} must be a number above 0 and up to ${String(max)}, got "${text ?? ''}".`);
+}
+
+/** @returns `help` when that was asked for. */
+export function parseBenchOptions(argv: readonly string[]): Result<BenchOptions | 'help', string> {
+  let parsed;
+  try {
+    parsed = parseArgs({
+      args: [...argv],
+      allowPositionals: true,
+      options: {
+        rounds: { type: 'string' },
+        seconds: { type: 'string' },
+        warmup: { type: 'string' },
+        json: { type: 'string' },
+        url: { type: 'string' },
+        'token-secret-file': { type: 'string' },
+        ack: { type: 'string' },
+        engine: { type: 'string' },
+        scale: { type: 'string' },
+        reports: { type: 'string' },
+        help: { type: 'boolean' },
+      },
+    });
+  } catch (error) {
+    return err(error instanceof Error ? error.message : String(error));
+  }
+  const { values, positionals } = parsed;
+  if (values.help === true) return ok('help');
+  const [workload, ...more] = positionals;
+  if (workload === undefined || more.length > 0 || !isOneOf(workloads, workload)) {
+    return err(`Name one workload: ${workloads.join(', ')}.`);
+  }
+  const rounds = numberOf(values.rounds, 'rounds', 5, 1_000);
+  if (!rounds.ok) return rounds;
+  if (!Number.isInteger(rounds.value)) return err('--rounds must be a whole number.');
+  const seconds = numberOf(values.seconds, 'seconds', 10, 3_600);
+  if (!seconds.ok) return seconds;
+  const warmup = numberOf(values.warmup, 'warmup', 2, 600);
+  if (!warmup.ok) return warmup;
+  const scale = numberOf(values.scale, 'scale', 1, 1);
+  if (!scale.ok) return scale;
+  const ackLevel = values.ack ?? 'memory';
+  if (!isOneOf(['memory', 'disk'] as const, ackLevel)) return err(`--ack must be memory or disk, got "${ackLevel}".`);
+  const engine = values.engine ?? 'auto';
+  if (!isOneOf(['auto', 'uws', 'ws'] as const, engine))
+    return err(`--engine must be auto, uws or ws, got "${engine}".`);
+  return ok({
+    workload,
+    rounds: rounds.value,
+    seconds: seconds.value,
+    warmupSeconds: warmup.value,
+    json: values.json ?? null,
+    url: values.url?.replace(/\/+$/, '') ?? null,
+    tokenSecretFile: values['token-secret-file'] ?? null,
+    ackLevel,
+    engine,
+    scale: scale.value,
+    reports: values.reports ?? 'reports',
+  });
+}

@@ -1,0 +1,57 @@
+import { LoadGenerator } from '../load/load-generator.ts';
+import type { LoadCommand } from '../load/load-plan.ts';
+import type { EngineChoice } from '../options.ts';
+import { startRelay } from './relay.ts';
+
+/** What a process that the bench started says to it. */
+export type RoleMessage =
+  | { readonly event: 'ready'; readonly value?: unknown }
+  | { readonly event: 'edge'; readonly edge: 'begin' | 'end' }
+  | { readonly event: 'result'; readonly value: unknown }
+  | { readonly event: 'failed'; readonly message: string };
+
+export type Role = 'load' | 'relay';
+
+const say = (message: RoleMessage): void => {
+  process.send?.(message);
+};
+
+function failed(error: unknown): void {
+  say({ event: 'failed', message: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+}
+
+function serveLoad(): void {
+  let generator: LoadGenerator | null = null;
+  const carryOut = async (command: LoadCommand): Promise<void> => {
+    if (command.op === 'open') {
+      generator = new LoadGenerator(command.plan);
+      await generator.open();
+      say({ event: 'result', value: null });
+    } else if (generator !== null) {
+      const value = await generator.run(command.run, (edge) => {
+        say({ event: 'edge', edge });
+      });
+      say({ event: 'result', value });
+    }
+  };
+  process.on('message', (command: LoadCommand) => {
+    carryOut(command).catch(failed);
+  });
+  say({ event: 'ready' });
+}
+
+/** Runs this program as one of the bench's other processes, until the bench disconnects. */
+export function runRole(role: Role, args: readonly string[]): void {
+  process.on('disconnect', () => {
+    process.exit(0);
+  });
+  // An interrupt from the terminal reaches the whole group; the bench ends its processes itself.
+  process.on('SIGINT', () => undefined);
+  if (role === 'load') {
+    serveLoad();
+    return;
+  }
+  startRelay(args[0] as EngineChoice).then((relay) => {
+    say({ event: 'ready', value: relay });
+  }, failed);
+}

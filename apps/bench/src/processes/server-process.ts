@@ -1,0 +1,146 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { systemClock, systemRandom } from '@millrace/kernel';
+import { describeLocalRedisError, startRedis, type LocalRedis } from '@millrace/local-redis';
+import type { AckLevel, EngineChoice } from '../options.ts';
+
+const READY_MS_MAX = 60_000;
+const STOP_MS_MAX = 30_000;
+const POLL_MS = 25;
+
+/** The server under test, with what measures it. */
+export interface Target {
+  readonly url: string;
+  readonly websocket: string;
+  readonly secret: string;
+  /** Null when it was not started here. */
+  readonly serverPid: number | null;
+  readonly redisPid: number | null;
+  stop(): Promise<void>;
+}
+
+export async function startPrivateRedis(dir: string, ackLevel: AckLevel): Promise<LocalRedis> {
+  const appendfsync = ackLevel === 'disk' ? 'always' : 'everysec';
+  const started = await startRedis({ dir, unixSocket: true, appendfsync });
+  if (!started.ok) throw new Error(describeLocalRedisError(started.error));
+  return started.value;
+}
+
+/** Two free ports, as a server wants them. */
+async function freePorts(): Promise<readonly [number, number]> {
+  const probes = await Promise.all(
+    [0, 0].map(
+      () =>
+        new Promise<{ port: number; close: () => Promise<void> }>((resolve, reject) => {
+          const probe = createServer();
+          probe.on('error', reject);
+          probe.listen(0, '127.0.0.1', () => {
+            const address = probe.address();
+            const port = typeof address === 'object' && address !== null ? address.port : 0;
+            const close = (): Promise<void> =>
+              new Promise((closed) => {
+                probe.close(() => {
+                  closed();
+                });
+              });
+            resolve({ port, close });
+          });
+        }),
+    ),
+  );
+  await Promise.all(probes.map((probe) => probe.close()));
+  return [probes[0]?.port ?? 0, probes[1]?.port ?? 0];
+}
+
+export async function socketAddressOf(url: string): Promise<string> {
+  const response = await fetch(`${url}/api/v1/endpoints`, { signal: AbortSignal.timeout(10_000) });
+  const { websocket } = (await response.json()) as { readonly websocket?: string };
+  if (websocket === undefined) throw new Error(`${url} does not say where its sockets are`);
+  return websocket;
+}
+
+async function ready(url: string, child: ChildProcess, log: string): Promise<void> {
+  const startedMs = systemClock.monotonicMs();
+  for (;;) {
+    const isReady = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(5_000) }).then(
+      ({ ok }) => ok,
+      () => false,
+    );
+    if (isReady) return;
+    const isGone = child.exitCode !== null || child.signalCode !== null;
+    if (isGone || systemClock.monotonicMs() - startedMs > READY_MS_MAX) {
+      const end = readFileSync(log, 'utf8').trimEnd().split('\n').slice(-15).join('\n');
+      throw new Error(`the server ${isGone ? 'ended' : 'is not ready'}; the end of its log:\n${end}`);
+    }
+    await sleep(POLL_MS);
+  }
+}
+
+async function stopChild(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = new Promise<void>((resolve) => {
+    child.once('exit', () => {
+      resolve();
+    });
+  });
+  child.kill('SIGTERM');
+  const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS_MAX);
+  await exited;
+  clearTimeout(timer);
+}
+
+export interface StartTarget {
+  /** The bundle of the server. */
+  readonly bundle: string;
+  readonly ackLevel: AckLevel;
+  readonly engine: EngineChoice;
+}
+
+/** Starts a Redis and a server of the bench's own, in a directory that is gone after `stop`. */
+export async function startTarget({ bundle, ackLevel, engine }: StartTarget): Promise<Target> {
+  const dir = mkdtempSync(join(tmpdir(), 'millrace-bench-'));
+  const redis = await startPrivateRedis(join(dir, 'redis'), ackLevel).catch((error: unknown) => {
+    rmSync(dir, { recursive: true, force: true });
+    throw error;
+  });
+  const dataDir = join(dir, 'data');
+  mkdirSync(dataDir);
+  const log = join(dir, 'server.log');
+  const [port, socketPort] = await freePorts();
+  const secret = systemRandom.id() + systemRandom.id();
+  const output = openSync(log, 'a');
+  const child = spawn(process.execPath, [bundle], {
+    stdio: ['ignore', output, output],
+    env: {
+      ...process.env,
+      REDIS_URL: redis.url,
+      MILLRACE_MODE: 'development',
+      MILLRACE_PORT: String(port),
+      MILLRACE_SOCKET_PORT: String(socketPort),
+      MILLRACE_DATA_DIR: dataDir,
+      MILLRACE_JWT_SECRET: secret,
+      MILLRACE_ACK: ackLevel,
+      MILLRACE_SOCKET_ENGINE: engine,
+      MILLRACE_LOG_LEVEL: 'warn',
+    },
+  });
+  closeSync(output);
+  const stop = async (): Promise<void> => {
+    await stopChild(child);
+    await redis.kill('SIGKILL');
+    rmSync(dir, { recursive: true, force: true });
+  };
+  const url = `http://127.0.0.1:${String(port)}`;
+  try {
+    await ready(url, child, log);
+    const websocket = await socketAddressOf(url);
+    return { url, websocket, secret, serverPid: child.pid ?? null, redisPid: redis.pid, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}

@@ -1,0 +1,82 @@
+import type { PartResult } from '../workloads/part-result.ts';
+import type { BenchReport, Ratio } from './bench-report.ts';
+
+const HEADINGS = [
+  '',
+  'acked/s',
+  'delivered/s',
+  'ack p50',
+  'p99',
+  'p99.9 ms',
+  'deliver p99',
+  'node',
+  'redis',
+  'load µs',
+];
+
+const whole = (value: number | null | undefined): string =>
+  value === null || value === undefined ? '-' : Math.round(value).toLocaleString('en-US');
+const fine = (value: number | null | undefined, digits = 2): string =>
+  value === null || value === undefined ? '-' : value.toFixed(digits);
+
+function rowOf(name: string, part: PartResult): string[] {
+  const { ackMs, deliverMs, cpuMicrosPerMessage: cpu } = part;
+  return [
+    name,
+    whole(part.ackedPerSecond),
+    whole(part.deliveredPerSecond),
+    fine(ackMs?.p50),
+    fine(ackMs?.p99),
+    fine(ackMs?.p999),
+    fine(deliverMs?.p99),
+    fine(cpu.node, 1),
+    fine(cpu.redis, 1),
+    fine(cpu.load, 1),
+  ];
+}
+
+export function alignedRows(rows: readonly (readonly string[])[]): string[] {
+  const columns = Math.max(...rows.map((row) => row.length));
+  const widths = Array.from({ length: columns }, (_, column) =>
+    Math.max(...rows.map((row) => row[column]?.length ?? 0)),
+  );
+  return rows.map((row) =>
+    row
+      .map((cell, column) => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)))
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+const ratioText = ({ throughput, cpu, p99 }: Ratio): string =>
+  `throughput ${fine(throughput)}, CPU ${fine(cpu)}, ack p99 ${fine(p99)}`;
+
+/** What a person reads at the end: medians of all rounds. */
+export function reportLines(report: BenchReport): string[] {
+  const isFloor = report.workload === 'ws-floor' || report.workload === 'redis-floor';
+  const rows = Object.entries(report.floor.parts).flatMap(([name, floor]) => {
+    const millrace = report.median.parts[name];
+    const own = isFloor || millrace === undefined ? [] : [rowOf(`${name}: Millrace`, millrace)];
+    return [...own, rowOf(`${name}: floor`, floor)];
+  });
+  const lines = rows.length > 0 ? alignedRows([HEADINGS, ...rows]) : [];
+  for (const [name, ratio] of Object.entries(report.ratio.parts))
+    lines.push(`${name}, to the floor: ${ratioText(ratio)}`);
+  const { redis } = report.floor;
+  if (redis !== undefined) {
+    lines.push(`redis-floor: ${whole(redis.xaddPerSecond)} XADD/s, ${fine(redis.cpuMicrosPerXadd, 1)} µs each`);
+  }
+  if (report.ratio.wsFloorToRedisFloor !== null) {
+    lines.push(`ws-floor to redis-floor: ${fine(report.ratio.wsFloorToRedisFloor)}`);
+  }
+  lines.push(checkedLine(report));
+  return lines;
+}
+
+export function checkedLine({ checked }: Pick<BenchReport, 'checked'>): string {
+  const { sent, acked, stored, delivered, lost, duplicated, gaps } = checked;
+  return (
+    `checked ${String(sent)} sent, ${String(acked)} acked, ${String(stored)} stored, ${String(delivered)} delivered: ` +
+    `${String(lost)} lost, ${String(duplicated)} duplicated, ${String(gaps)} gaps`
+  );
+}

@@ -1,0 +1,55 @@
+import { Latency, type LatencySummary } from '../measure/latency.ts';
+import type { LoadResult } from '../load/load-plan.ts';
+
+/** Microseconds of CPU time, user and system, for each acknowledged message; null when it cannot be seen. */
+export interface CpuCost {
+  /** The server, or the relay of a floor. */
+  readonly node: number | null;
+  readonly redis: number | null;
+  readonly load: number | null;
+}
+
+export interface PartResult {
+  readonly ackedPerSecond: number;
+  readonly deliveredPerSecond: number;
+  readonly ackMs: LatencySummary | null;
+  readonly deliverMs: LatencySummary | null;
+  readonly cpuMicrosPerMessage: CpuCost;
+  /** Node and Redis together, for each delivery. */
+  readonly cpuMicrosPerDelivery: number | null;
+}
+
+/** With what only the plots need. */
+export interface MeasuredPart extends PartResult {
+  readonly ackHistogram: string;
+  readonly deliverHistogram: string;
+  /** Acks a second over time. */
+  readonly series: readonly number[];
+}
+
+export interface CpuReading {
+  readonly node: number | null;
+  readonly redis: number | null;
+  readonly load: number | null;
+}
+
+const per = (before: number | null, after: number | null, count: number): number | null =>
+  before === null || after === null || count === 0 ? null : (after - before) / count;
+
+export function partResult(result: LoadResult, before: CpuReading, after: CpuReading): MeasuredPart {
+  const { acked, delivered, seconds } = result.measured;
+  const node = per(before.node, after.node, acked);
+  const redis = per(before.redis, after.redis, acked);
+  const servers = node === null ? null : node + (redis ?? 0);
+  return {
+    ackedPerSecond: acked / seconds,
+    deliveredPerSecond: delivered / seconds,
+    ackMs: Latency.decode(result.ack).summary(),
+    deliverMs: Latency.decode(result.deliver).summary(),
+    cpuMicrosPerMessage: { node, redis, load: per(before.load, after.load, acked) },
+    cpuMicrosPerDelivery: servers === null || delivered === 0 ? null : (servers * acked) / delivered,
+    ackHistogram: result.ack,
+    deliverHistogram: result.deliver,
+    series: result.series,
+  };
+}

@@ -1,0 +1,74 @@
+import { execFile } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { systemClock } from '@millrace/kernel';
+import { findRedisServer } from '@millrace/local-redis';
+import { cpuMicrosOf } from '../measure/proc-stat.ts';
+import type { AckLevel } from '../options.ts';
+import { startPrivateRedis } from '../processes/server-process.ts';
+import { PAYLOAD_BYTES } from './shape.ts';
+
+const run = promisify(execFile);
+
+const CLIENTS = 50;
+const PIPELINE = 16;
+const CALIBRATION_REQUESTS = 50_000;
+/** So that a long round does not fill the memory: some 250 bytes each. */
+const REQUESTS_MAX = 4_000_000;
+const RUN_MS_MAX = 600_000;
+
+export interface RedisFloor {
+  readonly xaddPerSecond: number;
+  readonly cpuMicrosPerXadd: number | null;
+}
+
+/** `redis-benchmark` prints `"test","rps",…` and then one line of values. Exported for its test. */
+export function parseBenchmark(csv: string): number | null {
+  const values = csv.trim().split('\n').at(-1);
+  const perSecond = Number(/^"[^"]*","([\d.]+)"/.exec(values ?? '')?.[1]);
+  return perSecond > 0 ? perSecond : null;
+}
+
+async function benchmarkProgram(): Promise<string> {
+  const found = await findRedisServer();
+  if (!found.ok) throw new Error(found.error.message);
+  const { path, product } = found.value;
+  const program = join(dirname(path), `${product}-benchmark`);
+  return existsSync(program) ? program : `${product}-benchmark`;
+}
+
+/** XADD of the same payload by redis-benchmark, on a Redis configured as the server's. */
+export async function measureRedisFloor(options: {
+  readonly ackLevel: AckLevel;
+  readonly seconds: number;
+}): Promise<RedisFloor> {
+  const program = await benchmarkProgram();
+  const dir = mkdtempSync(join(tmpdir(), 'millrace-floor-'));
+  const redis = await startPrivateRedis(dir, options.ackLevel);
+  const socket = 'unixSocket' in redis.endpoint ? redis.endpoint.unixSocket : '';
+  const xadd = async (requests: number): Promise<number> => {
+    const args = ['-s', socket, '-n', requests, '-P', PIPELINE, '-c', CLIENTS, '--csv', 'XADD', 'floor', '*', 'e'];
+    const { stdout } = await run(program, [...args.map(String), 'x'.repeat(PAYLOAD_BYTES)], { timeout: RUN_MS_MAX });
+    const perSecond = parseBenchmark(stdout);
+    if (perSecond === null) throw new Error(`${program} printed what was not understood:\n${stdout}`);
+    return perSecond;
+  };
+  try {
+    // Also the warm-up: it tells how many requests fill the time.
+    const first = await xadd(CALIBRATION_REQUESTS);
+    const requests = Math.min(REQUESTS_MAX, Math.max(10_000, Math.round(first * options.seconds)));
+    const cpuBefore = cpuMicrosOf(redis.pid);
+    const startedMs = systemClock.monotonicMs();
+    const xaddPerSecond = await xadd(requests);
+    const cpuAfter = cpuMicrosOf(redis.pid);
+    const tookMs = systemClock.monotonicMs() - startedMs;
+    // A tick of CPU time is 10 ms: of a run that is shorter than ten it tells nothing.
+    const isLongEnough = cpuBefore !== null && cpuAfter !== null && tookMs >= 100;
+    return { xaddPerSecond, cpuMicrosPerXadd: isLongEnough ? (cpuAfter - cpuBefore) / requests : null };
+  } finally {
+    await redis.kill('SIGKILL');
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
