@@ -1,11 +1,17 @@
+import { createHmac } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
+import { OpenApiDocument } from '@millrace/http-api/schema';
 import { isAlive } from '@millrace/local-redis';
 import { testRedis } from '@millrace/local-redis/testing';
 import { endLeftServers, ensureServerBuilt, startServer, type ServerProcess } from './testing/server-process.ts';
 
+/** Every answer is held to docs/openapi.yaml. */
+const document = new OpenApiDocument();
 const apiKey = 'a-key-for-tests-only-0123456789';
 const jwtSecret = 'a-secret-for-tests-only-0123456789abcdef';
 
@@ -38,7 +44,11 @@ async function call(server: ServerProcess, method: string, path: string, key: st
     headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
-  return { status: response.status, json: (await response.json()) as Readonly<Record<string, unknown>> };
+  const { status, headers } = response;
+  const text = await response.text();
+  const contentType = headers.get('content-type') ?? '';
+  expect(document.problems({ method, url: path, status, contentType, body: text })).toEqual([]);
+  return { status, json: JSON.parse(text) as Readonly<Record<string, unknown>> };
 }
 
 describe('the server in development mode', () => {
@@ -127,6 +137,72 @@ describe('the server in development mode', () => {
   });
 });
 
+/** A token as `npx millrace token` makes one. */
+function tokenOf(user: string, secret: string): string {
+  const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const claims = { sub: user, aud: 'millrace', exp: Math.floor(Date.now() / 1000) + 60 };
+  const signed = `${part({ alg: 'HS256', typ: 'JWT' })}.${part(claims)}`;
+  return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;
+}
+
+async function openSocket(server: ServerProcess) {
+  const endpoints = (await (await fetch(`${await server.httpUrl()}/api/v1/endpoints`)).json()) as { websocket: string };
+  const socket = new WebSocket(endpoints.websocket, 'millrace.v1.json');
+  const frames: string[] = [];
+  socket.on('message', (data: Buffer) => frames.push(data.toString()));
+  const closed = once(socket, 'close').then(([code]) => code as number);
+  await once(socket, 'open');
+  return { socket, frames, closed };
+}
+
+describe('the sockets of the server', () => {
+  it('take the token of development, see what HTTP sends, and are drained when the server ends', async () => {
+    const server = startServer(dir, { MILLRACE_DRAIN_MS: '100' });
+    await server.untilReady();
+    const secret = readFileSync(join(dir, '.millrace/dev-jwt-secret'), 'utf8').trim();
+    const key = readFileSync(join(dir, '.millrace/dev-api-key'), 'utf8').trim();
+    const { socket, frames, closed } = await openSocket(server);
+    socket.send(JSON.stringify({ t: 'connect', id: 1, token: tokenOf('bob', secret), device: 'phone' }));
+    await expect.poll(() => frames.join()).toContain('"connected"');
+    const sessions = await call(server, 'GET', '/api/v1/users/bob/sessions', key);
+    expect(sessions.json['sessions']).toMatchObject([{ device: 'phone' }]);
+    const team = { creator: 'alice', kind: 'group', conversation: 'team', members: ['bob'] };
+    await call(server, 'POST', '/api/v1/conversations', key, team);
+    const { keyWindow } = (await call(server, 'GET', '/api/v1/conversations/team', key)).json;
+    const message = { from: 'alice', key: 'k1', window: keyWindow, body: 'over HTTP' };
+    await call(server, 'POST', '/api/v1/conversations/team/messages', key, message);
+    await expect.poll(() => frames.join()).toContain('over HTTP');
+    server.kill('SIGTERM');
+    expect(await closed).toBe(4000);
+    expect(frames.join()).toContain('"drain"');
+    expect(await server.exited()).toBe(0);
+  });
+
+  it('do not hold up the end of the server when a second signal comes', async () => {
+    const server = startServer(dir, { MILLRACE_DRAIN_MS: '600000' });
+    await server.untilReady();
+    const { closed } = await openSocket(server);
+    server.kill('SIGTERM');
+    await server.told(/(stopping)/);
+    const insist = (): string => {
+      server.kill('SIGTERM');
+      return server.output();
+    };
+    await expect.poll(insist, { timeout: 20_000 }).toContain('a second signal');
+    expect(await server.exited()).toBe(1);
+    expect(await closed).toBe(1006);
+    await expect.poll(redisPid).toBeNull();
+  });
+
+  it('are not opened with a key that is none, and the start says so', async () => {
+    writeFileSync(join(dir, 'key.pem'), 'this is no key');
+    const server = startServer(dir, { MILLRACE_JWT_PUBLIC_KEY_FILE: join(dir, 'key.pem') });
+    expect(await server.exited()).toBe(1);
+    expect(server.output()).toContain('MILLRACE_JWT_PUBLIC_KEY_FILE');
+    expect(redisPid()).toBeNull();
+  });
+});
+
 describe('the server with a Redis of others', () => {
   const redis = testRedis();
   beforeEach(() => redis.flush());
@@ -152,7 +228,17 @@ describe('the server with a Redis of others', () => {
     for (const path of ['/metrics', '/api/v1/conversations/team', '/api/v1/users/alice/sessions']) {
       expect(await status(path), path).toBe(401);
     }
-    expect(await status('/metrics', { authorization: `Bearer ${apiKey}` })).toBe(200);
+    const metrics = await (await fetch(`${url}/metrics`, { headers: { authorization: `Bearer ${apiKey}` } })).text();
+    for (const name of [
+      'commit_seconds_count{answer="ok"}',
+      'partitions_serving 16',
+      'sockets_open 0',
+      'redis_reachable 1',
+    ]) {
+      expect(metrics).toContain(`millrace_${name}`);
+    }
+    for (const name of ['nodejs_eventloop_lag_p99_seconds', 'process_resident_memory_bytes'])
+      expect(metrics).toContain(name);
     server.kill('SIGTERM');
     expect(await server.exited()).toBe(0);
     for (const line of server.output().trim().split('\n')) expect(JSON.parse(line)).toHaveProperty('msg');

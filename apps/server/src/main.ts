@@ -92,7 +92,8 @@ async function main(): Promise<void> {
   log.info('Millrace serves', { version, mode: config.mode, httpUrl, socketUrl, engine });
   if (config.mode === 'production') return;
   const { developmentApiKeyFile: apiKeyFile } = secrets.value;
-  const running = { version, httpUrl, socketUrl, engine, redis, ackLevel: config.ackLevel, apiKeyFile };
+  const { ackLevel, dataDir } = config;
+  const running = { version, httpUrl, socketUrl, engine, redis, ackLevel, apiKeyFile, dataDir };
   process.stdout.write(startNotice(running, process.cwd()));
 }
 

@@ -8,13 +8,16 @@ export interface Running {
   readonly redis: string;
   readonly ackLevel: string;
   readonly apiKeyFile: string | null;
+  readonly dataDir: string;
 }
 
+const DEFAULT_DATA_DIR = '.millrace';
 const DEFAULT_URL = 'http://127.0.0.1:7400';
 
 /** What a person at the terminal reads when development mode serves: what runs where, and how to try it. */
 export function startNotice(running: Running, workingDirectory: string): string {
   const url = running.httpUrl === DEFAULT_URL ? '' : ` --url ${running.httpUrl}`;
+  const dataDir = running.dataDir === DEFAULT_DATA_DIR ? '' : ` --data-dir ${running.dataDir}`;
   const key = running.apiKeyFile === null ? 'as configured' : `in ${relative(workingDirectory, running.apiKeyFile)}`;
   return `
 Millrace ${running.version} is running, in development mode.
@@ -26,10 +29,10 @@ Millrace ${running.version} is running, in development mode.
 
 Try it from another terminal:
 
-  npx millrace tail --as bob${url}
-  npx millrace send --as alice --to bob${url} "Hello, Bob"
+  npx millrace tail --as bob${url}${dataDir}
+  npx millrace send --as alice --to bob${url}${dataDir} "Hello, Bob"
 
-  npx millrace token alice      a token for a client of your own
+  npx millrace token alice${dataDir}      a token for a client of your own
 
 Stop it with Ctrl-C.
 `;
