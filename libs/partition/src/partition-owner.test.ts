@@ -405,6 +405,25 @@ describe('the diffusion cursor', () => {
     await time.advance(5_000);
     expect(store.executed).toHaveLength(commits);
   });
+
+  it('that is due when a commit has just stored it is due no more', async () => {
+    const { owner, store, time, post } = await aServingOwner({ cursorIdleMs: 500 });
+    post('a');
+    await time.settle();
+    owner.diffused(2);
+    store.isHolding = true;
+    post('a');
+    await time.settle();
+    await time.advance(600);
+    store.isHolding = false;
+    store.letGo();
+    await time.settle();
+    expect(store.moment.found.diffusedTo).toBe(2);
+    const stopped = owner.stop();
+    await time.settle();
+    await stopped;
+    expect(store.executed.at(-1)?.writes).toHaveLength(1);
+  });
 });
 
 describe('an owner past its lease', () => {

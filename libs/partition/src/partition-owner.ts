@@ -255,8 +255,10 @@ export class PartitionOwner<Command, Reply, Effect> {
 
   #commitOf({ writes, effects, poison }: DecidedBatch<Command, Reply, Effect>): Commit | null {
     const moveCursor = this.#diffusedTo > this.#diffusedStored;
-    if (writes.length === 0 && poison.length === 0 && !(this.#cursorDue && moveCursor)) return null;
+    const isDue = this.#cursorDue && moveCursor;
+    // Also when it is not to be moved any more: the commit that was in flight has stored it.
     this.#cursorDue = false;
+    if (writes.length === 0 && poison.length === 0 && !isDue) return null;
     return this.#tenure.nextCommit({
       writes,
       deadLetters: poison.map(deadLetter),
