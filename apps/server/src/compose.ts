@@ -83,8 +83,12 @@ export class Server {
     return this.#stopRequested;
   }
 
-  /** Stops accepting, drains, finishes commits, hands partitions back, ends the private Redis. */
-  stop(): Promise<void> {
+  /**
+   * Stops accepting, drains, finishes commits, hands partitions back, ends the private Redis.
+   *
+   * @returns whether all of it went as it should.
+   */
+  stop(): Promise<boolean> {
     this.#stopRequested = true;
     this.#phase = 'stopping';
     this.#http?.drain();

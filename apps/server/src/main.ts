@@ -35,9 +35,9 @@ function endOnSignals(server: Server, drainMs: number, log: ServerLog): (why: st
       log.error('the stop took too long');
       endNow(1);
     });
-    void server.stop().then(() => {
+    void server.stop().then((isClean) => {
       log.info('stopped');
-      process.exit(exitCode);
+      process.exit(isClean ? exitCode : 1);
     });
   };
 

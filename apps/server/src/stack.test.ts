@@ -13,9 +13,15 @@ describe('what was started', () => {
       });
     }
     expect(stack.isUnwinding).toBe(false);
-    await Promise.all([stack.unwind(), stack.unwind()]);
+    expect(await Promise.all([stack.unwind(), stack.unwind()])).toEqual([false, false]);
     expect(ended).toEqual(['node', 'redis', 'http']);
     expect(failed).toEqual(['redis: Error: it hangs']);
     expect(stack.isUnwinding).toBe(true);
+  });
+
+  it('tells when everything ended as it should', async () => {
+    const stack = new StartedStack(() => undefined);
+    stack.push('http', () => Promise.resolve());
+    expect(await stack.unwind()).toBe(true);
   });
 });

@@ -7,7 +7,7 @@ interface Started {
 /** What was started, ended in the opposite order, once, also when only a part of it came up. */
 export class StartedStack {
   readonly #started: Started[] = [];
-  #unwinding: Promise<void> | null = null;
+  #unwinding: Promise<boolean> | null = null;
   readonly #failed: (what: string, error: unknown) => void;
 
   constructor(failed: (what: string, error: unknown) => void) {
@@ -22,19 +22,22 @@ export class StartedStack {
     this.#started.push({ what, stop });
   }
 
-  /** Ends everything; one that fails does not keep the others from ending. */
-  unwind(): Promise<void> {
+  /** Ends everything; one that fails does not keep the others from ending. @returns whether none failed. */
+  unwind(): Promise<boolean> {
     this.#unwinding ??= this.#stopAll();
     return this.#unwinding;
   }
 
-  async #stopAll(): Promise<void> {
+  async #stopAll(): Promise<boolean> {
+    let isClean = true;
     for (let last = this.#started.pop(); last !== undefined; last = this.#started.pop()) {
       try {
         await last.stop();
       } catch (error) {
+        isClean = false;
         this.#failed(last.what, error);
       }
     }
+    return isClean;
   }
 }
