@@ -1,2 +1,3 @@
 export { ModelState, type ModelOperation } from './model-state.ts';
 export { ModelStore, type ModelFate, type ModelRequest, type ModelStoreParts } from './model-store.ts';
+export { simulate, type SimulationOptions, type SimulationReport } from './simulate.ts';

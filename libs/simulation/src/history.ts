@@ -1,0 +1,92 @@
+import type { ConversationId, UserId } from '@millrace/kernel';
+import type { Commit } from '@millrace/partition';
+import { comparePositions, conversationKey, type ActorKey, type Position } from '@millrace/timeline';
+import type { ModelState } from './model-state.ts';
+
+export interface Ack {
+  readonly conversation: ConversationId;
+  /** `user/device n`, or a backend's key: what must get one seq. */
+  readonly id: string;
+  readonly body: string;
+  readonly at: Position;
+  /** How often acknowledged commits had been lost by then. */
+  readonly losses: number;
+}
+
+const VIOLATIONS_MAX = 20;
+const entryName = (actor: ActorKey, { gen, seq }: Position): string => `${actor} ${String(gen)}-${String(seq)}`;
+const show = ({ gen, seq }: Position): string => `${String(gen)}-${String(seq)}`;
+
+/** What was observed during a run, checked as it comes in where that is possible. */
+export class History {
+  readonly violations: string[] = [];
+  readonly acks: Ack[] = [];
+  /** How often the program said that acknowledged history was or may have been lost. */
+  losses = 0;
+  readonly #stored = new Set<string>();
+  readonly #ackOf = new Map<string, Ack>();
+  /** The highest position acknowledged in each conversation since the last loss. */
+  readonly #floors = new Map<ConversationId, Position>();
+  readonly #partitionOf: (actor: ActorKey) => number;
+  readonly #state: () => ModelState;
+
+  constructor(partitionOf: (actor: ActorKey) => number, state: () => ModelState) {
+    this.#partitionOf = partitionOf;
+    this.#state = state;
+  }
+
+  violated(what: string): void {
+    if (this.violations.length < VIOLATIONS_MAX) this.violations.push(what);
+  }
+
+  /** A process knows that this commit is stored. */
+  committed({ writes }: Commit): void {
+    for (const { actor, head, entries } of writes) {
+      for (let back = 0; back < entries.length; back += 1) {
+        this.#stored.add(entryName(actor, { gen: head.gen, seq: (head.seq - back) as Position['seq'] }));
+      }
+    }
+  }
+
+  lost(): void {
+    this.losses += 1;
+    this.#floors.clear();
+  }
+
+  /** Where a message that is sent now must stand above (acknowledged-before-sent implies a lower seq). */
+  floor(conversation: ConversationId): Position | null {
+    return this.#floors.get(conversation) ?? null;
+  }
+
+  acked(ack: Ack, floor: Position | null, isFresh: boolean): void {
+    const { conversation, id, at, body } = ack;
+    const where = `${conversation} ${show(at)}`;
+    if (isFresh) this.revealed(conversation, at, `the ack of ${id}`);
+    const before = this.#ackOf.get(`${conversation} ${id}`);
+    if (before === undefined) this.acks.push(ack);
+    else if (before.losses === this.losses && comparePositions(before.at, at) !== 0) {
+      this.violated(`(I4) ${id} was acknowledged at ${show(before.at)} and again at ${where}`);
+    } else if (comparePositions(before.at, at) !== 0) this.acks.push(ack);
+    this.#ackOf.set(`${conversation} ${id}`, ack);
+    if (floor !== null && comparePositions(at, floor) <= 0) {
+      this.violated(`(I3) ${body} stands at ${where}, though ${show(floor)} was acknowledged before it was sent`);
+    }
+    const highest = this.#floors.get(conversation);
+    if (highest === undefined || comparePositions(at, highest) > 0) this.#floors.set(conversation, at);
+  }
+
+  /** Somebody has learned of an entry: it must have been stored before (I1). */
+  revealed(conversation: ConversationId, at: Position, how: string): void {
+    const actor = conversationKey(conversation);
+    if (this.#stored.has(entryName(actor, at))) return;
+    const query = { from: at, to: at, limit: 1, direction: 'forward' } as const;
+    if (this.#state().range(this.#partitionOf(actor), actor, query).length > 0) return;
+    this.violated(`(I1) ${how} reveals ${conversation} ${show(at)}, which is not stored`);
+  }
+
+  /** A read that began when `floor` had been acknowledged, and found the head at `head`. */
+  read(conversation: ConversationId, user: UserId, floor: Position | null, losses: number, head: Position): void {
+    if (floor === null || losses !== this.losses || comparePositions(head, floor) >= 0) return;
+    this.violated(`(P5) ${user} read ${conversation} up to ${show(head)}, after ${show(floor)} was acknowledged`);
+  }
+}

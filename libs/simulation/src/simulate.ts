@@ -1,0 +1,182 @@
+import { seededRandom, type ConversationId, type DeviceId, type UserId } from '@millrace/kernel';
+import { directConversationId } from '@millrace/kernel';
+import { checkDevice, checkList, checkTimelines } from './check-outcome.ts';
+import { SimulatedDevice } from './simulated-device.ts';
+import { Truth } from './truth.ts';
+import { groupName, userName, World, type WorldOptions } from './world.ts';
+
+export interface SimulationOptions extends Partial<WorldOptions> {
+  /** How long things go wrong, in virtual milliseconds. */
+  readonly durationMs?: number;
+  readonly users?: number;
+  readonly groups?: number;
+  /** The mean time between faults of the program and of the store, in virtual milliseconds. */
+  readonly faultEveryMs?: number;
+}
+
+export interface SimulationReport {
+  readonly seed: number;
+  /** What must not have been, at most the first twenty of it; empty for a good run. */
+  readonly violations: readonly string[];
+  readonly counts: Readonly<Record<string, number>>;
+}
+
+const HEALED_MS_MAX = 120_000;
+
+/** What a seed decides of the world beside the order of things. */
+function optionsOf(seed: number, given: SimulationOptions): Required<SimulationOptions> {
+  const random = seededRandom(seed ^ 0x5eed);
+  const one = <T>(...of: [T, ...T[]]): T => of[random.uint32() % of.length] ?? of[0];
+  return {
+    level: one('memory', 'disk'),
+    partitionCount: one(1, 2, 4, 7),
+    inboxEntriesMax: one(15, 10_000),
+    sendWindow: one(3, 64),
+    heldMs: one(500, 60_000),
+    faultChance: one(0, 0.002, 0.01),
+    answersLostChance: one(0, 0.05),
+    durationMs: 12_000,
+    users: one(3, 5),
+    groups: one(2, 3),
+    faultEveryMs: one(1_000, 3_000),
+    ...given,
+  };
+}
+
+/** A run of the production code over a model of its store, in virtual time. The same seed gives the same run. */
+export async function simulate(seed: number, given: SimulationOptions = {}): Promise<SimulationReport> {
+  const options = optionsOf(seed, given);
+  const world = new World(seed, options);
+  const { history, time } = world;
+  const users = Array.from({ length: options.users }, (_, index) => userName(index));
+  const groups = Array.from({ length: options.groups }, (_, index) => groupName(index));
+  const [first, second] = users as [UserId, UserId];
+  const direct = directConversationId(first, second);
+  const showsAll = new Set<ConversationId>([direct, ...groups.filter(() => world.chance(0.5))]);
+
+  let devices: readonly SimulatedDevice[] = [];
+  const run = async (): Promise<void> => {
+    world.start();
+    await create(world, users, groups, direct, showsAll);
+    devices = users.flatMap((user, index) =>
+      (index % 2 === 0 ? ['one', 'two'] : ['one']).map(
+        (device) => new SimulatedDevice(world, user, device as DeviceId, index < 2 ? [...groups, direct] : groups),
+      ),
+    );
+    const lives = devices.map((device) => device.live());
+    await goWrong(world, time.nowMs + options.durationMs, options.faultEveryMs);
+    world.heal();
+    for (const device of devices) device.isActive = false;
+    await Promise.all(lives);
+  };
+
+  let ran = false;
+  void run().then(() => {
+    ran = true;
+  });
+  const isDone = (): boolean => ran && devices.every((device) => device.isDone);
+  if (!(await time.run(isDone, HEALED_MS_MAX))) history.violated('(liveness) something was never sent');
+  else await checkAll(world, devices, [...groups, direct], showsAll);
+  const sum = (count: (device: SimulatedDevice) => number): number =>
+    devices.reduce((total, device) => total + count(device), 0);
+  return {
+    seed,
+    violations: history.violations,
+    counts: {
+      ...world.counts,
+      acks: history.acks.length,
+      syncs: sum(({ syncs }) => syncs),
+      resyncs: sum(({ resyncs }) => resyncs),
+      events: time.happened,
+    },
+  };
+}
+
+async function create(
+  world: World,
+  users: readonly UserId[],
+  groups: readonly ConversationId[],
+  direct: ConversationId,
+  showsAll: ReadonlySet<ConversationId>,
+): Promise<void> {
+  const [owner, peer] = users as [UserId, UserId];
+  const by = { user: owner, device: 'one' as DeviceId };
+  for (const conversation of [...groups, direct]) {
+    const kind = conversation === direct ? ('direct' as const) : ('group' as const);
+    // Everyone is in the first group, and stays; of the others only some, at first.
+    const members = kind === 'direct' ? [peer] : users.filter(() => conversation === groups[0] || world.chance(0.6));
+    const historyPolicy = showsAll.has(conversation) ? ('all' as const) : ('join' as const);
+    for (;;) {
+      const created = await world.ask((chat) =>
+        chat.create(by, { kind, conversation, members, joinPolicy: 'open', historyPolicy, title: conversation }),
+      );
+      if (created.ok) break;
+      await world.time.sleep(100);
+    }
+  }
+}
+
+/** Lets one thing after the other happen to the program and its store. */
+async function goWrong(world: World, untilMs: number, everyMs: number): Promise<void> {
+  const { time } = world;
+  while (time.nowMs < untilMs) {
+    await time.sleep(world.between(everyMs / 4, everyMs * 2));
+    const dice = world.between(0, 9);
+    if (dice < 4) {
+      world.kill();
+      // The store may go down with it.
+      if (world.chance(0.3)) world.crashStore();
+      await time.sleep(world.between(0, 1_000));
+      world.start();
+    } else if (dice < 6) world.crashStore();
+    else if (dice < 7) world.cut();
+    else if (dice < 8) {
+      await world.stop();
+      world.start();
+    } else if (dice < 9) {
+      world.pause(world.between(500, 8_000));
+      if (world.chance(0.7)) world.start();
+    }
+    if (!world.isUp && world.chance(0.5)) world.start();
+  }
+}
+
+/** Nothing goes wrong any more: everyone gets everything, and all of it is what it should be. */
+async function checkAll(
+  world: World,
+  devices: readonly SimulatedDevice[],
+  conversations: readonly ConversationId[],
+  showsAll: ReadonlySet<ConversationId>,
+): Promise<void> {
+  const { history, time } = world;
+  const truthsNow = (): ReadonlyMap<ConversationId, Truth> =>
+    new Map(
+      conversations.map((conversation) => [
+        conversation,
+        new Truth(world.store.state, (actor) => world.partitionOf(actor), conversation, showsAll.has(conversation)),
+      ]),
+    );
+  // What diffusion still has to do, it must do now.
+  let checked = false;
+  const check = async (): Promise<void> => {
+    await time.sleep(15_000);
+    const truths = truthsNow();
+    checkTimelines(world, truths);
+    for (const device of devices) {
+      let caughtUp = false;
+      for (let tries = 0; tries < 2_000 && !caughtUp; tries += 1) {
+        caughtUp = await device.sync(world.between(1, 100));
+        if (!caughtUp) await time.sleep(1);
+      }
+      if (!caughtUp) history.violated(`(liveness) ${device.by.user} never caught up`);
+      else checkDevice(world, device, truths);
+      const list = await world.ask((chat) => chat.conversations(device.by, {}));
+      if (!list.ok) history.violated(`(liveness) the list of ${device.by.user}: ${list.error.message}`);
+      else checkList(world, device, list.value.conversations, truths);
+    }
+  };
+  void check().then(() => {
+    checked = true;
+  });
+  if (!(await time.run(() => checked, time.nowMs + HEALED_MS_MAX))) history.violated('(liveness) no answer to a sync');
+}

@@ -1,0 +1,116 @@
+import type { Timers } from '@millrace/kernel';
+import type { Commit, LeaseStore, PartitionStore } from '@millrace/partition';
+import type { TimelineReader } from '@millrace/timeline';
+
+export interface Stores {
+  readonly partitions: PartitionStore;
+  readonly leases: LeaseStore;
+  readonly timelines: TimelineReader;
+}
+
+/**
+ * One run of a program, which can be paused, woken and killed. Whatever reaches it passes {@link enter}: while paused
+ * that waits, and once dead nothing happens any more. What it had asked the store to do may still be done.
+ */
+export class SimulatedProcess {
+  readonly #timers: Timers;
+  #life: 'running' | 'paused' | 'dead' = 'running';
+  #waiting: (() => void)[] = [];
+
+  constructor(timers: Timers) {
+    this.#timers = timers;
+  }
+
+  get isDead(): boolean {
+    return this.#life === 'dead';
+  }
+
+  get isPaused(): boolean {
+    return this.#life === 'paused';
+  }
+
+  enter(callback: () => void): void {
+    if (this.#life === 'running') callback();
+    else if (this.#life === 'paused') this.#waiting.push(callback);
+  }
+
+  pause(): void {
+    if (this.#life === 'running') this.#life = 'paused';
+  }
+
+  wake(): void {
+    if (this.#life !== 'paused') return;
+    this.#life = 'running';
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const callback of waiting) {
+      this.#timers.soon(() => {
+        this.enter(callback);
+      });
+    }
+  }
+
+  kill(): void {
+    this.#life = 'dead';
+    this.#waiting = [];
+  }
+
+  get timers(): Timers {
+    return {
+      after: (delayMs, callback) =>
+        this.#timers.after(delayMs, () => {
+          this.enter(callback);
+        }),
+      soon: (callback) => {
+        this.#timers.soon(() => {
+          this.enter(callback);
+        });
+      },
+    };
+  }
+
+  /** The stores as this process reaches them. `committed` is told of every commit that this process knows is stored. */
+  reach({ partitions, leases, timelines }: Stores, committed: (commit: Commit) => void): Stores {
+    const ask = <T>(request: () => Promise<T>): Promise<T> => this.#through(request);
+    return {
+      partitions: {
+        claim: (...args) => ask(() => partitions.claim(...args)),
+        commit: (commit) =>
+          ask(async () => {
+            const outcome = await partitions.commit(commit);
+            if (outcome.code === 'ok' || outcome.code === 'dup') committed(commit);
+            return outcome;
+          }),
+        release: (...args) => ask(() => partitions.release(...args)),
+        loadActor: (...args) => ask(() => partitions.loadActor(...args)),
+        readFeed: (...args) => ask(() => partitions.readFeed(...args)),
+      },
+      leases: {
+        acquire: (...args) => ask(() => leases.acquire(...args)),
+        release: (...args) => ask(() => leases.release(...args)),
+      },
+      timelines: {
+        range: (...args) => ask(() => timelines.range(...args)),
+        at: (...args) => ask(() => timelines.at(...args)),
+      },
+    };
+  }
+
+  #through<T>(request: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      if (this.isDead) return;
+      request().then(
+        (value) => {
+          this.enter(() => {
+            resolve(value);
+          });
+        },
+        (error: unknown) => {
+          this.enter(() => {
+            reject(error instanceof Error ? error : new Error(String(error)));
+          });
+        },
+      );
+    });
+  }
+}

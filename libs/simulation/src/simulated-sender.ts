@@ -1,0 +1,88 @@
+import type { ConversationId } from '@millrace/kernel';
+import type { Principal } from '@millrace/messaging';
+import type { Position } from '@millrace/timeline';
+import type { World } from './world.ts';
+
+interface Sent {
+  readonly n: number;
+  readonly body: string;
+  /** What had been acknowledged when it was first sent. */
+  floor: Position | null | undefined;
+  acked: boolean;
+}
+
+const PIPELINE = 3;
+
+/** One device's outbox for one conversation, as the protocol wants it: in order, retried with the same counter. */
+export class SimulatedSender {
+  readonly #world: World;
+  readonly #by: Principal;
+  readonly #conversation: ConversationId;
+  #sent: Sent[] = [];
+  #written = 0;
+  #isSending = false;
+
+  constructor(world: World, by: Principal, conversation: ConversationId) {
+    this.#world = world;
+    this.#by = by;
+    this.#conversation = conversation;
+  }
+
+  get isDone(): boolean {
+    return this.#sent.every(({ acked }) => acked);
+  }
+
+  write(): void {
+    this.#written += 1;
+    const { user, device } = this.#by;
+    const body = `${user}/${device} in ${this.#conversation}: ${String(this.#written)}`;
+    this.#sent.push({ n: this.#sent.length + 1, body, floor: undefined, acked: false });
+    if (!this.#isSending) void this.#send();
+  }
+
+  /** Sends what is not acknowledged, a few at a time, and all of them again from the first that failed. */
+  async #send(): Promise<void> {
+    this.#isSending = true;
+    while (!this.isDone) {
+      const next = this.#sent.filter(({ acked }) => !acked).slice(0, PIPELINE);
+      const answers = await Promise.all(next.map((each) => this.#try(each)));
+      if (answers.includes('failed')) await this.#world.time.sleep(this.#world.between(20, 400));
+    }
+    this.#isSending = false;
+  }
+
+  async #try(sent: Sent): Promise<'acked' | 'failed'> {
+    const { history } = this.#world;
+    const conversation = this.#conversation;
+    const { n, body } = sent;
+    if (sent.floor === undefined) sent.floor = history.floor(conversation);
+    const answer = await this.#world.ask((chat) => {
+      const send = { conversation, n, sentAt: n, type: 'text' as const, body };
+      return new Promise((resolve: (outcome: Parameters<Parameters<typeof chat.publish>[2]>[0]) => void) => {
+        chat.publish(this.#by, send, resolve);
+      });
+    });
+    // It was set aside while this attempt was under way.
+    if (this.#sent[n - 1] !== sent) return 'failed';
+    const id = `${this.#by.user}/${this.#by.device} ${String(n)}`;
+    if (answer.ok) {
+      const { gen, seq, duplicate } = answer.value;
+      sent.acked = true;
+      const ack = { conversation, id, body, at: { gen, seq }, losses: history.losses };
+      history.acked(ack, sent.floor, !duplicate);
+      return 'acked';
+    }
+    const { code, expected } = answer.error;
+    if (code === 'out_of_order') {
+      // The server's memory of this device went back with a generation: everything from there is sent again.
+      for (const each of this.#sent) if (each.n >= (expected ?? n)) each.acked = false;
+    } else if (code === 'not_member' || code === 'not_found') {
+      // Refused for good; its number is free, and that of what was written behind it.
+      this.#sent = this.#sent.slice(0, n - 1);
+    } else if (code !== 'unavailable' && code !== 'overloaded' && code !== 'draining') {
+      history.violated(`${id} was refused with ${code}: ${answer.error.message}`);
+      this.#sent = this.#sent.slice(0, n - 1);
+    }
+    return 'failed';
+  }
+}

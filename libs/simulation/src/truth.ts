@@ -1,0 +1,94 @@
+import { generation, sequenceId, type ConversationId, type UserId } from '@millrace/kernel';
+import { decodeEntry, type ControlBody, type EntryFields } from '@millrace/protocol';
+import { conversationKey, spansOf, type ActorKey, type TimelineHead } from '@millrace/timeline';
+import type { ModelState } from './model-state.ts';
+
+export interface TrueEntry extends EntryFields {
+  readonly gen: number;
+  readonly seq: number;
+}
+
+/** A stay as the entries tell it. `to` is the entry that ended it. */
+interface Stay {
+  readonly joined: number;
+  to: number;
+}
+
+/** What became of one conversation, found out from its Timeline alone, by other means than the program's. */
+export class Truth {
+  readonly conversation: ConversationId;
+  readonly head: TimelineHead | null;
+  readonly entries: readonly TrueEntry[];
+  readonly #showsAll: boolean;
+  readonly #stays = new Map<UserId, Stay[]>();
+
+  constructor(
+    state: ModelState,
+    partitionOf: (actor: ActorKey) => number,
+    conversation: ConversationId,
+    showsAll: boolean,
+  ) {
+    const actor = conversationKey(conversation);
+    const partition = partitionOf(actor);
+    this.conversation = conversation;
+    this.#showsAll = showsAll;
+    this.head = state.record(partition, actor).head;
+    this.entries = state
+      .range(partition, actor, {
+        from: { gen: generation(0), seq: sequenceId(0) },
+        to: { gen: generation(Number.MAX_SAFE_INTEGER), seq: sequenceId(Number.MAX_SAFE_INTEGER) },
+        limit: Number.MAX_SAFE_INTEGER,
+        direction: 'forward',
+      })
+      .map(({ gen, seq, data }) => ({ ...decodeEntry(data), gen, seq }));
+    for (const entry of this.entries) this.#follow(entry);
+  }
+
+  get members(): readonly UserId[] {
+    return [...this.#stays.keys()];
+  }
+
+  #follow({ type, body, seq }: TrueEntry): void {
+    if (type !== 'control' || typeof body !== 'string') return;
+    const control = JSON.parse(body) as ControlBody;
+    if (control.control === 'role') return;
+    for (const user of control.control === 'created' ? control.members : control.users) {
+      const stays = this.#stays.get(user) ?? [];
+      if (control.control === 'created' || control.control === 'joined') stays.push({ joined: seq, to: Infinity });
+      else {
+        const last = stays.at(-1);
+        if (last !== undefined) last.to = seq;
+      }
+      this.#stays.set(user, stays);
+    }
+  }
+
+  isIn(user: UserId): boolean {
+    return this.#stays.get(user)?.at(-1)?.to === Infinity;
+  }
+
+  /** Whether the user gets the entry into their inbox (I7). */
+  receives(user: UserId, seq: number): boolean {
+    return (this.#stays.get(user) ?? []).some(({ joined, to }) => seq >= joined && seq <= to);
+  }
+
+  /** Whether the user may see the entry (I7). */
+  maySee(user: UserId, seq: number): boolean {
+    return (this.#stays.get(user) ?? []).some(({ joined, to }) => seq >= (this.#showsAll ? 1 : joined) && seq <= to);
+  }
+
+  /** Whether the head tells that the generation ended below `seq`; one that was not written to since ends with it. */
+  wasLost(gen: number, seq: number): boolean {
+    if (this.head === null) return true;
+    if (this.head.gen < gen) return true;
+    if (this.head.gen === gen) return seq > this.head.seq;
+    const span = spansOf(this.head).find((each) => each.gen === gen);
+    return span === undefined || seq > span.last;
+  }
+
+  unread(user: UserId, readSeq: number): number {
+    const counts = ({ seq, countable, from }: TrueEntry): boolean =>
+      countable && seq > readSeq && from !== user && this.receives(user, seq);
+    return this.entries.filter(counts).length;
+  }
+}
