@@ -177,6 +177,8 @@ export class LoadGenerator implements WireSink {
       return;
     }
     this.#counts.refused += 1;
+    if (this.#counts.refused === 1)
+      this.#fault(`the first refusal, of ${String(n)} of stream ${String(stream.index)}: ${reason}`);
     stream.resends += 1;
     if (!mayRetry || stream.resends > RESENDS_MAX) {
       this.#fault(`message ${String(n)} of stream ${String(stream.index)} was refused: ${reason}`);

@@ -20,6 +20,8 @@ export interface Target {
   /** Null when it was not started here. */
   readonly serverPid: number | null;
   readonly redisPid: number | null;
+  /** The end of its log when it has ended by itself; null while it runs. */
+  obituary(): string | null;
   stop(): Promise<void>;
 }
 
@@ -63,6 +65,8 @@ export async function socketAddressOf(url: string): Promise<string> {
   return websocket;
 }
 
+const endOfLog = (log: string): string => readFileSync(log, 'utf8').trimEnd().split('\n').slice(-15).join('\n');
+
 async function ready(url: string, child: ChildProcess, log: string): Promise<void> {
   const startedMs = systemClock.monotonicMs();
   for (;;) {
@@ -73,8 +77,7 @@ async function ready(url: string, child: ChildProcess, log: string): Promise<voi
     if (isReady) return;
     const isGone = child.exitCode !== null || child.signalCode !== null;
     if (isGone || systemClock.monotonicMs() - startedMs > READY_MS_MAX) {
-      const end = readFileSync(log, 'utf8').trimEnd().split('\n').slice(-15).join('\n');
-      throw new Error(`the server ${isGone ? 'ended' : 'is not ready'}; the end of its log:\n${end}`);
+      throw new Error(`the server ${isGone ? 'ended' : 'is not ready'}; the end of its log:\n${endOfLog(log)}`);
     }
     await sleep(POLL_MS);
   }
@@ -104,7 +107,7 @@ export interface StartTarget {
 export async function startTarget({ bundle, ackLevel, engine }: StartTarget): Promise<Target> {
   const dir = mkdtempSync(join(tmpdir(), 'millrace-bench-'));
   const redis = await startPrivateRedis(join(dir, 'redis'), ackLevel).catch((error: unknown) => {
-    rmSync(dir, { recursive: true, force: true });
+    rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
     throw error;
   });
   const dataDir = join(dir, 'data');
@@ -131,14 +134,16 @@ export async function startTarget({ bundle, ackLevel, engine }: StartTarget): Pr
   closeSync(output);
   const stop = async (): Promise<void> => {
     await stopChild(child);
-    await redis.kill('SIGKILL');
-    rmSync(dir, { recursive: true, force: true });
+    // Not killed: a child of it that rewrites its log would go on writing into the directory.
+    await redis.stop();
+    rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
   };
   const url = `http://127.0.0.1:${String(port)}`;
   try {
     await ready(url, child, log);
     const websocket = await socketAddressOf(url);
-    return { url, websocket, secret, serverPid: child.pid ?? null, redisPid: redis.pid, stop };
+    const obituary = (): string | null => (child.exitCode === null && child.signalCode === null ? null : endOfLog(log));
+    return { url, websocket, secret, serverPid: child.pid ?? null, redisPid: redis.pid, obituary, stop };
   } catch (error) {
     await stop();
     throw error;

@@ -62,6 +62,8 @@ const mainPart = (parts: Named<PartResult>): PartResult | undefined => {
 };
 
 function sideReport(sides: readonly SideRun[], redis: readonly RedisFloor[]): SideReport {
+  const ofRedis = redis.length > 0 ? { redis: medianOf(redis) } : {};
+  if (sides.length === 0) return { parts: {}, ...ofRedis };
   const parts = partsOf(sides);
   const main = mainPart(parts);
   const { bytesPerConnection } = medianOf(
@@ -71,7 +73,7 @@ function sideReport(sides: readonly SideRun[], redis: readonly RedisFloor[]): Si
     ...(main ?? {}),
     ...(main === undefined ? {} : { bytesPerConnection }),
     parts,
-    ...(redis.length > 0 ? { redis: medianOf(redis) } : {}),
+    ...ofRedis,
   };
 }
 

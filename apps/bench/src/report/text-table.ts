@@ -32,6 +32,7 @@ function rowOf(name: string, part: PartResult): string[] {
     fine(cpu.node, 1),
     fine(cpu.redis, 1),
     fine(cpu.load, 1),
+    whole(part.refused),
   ];
 }
 

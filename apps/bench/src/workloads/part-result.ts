@@ -12,6 +12,8 @@ export interface CpuCost {
 export interface PartResult {
   readonly ackedPerSecond: number;
   readonly deliveredPerSecond: number;
+  /** Sends that were refused and sent again, over the whole part. */
+  readonly refused: number;
   readonly ackMs: LatencySummary | null;
   readonly deliverMs: LatencySummary | null;
   readonly cpuMicrosPerMessage: CpuCost;
@@ -44,6 +46,7 @@ export function partResult(result: LoadResult, before: CpuReading, after: CpuRea
   return {
     ackedPerSecond: acked / seconds,
     deliveredPerSecond: delivered / seconds,
+    refused: result.refused,
     ackMs: Latency.decode(result.ack).summary(),
     deliverMs: Latency.decode(result.deliver).summary(),
     cpuMicrosPerMessage: { node, redis, load: per(before.load, after.load, acked) },

@@ -68,7 +68,8 @@ export async function measureRedisFloor(options: {
     const isLongEnough = cpuBefore !== null && cpuAfter !== null && tookMs >= 100;
     return { xaddPerSecond, cpuMicrosPerXadd: isLongEnough ? (cpuAfter - cpuBefore) / requests : null };
   } finally {
-    await redis.kill('SIGKILL');
-    rmSync(dir, { recursive: true, force: true });
+    // Not killed: a child of it that rewrites its log would go on writing into the directory.
+    await redis.stop();
+    rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
   }
 }

@@ -148,6 +148,7 @@ export class WorkloadRunner {
       secret: readFileSync(tokenSecretFile ?? join('.millrace', 'dev-jwt-secret'), 'utf8').trim(),
       serverPid: null,
       redisPid: null,
+      obituary: () => null,
       stop: () => Promise.resolve(),
     };
   }
@@ -168,6 +169,10 @@ export class WorkloadRunner {
       this.#checked = addChecked(this.#checked, checked);
       if (behind.length > 0) this.#fault(`millrace: the lists of ${behind.slice(0, 5).join(', ')} lack messages`);
       return { ...shapeRun, counts: checked };
+    } catch (error) {
+      const obituary = target.obituary();
+      if (obituary === null) throw error;
+      throw new Error(`the server ended during the run; the end of its log:\n${obituary}`, { cause: error });
     } finally {
       await target.stop();
     }
