@@ -250,6 +250,24 @@ describe('receiving', () => {
     expect(textsOf(one, room)).toEqual(['missed', 'next']);
   });
 
+  test('pushes that overtake the answer to a sync are kept, and applied behind it', async () => {
+    const one = await live(alice);
+    one.network.cut();
+    server.post(room, bob, 'missed');
+    server.diffuse();
+    server.answersLate = true;
+    await one.time.advance(15_000);
+    await one.network.drain();
+    server.post(room, bob, 'pushed');
+    server.diffuse();
+    await one.network.drain();
+    expect([one.client.state, textsOf(one, room)]).toEqual(['syncing', []]);
+    server.answersLate = false;
+    server.answerNow();
+    await one.network.drain();
+    expect([one.client.state, textsOf(one, room)]).toEqual(['live', ['missed', 'pushed']]);
+  });
+
   test('a handler that throws neither stops the others nor the client', async () => {
     const errors: unknown[] = [];
     const listeners = process.listeners('uncaughtException');
@@ -301,7 +319,7 @@ describe('connecting', () => {
 
   test('an expired token is fetched anew, and a token that stays refused ends the client', async () => {
     const tokens: number[] = [];
-    const one = await live(alice, { token: async () => (tokens.push(1), alice) as string });
+    const one = await live(alice, { token: async () => (tokens.push(1), alice) });
     one.network.close(closeCode.tokenExpired);
     await one.heal();
     expect([one.client.state, tokens.length]).toEqual(['live', 2]);

@@ -107,8 +107,8 @@ export class ModelServer {
     const reply: ServerFrame<WireEntry> = answer.ok ? answer.value : { t: 'error', id: frame.id, ...answer.error };
     const give = (): void => {
       session.out(reply);
-      // From here on the device is told what came after this answer, some of it again perhaps.
-      if (reply.t === 'synced') session.told = reply.inbox.seq;
+      // What the answer holds needs no push any more.
+      if (reply.t === 'synced') session.told = Math.max(session.told, reply.inbox.seq);
     };
     if (this.answersLate) this.#late.push(give);
     else give();
