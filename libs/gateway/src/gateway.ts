@@ -1,6 +1,6 @@
-import { err, ok, type Cancel, type Clock, type Random, type Result, type Timers } from '@millrace/kernel';
+import { err, ok, type Cancel, type Clock, type Random, type Result, type Timers, type UserId } from '@millrace/kernel';
 import type { ChatService } from '@millrace/messaging';
-import { closeCode, frameError, protocolLimits, type Connect } from '@millrace/protocol';
+import { frameError, protocolLimits, type Connect } from '@millrace/protocol';
 import type { TokenVerifier, VerifiedToken } from './auth/token-verifier.ts';
 import type { EngineServer, EngineSocket, ListenError, SocketEngine } from './engine/socket-engine.ts';
 import { TurnQueue } from './engine/turn-queue.ts';
@@ -11,6 +11,7 @@ import { SocketSession, type Farewell } from './inbound/socket-session.ts';
 import { submit } from './inbound/submit.ts';
 import type { GatewayLog } from './log.ts';
 import type { GatewayObserver } from './observer.ts';
+import type { InboxPosition } from './outbound/inbox-follower.ts';
 import type { Outbox } from './outbound/outbox.ts';
 import { SessionRegistry } from './outbound/session-registry.ts';
 import { Session } from './outbound/session.ts';
@@ -35,10 +36,11 @@ export interface GatewayStats {
 }
 
 const TICK_MS = 250;
+const EMPTY_CHECK_MS = 10;
 /** Each socket is looked at every so many ticks; they are spread over them. */
 const TICKS = 4;
-/** A message that is too long for the protocol is answered; one that is longer than this is cut off by the engine. */
-const FRAME_SLACK = 2;
+/** A message that is too long for the protocol is answered; one so many times as long is cut off by the engine. */
+const FRAME_SLACK = 4;
 
 /**
  * The sockets of one node: who may open one, what they may ask, and what they are told. Keeps nothing that could not be
@@ -51,10 +53,13 @@ export class Gateway {
   readonly #sockets = new Map<EngineSocket<Admitted>, SocketSession>();
   readonly #turn: TurnQueue<Outbox>;
   readonly #userFrames: RateTable;
+  readonly #ipFrames: RateTable;
   #server: EngineServer | null = null;
   #cancelTick: Cancel = () => undefined;
   #ticks = 0;
-  #isDraining = false;
+  readonly #attaching = new Map<UserId, number>();
+  /** Monotonic; null until it drains. */
+  #drainUntilMs: number | null = null;
 
   static async start(parts: GatewayParts): Promise<Result<Gateway, ListenError>> {
     const gateway = new Gateway(parts);
@@ -91,9 +96,14 @@ export class Gateway {
     this.#parts = parts;
     this.#admission = new Admission(parts.config, parts.clock);
     this.#userFrames = new RateTable(parts.config.framesPerUser, parts.clock);
-    this.#turn = new TurnQueue(parts.timers, (outbox) => {
-      outbox.flush();
-    });
+    this.#ipFrames = new RateTable(parts.config.framesPerIp, parts.clock);
+    this.#turn = new TurnQueue(
+      parts.timers,
+      (outbox) => {
+        outbox.flush();
+      },
+      () => this.#server?.flush(),
+    );
   }
 
   get port(): number {
@@ -106,18 +116,14 @@ export class Gateway {
 
   /** Takes no new sockets, asks the others to go elsewhere, and closes those that are left after `deadlineMs`. */
   async drain(deadlineMs: number): Promise<void> {
-    if (this.#isDraining) return;
-    this.#isDraining = true;
+    if (this.#drainUntilMs !== null) return;
+    const { clock, config } = this.#parts;
+    this.#drainUntilMs = clock.monotonicMs() + deadlineMs;
     this.#admission.drain();
     for (const session of this.sessions.all()) session.answer({ t: 'drain', deadlineMs });
-    const deadline = this.#parts.clock.monotonicMs() + deadlineMs;
-    while (this.#sockets.size > 0 && this.#parts.clock.monotonicMs() < deadline) await this.#wait(10);
-    for (const { session, socket } of this.#sockets.values()) {
-      if (session === null) socket.close(closeCode.draining, 'this node is stopping');
-      else session.close('draining', 'this node is stopping');
-    }
-    const closed = this.#parts.clock.monotonicMs() + this.#parts.config.closeMs;
-    while (this.#sockets.size > 0 && this.#parts.clock.monotonicMs() < closed) await this.#wait(10);
+    await this.#untilEmpty(this.#drainUntilMs);
+    for (const socket of this.#sockets.values()) socket.drained('this node is stopping');
+    await this.#untilEmpty(clock.monotonicMs() + config.closeMs);
   }
 
   async close(): Promise<void> {
@@ -125,10 +131,14 @@ export class Gateway {
     await this.#server?.close();
   }
 
-  #wait(delayMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      this.#parts.timers.after(delayMs, resolve);
-    });
+  /** Waits until the last socket is gone, or until then. */
+  async #untilEmpty(untilMs: number): Promise<void> {
+    const { clock, timers } = this.#parts;
+    while (this.#sockets.size > 0 && clock.monotonicMs() < untilMs) {
+      await new Promise<void>((resolve) => {
+        timers.after(EMPTY_CHECK_MS, resolve);
+      });
+    }
   }
 
   #tickLater(): void {
@@ -142,23 +152,21 @@ export class Gateway {
       if (this.#ticks % 40 === 0) {
         this.#admission.sweep();
         this.#userFrames.sweep();
+        this.#ipFrames.sweep();
       }
       this.#tickLater();
     });
   }
 
   #opened(socket: EngineSocket<Admitted>): void {
-    const { config, clock, verifier, observer, chat, log } = this.#parts;
+    const { config, clock, verifier, observer, chat } = this.#parts;
     this.#admission.opened(socket.context);
     observer.socketOpened();
-    const submitParts = {
-      chat,
-      nowMs: () => clock.nowMs(),
-      requestsInFlightMax: config.requestsInFlightMax,
-      onDefect: (error: unknown) => {
-        log.error('a request failed by a defect', { error: error instanceof Error ? error.stack : String(error) });
-      },
+    const onDefect = (error: unknown): void => {
+      this.#defect(error);
     };
+    const { requestsInFlightMax, queriesInFlightMax } = config;
+    const submitParts = { chat, nowMs: () => clock.nowMs(), requestsInFlightMax, queriesInFlightMax, onDefect };
     this.#sockets.set(
       socket,
       new SocketSession(socket, {
@@ -166,11 +174,12 @@ export class Gateway {
         clock,
         verifier,
         observer,
+        onDefect,
         welcome: (...args) => this.#welcome(...args),
         submit: (session, frame) => {
           submit(submitParts, session, frame);
         },
-        takeUserFrame: ({ user }) => this.#userFrames.take(user),
+        takeFrame: ({ user }, { ipKey }) => this.#userFrames.take(user) || this.#ipFrames.take(ipKey),
       }),
     );
   }
@@ -181,27 +190,45 @@ export class Gateway {
     this.#admission.closed(socket.context);
     this.#parts.observer.socketClosed(code);
     socketSession?.closed();
-    const session = socketSession?.session ?? null;
-    if (session !== null && this.sessions.remove(session)) this.#parts.chat.detach(session.user);
   }
 
   async #welcome(
     socket: EngineSocket<Admitted>,
     frame: Connect,
-    identity: VerifiedToken,
+    token: VerifiedToken,
   ): Promise<Result<Session, Farewell>> {
-    const { config, clock, random, observer, chat, ackLevel } = this.#parts;
-    const { user, expiresAtMs } = identity;
+    const { user } = token;
+    if (this.#drainUntilMs !== null) {
+      return err({ error: frameError('draining', 'this node is stopping; connect again'), close: 'draining' });
+    }
     this.sessions.on(user, frame.device)?.close('replaced', 'this device has connected again');
-    if (this.sessions.count(user) >= config.sessionsPerUserMax) {
-      const message = `a user has at most ${String(config.sessionsPerUserMax)} sessions`;
+    if (this.sessions.count(user) >= this.#parts.config.sessionsPerUserMax) {
+      const message = `a user has at most ${String(this.#parts.config.sessionsPerUserMax)} sessions`;
       return err({ error: frameError('limit_reached', message), close: 'overloaded' });
     }
-    const session = new Session({
+    const session = this.#session(socket, frame, token);
+    // Known before it is asked where the inbox stands, so that no push falls in between.
+    this.sessions.add(session);
+    let isIntroduced = false;
+    try {
+      const inbox = await this.#attach(user);
+      if (!inbox.ok) return err({ error: inbox.error, close: 'unavailable' });
+      isIntroduced = this.#sockets.has(socket);
+      if (isIntroduced) this.#introduce(session, frame.id, inbox.value);
+      return ok(session);
+    } finally {
+      if (!isIntroduced) session.ended();
+    }
+  }
+
+  #session(socket: EngineSocket<Admitted>, { device, client }: Connect, token: VerifiedToken): Session {
+    const { config, clock, random, observer, log } = this.#parts;
+    const { user, expiresAtMs } = token;
+    return new Session({
       id: random.id(),
       user,
-      device: frame.device,
-      client: frame.client ?? null,
+      device,
+      client: client ?? null,
       ip: socket.context.ip,
       expiresAtMs,
       socket,
@@ -210,24 +237,44 @@ export class Gateway {
       clock,
       turn: this.#turn,
       observer,
+      onDamaged: (error) => {
+        log.error('a stored entry cannot be read', { user, why: error.message });
+      },
+      onEnd: (ended) => {
+        this.sessions.remove(ended);
+        this.#detachIfGone(user);
+      },
     });
-    // Known before it is asked where the inbox stands, so that no push falls in between.
-    this.sessions.add(session);
-    const inbox = await chat.attach(user);
-    if (!inbox.ok || !this.#sockets.has(socket)) {
-      if (this.sessions.remove(session)) chat.detach(user);
-      const error = inbox.ok ? frameError('unavailable', 'the socket was closed') : inbox.error;
-      return err({ error, close: 'unavailable' });
+  }
+
+  /** Ends with the user attached or, when all of their sessions here went meanwhile, detached again. */
+  async #attach(user: UserId): ReturnType<ChatService['attach']> {
+    this.#attaching.set(user, (this.#attaching.get(user) ?? 0) + 1);
+    try {
+      return await this.#parts.chat.attach(user);
+    } finally {
+      const left = (this.#attaching.get(user) ?? 1) - 1;
+      if (left > 0) this.#attaching.set(user, left);
+      else this.#attaching.delete(user);
+      this.#detachIfGone(user);
     }
+  }
+
+  #detachIfGone(user: UserId): void {
+    if (this.sessions.count(user) === 0 && !this.#attaching.has(user)) this.#parts.chat.detach(user);
+  }
+
+  #introduce(session: Session, id: number, inbox: InboxPosition): void {
+    const { config, clock, ackLevel } = this.#parts;
     session.answer({
       t: 'connected',
-      id: frame.id,
-      user,
-      device: frame.device,
+      id,
+      user: session.user,
+      device: session.device,
       session: session.id,
       serverTime: clock.nowMs(),
       ackLevel,
-      inbox: inbox.value,
+      inbox,
       limits: {
         frameBytes: config.frameBytesMax,
         bodyBytes: config.bodyBytesMax,
@@ -235,8 +282,15 @@ export class Gateway {
         idleMs: config.idleMs,
       },
     });
-    if (this.#isDraining) session.answer({ t: 'drain', deadlineMs: 0 });
-    session.attached(inbox.value);
-    return ok(session);
+    if (this.#drainUntilMs !== null) {
+      session.answer({ t: 'drain', deadlineMs: Math.max(0, Math.floor(this.#drainUntilMs - clock.monotonicMs())) });
+    }
+    session.attached(inbox);
+  }
+
+  #defect(error: unknown): void {
+    this.#parts.log.error('a request failed by a defect', {
+      error: error instanceof Error ? error.stack : String(error),
+    });
   }
 }

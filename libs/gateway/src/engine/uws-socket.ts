@@ -1,6 +1,6 @@
 import type { Cancel, Timers } from '@millrace/kernel';
 import type { EngineSocket, ListenOptions, SendOutcome } from './socket-engine.ts';
-import type { TurnQueue } from './turn-queue.ts';
+import { flushedAt, type TurnQueue } from './turn-queue.ts';
 import type { UwsSocketHandle } from './uws-api.ts';
 
 export interface UwsUserData<Context> {
@@ -55,7 +55,8 @@ export class UwsSocket<Context> implements EngineSocket<Context> {
     const bytes = bytesOf(data);
     this.#pending.push({ bytes, isBinary });
     this.#pendingBytes += bytes.length;
-    if (!this.#isQueued) {
+    if (this.#pendingBytes >= flushedAt(this.#options.maxSendBufferBytes)) this.flush();
+    else if (!this.#isQueued) {
       this.#isQueued = true;
       this.#turn.add(this);
     }

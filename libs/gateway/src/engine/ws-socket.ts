@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import type { EngineHandlers, EngineSocket, SendOutcome } from './socket-engine.ts';
-import type { TurnQueue } from './turn-queue.ts';
+import { flushedAt, type TurnQueue } from './turn-queue.ts';
 import { serverFrame } from './ws-frame.ts';
 
 /** Chunks of one turn are copied into one up to here; above, the copy costs more than writing them side by side. */
@@ -135,7 +135,8 @@ export class WsSocket<Context> implements EngineSocket<Context> {
       this.#pending.push(chunk);
       this.#pendingBytes += chunk.length;
     }
-    if (this.#isQueued) return;
+    if (this.#pendingBytes >= flushedAt(this.#parts.maxSendBufferBytes)) this.flush();
+    if (this.#isQueued || this.#pending.length === 0) return;
     this.#isQueued = true;
     this.#parts.turn.add(this);
   }

@@ -34,8 +34,10 @@ export interface SocketSessionParts {
     identity: VerifiedToken,
   ) => Promise<Result<Session, Farewell>>;
   readonly submit: (session: Session, frame: ChatFrame) => void;
-  /** Beside the session's own bucket: what the user may do over all sessions. @returns 0, or when to come back. */
-  readonly takeUserFrame: (session: Session) => number;
+  /** Beside the session's own bucket: what its user and its address may do. @returns 0, or when to come back. */
+  readonly takeFrame: (session: Session, from: Admitted) => number;
+  /** A bug of ours. */
+  readonly onDefect: (error: unknown) => void;
 }
 
 /** A socket that is not to go on: what it is told, and how it is closed. */
@@ -44,8 +46,16 @@ export interface Farewell {
   readonly close: CloseReason;
 }
 
-/** Frames that may wait while a token is being checked. */
-const WAITING_MAX = 64;
+/**
+ * The least that a refused client is asked to wait: a whole window of requests that comes back sooner would be refused
+ * again, and a well-behaved client closed as one that is not.
+ */
+const RETRY_MS_MIN = 200;
+/** The share of `offencesMax` that is forgiven in a second. */
+const FORGIVEN_SHARE = 0.2;
+
+/** A close reason has at most 123 bytes; ours are ASCII, but some show what a client sent. */
+const closeText = (message: string): string => message.replaceAll(/[^ -~]/g, '?').slice(0, 120);
 
 /** What a failed check of a token means for the socket. */
 function farewellOf(error: FrameError): Farewell {
@@ -56,7 +66,7 @@ function farewellOf(error: FrameError): Farewell {
 /**
  * One socket, on its way in: from its first frame, which must be `connect`, to its last.
  *
- * (N1) Nothing but `connect` is looked at before the token was checked; frames behind it wait, bounded.
+ * (N1) Nothing but `connect` is looked at before the token was checked and `connected` is on its way.
  * (N2) Every frame with an id is answered, or the socket is closed.
  * (N3) A socket that goes on sending what is refused (unreadable, too fast) is closed.
  */
@@ -69,9 +79,9 @@ export class SocketSession {
   #heardAtMs: number;
   #session: Session | null = null;
   #isConnecting = false;
+  #isRefreshing = false;
   #isOver = false;
-  #waiting: ClientFrame[] = [];
-  #offences = 0;
+  readonly #offences: TokenBucket;
 
   constructor(socket: EngineSocket<Admitted>, parts: SocketSessionParts) {
     this.socket = socket;
@@ -81,6 +91,8 @@ export class SocketSession {
     this.#openedAtMs = parts.clock.monotonicMs();
     this.#heardAtMs = this.#openedAtMs;
     this.#bucket = new TokenBucket(framesPerSession, this.#openedAtMs);
+    const { offencesMax } = parts.config;
+    this.#offences = new TokenBucket({ perSecond: offencesMax * FORGIVEN_SHARE, burst: offencesMax }, this.#openedAtMs);
   }
 
   get session(): Session | null {
@@ -118,35 +130,47 @@ export class SocketSession {
     const { clock, config } = this.#parts;
     const nowMs = clock.monotonicMs();
     if (this.#session === null) {
-      if (nowMs - this.#openedAtMs > config.handshakeMs) {
-        const message = `connect within ${String(config.handshakeMs)} ms`;
-        this.end({ error: frameError('unauthenticated', message), close: 'handshakeTimeout' });
-      }
+      if (nowMs - this.#openedAtMs > config.handshakeMs) this.end(this.#handshakeFarewell());
       return;
     }
     if (nowMs - this.#heardAtMs > config.idleMs) this.#session.close('idle', 'nothing was heard for too long');
-    else if (clock.nowMs() >= this.#session.expiresAtMs) this.#session.close('tokenExpired', 'the token has expired');
     else this.#session.tick(config.slowMsMax);
   }
 
   /** Tells the socket why, and closes it. */
-  end({ error, close }: Farewell): void {
+  end({ error, close }: Farewell, id?: number): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    const reason = closeText(error.message);
     if (this.#session !== null) {
-      this.#session.refuse(undefined, error);
-      this.#session.close(close, error.message.slice(0, 100));
+      this.#session.refuse(id, error);
+      this.#session.close(close, reason);
       return;
     }
-    this.#say({ t: 'error', ...error });
-    this.socket.close(closeCode[close], error.message.slice(0, 100));
+    this.#say({ t: 'error', ...(id === undefined ? {} : { id }), ...error });
+    this.socket.close(closeCode[close], reason);
+  }
+
+  /** Every other socket of this node is closed, too: nothing is wrong with this one. */
+  drained(why: string): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    if (this.#session === null) this.socket.close(closeCode.draining, why);
+    else this.#session.close('draining', why);
   }
 
   /** The socket is gone. */
   closed(): void {
     this.#isOver = true;
-    this.#waiting = [];
     this.#session?.ended();
+  }
+
+  #handshakeFarewell(): Farewell {
+    if (this.#isConnecting) {
+      return { error: frameError('unavailable', 'the session could not be opened in time'), close: 'unavailable' };
+    }
+    const message = `connect within ${String(this.#parts.config.handshakeMs)} ms`;
+    return { error: frameError('unauthenticated', message), close: 'handshakeTimeout' };
   }
 
   #say(frame: ErrorFrame): void {
@@ -165,7 +189,7 @@ export class SocketSession {
       session.refuse(frame.id, frameError('bad_request', 'this socket is connected already'));
       return;
     }
-    const waitMs = this.#bucket.take(this.#heardAtMs) || this.#parts.takeUserFrame(session);
+    const waitMs = this.#bucket.take(this.#heardAtMs) || this.#parts.takeFrame(session, this.socket.context);
     if (waitMs > 0) {
       this.#tooFast(session, frame, waitMs);
       return;
@@ -176,38 +200,43 @@ export class SocketSession {
 
   #beforeSession(frame: ClientFrame): void {
     if (this.#isConnecting) {
-      if (this.#waiting.length < WAITING_MAX) this.#waiting.push(frame);
-      else
-        this.end({
-          error: frameError('overloaded', 'wait for `connected` before you send so much'),
-          close: 'overloaded',
-        });
+      const error = frameError('unauthenticated', 'wait for `connected`');
+      if ('id' in frame) this.#say({ t: 'error', id: frame.id, ...error });
+      this.#offended();
     } else if (frame.t === 'connect') {
       this.#isConnecting = true;
       void this.#connect(frame);
     } else {
-      this.end({ error: frameError('unauthenticated', 'the first frame must be `connect`'), close: 'unauthenticated' });
+      const error = frameError('unauthenticated', 'the first frame must be `connect`');
+      this.end({ error, close: 'unauthenticated' }, 'id' in frame ? frame.id : undefined);
     }
   }
 
   async #connect(frame: Connect): Promise<void> {
-    const identity = await this.#identify(frame.token, frame.device);
-    if (this.#isOver) return;
-    const welcomed = identity.ok ? await this.#parts.welcome(this.socket, frame, identity.value) : identity;
+    const welcomed = await this.#welcome(frame);
+    if (welcomed === null) return;
     if (!welcomed.ok) {
-      this.#say({ t: 'error', id: frame.id, ...welcomed.error.error });
-      this.#isOver = true;
-      this.socket.close(closeCode[welcomed.error.close], welcomed.error.error.message.slice(0, 100));
-      return;
-    }
-    this.#session = welcomed.value;
-    if (this.#isOver) {
+      this.end(welcomed.error, frame.id);
+    } else if (this.#isOver) {
       welcomed.value.ended();
-      return;
+    } else {
+      this.#session = welcomed.value;
     }
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const next of waiting) this.#frame(next);
+  }
+
+  /** Null when the socket is gone meanwhile. */
+  async #welcome(frame: Connect): Promise<Result<Session, Farewell> | null> {
+    try {
+      const identity = await this.#identify(frame.token, frame.device);
+      if (this.#isOver) return null;
+      return identity.ok ? await this.#parts.welcome(this.socket, frame, identity.value) : identity;
+    } catch (error) {
+      this.#parts.onDefect(error);
+      return err({
+        error: frameError('internal', 'this hit a defect of the server; it has been logged'),
+        close: 'unavailable',
+      });
+    }
   }
 
   async #identify(token: string, device: Connect['device']): Promise<Result<VerifiedToken, Farewell>> {
@@ -220,14 +249,21 @@ export class SocketSession {
     return ok(identity.value);
   }
 
+  /** One at a time: checking a signature is work. */
   async #refresh(session: Session, frame: Refresh): Promise<void> {
+    if (this.#isRefreshing) {
+      this.#tooFast(session, frame, 0);
+      return;
+    }
+    this.#isRefreshing = true;
     const identity = await this.#identify(frame.token, session.device);
+    this.#isRefreshing = false;
     if (!identity.ok) {
       session.refuse(frame.id, identity.error.error);
     } else if (identity.value.user !== session.user) {
       session.refuse(frame.id, frameError('forbidden', 'the token speaks of another user: open a new socket for them'));
     } else {
-      session.expiresAtMs = identity.value.expiresAtMs;
+      session.tokenUntil(identity.value.expiresAtMs);
       session.answer({ t: 'ok', id: frame.id });
     }
   }
@@ -243,15 +279,15 @@ export class SocketSession {
     this.#offended();
   }
 
-  #tooFast(session: Session, frame: Exclude<ClientFrame, Connect>, retryAfterMs: number): void {
+  #tooFast(session: Session, frame: Exclude<ClientFrame, Connect>, waitMs: number): void {
+    const retryAfterMs = Math.max(RETRY_MS_MIN, waitMs);
     this.#parts.observer.rateLimited();
     if ('id' in frame) session.refuse(frame.id, frameError('rate_limited', 'too many requests', { retryAfterMs }));
     this.#offended();
   }
 
   #offended(): void {
-    this.#offences += 1;
-    if (this.#offences < this.#parts.config.offencesMax) return;
+    if (this.#offences.take(this.#parts.clock.monotonicMs()) === 0) return;
     const message = 'too much of what this socket sent had to be refused';
     this.end({ error: frameError('rate_limited', message, { retryAfterMs: 1_000 }), close: 'rateLimited' });
   }

@@ -1,17 +1,48 @@
-import type { Result } from '@millrace/kernel';
+import { err, type Result } from '@millrace/kernel';
 import type { ChatService } from '@millrace/messaging';
-import { frameError, type ClientFrame, type FrameError, type ServerFrame, type WireEntry } from '@millrace/protocol';
+import {
+  frameError,
+  type ClientFrame,
+  type FrameError,
+  type Send,
+  type ServerFrame,
+  type WireEntry,
+} from '@millrace/protocol';
 import type { Session } from '../outbound/session.ts';
 
 /** A frame of a connected session, other than those that concern the session itself. */
 export type ChatFrame = Exclude<ClientFrame, { readonly t: 'connect' | 'refresh' }>;
 
+/** What a client waits when a bound was reached and nothing tells when there will be room. */
+const OVERLOAD_MS = 200;
+
+/** Requests whose answers are long. */
+const isQuery = ({ t }: ChatFrame): boolean =>
+  t === 'sync' || t === 'history' || t === 'conversations' || t === 'members';
+
 export interface SubmitParts {
   readonly chat: ChatService;
   readonly nowMs: () => number;
   readonly requestsInFlightMax: number;
+  readonly queriesInFlightMax: number;
   /** A bug of ours; the request is answered `internal`. */
   readonly onDefect: (error: unknown) => void;
+}
+
+/** Why a request is not taken now, null when it is (I9). */
+function overload(
+  parts: SubmitParts,
+  session: Session,
+  frame: Exclude<ChatFrame, { readonly t: 'typing' }>,
+): string | null {
+  if (session.isBlocked) return 'this device does not read its answers: read them first';
+  if (session.inFlight >= parts.requestsInFlightMax) {
+    return `at most ${String(parts.requestsInFlightMax)} requests may be unanswered`;
+  }
+  if (isQuery(frame) && session.queriesInFlight >= parts.queriesInFlightMax) {
+    return `at most ${String(parts.queriesInFlightMax)} queries may be unanswered`;
+  }
+  return null;
 }
 
 /** Asks the chat as the session's user (I11) and answers when it has answered. */
@@ -24,37 +55,50 @@ export function submit(parts: SubmitParts, session: Session, frame: ChatFrame): 
     session.answer({ t: 'pong', id: frame.id, serverTime: parts.nowMs() });
     return;
   }
-  if (session.inFlight >= parts.requestsInFlightMax) {
-    const message = `at most ${String(parts.requestsInFlightMax)} requests may be unanswered`;
-    session.refuse(frame.id, frameError('overloaded', message));
-    return;
-  }
+  const problem = overload(parts, session, frame);
+  if (problem !== null) session.refuse(frame.id, frameError('overloaded', problem, { retryAfterMs: OVERLOAD_MS }));
+  else if (frame.t === 'send') submitPublish(parts, session, frame);
+  else void submitRequest(parts, session, frame);
+}
+
+function submitPublish({ chat }: SubmitParts, session: Session, frame: Send): void {
+  const { id } = frame;
   session.inFlight += 1;
-  if (frame.t === 'send') {
-    const { id } = frame;
-    parts.chat.publish(session.principal, frame, (outcome) => {
-      session.inFlight -= 1;
-      if (outcome.ok) session.answer({ t: 'ack', id, ...outcome.value });
-      else session.refuse(id, outcome.error);
-    });
-    return;
+  chat.publish(session.principal, frame, (outcome) => {
+    session.inFlight -= 1;
+    if (outcome.ok) session.answer({ t: 'ack', id, ...outcome.value });
+    else session.refuse(id, outcome.error);
+  });
+}
+
+async function submitRequest({ chat, onDefect }: SubmitParts, session: Session, frame: Asked): Promise<void> {
+  const queries = isQuery(frame) ? 1 : 0;
+  session.inFlight += 1;
+  session.queriesInFlight += queries;
+  if (frame.t === 'sync') session.syncStarted();
+  const outcome = await answerOf(chat, session, frame, onDefect);
+  session.inFlight -= 1;
+  session.queriesInFlight -= queries;
+  if (outcome.ok) session.answer(outcome.value);
+  else session.refuse(frame.id, outcome.error);
+  if (frame.t !== 'sync') return;
+  // Behind the answer: what was held while the chat looked goes on from where the answer ends.
+  if (outcome.ok && outcome.value.t === 'synced') session.synced(outcome.value.inbox, outcome.value.hasMore);
+  else session.syncFailed();
+}
+
+async function answerOf(
+  chat: ChatService,
+  session: Session,
+  frame: Asked,
+  onDefect: (error: unknown) => void,
+): Answered {
+  try {
+    return await ask(chat, session, frame);
+  } catch (error) {
+    onDefect(error);
+    return err(frameError('internal', 'this hit a defect of the server; it has been logged'));
   }
-  ask(parts.chat, session, frame).then(
-    (outcome) => {
-      session.inFlight -= 1;
-      if (!outcome.ok) {
-        session.refuse(frame.id, outcome.error);
-        return;
-      }
-      session.answer(outcome.value);
-      if (outcome.value.t === 'synced' && !outcome.value.hasMore) session.synced(outcome.value.inbox);
-    },
-    (error: unknown) => {
-      session.inFlight -= 1;
-      parts.onDefect(error);
-      session.refuse(frame.id, frameError('internal', 'this hit a defect of the server'));
-    },
-  );
 }
 
 type Asked = Exclude<ChatFrame, { readonly t: 'send' | 'typing' | 'ping' }>;

@@ -1,76 +1,135 @@
-import type { Generation, SequenceId, UserId } from '@millrace/kernel';
+import { generation, sequenceId, type Generation, type SequenceId, type UserId } from '@millrace/kernel';
 import type { UserPush } from '@millrace/messaging';
 import type { Push, PushItem, Resync, WireEntry } from '@millrace/protocol';
 
-/** What of a push one device is to be sent: nothing, a frame, or word that it must sync. */
+/** What one device is to be sent: a push, or word that it must sync. */
 export type FollowStep =
-  | { readonly kind: 'nothing' }
   | { readonly kind: 'push'; readonly frame: Push<WireEntry> }
   | { readonly kind: 'resync'; readonly reason: Resync['reason'] };
 
-const NOTHING: FollowStep = { kind: 'nothing' };
+export interface InboxPosition {
+  readonly gen: Generation;
+  readonly seq: SequenceId;
+}
+
+/** Pushes held while a sync is under way; beyond, the device syncs once more. */
+const HELD_MAX = 1_024;
 
 /**
  * Keeps what one device was told of its user's inbox, so that it can see a gap (I3).
  *
  * (F1) A push frame's `prev` is what the device was told last; between the two is only what it has itself.
- * (F2) What cannot be told is told by exactly one `resync`; until the device has synced nothing else is pushed (I9).
- * (F3) Once it has synced, what came in meanwhile is not forgotten: if the sync did not cover it, it syncs again.
+ * (F2) What cannot be told is told by exactly one `resync`; nothing more is pushed until the device syncs (I9).
+ * (F3) What comes in while a sync is under way is held: behind the answer goes what the answer did not cover, so that a
+ *      busy inbox cannot keep a device syncing for ever.
+ *
+ * Begins as if a sync were under way: the answer to the attach is its end.
  */
 export class InboxFollower {
   readonly #user: UserId;
   readonly #deviceTag: number;
-  #gen: Generation;
+  #gen: Generation = generation(0);
   /** Told to the device. */
-  #told: SequenceId;
+  #told: SequenceId = sequenceId(0);
   /** Seen by the gateway; above `told` are only messages of the device's own. */
-  #seen: SequenceId;
+  #seen: SequenceId = sequenceId(0);
   #mustSync = false;
+  #syncs = 1;
+  #held: UserPush[] = [];
+  /** Set when what came in during a sync could not be held, or was interrupted. */
+  #missed: Resync['reason'] | null = null;
 
-  constructor(user: UserId, deviceTag: number, at: { readonly gen: Generation; readonly seq: SequenceId }) {
+  constructor(user: UserId, deviceTag: number) {
     this.#user = user;
     this.#deviceTag = deviceTag;
-    this.#gen = at.gen;
-    this.#told = at.seq;
-    this.#seen = at.seq;
   }
 
-  get mustSync(): boolean {
-    return this.#mustSync;
+  /** Whether the device is up to date, but for what is on its way. */
+  get isLive(): boolean {
+    return !this.#mustSync && this.#syncs === 0;
   }
 
-  follow(push: UserPush): FollowStep {
-    if (push.gen < this.#gen || (push.gen === this.#gen && push.to <= this.#seen)) return NOTHING;
-    const isNext = push.gen === this.#gen && push.from <= this.#seen + 1;
-    const regressed = push.gen !== this.#gen;
-    this.#gen = push.gen;
-    this.#seen = push.to;
-    if (this.#mustSync) return NOTHING;
-    if (!isNext) return this.resync(regressed ? 'regressed' : 'moved');
-    const items = this.#forDevice(push.items);
-    return items.length === 0 ? NOTHING : this.#tell(items);
+  follow(push: UserPush): FollowStep | null {
+    if (this.#syncs > 0) {
+      this.#hold(push);
+      return null;
+    }
+    return this.#mustSync ? null : this.#apply(push);
   }
 
   /** Tells a device that was silent how far its own messages have brought the inbox. */
-  advance(): FollowStep {
-    return this.#mustSync || this.#seen === this.#told ? NOTHING : this.#tell([]);
+  advance(): FollowStep | null {
+    return this.isLive && this.#seen !== this.#told ? this.#tell([]) : null;
   }
 
-  resync(reason: Resync['reason']): FollowStep {
-    if (this.#mustSync) return NOTHING;
+  /** Something was missed, or was not sent. */
+  resync(reason: Resync['reason']): FollowStep | null {
+    if (this.#syncs > 0) {
+      this.#held = [];
+      this.#missed ??= reason;
+      return null;
+    }
+    if (this.#mustSync) return null;
     this.#mustSync = true;
     return { kind: 'resync', reason };
   }
 
-  /** The device has everything up to `inbox` now. */
-  synced(inbox: { readonly gen: Generation; readonly seq: SequenceId }): FollowStep {
-    if (!this.#mustSync) return NOTHING;
-    this.#mustSync = false;
-    if (inbox.gen === this.#gen && inbox.seq < this.#seen) return this.resync('moved');
+  syncStarted(): void {
+    this.#syncs += 1;
+  }
+
+  /** The answer is on its way to the device. Without more to fetch the device has everything up to `inbox`. */
+  synced(inbox: InboxPosition, hasMore: boolean): readonly FollowStep[] {
+    this.#syncs -= 1;
+    if (this.#syncs > 0) return [];
+    if (hasMore) {
+      // It goes on syncing by itself: nothing that is held now would be of use to it.
+      this.#mustSync = true;
+      this.#forget();
+      return [];
+    }
     this.#gen = inbox.gen;
     this.#told = inbox.seq;
     this.#seen = inbox.seq;
-    return NOTHING;
+    this.#mustSync = false;
+    return this.#release();
+  }
+
+  /** The sync was refused: the device stands where it stood. */
+  syncFailed(): readonly FollowStep[] {
+    this.#syncs -= 1;
+    if (this.#syncs > 0) return [];
+    if (!this.#mustSync) return this.#release();
+    this.#forget();
+    return [];
+  }
+
+  #hold(push: UserPush): void {
+    if (this.#missed !== null) return;
+    this.#held.push(push);
+    if (this.#held.length > HELD_MAX) this.resync('slow');
+  }
+
+  #forget(): void {
+    this.#held = [];
+    this.#missed = null;
+  }
+
+  #release(): readonly FollowStep[] {
+    const held = this.#held;
+    const missed = this.#missed;
+    this.#forget();
+    const steps = missed === null ? held.map((push) => this.follow(push)) : [this.resync(missed)];
+    return steps.filter((step) => step !== null);
+  }
+
+  #apply(push: UserPush): FollowStep | null {
+    if (push.gen < this.#gen || (push.gen === this.#gen && push.to <= this.#seen)) return null;
+    if (push.gen !== this.#gen) return this.resync('regressed');
+    if (push.from > this.#seen + 1) return this.resync('moved');
+    this.#seen = push.to;
+    const items = this.#forDevice(push.items);
+    return items.length === 0 ? null : this.#tell(items);
   }
 
   #tell(items: readonly PushItem<WireEntry>[]): FollowStep {

@@ -1,4 +1,12 @@
-import { encodeServerFrames, type Encoding, type ServerFrame, type WireEntry } from '@millrace/protocol';
+import { MalformedBytes } from '@millrace/kernel';
+import {
+  encodeServerFrames,
+  frameError,
+  type Encoded,
+  type Encoding,
+  type ServerFrame,
+  type WireEntry,
+} from '@millrace/protocol';
 import type { EngineSocket } from '../engine/socket-engine.ts';
 import type { TurnQueue } from '../engine/turn-queue.ts';
 import type { GatewayObserver } from '../observer.ts';
@@ -6,42 +14,94 @@ import type { GatewayObserver } from '../observer.ts';
 export interface OutboxParts {
   readonly socket: Pick<EngineSocket<unknown>, 'send' | 'bufferedBytes'>;
   readonly encoding: Encoding;
+  readonly sendBufferBytesMax: number;
   readonly turn: TurnQueue<Outbox>;
   readonly observer: GatewayObserver;
-  /** The socket took nothing: answers are lost, so it has to be closed. */
+  /** More waits for this socket than may: what is lost is an answer, so it has to be closed. */
   readonly onOverflow: () => void;
+  /** A stored entry cannot be read. */
+  readonly onDamaged: (error: MalformedBytes) => void;
 }
 
 /** Frames joined into one WebSocket message: a larger burst leaves as several. */
 const FRAMES_PER_MESSAGE = 200;
+/** Frames that may wait for a socket that takes nothing: the answers of a full window of requests, and their like. */
+const FRAMES_WAITING_MAX = 2_048;
 
-/** What one session is to be sent: gathered over a turn of the event loop, encoded as one WebSocket message. */
+/** What stands for a frame whose stored entries cannot be read: a refusal of the request, or word of the hole (I9). */
+function standIn(frame: ServerFrame<WireEntry>): ServerFrame<WireEntry> {
+  if (!('id' in frame)) return { t: 'resync', reason: 'moved' };
+  const error = frameError('internal', 'a stored entry of this answer cannot be read; it has been logged');
+  return { t: 'error', id: frame.id, ...error };
+}
+
+/**
+ * What one session is to be sent: gathered over a turn of the event loop and encoded as one WebSocket message. While the
+ * socket's send buffer is over its bound the frames wait here, a bounded number of them.
+ */
 export class Outbox {
   readonly #parts: OutboxParts;
   #frames: ServerFrame<WireEntry>[] = [];
+  #isQueued = false;
 
   constructor(parts: OutboxParts) {
     this.#parts = parts;
   }
 
-  add(frame: ServerFrame<WireEntry>): void {
-    this.#frames.push(frame);
-    if (this.#frames.length === 1) this.#parts.turn.add(this);
-    else if (this.#frames.length >= FRAMES_PER_MESSAGE) this.#send();
+  /** Whether the socket takes nothing more at the moment. */
+  get isBlocked(): boolean {
+    return this.#parts.socket.bufferedBytes() >= this.#parts.sendBufferBytesMax;
   }
 
-  /** Called at the end of the turn. */
+  add(frame: ServerFrame<WireEntry>): void {
+    this.#frames.push(frame);
+    if (this.#frames.length >= FRAMES_PER_MESSAGE) {
+      this.#send();
+      if (this.#frames.length >= FRAMES_WAITING_MAX) this.#parts.onOverflow();
+    }
+    if (this.#isQueued) return;
+    this.#isQueued = true;
+    this.#parts.turn.add(this);
+  }
+
+  /** Called at the end of the turn, and when the socket has drained. */
   flush(): void {
-    if (this.#frames.length > 0) this.#send();
+    this.#isQueued = false;
+    this.#send();
   }
 
   #send(): void {
-    const { socket, encoding, observer, onOverflow } = this.#parts;
-    const frames = this.#frames;
-    // Keeps its place in the turn's queue: the rest of a burst follows at the end of the turn.
-    this.#frames = [];
-    const message = encodeServerFrames(frames, encoding);
+    while (this.#frames.length > 0 && !this.isBlocked) this.#sendMessage(this.#frames.splice(0, FRAMES_PER_MESSAGE));
+  }
+
+  #sendMessage(frames: readonly ServerFrame<WireEntry>[]): void {
+    const { socket, encoding, observer } = this.#parts;
+    const message = this.#encode(frames);
     observer.framesOut(frames.length, message.length);
-    if (socket.send(message, encoding === 'binary') === 'dropped') onOverflow();
+    socket.send(message, encoding === 'binary');
+  }
+
+  #encode(frames: readonly ServerFrame<WireEntry>[]): Encoded {
+    const { encoding, onDamaged } = this.#parts;
+    try {
+      return encodeServerFrames(frames, encoding);
+    } catch (error) {
+      if (!(error instanceof MalformedBytes)) throw error;
+      onDamaged(error);
+    }
+    return encodeServerFrames(
+      frames.map((frame) => (this.#isReadable(frame) ? frame : standIn(frame))),
+      encoding,
+    );
+  }
+
+  #isReadable(frame: ServerFrame<WireEntry>): boolean {
+    try {
+      encodeServerFrames([frame], this.#parts.encoding);
+      return true;
+    } catch (error) {
+      if (error instanceof MalformedBytes) return false;
+      throw error;
+    }
   }
 }

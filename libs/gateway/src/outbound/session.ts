@@ -1,4 +1,4 @@
-import type { Clock, DeviceId, Generation, SequenceId, UserId } from '@millrace/kernel';
+import type { Clock, DeviceId, MalformedBytes, UserId } from '@millrace/kernel';
 import type { Principal, UserPush } from '@millrace/messaging';
 import {
   closeCode,
@@ -15,13 +15,13 @@ import {
 import type { EngineSocket } from '../engine/socket-engine.ts';
 import type { TurnQueue } from '../engine/turn-queue.ts';
 import type { GatewayObserver } from '../observer.ts';
-import { InboxFollower, type FollowStep } from './inbox-follower.ts';
+import { InboxFollower, type FollowStep, type InboxPosition } from './inbox-follower.ts';
 import { Outbox } from './outbox.ts';
 
 /** Pushes are withheld when so much of the send buffer is full; the rest is for answers. */
 const PUSH_SHARE = 0.5;
-/** Pushes that arrive before it is known where the inbox stood at the connect. */
-const KEPT_MAX = 1_024;
+/** Receipts and typing notices, when so much of it is. */
+const NOTICE_SHARE = 0.125;
 
 export interface SessionParts {
   readonly id: string;
@@ -30,6 +30,7 @@ export interface SessionParts {
   /** As the client names itself. */
   readonly client: string | null;
   readonly ip: string;
+  /** Of the token, milliseconds since 1970. */
   readonly expiresAtMs: number;
   readonly socket: Pick<EngineSocket<unknown>, 'send' | 'bufferedBytes' | 'close'>;
   readonly encoding: Encoding;
@@ -37,12 +38,15 @@ export interface SessionParts {
   readonly clock: Clock;
   readonly turn: TurnQueue<Outbox>;
   readonly observer: GatewayObserver;
+  readonly onDamaged: (error: MalformedBytes) => void;
+  /** Once: nothing more is to be brought to this session. */
+  readonly onEnd: (session: Session) => void;
 }
 
 /**
  * One connected device, on its way out.
  *
- * (S1) Answers are never left out: a socket that cannot take one is closed, and the device asks again.
+ * (S1) Answers are never left out: a socket that does not take them is closed, and the device asks again.
  * (S2) Pushes are left out when the device does not keep up, never silently (see `InboxFollower`).
  * (S3) Receipts and typing notices are the first to go: nothing depends on them.
  */
@@ -54,13 +58,14 @@ export class Session {
   readonly ip: string;
   readonly sinceMs: number;
   readonly principal: Principal;
-  expiresAtMs: number;
   /** Unanswered requests. */
   inFlight = 0;
+  /** Of those, the ones with long answers. */
+  queriesInFlight = 0;
   readonly #parts: SessionParts;
   readonly #outbox: Outbox;
-  #follower: InboxFollower | null = null;
-  #kept: UserPush[] = [];
+  readonly #follower: InboxFollower;
+  #expiresAtMonotonicMs = 0;
   #slowSinceMs: number | null = null;
   #resyncOwed: Resync['reason'] | null = null;
   #isOpen = true;
@@ -72,19 +77,31 @@ export class Session {
     this.device = parts.device;
     this.client = parts.client;
     this.ip = parts.ip;
-    this.expiresAtMs = parts.expiresAtMs;
     this.sinceMs = parts.clock.nowMs();
     this.principal = { user: parts.user, device: parts.device };
+    this.#follower = new InboxFollower(parts.user, deviceTag(parts.user, parts.device));
     this.#outbox = new Outbox({
       ...parts,
       onOverflow: () => {
         this.close('slow', 'this device does not read what it is sent');
       },
     });
+    this.tokenUntil(parts.expiresAtMs);
   }
 
   get isOpen(): boolean {
     return this.#isOpen;
+  }
+
+  /** Whether the device takes nothing more at the moment, so that it should not be asked for more either. */
+  get isBlocked(): boolean {
+    return this.#outbox.isBlocked;
+  }
+
+  /** A token's end is wall time; how long that is from now is not, so that a clock that jumps changes nothing (I10). */
+  tokenUntil(expiresAtMs: number): void {
+    const { clock } = this.#parts;
+    this.#expiresAtMonotonicMs = clock.monotonicMs() + (expiresAtMs - clock.nowMs());
   }
 
   answer(frame: ServerFrame<WireEntry>): void {
@@ -96,85 +113,90 @@ export class Session {
   }
 
   /** From here on pushes follow on `inbox`; those that came before it was known are looked at now. */
-  attached(inbox: { readonly gen: Generation; readonly seq: SequenceId }): void {
-    this.#follower = new InboxFollower(this.user, deviceTag(this.user, this.device), inbox);
-    const kept = this.#kept;
-    this.#kept = [];
-    if (kept.length > KEPT_MAX) this.#take(this.#follower.resync('moved'));
-    for (const push of kept) this.push(push);
+  attached(inbox: InboxPosition): void {
+    for (const step of this.#follower.synced(inbox, false)) this.#take(step);
   }
 
   push(push: UserPush): void {
-    if (this.#follower === null) {
-      if (this.#kept.length <= KEPT_MAX) this.#kept.push(push);
-      return;
-    }
-    const step = this.#follower.follow(push);
-    if (step.kind === 'push' && this.#isBehind()) this.#take(this.#follower.resync('slow'));
-    else this.#take(step);
+    this.#take(this.#follower.follow(push));
   }
 
   resync(reason: Resync['reason']): void {
-    if (this.#follower !== null) this.#take(this.#follower.resync(reason));
+    this.#take(this.#follower.resync(reason));
   }
 
-  /** A `synced` answer that left nothing more to fetch is on its way to the device. */
-  synced(inbox: { readonly gen: Generation; readonly seq: SequenceId }): void {
-    if (this.#follower !== null) this.#take(this.#follower.synced(inbox));
+  syncStarted(): void {
+    this.#resyncOwed = null;
+    this.#follower.syncStarted();
+  }
+
+  /** Called behind the answer. */
+  synced(inbox: InboxPosition, hasMore: boolean): void {
+    for (const step of this.#follower.synced(inbox, hasMore)) this.#take(step);
+  }
+
+  syncFailed(): void {
+    for (const step of this.#follower.syncFailed()) this.#take(step);
   }
 
   notice(
     frame: ({ readonly t: 'receipt' } & Omit<Receipt, 't'>) | ({ readonly t: 'typing' } & Omit<TypingNotice, 't'>),
   ): void {
-    if (this.#follower !== null && !this.#follower.mustSync && !this.#isBehind()) this.answer(frame);
+    if (this.#follower.isLive && !this.#isOver(NOTICE_SHARE)) this.answer(frame);
   }
 
-  /** The socket's peer has taken everything. */
+  /** The socket's peer has taken what waited. */
   drained(): void {
-    this.#slowSinceMs = null;
-    if (this.#resyncOwed === null) return;
+    this.#outbox.flush();
+    if (this.#resyncOwed === null || this.#isOver(PUSH_SHARE)) return;
     this.#tellResync(this.#resyncOwed);
     this.#resyncOwed = null;
   }
 
   /** What time brings, every second or so. */
   tick(slowMsMax: number): void {
-    if (this.#follower !== null) this.#take(this.#follower.advance());
-    if (this.#slowSinceMs === null) return;
-    if (this.#parts.socket.bufferedBytes() === 0) this.drained();
-    else if (this.#parts.clock.monotonicMs() - this.#slowSinceMs > slowMsMax) {
-      this.close('slow', 'this device does not read what it is sent');
+    const nowMs = this.#parts.clock.monotonicMs();
+    if (nowMs >= this.#expiresAtMonotonicMs) {
+      this.close('tokenExpired', 'the token has expired');
+    } else if (!this.#isOver(PUSH_SHARE)) {
+      this.#slowSinceMs = null;
+      this.drained();
+      this.#take(this.#follower.advance());
+    } else {
+      this.#slowSinceMs ??= nowMs;
+      if (nowMs - this.#slowSinceMs > slowMsMax) this.close('slow', 'this device does not read what it is sent');
     }
   }
 
   close(reason: CloseReason, text: string): void {
     if (!this.#isOpen) return;
     this.#outbox.flush();
-    this.#isOpen = false;
+    this.ended();
     this.#parts.socket.close(closeCode[reason], text);
   }
 
   /** The socket is gone. */
   ended(): void {
+    if (!this.#isOpen) return;
     this.#isOpen = false;
-    this.#kept = [];
+    this.#parts.onEnd(this);
   }
 
-  #isBehind(): boolean {
-    return this.#parts.socket.bufferedBytes() > this.#parts.sendBufferBytesMax * PUSH_SHARE;
+  #isOver(share: number): boolean {
+    return this.#parts.socket.bufferedBytes() > this.#parts.sendBufferBytesMax * share;
   }
 
-  #take(step: FollowStep): void {
+  #take(step: FollowStep | null): void {
+    if (step === null) return;
+    const isBehind = this.#isOver(PUSH_SHARE);
     if (step.kind === 'push') {
-      this.answer(step.frame);
-    } else if (step.kind === 'resync') {
-      if (step.reason === 'slow' || this.#isBehind()) {
-        // Told when the device reads again: now it would only add to what it does not read.
-        this.#slowSinceMs ??= this.#parts.clock.monotonicMs();
-        this.#resyncOwed = step.reason;
-      } else {
-        this.#tellResync(step.reason);
-      }
+      if (isBehind) this.#take(this.#follower.resync('slow'));
+      else this.answer(step.frame);
+    } else if (isBehind) {
+      // Told when the device reads again: now it would only add to what it does not read.
+      this.#resyncOwed = step.reason;
+    } else {
+      this.#tellResync(step.reason);
     }
   }
 

@@ -1,0 +1,142 @@
+import {
+  err,
+  generation,
+  ok,
+  sequenceId,
+  type ConversationId,
+  type Generation,
+  type Result,
+  type SequenceId,
+  type UserId,
+} from '@millrace/kernel';
+import type { ChatService, Principal, UserPush } from '@millrace/messaging';
+import { deviceTag, encodeEntry, frameError, WireEntry, type Ack, type FrameError } from '@millrace/protocol';
+
+type Inbox = { readonly gen: Generation; readonly seq: SequenceId };
+type Synced = Awaited<ReturnType<ChatService['sync']>>;
+
+const refuse = (): Promise<{ readonly ok: false; readonly error: FrameError }> =>
+  Promise.resolve(err(frameError('not_found', 'there is nothing of the kind here')));
+
+/** Makes the push of one message into an inbox. */
+export function messagePush(seq: number, text: string, by?: Principal, gen = 1): UserPush {
+  const entry = encodeEntry({
+    msgNo: seq,
+    countable: true,
+    from: by?.user ?? ('bob' as UserId),
+    deviceTag: by === undefined ? 7 : deviceTag(by.user, by.device),
+    n: 1,
+    sentAt: 1,
+    at: 1,
+    type: 'text',
+    body: text,
+  });
+  const message = new WireEntry(generation(1), sequenceId(seq), entry);
+  return {
+    gen: generation(gen),
+    from: sequenceId(seq),
+    to: sequenceId(seq),
+    items: [{ conversation: 'tea' as ConversationId, messages: [message] }],
+  };
+}
+
+/** A chat that knows users' inboxes by their positions only, and answers when a test says so. */
+export class MemoryChat implements ChatService {
+  readonly inboxes = new Map<UserId, number>();
+  /** Calls, in order: `attach ann`, `send tea 1`. */
+  readonly calls: string[] = [];
+  /** While true, what is asked is answered only by {@link answerAll}. */
+  isHolding = false;
+  attachError: FrameError | null = null;
+  /** What a sync is answered, when not with the whole of the inbox. */
+  syncAnswer: (() => Synced) | null = null;
+  #held: (() => void)[] = [];
+  readonly #seqs = new Map<string, number>();
+
+  answerAll(): void {
+    const held = this.#held;
+    this.#held = [];
+    for (const answer of held) answer();
+  }
+
+  publish(
+    by: Principal,
+    send: Parameters<ChatService['publish']>[1],
+    answer: (outcome: Result<Omit<Ack, 't' | 'id'>, FrameError>) => void,
+  ): void {
+    this.calls.push(`send ${by.user}/${by.device} ${send.conversation} ${String(send.n)}`);
+    const seq = (this.#seqs.get(send.conversation) ?? 0) + 1;
+    this.#seqs.set(send.conversation, seq);
+    const { conversation, n } = send;
+    const position = { gen: generation(1), seq: sequenceId(seq), msgNo: seq, at: 5 };
+    this.#later(() => {
+      answer(ok({ conversation, n, ...position, level: 'memory', duplicate: false }));
+    });
+  }
+
+  async attach(user: UserId): Promise<Result<Inbox, FrameError>> {
+    this.calls.push(`attach ${user}`);
+    const seq = this.inboxes.get(user) ?? 0;
+    await this.#turn();
+    if (this.attachError !== null) return err(this.attachError);
+    return ok({ gen: generation(1), seq: sequenceId(seq) });
+  }
+
+  detach(user: UserId): void {
+    this.calls.push(`detach ${user}`);
+  }
+
+  async sync(by: Principal): Promise<Synced> {
+    this.calls.push(`sync ${by.user}`);
+    const answer = this.syncAnswer?.() ?? this.synced(this.inboxes.get(by.user) ?? 0);
+    await this.#turn();
+    return answer;
+  }
+
+  synced(seq: number, hasMore = false): Synced {
+    const inbox = { gen: generation(1), seq: sequenceId(seq) };
+    return ok({ tooLong: false, regressed: false, conversations: [], hasMore, inbox, token: 'next' });
+  }
+
+  async history(by: Principal): ReturnType<ChatService['history']> {
+    this.calls.push(`history ${by.user}`);
+    await this.#turn();
+    return refuse();
+  }
+
+  typing(by: Principal): void {
+    this.calls.push(`typing ${by.user}`);
+  }
+
+  async delivered(): ReturnType<ChatService['delivered']> {
+    return Promise.resolve(ok(null));
+  }
+
+  create = refuse;
+  join = refuse;
+  leave = refuse;
+  invite = refuse;
+  kick = refuse;
+  setRole = refuse;
+  read = refuse;
+  members = refuse;
+  conversations = refuse;
+  info = refuse;
+  publishKeyed = refuse;
+  createFor = refuse;
+  addMembers = refuse;
+  removeMembers = refuse;
+  assignRole = refuse;
+  listMembers = refuse;
+
+  #later(answer: () => void): void {
+    if (this.isHolding) this.#held.push(answer);
+    else setImmediate(answer);
+  }
+
+  #turn(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#later(resolve);
+    });
+  }
+}
