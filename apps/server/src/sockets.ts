@@ -54,6 +54,9 @@ function gatewayConfigOf(config: ServerConfig): GatewayConfig {
     host: config.host,
     port: config.socketPort,
     origins: anyOrigin ? ['*'] : [...config.origins],
+    trustedProxies: [...config.trustedProxies],
+    // A proxy passes on the path of its own address.
+    path: config.socketUrl === null ? '/' : '*',
     sendBufferBytesMax: config.sendBufferBytesMax,
     idleMs: config.idleMs,
     socketsMax: config.socketsMax,

@@ -149,7 +149,7 @@ export const variables = {
     'in development mode any, in production mode none',
   ),
   trustedProxies: list('MILLRACE_TRUSTED_PROXIES', 'an address or CIDR range', isRange, {
-    about: 'Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed by the HTTP API.',
+    about: 'Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.',
   }),
   httpPerSecond: wholeNumber('MILLRACE_HTTP_PER_SECOND', [1, 1_000_000], 1_000, {
     about: 'HTTP requests a second that one address may go on making.',
@@ -173,7 +173,7 @@ export const variables = {
     about: 'Frames a second that one session may go on sending; twice as many at once, and for all sessions of a user.',
   }),
   sendBufferBytesMax: wholeNumber('MILLRACE_SEND_BUFFER_BYTES_MAX', [16_384, 67_108_864], 1_048_576, {
-    about: 'What a device may leave unread, in bytes; over it the device is told to sync.',
+    about: 'What a device may leave unread, in bytes; well before it pushes stop and the device is told to sync.',
   }),
   idleMs: wholeNumber('MILLRACE_IDLE_MS', [1_000, 3_600_000], 75_000, {
     about: 'A socket that sent nothing for so long, in milliseconds, is closed.',
