@@ -49,7 +49,7 @@ export interface Principal {
 export interface KeyedSend {
   readonly conversation: ConversationId;
   readonly from: UserId;
-  /** 1..64 characters, the same for every retry. */
+  /** 1..64 characters, the same for every retry; of this user in this conversation. */
   readonly key: string;
   /** The window number that the server issued with {@link ConversationInfo}; an older one is `expired`. */
   readonly window: number;

@@ -20,7 +20,7 @@ import { decodeSendCounter, encodeSendCounter, type SendCounter } from './send-c
  *   w            "<key window> <keys used in it>"
  *   m:<user>     JSON [role, readSeq, readMsgNo, sentAtRead, deliveredSeq, [joined, from, to or 0, joined, from, to or 0, …]]
  *   d:<user>/<device>   a send counter, see send-counter.ts
- *   k:<key>      "<key window> <seq>"
+ *   k:<user>/<key>      "<key window> <seq>"
  */
 const VERSION = 1;
 type StoredMember = readonly [Role, number, number, number, number, readonly number[]];

@@ -75,7 +75,9 @@ export function publishKeyed(
   level: AckLevelName,
   limits: MessagingLimits,
 ): Outcome {
-  const known = state.keys.get(key);
+  // Of the user's own: what another one calls the same is another message, and must not be lost as a retry of this one.
+  const keyOfUser = `${from}/${key}`;
+  const known = state.keys.get(keyOfUser);
   if (known !== undefined) return { reply: ok(duplicateAck(state, 0, known.seq, level)), effects: [] };
   const refusal = writeRefusal(state, from);
   if (refusal !== null) return refused(refusal);
@@ -96,7 +98,7 @@ export function publishKeyed(
   const counter = state.counters.get(counterOf) ?? noSends;
   const entry = state.append({ from, deviceTag: 0, n: 0, sentAt: nowMs, at: nowMs, type, body }, true);
   state.setCounter(counterOf, counted(counter, entry.seq, counter.sentAt, 1));
-  rememberKey(state, key, entry.seq, limits);
+  rememberKey(state, keyOfUser, entry.seq, limits);
   return accepted(state, entry, 0, nowMs, level);
 }
 
