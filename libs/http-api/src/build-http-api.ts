@@ -119,6 +119,8 @@ export function buildHttpApi(parts: HttpApiParts, isDraining: () => boolean): Bu
       void refuse(reply, refusal?.error ?? frameError('bad_request', 'the request could not be read'));
     },
   });
+  // Fastify reads texts of its own accord; here they would be refused as a wrong body instead of a wrong media type.
+  app.removeContentTypeParser('text/plain');
   app.server.maxConnections = config.connectionsMax;
   // The whole of the headers must come sooner than the whole of the request.
   app.server.headersTimeout = Math.min(app.server.headersTimeout, config.requestMs);

@@ -192,6 +192,7 @@ describe('requests', () => {
     ['not JSON', { 'content-type': 'application/json' }, '{', 400, 'bad_request'],
     ['an empty body', { 'content-type': 'application/json' }, '', 400, 'bad_request'],
     ['another media type', { 'content-type': 'text/xml' }, '<a/>', 415, 'bad_request'],
+    ['a text', { 'content-type': 'text/plain' }, '{}', 415, 'bad_request'],
     ['a poisoned prototype', { 'content-type': 'application/json' }, '{"__proto__":{"a":1}}', 400, 'bad_request'],
     ['an array', { 'content-type': 'application/json' }, '[]', 400, 'bad_request'],
     ['too much', { 'content-type': 'application/json' }, JSON.stringify('x'.repeat(300_000)), 413, 'too_large'],
