@@ -1,5 +1,5 @@
 import { memoryStorage } from '@millrace/client';
-import { directConversationId, type ConversationId, type SequenceId, type UserId } from '@millrace/kernel';
+import { directConversationId, type SequenceId, type UserId } from '@millrace/kernel';
 import { testRedis } from '@millrace/local-redis/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { takeFrameCheck } from './support/checked-web-socket.ts';
@@ -174,6 +174,6 @@ describe('devices of real users against the real server', () => {
         code: expect.stringMatching(/^(not_member|forbidden)$/) as string,
       });
     }
-    expect(eve.heard.get(conversation as ConversationId)).toBeUndefined();
+    expect(eve.heard.get(conversation)).toBeUndefined();
   });
 });

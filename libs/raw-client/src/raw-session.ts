@@ -3,10 +3,13 @@ import {
   decodeServerFrames,
   encodeClientFrames,
   frameError,
+  joinEncoded,
+  protocolLimits,
   reconnectAfter,
   subprotocols,
   type ClientFrame,
   type Connected,
+  type Encoded,
   type Encoding,
   type ErrorCode,
   type ServerFrame,
@@ -176,8 +179,29 @@ export class RawSession {
     queueMicrotask(() => {
       const frames = this.#unsent;
       this.#unsent = [];
-      if (this.#ended === undefined) this.#socket.send(encodeClientFrames(frames, this.#encoding));
+      if (this.#ended === undefined) this.#sendJoined(frames);
     });
+  }
+
+  /** As few WebSocket messages as the server's limits allow. */
+  #sendJoined(frames: readonly ClientFrame[]): void {
+    const bytesMax = this.#connected?.limits.frameBytes ?? protocolLimits.frameBytes;
+    let joined: Encoded[] = [];
+    let bytes = 0;
+    const flush = (): void => {
+      if (joined.length > 0) this.#socket.send(joinEncoded(joined, this.#encoding));
+      joined = [];
+      bytes = 0;
+    };
+    for (const frame of frames) {
+      const encoded = encodeClientFrames([frame], this.#encoding);
+      // One more for the comma or the bracket between them in JSON.
+      const size = (typeof encoded === 'string' ? Buffer.byteLength(encoded) : encoded.length) + 1;
+      if (bytes + size >= bytesMax || joined.length === protocolLimits.framesPerMessage) flush();
+      joined.push(encoded);
+      bytes += size;
+    }
+    flush();
   }
 
   #received(bytes: Uint8Array, isBinary: boolean): void {

@@ -3,7 +3,7 @@ import { err, ok, sequenceId, type Result, type UserId } from '@millrace/kernel'
 import { frameError, type FrameError, type History, type Page, type WireEntry } from '@millrace/protocol';
 import { conversationKey, cursorStatus, generationOf, type TimelineReader } from '@millrace/timeline';
 import type { ActorCalls } from '../actor-calls.ts';
-import { planPage, positionsOf, readDense, wireEntry } from './read-messages.ts';
+import { planPage, positionsOf, readDense, wireEntry, withinBytes } from './read-messages.ts';
 
 const LIMIT_DEFAULT = 50;
 
@@ -32,11 +32,13 @@ export async function history(
   const actor = conversationKey(conversation);
   const at = { partition: calls.partitionOf(actor), actor };
   const pages = await Promise.all(ranges.map((range) => readDense(timelines, at, positionsOf(head, range), direction)));
+  const entries = pages.flat();
+  const fitting = withinBytes(entries);
   const last = lastVisible(intervals, head.seq);
   return ok({
     conversation,
-    messages: pages.flat().map(wireEntry),
-    hasMore,
+    messages: fitting.map(wireEntry),
+    hasMore: hasMore || fitting.length < entries.length,
     head: { gen: generationOf(head, last) ?? head.gen, seq: last },
   });
 }

@@ -89,4 +89,17 @@ export async function readDense(
   );
 }
 
+/** Bytes of entries in one answer, but for the first, which is always in it (I9). */
+export const ANSWER_BYTES_MAX = 1_048_576;
+
+/** As many of the entries, from the first on, as one answer may hold. */
+export function withinBytes(entries: readonly TimelineEntry[]): readonly TimelineEntry[] {
+  let bytes = 0;
+  const end = entries.findIndex(({ data }, index) => {
+    bytes += data.length;
+    return bytes > ANSWER_BYTES_MAX && index > 0;
+  });
+  return end < 0 ? entries : entries.slice(0, end);
+}
+
 export const wireEntry = ({ gen, seq, data }: TimelineEntry): WireEntry => new WireEntry(gen, seq, data);

@@ -11,7 +11,7 @@ import { conversationKey, cursorStatus, userKey, type TimelineHead, type Timelin
 import type { ActorCalls } from '../actor-calls.ts';
 import type { Principal } from '../chat-service.ts';
 import { cutDelta, joinPointers, type InboxDelta } from './inbox-delta.ts';
-import { positionsOf, readDense, wireEntry } from './read-messages.ts';
+import { ANSWER_BYTES_MAX, positionsOf, readDense, wireEntry } from './read-messages.ts';
 import { decodeSyncToken, encodeSyncToken, withSeen, type SyncToken } from './sync-token.ts';
 
 type SyncedContent = Omit<Synced<WireEntry>, 't' | 'id'>;
@@ -44,14 +44,25 @@ export async function sync(
   const to = sequenceId(Math.min(head.seq, from + RECORDS_MAX - 1));
   const at = { partition: calls.partitionOf(userKey(by.user)), actor: userKey(by.user) };
   const records = from > to ? [] : await readDense(timelines, at, positionsOf(head, { from, to }), 'forward');
-  let delta: InboxDelta;
   try {
-    delta = cutDelta(token, records, query.limit ?? LIMIT_DEFAULT);
+    for (let limit = query.limit ?? LIMIT_DEFAULT; ;) {
+      const delta = cutDelta(token, records, limit);
+      const answered = await answer(calls, timelines, by, delta, head, !delta.complete || to < head.seq);
+      if (!answered.ok) return answered;
+      const { bytes, count } = sizeOf(answered.value);
+      if (bytes <= ANSWER_BYTES_MAX || count <= 1) return answered;
+      // Large messages: as many as would fit if all were like these, and some less.
+      limit = Math.max(1, Math.floor((count * ANSWER_BYTES_MAX * 0.8) / bytes));
+    }
   } catch (error) {
     if (!(error instanceof MalformedBytes)) throw error;
     return err(frameError('bad_request', 'this is no sync token of this user: sync without one'));
   }
-  return answer(calls, timelines, by, delta, head, !delta.complete || to < head.seq);
+}
+
+function sizeOf({ conversations }: SyncedContent): { readonly bytes: number; readonly count: number } {
+  const messages = conversations.flatMap((delta) => delta.messages);
+  return { bytes: messages.reduce((sum, { data }) => sum + data.length, 0), count: messages.length };
 }
 
 async function answer(
@@ -77,13 +88,14 @@ async function answer(
       return { summary, messages: pages.flat().map(wireEntry) };
     }),
   );
+  const next = hasMore ? delta.next : upToDate(head);
   return ok({
     tooLong: false,
     regressed: false,
     conversations: conversations.filter((conversation) => conversation !== null),
     hasMore,
-    inbox: { gen: head.gen, seq: hasMore ? delta.next.position.seq : head.seq },
-    token: encodeSyncToken(by.user, hasMore ? delta.next : upToDate(head)),
+    inbox: next.position,
+    token: encodeSyncToken(by.user, next),
   });
 }
 
