@@ -1,0 +1,198 @@
+import type { Body, ClientFrame, Message, PushItem, ServerFrame, Summary } from './frames.ts';
+
+const TYPES = ['void', 'text', 'image', 'file', 'custom', 'control'];
+const LEVELS = ['memory', 'disk', 'replicated'];
+const HEADER_BYTES = 12;
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** Reads a payload from its front. @throws when it ends too early or a text is not UTF-8. */
+class Reader {
+  readonly #bytes: Buffer;
+  #at = 0;
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes;
+  }
+  get left(): number {
+    return this.#bytes.length - this.#at;
+  }
+  take(length: number): Buffer {
+    if (length > this.left) throw new Error(`${length} bytes wanted, ${this.left} left`);
+    this.#at += length;
+    return this.#bytes.subarray(this.#at - length, this.#at);
+  }
+  u8(): number {
+    return this.take(1).readUInt8();
+  }
+  u16(): number {
+    return this.take(2).readUInt16BE();
+  }
+  u32(): number {
+    return this.take(4).readUInt32BE();
+  }
+  varint(): number {
+    let value = 0;
+    for (let index = 0; index < 8; index += 1) {
+      const byte = this.u8();
+      value += (byte & 0x7f) * 2 ** (7 * index);
+      if (byte < 0x80) {
+        if (value > Number.MAX_SAFE_INTEGER) break;
+        return value;
+      }
+    }
+    throw new Error('a varint is over 2^53 - 1');
+  }
+  text(): string {
+    return utf8.decode(this.take(this.varint()));
+  }
+  rest(): Buffer {
+    return this.take(this.left);
+  }
+  list<T>(read: () => T): T[] {
+    return Array.from({ length: this.varint() }, read);
+  }
+}
+
+function varint(value: number): Buffer {
+  const bytes: number[] = [];
+  let left = value;
+  while (left >= 0x80) {
+    bytes.push((left % 0x80) | 0x80);
+    left = Math.floor(left / 0x80);
+  }
+  bytes.push(left);
+  return Buffer.from(bytes);
+}
+
+function string(text: string): Buffer {
+  const bytes = Buffer.from(text, 'utf8');
+  return Buffer.concat([varint(bytes.length), bytes]);
+}
+
+function bodyOf(bytes: Buffer, isText: boolean): Body {
+  return isText ? { body: utf8.decode(bytes) } : { bodyBase64: bytes.toString('base64') };
+}
+
+/** The name behind a number. @throws for a number that the page does not list. */
+function named(names: readonly string[], index: number): string {
+  const name = names[index];
+  if (name === undefined) throw new Error(`${index} names nothing`);
+  return name;
+}
+
+/** A message as the server stored it. @throws for another layout version. */
+export function decodeEntry(gen: number, seq: number, bytes: Buffer): Message {
+  const reader = new Reader(bytes);
+  const version = reader.u8();
+  if (version !== 1) throw new Error(`entry layout version ${version} cannot be read`);
+  const type = named(TYPES, reader.u8());
+  const flags = reader.u8();
+  const [msgNo, at, sentAt] = [reader.varint(), reader.varint(), reader.varint()];
+  const from = reader.text();
+  const [deviceTag, n] = [reader.u32(), reader.varint()];
+  if ((flags & 4) !== 0) {
+    reader.list(() => [reader.varint(), reader.take(reader.varint())]);
+  }
+  return {
+    ...{ gen, seq, msgNo, at, sentAt, type, n, deviceTag },
+    countable: (flags & 2) !== 0,
+    from: from === '' ? null : from,
+    ...bodyOf(reader.rest(), (flags & 1) !== 0),
+  };
+}
+
+function messages(reader: Reader): Message[] {
+  return reader.list(() => {
+    const [gen, seq] = [reader.varint(), reader.varint()];
+    return decodeEntry(gen, seq, reader.take(reader.varint()));
+  });
+}
+
+function item(reader: Reader): PushItem {
+  const kind = reader.u8();
+  const conversation = reader.text();
+  if (kind === 0) return { conversation, messages: messages(reader) };
+  if (kind !== 1) throw new Error(`push item kind ${kind} cannot be read`);
+  return {
+    conversation,
+    read: { readSeq: reader.varint(), readMsgNo: reader.varint(), own: reader.varint() },
+  };
+}
+
+/** @returns undefined for a kind that this client does not know: it is skipped. */
+function decodeRecord(kind: number, flags: number, id: number, reader: Reader): ServerFrame | undefined {
+  const flag = (bit: number): boolean => (flags & bit) !== 0;
+  switch (kind) {
+    case 0: {
+      const frame = JSON.parse(utf8.decode(reader.rest())) as ServerFrame;
+      const inside = 'id' in frame ? frame.id : 0;
+      if (inside !== id) throw new Error(`the header's id is ${id}, the frame's ${String(inside)}`);
+      return frame;
+    }
+    case 2:
+      return {
+        ...{ t: 'ack', id, conversation: reader.text(), n: reader.varint() },
+        ...{ gen: reader.varint(), seq: reader.varint(), msgNo: reader.varint(), at: reader.varint() },
+        ...{ level: named(LEVELS, reader.u8()), duplicate: flag(1) },
+      };
+    case 3: {
+      const [gen, prev, seq] = [reader.varint(), reader.varint(), reader.varint()];
+      return { t: 'push', gen, prev, seq, items: reader.list(() => item(reader)) };
+    }
+    case 4: {
+      const conversation = reader.text();
+      const head = { gen: reader.varint(), seq: reader.varint() };
+      return { t: 'page', id, conversation, messages: messages(reader), hasMore: flag(1), head };
+    }
+    case 5: {
+      const inbox = { gen: reader.varint(), seq: reader.varint() };
+      const token = reader.text();
+      const conversations = reader.list(() => ({
+        summary: JSON.parse(reader.text()) as Summary,
+        messages: messages(reader),
+      }));
+      const [tooLong, regressed, hasMore] = [flag(1), flag(2), flag(4)];
+      return { t: 'synced', id, tooLong, regressed, conversations, hasMore, inbox, token };
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** The frames of one binary message of the server. @throws when it cannot be read. */
+export function decodeBinary(message: Buffer): ServerFrame[] {
+  const reader = new Reader(message);
+  const frames: ServerFrame[] = [];
+  while (reader.left > 0) {
+    const length = reader.u32();
+    const [kind, flags] = [reader.u8(), reader.u8()];
+    reader.u16();
+    const id = reader.u32();
+    const frame = decodeRecord(kind, flags, id, new Reader(reader.take(length)));
+    if (frame !== undefined) frames.push(frame);
+  }
+  return frames;
+}
+
+function record(kind: number, flags: number, id: number, payload: Buffer): Buffer {
+  const header = Buffer.alloc(HEADER_BYTES);
+  header.writeUInt32BE(payload.length, 0);
+  header.writeUInt8(kind, 4);
+  header.writeUInt8(flags, 5);
+  header.writeUInt32BE(id, 8);
+  return Buffer.concat([header, payload]);
+}
+
+/** A frame as one record: `send` in its own kind, every other as its JSON text. */
+export function encodeBinary(frame: ClientFrame): Buffer {
+  if (frame.t !== 'send') return record(0, 0, frame.id ?? 0, Buffer.from(JSON.stringify(frame), 'utf8'));
+  const { conversation, n, sentAt, type, body, bodyBase64 } = frame;
+  const isText = typeof body === 'string';
+  const payload = Buffer.concat([
+    string(String(conversation)),
+    varint(Number(n)),
+    varint(Number(sentAt)),
+    Buffer.from([TYPES.indexOf(String(type))]),
+    isText ? Buffer.from(body, 'utf8') : Buffer.from(String(bodyBase64), 'base64'),
+  ]);
+  return record(1, isText ? 1 : 0, frame.id ?? 0, payload);
+}

@@ -1,0 +1,184 @@
+/**
+ * The frames of protocol v1 as docs/protocol.md describes them, written from that page alone: nothing in this folder
+ * imports Millrace's own protocol library, so that the page is proven to be enough.
+ */
+
+export interface Position {
+  readonly gen: number;
+  readonly seq: number;
+}
+
+export type Body = { readonly body: string } | { readonly bodyBase64: string };
+
+export type Message = Position &
+  Body & {
+    readonly msgNo: number;
+    readonly at: number;
+    readonly sentAt: number;
+    readonly type: string;
+    readonly n: number;
+    readonly deviceTag: number;
+    readonly countable: boolean;
+    readonly from: string | null;
+  };
+
+export interface Summary extends Position {
+  readonly conversation: string;
+  readonly kind: string;
+  readonly title: string;
+  readonly peer: string | null;
+  readonly member: boolean;
+  readonly lastAt: number;
+  readonly msgNo: number;
+  readonly readSeq: number;
+  readonly readMsgNo: number;
+  readonly own: number;
+  readonly unread: number;
+}
+
+export interface Member {
+  readonly user: string;
+  readonly role: string;
+  readonly readSeq: number;
+  readonly deliveredSeq: number;
+}
+
+export interface ReadPosition {
+  readonly readSeq: number;
+  readonly readMsgNo: number;
+  readonly own: number;
+}
+
+export type PushItem = { readonly conversation: string } & (
+  | { readonly messages: readonly Message[] }
+  | { readonly read: ReadPosition }
+);
+
+/** What the server answers, by the name of the frame. */
+export interface Answers {
+  readonly connected: {
+    readonly user: string;
+    readonly device: string;
+    readonly session: string;
+    readonly serverTime: number;
+    readonly ackLevel: string;
+    readonly inbox: Position;
+    readonly limits: {
+      readonly frameBytes: number;
+      readonly bodyBytes: number;
+      readonly sendWindow: number;
+      readonly idleMs: number;
+    };
+  };
+  readonly ok: object;
+  readonly ack: Position & {
+    readonly conversation: string;
+    readonly n: number;
+    readonly msgNo: number;
+    readonly at: number;
+    readonly level: string;
+    readonly duplicate: boolean;
+  };
+  readonly synced: {
+    readonly tooLong: boolean;
+    readonly regressed: boolean;
+    readonly conversations: readonly { readonly summary: Summary; readonly messages: readonly Message[] }[];
+    readonly hasMore: boolean;
+    readonly inbox: Position;
+    readonly token: string;
+  };
+  readonly page: {
+    readonly conversation: string;
+    readonly messages: readonly Message[];
+    readonly hasMore: boolean;
+    readonly head: Position;
+  };
+  readonly conversations: { readonly conversations: readonly Summary[]; readonly next: string | null };
+  readonly members: {
+    readonly conversation: string;
+    readonly count: number;
+    readonly members: readonly Member[];
+    readonly next: string | null;
+  };
+  readonly created: Position & { readonly conversation: string; readonly fresh: boolean };
+  readonly changed: Position & { readonly conversation: string };
+  readonly read: ReadPosition & { readonly conversation: string; readonly msgNo: number; readonly unread: number };
+  readonly pong: { readonly serverTime: number };
+}
+
+export interface ErrorFrame {
+  readonly t: 'error';
+  readonly id?: number;
+  readonly code: string;
+  readonly message: string;
+  readonly retry: string;
+  readonly retryAfterMs?: number;
+  readonly expected?: number;
+  readonly from?: number;
+}
+
+export type AnswerFrame = { [T in keyof Answers]: { readonly t: T; readonly id: number } & Answers[T] }[keyof Answers];
+
+export type PushFrame = Position & { readonly t: 'push'; readonly prev: number; readonly items: readonly PushItem[] };
+
+export type UnaskedFrame =
+  | PushFrame
+  | {
+      readonly t: 'receipt';
+      readonly conversation: string;
+      readonly user: string;
+      readonly readSeq: number;
+      readonly deliveredSeq: number;
+    }
+  | { readonly t: 'typing'; readonly conversation: string; readonly user: string }
+  | { readonly t: 'resync'; readonly reason: string }
+  | { readonly t: 'drain'; readonly deadlineMs: number };
+
+export type ServerFrame = AnswerFrame | UnaskedFrame | ErrorFrame;
+
+/** Which frame answers a request; `error` may answer any. */
+export const answerOf = {
+  connect: 'connected',
+  refresh: 'ok',
+  send: 'ack',
+  sync: 'synced',
+  history: 'page',
+  conversations: 'conversations',
+  members: 'members',
+  create: 'created',
+  join: 'changed',
+  leave: 'changed',
+  invite: 'changed',
+  kick: 'changed',
+  role: 'changed',
+  read: 'read',
+  delivered: 'ok',
+  ping: 'pong',
+} as const;
+
+export type RequestName = keyof typeof answerOf;
+
+/** A frame of the client: the fields beside `t` and `id` are those of the page, checked by the server alone. */
+export interface ClientFrame {
+  readonly t: string;
+  readonly id?: number;
+  readonly [field: string]: unknown;
+}
+
+/** What was asked was refused: `frame` says why, and what to do. */
+export class Refused extends Error {
+  readonly frame: ErrorFrame;
+  constructor(frame: ErrorFrame) {
+    super(`${frame.code}: ${frame.message}`);
+    this.frame = frame;
+  }
+}
+
+/** The connection ended before the answer: what became of the request is unknown. */
+export class ConnectionLost extends Error {
+  readonly closeCode: number;
+  constructor(closeCode: number) {
+    super(`the connection was lost with ${closeCode}`);
+    this.closeCode = closeCode;
+  }
+}
