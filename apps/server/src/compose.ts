@@ -1,7 +1,7 @@
 import { HttpApi, httpApiConfigSchema, type Readiness, type SocketEndpoint } from '@millrace/http-api';
 import { Gateway } from '@millrace/gateway';
 import { err, ok, systemClock, systemRandom, systemTimers, type Result } from '@millrace/kernel';
-import { ChatNode } from '@millrace/messaging';
+import { ChatNode, PartitionCountMismatch, type ChatNodeParts } from '@millrace/messaging';
 import { subprotocols } from '@millrace/protocol';
 import type { RedisStores, StoreHealth } from '@millrace/redis-store';
 import { connectRedis } from './connect-redis.ts';
@@ -42,6 +42,16 @@ const timers = systemTimers;
 const random = systemRandom;
 
 const urlHost = (host: string): string => (host.includes(':') ? `[${host}]` : host);
+
+/** A store that was born otherwise is a sentence for the operator; anything else is a bug. */
+async function startNode(parts: ChatNodeParts): Promise<Result<ChatNode, string>> {
+  try {
+    return ok(await ChatNode.start(parts));
+  } catch (error) {
+    if (error instanceof PartitionCountMismatch) return err(`MILLRACE_PARTITIONS does not fit: ${error.message}`);
+    throw error;
+  }
+}
 
 /**
  * The one process: HTTP, Redis, the node, the sockets, put together. The only place that picks adapters.
@@ -111,8 +121,9 @@ export class Server {
     const stores = await this.#connectStores(redis.value.url);
     if (!stores.ok) return stores;
     const node = await this.#startNode(stores.value);
+    if (!node.ok) return node;
     if (this.#started.isUnwinding) return err('it was stopped while it started');
-    const sockets = await this.#startSockets(socketParts.value, node);
+    const sockets = await this.#startSockets(socketParts.value, node.value);
     if (!sockets.ok) return sockets;
     this.#phase = 'serving';
     return ok({
@@ -196,10 +207,10 @@ export class Server {
     return stores;
   }
 
-  async #startNode(stores: RedisStores): Promise<ChatNode> {
+  async #startNode(stores: RedisStores): Promise<Result<ChatNode, string>> {
     const { config, log, onLost } = this.#parts;
     this.#phase = 'claiming the partitions';
-    const node = await ChatNode.start({
+    const started = await startNode({
       stores,
       node: nodeIdOf(config, random),
       identity: config.nodeName,
@@ -214,6 +225,8 @@ export class Server {
       log,
       onLost,
     });
+    if (!started.ok) return started;
+    const node = started.value;
     const stopListening = stores.onReconnect(() => {
       log.warn('Redis is back; claiming again');
       node.reclaim();
@@ -231,7 +244,7 @@ export class Server {
     this.#node = node;
     this.#chat.become(node.chat);
     log.info('the node serves', { partitions: config.partitions, ackLevel: config.ackLevel });
-    return node;
+    return started;
   }
 
   async #startSockets(parts: SocketParts, node: ChatNode): Promise<Result<Gateway, string>> {
