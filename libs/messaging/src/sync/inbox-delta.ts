@@ -25,7 +25,8 @@ export function cutDelta(token: SyncToken, records: readonly TimelineEntry[], li
   const pointers: Extract<InboxEntry, { kind: 'messages' }>[] = [];
   let left = limit;
   let position: Position = token.position;
-  let offset = token.offset;
+  // The record that the token was inside of may be lost, and another one of a newer generation in its place.
+  let offset = records[0]?.gen === token.position.gen ? token.offset : 0;
   for (const { gen, seq, data } of records) {
     const entry = decodeInboxEntry(data);
     if (entry.kind === 'messages') {
@@ -38,7 +39,8 @@ export function cutDelta(token: SyncToken, records: readonly TimelineEntry[], li
       }
       left -= count;
       if (from + count <= entry.to) {
-        return { slots: [...slots], pointers, next: { position, offset: offset + count }, complete: false };
+        const inside = { position: { gen, seq: sequenceId(seq - 1) }, offset: offset + count };
+        return { slots: [...slots], pointers, next: inside, complete: false };
       }
     } else {
       slots.add(entry.slot);
