@@ -13,6 +13,11 @@ export class StoredRecord {
 
   apply(write: ActorWrite | null): void {
     if (write === null) return;
+    // A store refuses a write that expects another position (I2).
+    const stands = this.head ?? { gen: 0, seq: 0 };
+    if (write.expected.gen !== stands.gen || write.expected.seq !== stands.seq) {
+      throw new Error(`conflict: ${JSON.stringify(write.expected)} is expected of ${JSON.stringify(stands)}`);
+    }
     this.head = write.head;
     this.entries.push(...write.entries);
     for (const [field, value] of write.set) this.fields.set(field, typeof value === 'string' ? utf8(value) : value);

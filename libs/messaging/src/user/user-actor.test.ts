@@ -253,6 +253,26 @@ describe('an inbox', () => {
   });
 });
 
+describe('a user who is not stored yet', () => {
+  it('still stands at nothing after a question that was answered in a batch with others’ writes (I2)', () => {
+    const user = new AUser();
+    user.actor.handle({ t: 'inbox' }, user.nowMs);
+    user.store();
+    user.deliver([messageOf('x', 1, 0, 'you', false)]);
+    user.store();
+    expect(user.inbox).toHaveLength(1);
+  });
+
+  it('stands where it was stored in the older generation until something is written in the newer (I2)', () => {
+    const user = new AUser();
+    user.deliver([messageOf('x', 1, 0, 'you', false)]);
+    user.store();
+    const later = user.reloaded(generation(2));
+    later.settle();
+    expect(later.storedAt).toMatchObject({ gen: 1, seq: 1 });
+  });
+});
+
 describe('the conversation list', () => {
   it('in pages of any size is the whole list once, the latest active first', () => {
     fc.assert(

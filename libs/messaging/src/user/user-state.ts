@@ -130,6 +130,8 @@ export class UserState {
   }
 
   settle(): void {
+    // Another actor's write settles the whole batch: one that only answered still stands where it was stored.
+    if (!this.dirty) return;
     for (const part of this.#tracked) part.settle();
     this.storedAt = this.head.value;
     this.#entries = [];
