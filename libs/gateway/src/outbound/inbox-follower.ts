@@ -1,4 +1,11 @@
-import { generation, sequenceId, type Generation, type SequenceId, type UserId } from '@millrace/kernel';
+import {
+  generation,
+  MalformedBytes,
+  sequenceId,
+  type Generation,
+  type SequenceId,
+  type UserId,
+} from '@millrace/kernel';
 import type { UserPush } from '@millrace/messaging';
 import type { Push, PushItem, Resync, WireEntry } from '@millrace/protocol';
 
@@ -148,7 +155,14 @@ export class InboxFollower {
       .filter((item) => !('messages' in item) || item.messages.length > 0);
   }
 
-  #isOwn({ message }: WireEntry): boolean {
-    return message.deviceTag === this.#deviceTag && message.from === this.#user;
+  #isOwn(entry: WireEntry): boolean {
+    try {
+      const { message } = entry;
+      return message.deviceTag === this.#deviceTag && message.from === this.#user;
+    } catch (error) {
+      // A damaged entry: whoever encodes it will see, and say so.
+      if (error instanceof MalformedBytes) return false;
+      throw error;
+    }
   }
 }

@@ -1,0 +1,124 @@
+import type { UserId } from '@millrace/kernel';
+import { closeCode } from '@millrace/protocol';
+import { describe, expect, it } from 'vitest';
+import { gatewayConfigSchema } from './gateway-config.ts';
+import { messagePush } from './testing/memory-chat.ts';
+import { connectFrame, testGateway } from './testing/test-gateway.ts';
+
+const ann = 'ann' as UserId;
+
+describe('the sessions of a gateway', () => {
+  it('are listed, and closed as revoked by name or all at once', async () => {
+    const { connect, gateway, time } = await testGateway();
+    const phone = await connect('ann', 'phone');
+    const laptop = await connect('ann', 'laptop');
+    const bob = await connect('bob');
+    const listed = gateway.sessions.list(ann);
+    expect(listed).toMatchObject([
+      { device: 'phone', client: null, ip: '192.0.2.1', since: time.nowMs() },
+      { device: 'laptop' },
+    ]);
+    expect(gateway.sessions.kick(ann, 'another')).toBe(0);
+    expect(gateway.sessions.kick(ann, listed[1]?.session)).toBe(1);
+    expect([phone.closedWith, laptop.closedWith?.code]).toEqual([null, closeCode.revoked]);
+    expect(gateway.sessions.kick(ann)).toBe(1);
+    expect(phone.closedWith?.code).toBe(closeCode.revoked);
+    expect(gateway.sessions.list(ann)).toEqual([]);
+    expect(bob.closedWith).toBe(null);
+  });
+
+  it('of one user are bounded (I9)', async () => {
+    const { connect, engine, time } = await testGateway({ sessionsPerUserMax: 2 });
+    await connect('ann', 'a');
+    await connect('ann', 'b');
+    const third = engine.open();
+    third.says(connectFrame('ann', 'c'));
+    await time.settle();
+    expect(third.got('error')).toMatchObject([{ id: 1, code: 'limit_reached' }]);
+    expect(third.closedWith?.code).toBe(closeCode.overloaded);
+    expect((await connect('ann', 'b')).closedWith).toBe(null);
+  });
+
+  it('attach their user first and detach it last', async () => {
+    const { connect, chat, gateway } = await testGateway();
+    const phone = await connect('ann', 'phone');
+    const laptop = await connect('ann', 'laptop');
+    phone.hangUp();
+    expect(chat.calls).toEqual(['attach ann', 'attach ann']);
+    laptop.hangUp();
+    expect(chat.calls).toEqual(['attach ann', 'attach ann', 'detach ann']);
+    gateway.sessions.push(ann, messagePush(1, 'nobody is here'));
+    expect(gateway.stats().sessions).toBe(0);
+  });
+
+  it('do not detach a user whose next session is being opened', async () => {
+    const { connect, chat, engine, time } = await testGateway();
+    const phone = await connect('ann', 'phone');
+    chat.isHolding = true;
+    const laptop = engine.open();
+    laptop.says(connectFrame('ann', 'laptop'));
+    await time.settle();
+    phone.hangUp();
+    laptop.hangUp();
+    expect(chat.calls).toEqual(['attach ann', 'attach ann']);
+    chat.answerAll();
+    await time.settle();
+    expect(chat.calls).toEqual(['attach ann', 'attach ann', 'detach ann']);
+  });
+});
+
+describe('a gateway that drains', () => {
+  it('asks everybody to go, takes nobody new, and closes who is left at the deadline', async () => {
+    const { connect, engine, gateway, time } = await testGateway({ closeMs: 100 });
+    const early = await connect('ann');
+    const late = await connect('bob');
+    const unconnected = engine.open();
+    const drained = gateway.drain(2_000);
+    await time.settle();
+    expect(early.got('drain')).toEqual([{ t: 'drain', deadlineMs: 2_000 }]);
+    expect(engine.upgrade()).toMatchObject({ accept: false, status: 503 });
+    unconnected.says(connectFrame('eve'));
+    await time.settle();
+    expect(unconnected.got('error')).toMatchObject([{ id: 1, code: 'draining' }]);
+    expect(unconnected.closedWith?.code).toBe(closeCode.draining);
+    unconnected.hangUp();
+    early.hangUp(1000);
+    late.says({ t: 'ping', id: 2 });
+    await time.advance(1_500);
+    expect(late.got('pong')).toHaveLength(1);
+    expect(late.closedWith).toBe(null);
+    await time.advance(600);
+    expect(late.closedWith?.code).toBe(closeCode.draining);
+    late.hangUp();
+    await time.advance(50);
+    await drained;
+    expect(gateway.stats()).toEqual({ sockets: 0, sessions: 0, users: 0 });
+  });
+
+  it('is done as soon as the last socket is gone', async () => {
+    const { connect, gateway, time } = await testGateway();
+    const peer = await connect('ann');
+    let isDone = false;
+    void gateway.drain(60_000).then(() => (isDone = true));
+    await time.advance(100);
+    expect(isDone).toBe(false);
+    peer.hangUp(1000);
+    await time.advance(20);
+    expect(isDone).toBe(true);
+  });
+});
+
+describe('the configuration of a gateway', () => {
+  it('has a default for everything', () => {
+    expect(gatewayConfigSchema.parse({})).toMatchObject({ port: 7_401, path: '/', origins: [], handshakeMs: 10_000 });
+  });
+
+  it.each([
+    { port: 70_000 },
+    { sendBufferBytesMax: 1 },
+    { trustedProxies: ['10.0.0.0/99'] },
+    { connects: { burst: 0 } },
+  ])('refuses %j', (settings) => {
+    expect(gatewayConfigSchema.safeParse(settings).success).toBe(false);
+  });
+});

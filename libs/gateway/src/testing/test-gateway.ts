@@ -1,0 +1,112 @@
+import { err, ok, seededRandom, type Clock, type DeviceId, type Result, type UserId } from '@millrace/kernel';
+import { frameError, type ClientFrame, type Encoding, type FrameError } from '@millrace/protocol';
+import type { TokenVerifier, VerifiedToken } from '../auth/token-verifier.ts';
+import { gatewayConfigSchema, type GatewaySettings } from '../gateway-config.ts';
+import { Gateway } from '../gateway.ts';
+import type { GatewayLog } from '../log.ts';
+import { silentGatewayObserver } from '../observer.ts';
+import { ManualTime } from './manual-time.ts';
+import { MemoryChat } from './memory-chat.ts';
+import { MemoryEngine, type MemoryPeer } from './memory-engine.ts';
+
+/** A log that only tests read. */
+export class MemoryLog implements GatewayLog {
+  readonly lines: string[] = [];
+  #write(level: string, message: string, fields: object = {}): void {
+    this.lines.push(`${level} ${message} ${JSON.stringify(fields)}`);
+  }
+  info(message: string, fields?: object): void {
+    this.#write('info', message, fields);
+  }
+  warn(message: string, fields?: object): void {
+    this.#write('warn', message, fields);
+  }
+  error(message: string, fields?: object): void {
+    this.#write('error', message, fields);
+  }
+}
+
+/** Tokens of tests: `user`, `user@device`, `user until +seconds`; `bad` and `old` are refused. */
+export class PlainVerifier implements TokenVerifier {
+  readonly #clock: Clock;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  verify(token: string): Promise<Result<VerifiedToken, FrameError>> {
+    if (token === 'defect') return Promise.reject(new Error('a bug'));
+    if (token === 'bad') return Promise.resolve(err(frameError('unauthenticated', 'the token is not valid')));
+    if (token === 'old') return Promise.resolve(err(frameError('token_expired', 'the token has expired')));
+    const [name = '', seconds] = token.split(' until +');
+    const [user = '', device] = name.split('@');
+    return Promise.resolve(
+      ok({
+        user: user as UserId,
+        device: device === undefined ? null : (device as DeviceId),
+        expiresAtMs: this.#clock.nowMs() + Number(seconds ?? 3_600) * 1_000,
+      }),
+    );
+  }
+}
+
+export interface TestGateway {
+  readonly gateway: Gateway;
+  readonly engine: MemoryEngine;
+  readonly chat: MemoryChat;
+  readonly time: ManualTime;
+  readonly log: MemoryLog;
+  /** What the observer was told: `closed 4100`, `resync slow`, `limited`. */
+  readonly observed: string[];
+  /** A socket that has connected. */
+  connect(token: string, device?: string, encoding?: Encoding): Promise<MemoryPeer>;
+}
+
+export const connectFrame = (token: string, device = 'phone'): ClientFrame => ({
+  t: 'connect',
+  id: 1,
+  token,
+  device: device as DeviceId,
+});
+
+/** A gateway over an engine, a chat and a time that are all in the hands of the test. */
+export async function testGateway(settings: GatewaySettings = {}): Promise<TestGateway> {
+  const time = new ManualTime();
+  const engine = new MemoryEngine();
+  const chat = new MemoryChat();
+  const log = new MemoryLog();
+  const observed: string[] = [];
+  const started = await Gateway.start({
+    config: gatewayConfigSchema.parse(settings),
+    engine,
+    chat,
+    verifier: new PlainVerifier(time),
+    ackLevel: 'memory',
+    clock: time,
+    timers: time,
+    random: seededRandom(1),
+    log,
+    observer: {
+      ...silentGatewayObserver,
+      socketClosed: (code) => observed.push(`closed ${String(code)}`),
+      rateLimited: () => observed.push('limited'),
+      resynced: (reason) => observed.push(`resync ${reason}`),
+    },
+  });
+  if (!started.ok) throw new Error(started.error.message);
+  return {
+    gateway: started.value,
+    engine,
+    chat,
+    time,
+    log,
+    observed,
+    async connect(token, device, encoding) {
+      const peer = engine.open(encoding);
+      peer.says(connectFrame(token, device));
+      await time.settle();
+      if (peer.got('connected').length !== 1) throw new Error(JSON.stringify(peer.frames));
+      return peer;
+    },
+  };
+}
