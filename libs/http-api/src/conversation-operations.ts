@@ -132,7 +132,7 @@ export function conversationOperations(chat: BackendChat): readonly Operation[] 
         if (!command.ok) return command;
         const size = checkBodySize(command.value.body);
         if (!size.ok) return size;
-        const outcome = await chat.publishKeyed({ ...at.value, ...command.value });
+        const outcome = await chat.publishKeyed(given({ ...at.value, ...command.value }));
         if (!outcome.ok) return err(outcome.error);
         const { conversation, gen, seq, msgNo, at: sequencedAt, level, duplicate } = outcome.value;
         const ack = { conversation, key: command.value.key, gen, seq, msgNo, at: sequencedAt, level, duplicate };

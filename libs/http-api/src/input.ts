@@ -69,6 +69,7 @@ export const sendBody = z
     from: userId,
     key: wellFormed.min(1).max(KEY_CHARS_MAX),
     window: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER),
+    seq: parsedBy(parseSequenceId).optional(),
     type: z.enum(['text', 'image', 'file', 'custom']).default('text'),
     body: wellFormed.optional(),
     bodyBase64: z.string().optional(),

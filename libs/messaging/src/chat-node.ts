@@ -8,6 +8,7 @@ import {
   partitionId,
   type PartitionId,
   type Random,
+  type Result,
   type Timers,
   type UserId,
 } from '@millrace/kernel';
@@ -27,6 +28,7 @@ import { frameError, type FrameError } from '@millrace/protocol';
 import { conversationKey, StoreUnavailable, userKey, type ActorKey, type TimelineReader } from '@millrace/timeline';
 import type { ActorCalls, AnyCommand, AnyReply } from './actor-calls.ts';
 import { chatOver } from './chat.ts';
+import { BirthActor, birthKey, PartitionCountMismatch } from './cluster/birth-actor.ts';
 import type { ChatService, UserPushPort } from './chat-service.ts';
 import { ConversationActor } from './conversation/conversation-actor.ts';
 import { decodeConversation } from './conversation/conversation-record.ts';
@@ -82,6 +84,8 @@ export interface ChatNodeStats {
   readonly usersBehind: number;
 }
 
+const BIRTH_RETRY_MS = 200;
+
 type Owner = PartitionOwner<AnyCommand, AnyReply, Effect>;
 
 function refusalError({ code, message }: Refusal): FrameError {
@@ -104,12 +108,18 @@ export class ChatNode {
   readonly #resting: RestingActors<ActorKey, PartitionActor<AnyCommand, AnyReply, Effect>>;
   readonly #calls: ActorCalls;
   #stopping = false;
+  #isLost = false;
 
-  /** Resolves once every partition is claimed and serves. Waits while another node's lease runs. */
+  /**
+   * Resolves once every partition is claimed and serves. Waits while another node's lease runs.
+   *
+   * Rejects with {@link PartitionCountMismatch} when the store was born with another number of partitions.
+   */
   static async start(parts: ChatNodeParts): Promise<ChatNode> {
     const node = new ChatNode(parts);
     await node.#lease.acquire();
     await Promise.all(node.#owners.map((owner) => owner.claim()));
+    await node.#checkBirth();
     return node;
   }
 
@@ -133,6 +143,24 @@ export class ChatNode {
     const partitions = Array.from({ length: parts.partitionCount }, (_, index) => partitionId(index));
     this.#diffusers = partitions.map((partition) => this.#diffuser(partition));
     this.#owners = partitions.map((partition) => this.#owner(partition));
+  }
+
+  async #checkBirth(): Promise<void> {
+    const { partitionCount, timers } = this.#parts;
+    for (;;) {
+      const stored = await new Promise<Result<AnyReply, Refusal>>((resolve) => {
+        const command: AnyCommand = { t: 'birth', partitionCount };
+        this.#owners[0]?.post(birthKey, command, resolve, 'client');
+      });
+      if (stored.ok && stored.value.ok) {
+        if (stored.value.value === partitionCount) return;
+        await this.stop();
+        throw new PartitionCountMismatch(Number(stored.value.value), partitionCount);
+      }
+      await new Promise<void>((resolve) => {
+        timers.after(BIRTH_RETRY_MS, resolve);
+      });
+    }
   }
 
   /** Whether requests can be answered now, and if not, why. */
@@ -186,9 +214,13 @@ export class ChatNode {
     }
   }
 
+  /** Lets go of everything, the lease too: a node that holds it without its partitions would keep others from serving. */
   #lost(why: string): void {
+    if (this.#isLost) return;
+    this.#isLost = true;
     for (const owner of this.#owners) owner.abandon(why);
     for (const diffuser of this.#diffusers) diffuser.stop();
+    void this.#lease.release();
     this.#parts.onLost(why);
   }
 
@@ -236,11 +268,13 @@ export class ChatNode {
         this.#push(effects);
       },
       claimed: (claim) => diffuser?.claimed(claim),
+      lost: (why) => this.#lost(why),
     });
   }
 
   #activate(key: ActorKey, record: ActorRecord, gen: Generation): PartitionActor<AnyCommand, AnyReply, Effect> {
     const { ackLevel, limits } = this.#parts;
+    if (key === birthKey) return new BirthActor(record, gen);
     const name = key.slice(2);
     return key.startsWith('c:')
       ? new ConversationActor(decodeConversation(name as ConversationId, record, gen), ackLevel, limits.messaging)

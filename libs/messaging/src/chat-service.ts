@@ -53,6 +53,8 @@ export interface KeyedSend {
   readonly key: string;
   /** The window number that the server issued with {@link ConversationInfo}; an older one is `expired`. */
   readonly window: number;
+  /** The seq that it must get, by the caller's own count: when another one is next, it is refused as `conflict`. */
+  readonly seq?: SequenceId;
   readonly type: SendableType;
   readonly body: string | Uint8Array;
 }

@@ -27,6 +27,7 @@ export interface ConversationCalls {
       readonly from: UserId;
       readonly key: string;
       readonly window: number;
+      readonly seq?: SequenceId;
       readonly type: SendableType;
       readonly body: string | Uint8Array;
     };

@@ -1,6 +1,7 @@
 import { TrackedMap, TrackedValue, type Tracked } from '@millrace/actor';
 import { isOpen, type MembershipInterval } from '@millrace/diffusion';
 import {
+  invariant,
   sequenceId,
   type ConversationId,
   type DeviceId,
@@ -18,7 +19,7 @@ import {
   type JoinPolicy,
   type Role,
 } from '@millrace/protocol';
-import { advanced, type Position, type TimelineHead } from '@millrace/timeline';
+import { allocateSeq, appended, type Position, type TimelineHead } from '@millrace/timeline';
 import type { SendCounter } from './send-counter.ts';
 
 /** What was fixed when the conversation was created. */
@@ -139,10 +140,14 @@ export class ConversationState {
     return { count, lastSeq: sequenceId(lastSeq) };
   }
 
-  /** Puts one entry at the tail, at the next seq (I3). */
+  /**
+   * Puts one entry at the tail: its seq is allocated together with it (I3).
+   */
   append(fields: Omit<EntryFields, 'msgNo' | 'countable'>, countable: boolean): WireEntry {
     if (countable) this.msgNo.value += 1;
-    this.head.value = advanced(this.head.value, 1);
+    const seq = allocateSeq(this.head.value);
+    invariant(seq.ok, 'the next seq is always free');
+    this.head.value = appended(this.head.value, seq.value);
     const data = encodeEntry({ ...fields, msgNo: this.msgNo.value, countable });
     this.#entries.push(data);
     return new WireEntry(this.head.value.gen, this.head.value.seq, data);
@@ -166,6 +171,8 @@ export class ConversationState {
   }
 
   settle(): void {
+    // Another actor's write settles the whole batch: one that only answered still stands where it was stored.
+    if (!this.dirty) return;
     for (const part of this.#tracked) part.settle();
     this.storedAt = this.head.value;
     this.#entries = [];

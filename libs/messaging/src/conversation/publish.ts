@@ -1,6 +1,6 @@
 import { generation, ok, err, sequenceId, type Result, type SequenceId, type UserId } from '@millrace/kernel';
 import { deviceTag, frameError, type Ack, type AckLevelName, type FrameError, type Role } from '@millrace/protocol';
-import { generationOf } from '@millrace/timeline';
+import { allocateSeq, generationOf } from '@millrace/timeline';
 import type { Effect } from '../effects.ts';
 import type { MessagingLimits } from '../limits.ts';
 import type { ConversationCalls } from './commands.ts';
@@ -70,7 +70,7 @@ export function publish(
 /** A backend's message in the name of a user, with a client message id of free form (I4). */
 export function publishKeyed(
   state: ConversationState,
-  { from, key, window, type, body }: ConversationCalls['publishKeyed']['command'],
+  { from, key, window, seq, type, body }: ConversationCalls['publishKeyed']['command'],
   nowMs: number,
   level: AckLevelName,
   limits: MessagingLimits,
@@ -93,6 +93,10 @@ export function publishKeyed(
         `window ${String(window)} was not issued yet; the present one is ${String(current.window)}`,
       ),
     );
+  }
+  if (seq !== undefined) {
+    const free = allocateSeq(state.head.value, seq);
+    if (!free.ok) return refused(frameError('conflict', free.error.message));
   }
   const counterOf = counterKey(from, '@api');
   const counter = state.counters.get(counterOf) ?? noSends;
