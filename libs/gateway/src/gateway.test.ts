@@ -67,6 +67,24 @@ describe('the sessions of a gateway', () => {
   });
 });
 
+describe('a session that ends while it is being opened', () => {
+  it('is detached only after the attach was answered, so that the chat never ends attached to nobody', async () => {
+    const { gateway, chat, engine, time } = await testGateway();
+    chat.isHolding = true;
+    const peer = engine.open();
+    peer.says(connectFrame('ann'));
+    await time.settle();
+    expect(gateway.sessions.kick(ann)).toBe(1);
+    peer.hangUp();
+    expect(chat.calls).toEqual(['attach ann']);
+    chat.answerAll();
+    await time.settle();
+    expect(chat.calls).toEqual(['attach ann', 'detach ann']);
+    expect(peer.got('connected')).toEqual([]);
+    expect(gateway.stats()).toEqual({ sockets: 0, sessions: 0, users: 0 });
+  });
+});
+
 describe('a gateway that drains', () => {
   it('asks everybody to go, takes nobody new, and closes who is left at the deadline', async () => {
     const { connect, engine, gateway, time } = await testGateway({ closeMs: 100 });

@@ -108,9 +108,9 @@ describe('fetching keys', () => {
   }
 
   it('brings the text', async () => {
-    const url = await serve(((_request: unknown, response: { end(text: string): void }) => {
+    const url = await serve((_request: unknown, response: { end(text: string): void }) => {
       response.end(jwks('one'));
-    }) as never);
+    });
     expect(await fetchJwks(url, 5_000, systemTimers)).toEqual(ok(jwks('one')));
   });
 
@@ -132,7 +132,7 @@ describe('fetching keys', () => {
   });
 
   it('waits no longer than it may', async () => {
-    const url = await serve((() => undefined) as never);
+    const url = await serve(() => undefined);
     expect(await fetchJwks(url, 50, systemTimers)).toEqual(err('no answer within 50 ms'));
   });
 });

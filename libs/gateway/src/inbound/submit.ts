@@ -105,8 +105,8 @@ type Asked = Exclude<ChatFrame, { readonly t: 'send' | 'typing' | 'ping' }>;
 type Answered = Promise<Result<ServerFrame<WireEntry>, FrameError>>;
 
 /** Makes an answer's content a frame. */
-async function as<T extends ServerFrame<WireEntry>['t'], Content>(
-  t: T,
+async function as<Content>(
+  t: ServerFrame<WireEntry>['t'],
   id: number,
   answer: Promise<Result<Content, FrameError>>,
 ): Answered {

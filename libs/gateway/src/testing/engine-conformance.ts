@@ -181,6 +181,18 @@ export function socketEngineConformance(create: () => SocketEngine): void {
       expect(((await received)[0] as Buffer).length).toBe(OPTIONS.maxSendBufferBytes * 8);
     });
 
+    it('gives a peer that reads late all that was taken, then the close code', async () => {
+      const slow = await openRaw('/slow', true);
+      const socket = handlers.at('/slow');
+      const taken = await fill(socket, 20_000);
+      socket.close(4100, 'slow');
+      slow.socket.resume();
+      const farewell = Buffer.concat([Buffer.from([0x88, 6, 0x10, 0x04]), Buffer.from('slow')]);
+      await until(() => expect(slow.received().subarray(-farewell.length)).toEqual(farewell));
+      expect(payloadsOf(slow.received()).map(String)).toEqual(taken);
+      expect(handlers.drained).toEqual([]);
+    });
+
     it('cuts off a peer that does not read its last messages', async () => {
       const slow = await openRaw('/slow', true);
       const socket = handlers.at('/slow');

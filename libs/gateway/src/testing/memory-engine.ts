@@ -109,7 +109,7 @@ export class MemoryEngine implements SocketEngine {
     handlers: EngineHandlers<Context>,
   ): Promise<Result<EngineServer, ListenError>> {
     this.#options = options;
-    this.#handlers = handlers as unknown as EngineHandlers<unknown>;
+    this.#handlers = handlers;
     const server = { port: 7401, publish: () => undefined, flush: () => undefined, close: () => Promise.resolve() };
     return Promise.resolve(ok(server));
   }

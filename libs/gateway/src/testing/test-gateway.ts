@@ -59,7 +59,7 @@ export interface TestGateway {
   /** What the observer was told: `closed 4100`, `resync slow`, `limited`. */
   readonly observed: string[];
   /** A socket that has connected. */
-  connect(token: string, device?: string, encoding?: Encoding): Promise<MemoryPeer>;
+  readonly connect: (token: string, device?: string, encoding?: Encoding) => Promise<MemoryPeer>;
 }
 
 export const connectFrame = (token: string, device = 'phone'): ClientFrame => ({
