@@ -62,6 +62,8 @@ export interface PartitionOwnerParts<Command, Reply, Effect> {
   afterCommit(effects: readonly Effect[], commitNo: number | null): void;
   /** Called after each claim, before anything new is decided: the commits after `diffusedTo` are to be followed up. */
   claimed(claim: { readonly diffusedTo: number; readonly commitNo: number; readonly memoryKept: boolean }): void;
+  /** Another owner has claimed the partition: this one has let go of it, and does not take it back. */
+  lost(why: string): void;
   /** Whether an actor lives in this partition. */
   owns(this: void, key: ActorKey): boolean;
   /** Whether the node's lease still holds on its own clock. */

@@ -208,6 +208,8 @@ describe('an owner that is fenced', () => {
     await time.advance(10_000);
     expect([asked.outcome, read.outcome, late.outcome]).toMatchObject(Array(3).fill(refused('not_owner')));
     expect(owner.isServing).toBe(false);
+    expect(left.at(-1)).toBe('reply not_owner to count a');
+    expect(left.filter((line) => line.startsWith('lost'))).toEqual(['lost: another node owns partition 0']);
     expect(left.filter((line) => line.startsWith('effect'))).toEqual(['effect c:a 1 of 2']);
     const mine = other.post('a');
     await time.settle();

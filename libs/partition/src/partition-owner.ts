@@ -289,6 +289,7 @@ export class PartitionOwner<Command, Reply, Effect> {
             heldEpoch: outcome.heldEpoch,
           });
           this.abandon('another node owns the partition now');
+          this.#parts.lost(`another node owns partition ${String(this.#parts.partition)}`);
           return;
         }
         // A failover rolled our claim back: the memory is the better copy (decideClaim sees what is to be replayed).

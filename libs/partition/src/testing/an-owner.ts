@@ -56,6 +56,9 @@ export function anOwner(
     claimed: (claim) => {
       claims.push(claim);
     },
+    lost: (why) => {
+      left.push(`lost: ${why}`);
+    },
     owns: () => true,
     mayServe: () => lease.isHeld,
   });
