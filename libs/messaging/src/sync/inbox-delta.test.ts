@@ -67,6 +67,23 @@ describe('cutDelta', () => {
     expect(() => cutDelta({ ...start, offset: 4 }, [record], 10)).toThrow(MalformedBytes);
     expect(cutDelta({ ...start, offset: 3 }, [record], 10).pointers).toEqual([]);
   });
+
+  it('starts a record from its beginning when the one that it was inside of was lost (I6)', () => {
+    const record = (gen: number, count: number): TimelineEntry => {
+      const entry: InboxEntry = {
+        kind: 'messages',
+        slot: 1,
+        gen: generation(gen),
+        from: sequenceId(1),
+        to: sequenceId(count),
+      };
+      return { gen: generation(gen), seq: sequenceId(1), data: encodeInboxEntry(entry) };
+    };
+    const { next } = cutDelta(start, [record(1, 5)], 3);
+    expect(next.offset).toBe(3);
+    expect(expand(cutDelta(next, [record(1, 5)], 9).pointers)).toEqual(['1:4', '1:5']);
+    expect(expand(cutDelta(next, [record(2, 2)], 9).pointers)).toEqual(['1:1', '1:2']);
+  });
 });
 
 describe('joinPointers', () => {
