@@ -10,6 +10,7 @@ const ENTRIES = {
   cli: 'apps/cli/src/main.ts',
   bench: 'apps/bench/src/main.ts',
   setup: 'scripts/setup.ts',
+  simulate: 'scripts/simulate.ts',
 };
 
 const DIST = inRoot('dist');
@@ -20,7 +21,7 @@ function sourcesFingerprint() {
   const hash = createHash('sha256');
   const isInput = (/** @type {string} */ path) =>
     (/^(apps|libs)\//.test(path) && /\.(ts|lua|json|sql)$/.test(path) && !path.endsWith('.test.ts')) ||
-    /^scripts\/(setup\.ts|lib\/build\.mjs)$/.test(path) ||
+    /^scripts\/((setup|simulate)\.ts|lib\/build\.mjs)$/.test(path) ||
     path === 'package-lock.json';
   for (const path of sourceFiles().filter(isInput)) {
     const { size, mtimeMs } = statSync(inRoot(path));

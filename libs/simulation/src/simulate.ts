@@ -1,5 +1,4 @@
-import { seededRandom, type ConversationId, type DeviceId, type UserId } from '@millrace/kernel';
-import { directConversationId } from '@millrace/kernel';
+import { directConversationId, seededRandom, type ConversationId, type DeviceId, type UserId } from '@millrace/kernel';
 import { checkDevice, checkList, checkTimelines } from './check-outcome.ts';
 import { SimulatedDevice } from './simulated-device.ts';
 import { Truth } from './truth.ts';
@@ -32,10 +31,11 @@ function optionsOf(seed: number, given: SimulationOptions): Required<SimulationO
     partitionCount: one(1, 2, 4, 7),
     inboxEntriesMax: one(15, 10_000),
     sendWindow: one(3, 64),
-    heldMs: one(500, 60_000),
+    heldMs: 60_000,
+    doubleFaults: false,
     faultChance: one(0, 0.002, 0.01),
     answersLostChance: one(0, 0.05),
-    durationMs: 12_000,
+    durationMs: 8_000,
     users: one(3, 5),
     groups: one(2, 3),
     faultEveryMs: one(1_000, 3_000),
@@ -121,12 +121,14 @@ async function goWrong(world: World, untilMs: number, everyMs: number): Promise<
   const { time } = world;
   while (time.nowMs < untilMs) {
     await time.sleep(world.between(everyMs / 4, everyMs * 2));
+    await world.settled();
     const dice = world.between(0, 9);
     if (dice < 4) {
       world.kill();
       // The store may go down with it.
       if (world.chance(0.3)) world.crashStore();
       await time.sleep(world.between(0, 1_000));
+      await world.settled();
       world.start();
     } else if (dice < 6) world.crashStore();
     else if (dice < 7) world.cut();

@@ -31,9 +31,9 @@ export class SimulatedDevice {
   async live(): Promise<void> {
     const world = this.#world;
     while (this.isActive) {
+      await this.#act();
       // Now and then a device is away for long.
       await world.time.sleep(world.chance(0.03) ? world.between(2_000, 8_000) : world.between(20, 900));
-      if (this.isActive) await this.#act();
     }
   }
 

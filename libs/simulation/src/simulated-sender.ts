@@ -44,7 +44,8 @@ export class SimulatedSender {
   async #send(): Promise<void> {
     this.#isSending = true;
     while (!this.isDone) {
-      const next = this.#sent.filter(({ acked }) => !acked).slice(0, PIPELINE);
+      const first = this.#sent.find(({ acked }) => !acked)?.n ?? 0;
+      const next = this.#sent.filter(({ n, acked }) => !acked && n < first + PIPELINE);
       const answers = await Promise.all(next.map((each) => this.#try(each)));
       if (answers.includes('failed')) await this.#world.time.sleep(this.#world.between(20, 400));
     }

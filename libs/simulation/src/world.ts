@@ -26,6 +26,8 @@ export interface WorldOptions {
   /** How likely one request to the store is lost, its answer lost, or refused: each. */
   readonly faultChance: number;
   readonly answersLostChance: number;
+  /** Lets faults strike while a lossy crash of the store is still being made good. */
+  readonly doubleFaults: boolean;
 }
 
 interface Running {
@@ -36,6 +38,8 @@ interface Running {
 
 const LEASE_MS = 3_000;
 const PATIENCE_MS = 4_000;
+/** At level `memory` the store syncs its log so often. */
+const UNSYNCED_MS = 1_000;
 
 /** One store, one program at a time over it (or two, while a paused one is given up), and everything that can go wrong. */
 export class World {
@@ -57,6 +61,11 @@ export class World {
     logErrors: 0,
   };
   #faulty = true;
+  #hasLost = false;
+  /** What an owner settled after one loss, a second one does not undo, but with `doubleFaults`. */
+  #settledLength = 0;
+  /** How long the store's log was, and when. */
+  #lengths: { readonly atMs: number; readonly length: number }[] = [{ atMs: -Infinity, length: 0 }];
   #runs: Running[] = [];
 
   constructor(seed: number, options: WorldOptions) {
@@ -126,6 +135,8 @@ export class World {
     void ChatNode.start({
       stores: process.reach(this.store, (commit) => {
         this.history.committed(commit);
+        this.#lengths.push({ atMs: this.time.nowMs, length: this.store.logLength });
+        if (commit.settle !== null) this.#settledLength = this.store.logLength;
       }),
       node: `${identity}-${String(this.counts.starts)}` as NodeId,
       identity,
@@ -173,6 +184,10 @@ export class World {
       },
       onLost: () => {
         this.#end(running);
+        // Whoever runs the program starts it again when it ends of itself.
+        this.time.timers.after(300, () => {
+          if (this.#runs.length === 0) this.start();
+        });
       },
     }).then((node) => {
       process.enter(() => {
@@ -211,7 +226,7 @@ export class World {
   /** The program stands still, and wakes after `forMs` as if nothing had happened. */
   pause(forMs: number): void {
     const running = this.serving;
-    if (running === undefined) return;
+    if (running === undefined || running.process.isPaused) return;
     this.counts.pauses += 1;
     running.process.pause();
     this.time.timers.after(forMs, () => {
@@ -223,18 +238,44 @@ export class World {
     return this.#runs.some(({ process }) => !process.isPaused);
   }
 
+  /** Waits, when the store has lost something, until that is made good. */
+  async settled(): Promise<void> {
+    while (this.#hasLost && !this.options.doubleFaults && !this.isSettled) await this.time.sleep(50);
+    this.#hasLost = false;
+  }
+
+  /** How much of the store's log is on its disk for sure. */
+  #syncedLength(): number {
+    const synced = this.#lengths.filter(({ atMs }) => atMs <= this.time.nowMs - UNSYNCED_MS).at(-1)?.length ?? 0;
+    return this.options.doubleFaults ? synced : Math.max(synced, this.#settledLength);
+  }
+
   cut(): void {
     this.counts.cuts += 1;
     this.store.cut(this.between(5, 800));
   }
 
+  /**
+   * Whether everyone has settled with the store since it last crashed. What a second fault may do before, while one
+   * partition has replayed what another has not, is a matter of `doubleFaults`.
+   */
+  get isSettled(): boolean {
+    return this.#runs.every(({ node }) => node === null || node.ready().ok);
+  }
+
   crashStore(): void {
     this.counts.storeCrashes += 1;
-    const { store } = this;
-    const mayLose = this.options.level === 'memory' && this.chance(0.8);
-    const lostOperations = mayLose ? this.between(0, Math.min(store.logLength, this.chance(0.3) ? 200 : 12)) : 0;
+    const { store, options } = this;
+    const mayLose =
+      options.level === 'memory' &&
+      this.chance(0.8) &&
+      (options.doubleFaults || (this.isSettled && this.#runs.length < 2));
+    const lostOperations = mayLose ? this.between(0, store.logLength - this.#syncedLength()) : 0;
     this.counts.lostOperations += lostOperations;
+    this.#hasLost ||= lostOperations > 0;
     store.crash({ lostOperations, downMs: this.between(5, 1_500) });
+    // What it came back with, it has from its disk.
+    this.#lengths = [{ atMs: -Infinity, length: store.logLength }];
   }
 
   /** From now on nothing goes wrong any more. */
