@@ -260,6 +260,15 @@ describe('what a conversation refuses', () => {
     expect(conversation.state.present(user('c'))?.role).toBe('owner');
   });
 
+  it('an outsider who leaves; and who left before is told no position past their time (I11)', () => {
+    const conversation = new AConversation().created(['a', 'b']);
+    expect(code(conversation.do({ t: 'leave', user: user('stranger') }))).toBe('not_member');
+    expect(conversation.do({ t: 'leave', user: user('b') }).reply).toMatchObject({ ok: true, value: { seq: 2 } });
+    conversation.do(conversation.sendOf('a', 1));
+    expect(conversation.state.head.value.seq).toBe(3);
+    expect(conversation.do({ t: 'leave', user: user('b') }).reply).toMatchObject({ ok: true, value: { seq: 2 } });
+  });
+
   it('a second creation of the id by another, while the same creator gets the first answer again', () => {
     const conversation = group('join');
     const again = conversation.do(createGroup);

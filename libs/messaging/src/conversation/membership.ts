@@ -1,4 +1,4 @@
-import { isOpen, joinedAt, leftAt } from '@millrace/diffusion';
+import { isOpen, joinedAt, lastVisible, leftAt } from '@millrace/diffusion';
 import {
   err,
   isDirectConversationId,
@@ -17,6 +17,7 @@ import {
   type Role,
   type WireEntry,
 } from '@millrace/protocol';
+import { generationOf } from '@millrace/timeline';
 import type { Effect, MembershipChange } from '../effects.ts';
 import type { MessagingLimits } from '../limits.ts';
 import type { ConversationCalls } from './commands.ts';
@@ -180,8 +181,17 @@ export function leave(
 ): ChangedOutcome {
   const meta = changeable(state);
   if (!meta.ok) return refused(meta.error);
-  if (state.present(user) === null) return changed(state, []);
+  const member = state.members.get(user);
+  if (member === undefined) return refused(frameError('not_member', `${user} is not a member of ${state.id}`));
+  if (!isOpen(member.intervals)) return hasLeft(state, member);
   return dismiss(state, user, 'left', [user], nowMs);
+}
+
+/** Who left before learns no later position than the last that they may see (I11). */
+function hasLeft(state: ConversationState, { intervals }: Member): ChangedOutcome {
+  const head = state.head.value;
+  const seq = lastVisible(intervals, head.seq);
+  return { reply: ok({ conversation: state.id, gen: generationOf(head, seq) ?? head.gen, seq }), effects: [] };
 }
 
 export function kick(

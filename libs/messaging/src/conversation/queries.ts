@@ -8,7 +8,7 @@ import { factsOf } from './facts.ts';
 const notFound = (state: ConversationState): FrameError =>
   frameError('not_found', `there is no conversation ${state.id}`);
 
-/** What the asker may see of the Timeline. An outsider is told the same as of a conversation that does not exist. */
+/** What the asker may see of the Timeline: their memberships' times, or all of it for the deployment itself (null). */
 export function visible(
   state: ConversationState,
   { user }: ConversationCalls['visible']['command'],
