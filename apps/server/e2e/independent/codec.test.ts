@@ -44,6 +44,6 @@ describe('a codec written from docs/protocol.md alone', () => {
     const known = vectors.server.slice(0, 2);
     const unknown = '00000002' + '09' + '00' + '0000' + '00000000' + 'abcd';
     const message = known.map(({ binaryHex }) => binaryHex).join(unknown);
-    expect(decodeBinary(bytes(message))).toEqual(known.map(({ json }) => JSON.parse(json)));
+    expect(decodeBinary(bytes(message))).toEqual(known.map(({ json }): unknown => JSON.parse(json)));
   });
 });

@@ -157,7 +157,7 @@ export class Connection {
     if (problem !== undefined) this.problems.push(problem);
     if ('id' in frame) this.#answer(frame.id, frame);
     else if (frame.t === 'error') this.strayErrors.push(frame);
-    else this.#events.unasked(frame as UnaskedFrame);
+    else this.#events.unasked(frame);
   }
 
   #answer(id: number, frame: ServerFrame): void {

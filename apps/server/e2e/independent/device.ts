@@ -7,7 +7,6 @@ import {
   type Answers,
   type ErrorFrame,
   type Message,
-  type Position,
   type PushFrame,
   type RequestName,
   type UnaskedFrame,
@@ -52,6 +51,7 @@ export class IndependentDevice {
   #kept: PushFrame[] = [];
   #keptOverflowed = false;
   #resyncs = 0;
+  #fetching = 0;
   #stopped = false;
   #ended: Promise<void> = Promise.resolve();
 
@@ -84,7 +84,7 @@ export class IndependentDevice {
   /** Whether every message is acked, and nothing is known to be missing. */
   get quiet(): boolean {
     const sent = [...this.store.lanes.values()].every(({ outbox }) => outbox.length === 0);
-    return sent && this.#session !== undefined && !this.#syncing;
+    return sent && this.#session !== undefined && !this.#syncing && this.#fetching === 0;
   }
 
   start(): void {
@@ -109,7 +109,7 @@ export class IndependentDevice {
 
   async read(conversation: string, seq: number): Promise<Answers['read']> {
     const answer = await this.request('read', { conversation, seq });
-    this.store.countRead(conversation, answer);
+    this.store.countRead(conversation, answer, this.#options.user);
     return answer;
   }
 
@@ -143,24 +143,47 @@ export class IndependentDevice {
 
   #acked({ n, sentAt, type, body }: OutboxMessage, ack: Answers['ack']): void {
     this.acks.push(ack);
-    if (!ack.duplicate) this.store.countAcked(ack.conversation, ack);
-    const { gen, seq, msgNo, at } = ack;
-    this.store.add(ack.conversation, {
+    const { conversation, gen, seq, msgNo, at } = ack;
+    if (ack.duplicate) {
+      void this.#fetch(conversation, seq);
+      return;
+    }
+    this.#take(conversation, {
       ...{ gen, seq, msgNo, at, sentAt, type, n, body },
       ...{ deviceTag: this.tag, countable: true, from: this.#options.user },
     });
   }
 
+  /** The answer to a retry says where the message stands; what else is to know of it stands in the message itself. */
+  async #fetch(conversation: string, seq: number): Promise<void> {
+    if (this.store.messages(conversation).some((message) => message.seq === seq)) return;
+    this.#fetching += 1;
+    try {
+      const page = await this.request('history', { conversation, direction: 'forward', from: seq, limit: 1 });
+      for (const message of page.messages) this.#take(conversation, message);
+    } catch (error) {
+      // The sync of the next connection brings it.
+      if (!(error instanceof ConnectionLost)) throw error;
+    } finally {
+      this.#fetching -= 1;
+    }
+  }
+
   /** Reconnects after every close whose code allows it, with the delay of the page. */
   async #stayConnected(): Promise<void> {
-    for (let attempt = 0; !this.#stopped; attempt += 1) {
+    for (let attempt = 0; ; attempt += 1) {
       const from = performance.now();
       const code = await this.#stayUntilClosed();
       this.closes.push(code);
-      if (code >= 4300 && code <= 4399) return;
+      if (this.#mayNotReturn(code)) return;
       if (performance.now() - from > 60_000) attempt = 0;
-      if (!this.#stopped) await sleep(Math.random() * Math.min(15_000, 250 * 2 ** attempt));
+      await sleep(Math.random() * Math.min(15_000, 250 * 2 ** attempt));
+      if (this.#mayNotReturn(code)) return;
     }
+  }
+
+  #mayNotReturn(closeCode: number): boolean {
+    return this.#stopped || (closeCode >= 4300 && closeCode <= 4399);
   }
 
   async #stayUntilClosed(): Promise<number> {
@@ -232,19 +255,16 @@ export class IndependentDevice {
     }
     if (push.seq <= position.seq) return;
     for (const item of push.items) {
-      if ('read' in item) this.store.countRead(item.conversation, item.read);
+      if ('read' in item) this.store.countRead(item.conversation, item.read, this.#options.user);
       else {
-        for (const message of item.messages) {
-          this.store.countPushed(item.conversation, message, this.#options.user);
-          this.#take(item.conversation, message);
-        }
+        for (const message of item.messages) this.#take(item.conversation, message);
       }
     }
     this.store.position = { gen: push.gen, seq: push.seq };
   }
 
   #take(conversation: string, message: Message): void {
-    this.store.add(conversation, message);
+    if (this.store.add(conversation, message)) this.store.count(conversation, message, this.#options.user);
     if (message.deviceTag === this.tag) this.#outboxes.get(conversation)?.found(message.n);
   }
 
@@ -277,7 +297,7 @@ export class IndependentDevice {
     this.syncs.push(answer);
     for (const { summary, messages } of answer.conversations) {
       for (const message of messages) this.#take(summary.conversation, message);
-      this.store.summarise(summary);
+      this.store.summarise(summary, this.#options.user);
     }
     this.store.position = answer.inbox;
     this.store.tokenPosition = answer.inbox;
@@ -295,10 +315,5 @@ export class IndependentDevice {
       return;
     }
     for (const push of kept) this.#push(connection, push);
-  }
-
-  /** For a test: where the device stands. */
-  get position(): Position | undefined {
-    return this.store.position;
   }
 }

@@ -50,8 +50,7 @@ export interface ReadPosition {
 }
 
 export type PushItem = { readonly conversation: string } & (
-  | { readonly messages: readonly Message[] }
-  | { readonly read: ReadPosition }
+  { readonly messages: readonly Message[] } | { readonly read: ReadPosition }
 );
 
 /** What the server answers, by the name of the frame. */

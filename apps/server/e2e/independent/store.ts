@@ -37,8 +37,8 @@ export class Store {
   tokenPosition: Position | undefined;
   readonly held = new Map<string, Held>();
   readonly lanes = new Map<string, Lane>();
-  /** How often a message came that the device already held. */
-  repeats = 0;
+  /** What came although the device already held it. */
+  readonly repeats: Message[] = [];
 
   conversation(id: string): Held {
     const held = this.held.get(id) ?? { summary: undefined, messages: new Map<string, Message>() };
@@ -66,14 +66,15 @@ export class Store {
     }
     const key = `${message.gen}:${message.seq}`;
     const known = messages.get(key);
-    // The answer to a retry has neither msgNo nor time: the message itself, when it comes, has.
-    if (known === undefined || known.msgNo === 0) messages.set(key, message);
-    if (known !== undefined) this.repeats += 1;
+    if (known === undefined) messages.set(key, message);
+    else this.repeats.push(message);
     return known === undefined;
   }
 
-  summarise(summary: Summary): void {
+  /** The numbers of a summary, and on top of them whatever the device holds behind it. */
+  summarise(summary: Summary, user: string): void {
     this.conversation(summary.conversation).summary = summary;
+    for (const message of this.messages(summary.conversation)) this.count(summary.conversation, message, user);
   }
 
   #change(conversation: string, change: (now: Summary) => Partial<Summary>): void {
@@ -87,22 +88,42 @@ export class Store {
     held.summary = { ...next, unread: Math.max(0, next.msgNo - next.readMsgNo - next.own) };
   }
 
-  /** A message came by push. */
-  countPushed(conversation: string, message: Message, user: string): void {
+  /** The user's own countable messages behind a seq, of those that the device holds. */
+  #ownAfter(conversation: string, seq: number, user: string): number {
+    return this.messages(conversation).filter((each) => each.countable && each.from === user && each.seq > seq).length;
+  }
+
+  /** Counts a message that is new to the device, by push, by ack or by history. */
+  count(conversation: string, message: Message, user: string): void {
     this.#change(conversation, (now) => {
-      if (message.msgNo <= now.msgNo) return {};
-      return { msgNo: message.msgNo, own: now.own + (message.countable && message.from === user ? 1 : 0) };
+      if (comparePositions(message, now) <= 0) return {};
+      const msgNo = Math.max(now.msgNo, message.msgNo);
+      if (beginsReading(message, user) && message.seq > now.readSeq) {
+        const own = this.#ownAfter(conversation, message.seq, user);
+        return { msgNo, readSeq: message.seq, readMsgNo: message.msgNo, own };
+      }
+      const isOwn = message.countable && message.from === user && message.seq > now.readSeq;
+      return { msgNo, own: now.own + (isOwn ? 1 : 0) };
     });
   }
 
-  /** An own message was acked for the first time. */
-  countAcked(conversation: string, ack: { readonly msgNo: number }): void {
-    this.#change(conversation, (now) => ({ msgNo: Math.max(now.msgNo, ack.msgNo), own: now.own + 1 }));
-  }
-
   /** A push item `read`, or the answer `read`. */
-  countRead(conversation: string, read: ReadPosition): void {
-    const { readSeq, readMsgNo, own } = read;
-    this.#change(conversation, (now) => (readSeq > now.readSeq ? { readSeq, readMsgNo, own } : {}));
+  countRead(conversation: string, read: ReadPosition, user: string): void {
+    const { readSeq, readMsgNo } = read;
+    const seqs = new Set(this.messages(conversation).map(({ seq }) => seq));
+    this.#change(conversation, (now) => {
+      if (readSeq <= now.readSeq) return {};
+      let heldTo = readSeq;
+      while (seqs.has(heldTo + 1)) heldTo += 1;
+      const own = heldTo >= now.seq ? this.#ownAfter(conversation, readSeq, user) : read.own;
+      return { readSeq, readMsgNo, own };
+    });
   }
+}
+
+/** Whether the entry tells that this user became a member: their reading begins with it. */
+function beginsReading(message: Message, user: string): boolean {
+  if (message.type !== 'control' || !('body' in message)) return false;
+  const { control, users } = JSON.parse(message.body) as { control: string; users?: string[] };
+  return control === 'created' || (control === 'joined' && (users?.includes(user) ?? false));
 }
