@@ -94,8 +94,8 @@ export class PlainSocket {
     return this.#isClosed;
   }
 
-  get subprotocol(): string {
-    return this.#socket.protocol;
+  get extensions(): string {
+    return this.#socket.extensions;
   }
 
   /** A text message, or a binary one, as it is. */

@@ -1,4 +1,4 @@
-const SAMPLE = /^([a-zA-Z_:][a-zA-Z0-9_:]*)(\{[^}]*\})? (-?(?:\d+\.?\d*(?:e[+-]?\d+)?|Inf)|[+]Inf|NaN)$/;
+const SAMPLE = /^([a-zA-Z_:][a-zA-Z0-9_:]*)(\{[^}]*\})? (-?(?:\d+\.?\d*(?:e[+-]?\d+)?|Inf)|[+]Inf|NaN|Nan)$/;
 const LABEL = /([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"/g;
 
 export interface Sample {
@@ -14,8 +14,9 @@ export function parseMetrics(text: string): readonly Sample[] {
     if (line === '' || line.startsWith('# HELP ') || line.startsWith('# TYPE ')) continue;
     const match = SAMPLE.exec(line);
     if (match === null) throw new Error(`not a line of metrics: ${line}`);
-    const labels = Object.fromEntries([...(match[2] ?? '').matchAll(LABEL)].map((label) => [label[1], label[2]]));
-    samples.push({ name: match[1] ?? '', labels: labels as Sample['labels'], value: Number(match[3]) });
+    const labels: Record<string, string> = {};
+    for (const [, label = '', value = ''] of (match[2] ?? '').matchAll(LABEL)) labels[label] = value;
+    samples.push({ name: match[1] ?? '', labels, value: Number(match[3]) });
   }
   return samples;
 }
