@@ -43,19 +43,31 @@ async function benchmarkProgram(): Promise<string> {
 export async function measureRedisFloor(options: {
   readonly ackLevel: AckLevel;
   readonly seconds: number;
+  /** Told how to end what was started, should the bench be interrupted. */
+  readonly onStop: (stop: () => Promise<void>) => void;
 }): Promise<RedisFloor> {
   const program = await benchmarkProgram();
   const dir = mkdtempSync(join(tmpdir(), 'millrace-floor-'));
-  const redis = await startPrivateRedis(dir, options.ackLevel);
-  const socket = 'unixSocket' in redis.endpoint ? redis.endpoint.unixSocket : '';
-  const xadd = async (requests: number): Promise<number> => {
-    const args = ['-s', socket, '-n', requests, '-P', PIPELINE, '-c', CLIENTS, '--csv', 'XADD', 'floor', '*', 'e'];
-    const { stdout } = await run(program, [...args.map(String), 'x'.repeat(PAYLOAD_BYTES)], { timeout: RUN_MS_MAX });
-    const perSecond = parseBenchmark(stdout);
-    if (perSecond === null) throw new Error(`${program} printed what was not understood:\n${stdout}`);
-    return perSecond;
+  const starting = startPrivateRedis(dir, options.ackLevel);
+  const stop = async (): Promise<void> => {
+    // Not killed: a child of it that rewrites its log would go on writing into the directory.
+    await starting.then(
+      (started) => started.stop(),
+      () => undefined,
+    );
+    rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
   };
+  options.onStop(stop);
   try {
+    const redis = await starting;
+    const socket = 'unixSocket' in redis.endpoint ? redis.endpoint.unixSocket : '';
+    const xadd = async (requests: number): Promise<number> => {
+      const args = ['-s', socket, '-n', requests, '-P', PIPELINE, '-c', CLIENTS, '--csv', 'XADD', 'floor', '*', 'e'];
+      const { stdout } = await run(program, [...args.map(String), 'x'.repeat(PAYLOAD_BYTES)], { timeout: RUN_MS_MAX });
+      const perSecond = parseBenchmark(stdout);
+      if (perSecond === null) throw new Error(`${program} printed what was not understood:\n${stdout}`);
+      return perSecond;
+    };
     // Also the warm-up: it tells how many requests fill the time.
     const first = await xadd(CALIBRATION_REQUESTS);
     const requests = Math.min(REQUESTS_MAX, Math.max(10_000, Math.round(first * options.seconds)));
@@ -68,8 +80,6 @@ export async function measureRedisFloor(options: {
     const isLongEnough = cpuBefore !== null && cpuAfter !== null && tookMs >= 100;
     return { xaddPerSecond, cpuMicrosPerXadd: isLongEnough ? (cpuAfter - cpuBefore) / requests : null };
   } finally {
-    // Not killed: a child of it that rewrites its log would go on writing into the directory.
-    await redis.stop();
-    rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
+    await stop();
   }
 }

@@ -79,7 +79,7 @@ export class WorkloadRunner {
   #redisFloor(label: string): Promise<RedisFloor> {
     this.#host.progress(`${label}: redis-floor`);
     const { ackLevel, seconds } = this.#options;
-    return measureRedisFloor({ ackLevel, seconds });
+    return measureRedisFloor({ ackLevel, seconds, onStop: this.#host.onStop });
   }
 
   async #side(label: string, side: 'floor' | 'millrace'): Promise<SideRun> {
@@ -101,10 +101,18 @@ export class WorkloadRunner {
     if (this.#faults.length < 50) this.#faults.push(text);
   }
 
+  /** What is being started is stopped, too, when the bench is interrupted meanwhile. */
+  #stoppable<T>(starting: Promise<T>, stop: (started: T) => Promise<void>): Promise<T> {
+    this.#host.onStop(() => starting.then(stop, () => undefined));
+    return starting;
+  }
+
   async #measure(shape: Shape, run: string, target: MeasuredTarget, onPart: (name: string) => void): Promise<ShapeRun> {
     const { seconds, warmupSeconds } = this.#options;
-    const { process: load } = await RoleProcess.start(this.#host.benchBundle, 'load', []);
-    this.#host.onStop(() => load.stop());
+    const { process: load } = await this.#stoppable(
+      RoleProcess.start(this.#host.benchBundle, 'load', []),
+      ({ process }) => process.stop(),
+    );
     try {
       const timing = { warmupMs: warmupSeconds * 1000, measureMs: seconds * 1000 };
       return await runShape(shape, run, target, load, timing, onPart);
@@ -114,8 +122,10 @@ export class WorkloadRunner {
   }
 
   async #floor(shape: Shape, onPart: (name: string) => void): Promise<ShapeRun> {
-    const { process: relay, value } = await RoleProcess.start(this.#host.benchBundle, 'relay', [this.#options.engine]);
-    this.#host.onStop(() => relay.stop());
+    const { process: relay, value } = await this.#stoppable(
+      RoleProcess.start(this.#host.benchBundle, 'relay', [this.#options.engine]),
+      ({ process }) => process.stop(),
+    );
     try {
       const { port, engine } = value as Relay;
       this.#engine = engine;
@@ -154,8 +164,7 @@ export class WorkloadRunner {
   }
 
   async #millrace(shape: Shape, onPart: (name: string) => void): Promise<ShapeRun> {
-    const target = await this.#target();
-    this.#host.onStop(() => target.stop());
+    const target = await this.#stoppable(this.#target(), (started) => started.stop());
     try {
       const { websocket, secret, serverPid, redisPid } = target;
       const run = runName();

@@ -1,0 +1,143 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { BenchReport } from '../src/report/bench-report.ts';
+
+// These look at the work that was done and at what is told of it, never at how fast it went.
+
+const BENCH = fileURLToPath(new URL('../../../dist/bench.mjs', import.meta.url));
+const BRIEF = ['--rounds', '1', '--seconds', '0.3', '--warmup', '0.1', '--scale', '0.04'];
+
+let dir = '';
+/** Where the bench and all that it starts keep their things. */
+let temporary = '';
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), 'mr-bench-'));
+  temporary = mkdtempSync(join(dir, 't'));
+});
+afterAll(() => {
+  rmSync(dir, { recursive: true, force: true });
+});
+
+interface Ended {
+  readonly code: number | null;
+  readonly out: string;
+  readonly notes: string;
+}
+
+async function bench(args: readonly string[], interruptAt?: RegExp): Promise<Ended> {
+  const child = spawn(process.execPath, ['--enable-source-maps', BENCH, ...args, '--reports', join(dir, 'reports')], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { PATH: process.env['PATH'], TMPDIR: temporary },
+  });
+  let out = '';
+  let notes = '';
+  let interrupted = false;
+  child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString('utf8')));
+  child.stderr.on('data', (chunk: Buffer) => {
+    notes += chunk.toString('utf8');
+    if (interrupted || interruptAt?.test(notes) !== true) return;
+    interrupted = true;
+    child.kill('SIGINT');
+  });
+  await once(child, 'close');
+  return { code: child.exitCode, out, notes };
+}
+
+function reportOf(name: string): BenchReport {
+  return JSON.parse(readFileSync(join(dir, `${name}.json`), 'utf8')) as BenchReport;
+}
+
+/** Processes that were started with the bench's temporary directory and still run. */
+function leftRunning(): string[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/environ`, 'latin1').includes(`TMPDIR=${temporary}\0`);
+      } catch {
+        return false;
+      }
+    });
+}
+
+async function measured(workload: string): Promise<BenchReport> {
+  const { code, out, notes } = await bench([workload, ...BRIEF, '--json', join(dir, `${workload}.json`)]);
+  expect(code, notes).toBe(0);
+  expect(out.trimEnd().split('\n').at(-1)).toMatch(/^checked \d+ sent, .*: 0 lost, 0 duplicated, 0 gaps$/);
+  expect(leftRunning()).toEqual([]);
+  expect(readdirSync(temporary)).toEqual([]);
+  return reportOf(workload);
+}
+
+describe('a workload, briefly,', () => {
+  it('direct: every message is acked, stored and delivered, beside two floors', async () => {
+    const report = await measured('direct');
+    const { sent, acked, stored, delivered } = report.checked;
+    expect(sent).toBeGreaterThan(0);
+    expect([acked, stored, delivered]).toEqual([sent, sent, sent]);
+    expect(Object.keys(report.median.parts)).toEqual(['direct saturated', 'direct 1000/s', 'direct 10000/s']);
+    expect(Object.keys(report.floor.parts)).toEqual(Object.keys(report.median.parts));
+    expect(report.floor.redis?.xaddPerSecond).toBeGreaterThan(0);
+    expect(report.median.ackedPerSecond).toBeGreaterThan(0);
+    expect(report.ratio.throughput).toBeGreaterThan(0);
+    expect(report.config['engine']).toMatch(/^(uws|ws)$/);
+    expect(report.faults).toEqual([]);
+  }, 90_000);
+
+  it('group: every message reaches every other member', async () => {
+    const report = await measured('group');
+    const { sent, acked, stored, delivered } = report.checked;
+    expect([acked, stored]).toEqual([sent, sent]);
+    // Groups of 4 and of 20: each message is delivered 3 or 19 times.
+    expect(delivered).toBeGreaterThanOrEqual(sent * 3);
+    expect(report.median.parts['group-500 saturated']?.cpuMicrosPerDelivery).not.toBe(undefined);
+  }, 90_000);
+
+  it.each(['uws', 'ws'])(
+    'ws-floor passes every message on, over %s',
+    async (engine) => {
+      const json = join(dir, `floor-${engine}.json`);
+      const { code, notes } = await bench(['ws-floor', ...BRIEF, '--engine', engine, '--json', json]);
+      if (engine === 'uws' && notes.includes('uWebSockets.js does not load')) {
+        expect(code).toBe(1);
+        return;
+      }
+      expect(code, notes).toBe(0);
+      const report = reportOf(`floor-${engine}`);
+      expect(report.config['engine']).toBe(engine);
+      expect(report.checked.acked).toBe(report.checked.sent);
+      expect(report.checked.delivered).toBeGreaterThan(report.checked.sent);
+    },
+    90_000,
+  );
+
+  it('redis-floor counts XADDs, and both reports are written', async () => {
+    const report = await measured('redis-floor');
+    expect(report.median.redis?.xaddPerSecond).toBeGreaterThan(0);
+    const pages = readdirSync(join(dir, 'reports')).filter((name) => /^redis-floor-.*\.html$/.test(name));
+    expect(pages).toHaveLength(1);
+  }, 60_000);
+});
+
+describe('the bench', () => {
+  it('that is interrupted leaves no process and no directory behind', async () => {
+    const { code } = await bench(
+      ['direct', '--rounds', '1', '--seconds', '2', '--scale', '0.04'],
+      /millrace, direct sat/,
+    );
+    expect(code).toBe(130);
+    expect(leftRunning()).toEqual([]);
+    expect(readdirSync(temporary)).toEqual([]);
+  }, 60_000);
+
+  it('refuses what it does not know', async () => {
+    const { code, notes } = await bench(['indirect']);
+    expect(code).toBe(2);
+    expect(notes).toMatch(/Name one workload/);
+  });
+});
