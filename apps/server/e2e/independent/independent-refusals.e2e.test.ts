@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { loadableEngines } from '../support/engines.ts';
 import { startMillrace, type MillraceProcess } from '../support/millrace-process.ts';
-import { testSecret, tokenFor } from '../support/test-tokens.ts';
+import { testSecret, tokenEndingIn, tokenFor } from '../support/test-tokens.ts';
 import { until } from '../support/until.ts';
 import type { Connection, Encoding } from './connection.ts';
 import { Harness, refusal } from './harness.ts';
@@ -88,8 +88,8 @@ describe.each(combinations)('what docs/protocol.md says is refused, $engine, $en
 
   it('a session ends with its token, unless a fresh one of the same user came before', async () => {
     const [ending, refreshed] = [await harness.socket(), await harness.socket()];
-    await ending.request('connect', { token: await tokenFor('ann', 2), device: 'ending' });
-    await refreshed.request('connect', { token: await tokenFor('ann', 2), device: 'refreshed' });
+    await ending.request('connect', { token: await tokenEndingIn('ann', 2), device: 'ending' });
+    await refreshed.request('connect', { token: await tokenEndingIn('ann', 2), device: 'refreshed' });
     expect(await refusal(refreshed, 'refresh', { token: await tokenFor('bob') })).toMatchObject({
       ...{ code: 'forbidden', retry: 'never' },
     });
