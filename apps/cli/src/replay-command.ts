@@ -20,7 +20,7 @@ import { Progress, duration, grouped } from './progress.ts';
 import { Pace, parseSpeed, type Speed } from './replay/pace.ts';
 import { readCorpus, summarizeCorpus, type CorpusSummary } from './replay/read-corpus.ts';
 import { replayCorpus, type ReplayEnd } from './replay/replay-corpus.ts';
-import { SessionPool } from './session-pool.ts';
+import { SessionPool, rawSessionsOf } from './session-pool.ts';
 import type { Terminal } from './terminal.ts';
 import { dataDirOf, tokenOptions, tokenSourceOf, type TokenSource } from './token-source.ts';
 import { waitOrAbort } from './wait.ts';
@@ -153,13 +153,15 @@ async function replayPlan(
 ): Promise<ReplayEnd> {
   const { interrupted } = terminal;
   const sleep = (delayMs: number): Promise<void> => waitOrAbort(delayMs, interrupted);
-  const pool = new SessionPool({
-    websocket: plan.websocket,
-    device: ledger.device,
-    tokenOf: plan.tokenOf,
-    timers: systemTimers,
-    openMax: plan.sockets,
-  });
+  const pool = new SessionPool(
+    plan.sockets,
+    rawSessionsOf({
+      websocket: plan.websocket,
+      device: ledger.device,
+      tokenOf: plan.tokenOf,
+      timers: systemTimers,
+    }),
+  );
   const progress = new Progress({ terminal, clock: systemClock, timers: systemTimers }, 'replayed', total);
   try {
     return await replayCorpus(upTo(plan.limit, readCorpus(plan.file, protocolLimits.bodyBytes)), {

@@ -1,27 +1,22 @@
 import { err, invariant, ok, type DeviceId, type Result, type Timers, type UserId } from '@millrace/kernel';
 import { frameError } from '@millrace/protocol';
-import {
-  RawSession,
-  type AnswerTo,
-  type RequestContent,
-  type SessionError,
-  type UnaskedFrame,
-} from '@millrace/raw-client';
+import { RawSession, type AnswerTo, type RequestContent, type SessionError } from '@millrace/raw-client';
 import type { TokenSource } from './token-source.ts';
 
-interface Held {
-  readonly session: RawSession;
-  users: number;
+/** What the pool needs of a connection. */
+export interface PooledSession {
+  readonly isOpen: boolean;
+  request<Request extends RequestContent>(content: Request): Promise<Result<AnswerTo<Request>, SessionError>>;
+  /** Tells `onClose` before it returns. */
+  close(): void;
 }
 
-export interface SessionPoolOptions {
-  readonly websocket: string;
-  readonly device: DeviceId;
-  readonly tokenOf: TokenSource;
-  readonly timers: Timers;
-  /** Open connections at most. */
-  readonly openMax: number;
-  readonly onUnasked?: (user: UserId, frame: UnaskedFrame) => void;
+/** Opens a connection of a user. `onClose` is called once when one that was opened is over. */
+export type OpenSession = (user: UserId, onClose: () => void) => Promise<Result<PooledSession, SessionError>>;
+
+interface Held {
+  readonly session: PooledSession;
+  users: number;
 }
 
 /** The connection was lost, or closed to make room, in the moment since it was opened. */
@@ -34,16 +29,19 @@ const GONE_AGAIN: SessionError = { kind: 'lost', closeCode: 1006, reason: 'gone 
  * (P2) Never more than `openMax` connections, those being opened included; who comes too many waits.
  */
 export class SessionPool {
-  readonly #options: SessionPoolOptions;
+  readonly #openMax: number;
+  readonly #openSession: OpenSession;
   /** In order of last use. */
   readonly #held = new Map<UserId, Held>();
-  readonly #opening = new Map<UserId, Promise<Result<RawSession, SessionError>>>();
+  readonly #opening = new Map<UserId, Promise<Result<PooledSession, SessionError>>>();
   readonly #waitingForSlot: (() => void)[] = [];
   #slotsUsed = 0;
   #opened = 0;
 
-  constructor(options: SessionPoolOptions) {
-    this.#options = options;
+  /** @param openMax - connections at most. */
+  constructor(openMax: number, openSession: OpenSession) {
+    this.#openMax = openMax;
+    this.#openSession = openSession;
   }
 
   /** How many connections were opened so far. */
@@ -59,7 +57,7 @@ export class SessionPool {
   /** Runs `job` with an open connection of the user, or answers why there is none. */
   async use<T>(
     user: UserId,
-    job: (session: RawSession) => Promise<Result<T, SessionError>>,
+    job: (session: PooledSession) => Promise<Result<T, SessionError>>,
   ): Promise<Result<T, SessionError>> {
     const session = await this.#sessionOf(user);
     if (!session.ok) return session;
@@ -83,7 +81,7 @@ export class SessionPool {
     return this.use(user, (session) => session.request(content));
   }
 
-  async #sessionOf(user: UserId): Promise<Result<RawSession, SessionError>> {
+  async #sessionOf(user: UserId): Promise<Result<PooledSession, SessionError>> {
     const held = this.#held.get(user);
     if (held !== undefined) return ok(held.session);
     let opening = this.#opening.get(user);
@@ -94,23 +92,12 @@ export class SessionPool {
     return opening;
   }
 
-  async #openFor(user: UserId): Promise<Result<RawSession, SessionError>> {
-    const token = await this.#options.tokenOf(user);
-    if (!token.ok) return err({ kind: 'refused', error: frameError('forbidden', token.error) });
+  async #openFor(user: UserId): Promise<Result<PooledSession, SessionError>> {
     await this.#takeSlot();
     this.#opened += 1;
-    const { websocket, device, timers, onUnasked } = this.#options;
-    const session = await RawSession.connect({
-      url: websocket,
-      token: token.value,
-      device,
-      client: 'millrace-cli',
-      timers,
-      onUnasked: (frame) => onUnasked?.(user, frame),
-      onClose: () => {
-        this.#held.delete(user);
-        this.#giveSlot();
-      },
+    const session = await this.#openSession(user, () => {
+      this.#held.delete(user);
+      this.#giveSlot();
     });
     if (!session.ok) this.#giveSlot();
     else if (session.value.isOpen) this.#held.set(user, { session: session.value, users: 0 });
@@ -118,7 +105,7 @@ export class SessionPool {
   }
 
   async #takeSlot(): Promise<void> {
-    while (this.#slotsUsed >= this.#options.openMax) {
+    while (this.#slotsUsed >= this.#openMax) {
       if (this.#closeIdle()) continue;
       await new Promise<void>((resolve) => {
         this.#waitingForSlot.push(resolve);
@@ -146,4 +133,19 @@ export class SessionPool {
     invariant(this.#waitingForSlot.length === 0, 'a pool is closed only when nobody waits for it');
     for (const { session } of [...this.#held.values()]) session.close();
   }
+}
+
+/** Opens raw sessions, all of one device id. */
+export function rawSessionsOf(target: {
+  readonly websocket: string;
+  readonly device: DeviceId;
+  readonly tokenOf: TokenSource;
+  readonly timers: Timers;
+}): OpenSession {
+  return async (user, onClose) => {
+    const token = await target.tokenOf(user);
+    if (!token.ok) return err({ kind: 'refused', error: frameError('forbidden', token.error) });
+    const { websocket, device, timers } = target;
+    return RawSession.connect({ url: websocket, token: token.value, device, client: 'millrace-cli', timers, onClose });
+  };
 }

@@ -5,7 +5,7 @@ import { findEndpoints, urlOf, urlOption } from './endpoints.ts';
 import { countsOf } from './ledger/ledger-book.ts';
 import { newestLedger, readLedger } from './ledger/ledger-file.ts';
 import { Progress, duration, grouped } from './progress.ts';
-import { SessionPool } from './session-pool.ts';
+import { SessionPool, rawSessionsOf } from './session-pool.ts';
 import { dataDirOf, tokenOptions, tokenSourceOf } from './token-source.ts';
 import { isClean, verdict, verifyRun, type VerifyReport } from './verify/verify-run.ts';
 import { verifyTable } from './verify/verify-table.ts';
@@ -66,14 +66,16 @@ async function run(args: Args, context: Context): Promise<number> {
   );
   const { interrupted } = terminal;
   const membersAtOnce = atOnce.value ?? MEMBERS_AT_ONCE;
-  const pool = new SessionPool({
-    websocket: endpoints.value.websocket,
-    // One that no server has seen: it knows nothing, and nothing is known of it.
-    device: `verify-${systemRandom.id()}` as DeviceId,
-    tokenOf: tokenOf.value,
-    timers: systemTimers,
-    openMax: membersAtOnce * 2,
-  });
+  const pool = new SessionPool(
+    membersAtOnce * 2,
+    rawSessionsOf({
+      websocket: endpoints.value.websocket,
+      // One that no server has seen: it knows nothing, and nothing is known of it.
+      device: `verify-${systemRandom.id()}` as DeviceId,
+      tokenOf: tokenOf.value,
+      timers: systemTimers,
+    }),
+  );
   const retry = {
     initialMs: 100,
     maxMs: 5_000,
