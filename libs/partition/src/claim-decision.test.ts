@@ -31,6 +31,8 @@ function memory(from: number, pending: CommitMark | null = null): OwnerMemory {
     acknowledged: mark(10),
     pending,
     gen: generation(3),
+    run: 'run-1',
+    isSole: true,
     idOf: (commitNo) => (commitNo >= from - 1 && commitNo <= 10 ? idOf(commitNo) : null),
     holdsFrom: (commitNo) => commitNo >= from && commitNo <= 11,
   };
@@ -103,5 +105,28 @@ describe('a claim by who remembers the partition', () => {
     expect(decideClaim(answer({ commitNo: 10, commitId: foreign }), memory(5))).toMatchObject({
       kind: 'new-generation',
     });
+  });
+});
+
+describe('a claim by who remembers the partition, but was not its only owner since', () => {
+  const doubtful: OwnerMemory = { ...memory(5, mark(11)), isSole: false };
+
+  it('goes by its memory while the store did not restart: nothing of another owner can be lost', () => {
+    expect(decideClaim(answer({}), doubtful)).toEqual({ kind: 'resume', gen: 3 });
+    expect(decideClaim(answer({ commitNo: 14, gen: 4 }), doubtful)).toEqual({ kind: 'reload', gen: 4 });
+  });
+
+  it('begins a generation after a restart, for what another owner had acknowledged may be lost', () => {
+    expect(decideClaim(answer({}, 'run-2'), doubtful)).toMatchObject({ kind: 'new-generation', gen: 4 });
+    expect(decideClaim(answer({ commitNo: 7, gen: 2 }, 'run-2'), doubtful)).toMatchObject({ gen: 4 });
+  });
+
+  it('loads what is there after a restart that loses nothing, unless it is behind its own memory', () => {
+    expect(decideClaim(answer({ level: 'disk' }, 'run-2'), doubtful)).toEqual({ kind: 'reload', gen: 3 });
+    expect(decideClaim(answer({ level: 'disk', commitNo: 9 }, 'run-2'), doubtful)).toMatchObject({
+      kind: 'new-generation',
+    });
+    const wiped = { gen: 0, commitNo: 0, commitId: '', run: '' };
+    expect(decideClaim(answer(wiped, 'run-2'), doubtful)).toMatchObject({ kind: 'new-generation', gen: 4 });
   });
 });

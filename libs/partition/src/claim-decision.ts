@@ -13,6 +13,10 @@ export interface OwnerMemory {
   /** The one whose answer was lost, if any (I5). */
   readonly pending: CommitMark | null;
   readonly gen: Generation;
+  /** The store's run when it settled last. */
+  readonly run: string;
+  /** False when another owner has claimed the partition since: what it committed, a store that restarted may have lost. */
+  readonly isSole: boolean;
   /** The id of one of our own commits, null when it is no longer held. */
   idOf(commitNo: number): string | null;
   /** Whether every commit from this one to the acknowledged one is still held. */
@@ -55,13 +59,15 @@ function decideWithMemory({ found }: ClaimAnswer, memory: OwnerMemory): ClaimDec
 
 /** @param memory - null for a process that did not own the partition before. */
 export function decideClaim(answer: ClaimAnswer, memory: OwnerMemory | null): ClaimDecision {
-  if (memory !== null) return decideWithMemory(answer, memory);
   const { found, run } = answer;
-  if (found.gen === 0) return { kind: 'reload', gen: generation(1) };
-  if (found.run === run || found.cleanStop || survivesCrash(found.level)) return { kind: 'reload', gen: found.gen };
+  if (memory !== null && (memory.isSole || memory.run === run)) return decideWithMemory(answer, memory);
+  if (found.gen === 0 && memory === null) return { kind: 'reload', gen: generation(1) };
+  const isBehind = memory !== null && found.commitNo < memory.acknowledged.commitNo;
+  const isWhole = found.run === run || found.cleanStop || survivesCrash(found.level);
+  if (isWhole && !isBehind) return { kind: 'reload', gen: found.gen };
   return {
     kind: 'new-generation',
-    gen: generation(found.gen + 1),
+    gen: generation(Math.max(found.gen, memory?.gen ?? 0) + 1),
     why: `the store was restarted without a clean stop, and at ack level ${found.level} that may have lost commits`,
   };
 }

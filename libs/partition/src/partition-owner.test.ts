@@ -293,6 +293,24 @@ describe('a store that lost acknowledged commits', () => {
     expect([owner.isServing, owner.gen]).toEqual([true, 2]);
   });
 
+  it('and those of another owner with them: what is left of them in memory is not all of it', async () => {
+    const { owner, store, time, post } = await aServingOwner();
+    post('a');
+    await time.settle();
+    const other = await aServingOwner({}, store, time, 'node-two');
+    const claimedByOther = store.moment.found.epoch;
+    other.post('a');
+    await time.settle();
+    const before = { ...store.moment.found, commitNo: 2, commitId: store.executed[1]?.commitId ?? '' };
+    other.owner.abandon('killed');
+    // The claim of the other one is still there, and nothing that it committed.
+    const actors = new Map([[keyOf('a'), { head: store.executed[1]?.writes[0]?.head as never, fields: new Map() }]]);
+    store.goBackTo({ found: { ...before, epoch: claimedByOther }, actors }, 'run-2');
+    owner.reclaim();
+    await time.advance(2_000);
+    expect([owner.isServing, owner.gen]).toEqual([true, 2]);
+  });
+
   it('is known to have lost them by the next owner, too', async () => {
     const first = await aServingOwner();
     first.post('a');

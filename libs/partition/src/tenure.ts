@@ -34,6 +34,12 @@ export class Tenure {
   #gen: Generation = generation(0);
   /** A loss that memory told of and that is not written down yet: the generation that must begin. */
   #genOwed: Generation = generation(0);
+  /** The store's run when this owner settled last. */
+  #run = '';
+  /** Claims of ours that were not answered: each may have raised the stored epoch by one. */
+  #unanswered = 0;
+  /** Whether nobody else can have claimed the partition since this owner settled last. */
+  #isSole = true;
   /** Null before the first claim, and when memory is not to be trusted. */
   #held: HeldCommits | null = null;
   /** A settling commit whose answer was lost. */
@@ -84,8 +90,13 @@ export class Tenure {
   /** @param pending - the one commit whose answer was lost, if any (I5). */
   async claim(pending: Commit | null): Promise<ClaimResult> {
     const claimed = await this.#parts.store.claim(this.#parts.partition, this.#parts.node, this.#epochSeen);
-    if (!claimed.ok) return { code: 'failed', pendingStored: false, found: null };
+    if (!claimed.ok) {
+      this.#unanswered += 1;
+      return { code: 'failed', pendingStored: false, found: null };
+    }
     const { found, token } = claimed.value;
+    if (found.epoch > Math.max(this.#token.epoch, this.#epochSeen) + this.#unanswered) this.#isSole = false;
+    this.#unanswered = 0;
     this.#token = token;
     this.#epochSeen = token.epoch;
     const decision = decideClaim(claimed.value, this.#memory(pending ?? this.#unsettled));
@@ -120,6 +131,8 @@ export class Tenure {
       acknowledged: held.last,
       pending,
       gen: this.#gen,
+      run: this.#run,
+      isSole: this.#isSole,
       idOf: (commitNo) => held.idOf(commitNo),
       holdsFrom: (commitNo) => held.holdsFrom(commitNo),
     };
@@ -150,6 +163,8 @@ export class Tenure {
       return false;
     }
     this.#held?.add(settle);
+    this.#run = run;
+    this.#isSole = true;
     return true;
   }
 
@@ -158,7 +173,10 @@ export class Tenure {
     if (!this.#parts.mayServe()) return false;
     const outcome = await this.#parts.store.commit({ ...commit, token: this.#token });
     if (outcome.code === 'ok' || outcome.code === 'dup') return true;
-    if (outcome.code === 'fenced') this.#epochSeen = Math.max(this.#epochSeen, outcome.heldEpoch);
+    if (outcome.code === 'fenced' && outcome.heldEpoch > this.#token.epoch) {
+      this.#epochSeen = Math.max(this.#epochSeen, outcome.heldEpoch);
+      this.#isSole = false;
+    }
     this.#parts.log.warn('a commit could not be sent again yet', { partition: this.#parts.partition, outcome });
     return false;
   }
