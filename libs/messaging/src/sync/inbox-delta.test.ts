@@ -3,7 +3,7 @@ import type { TimelineEntry } from '@millrace/timeline';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { encodeInboxEntry, type InboxEntry } from '../user/inbox-entry.ts';
-import { cutDelta, joinPointers } from './inbox-delta.ts';
+import { cutDelta, isInLostRecord, joinPointers } from './inbox-delta.ts';
 import type { SyncToken } from './sync-token.ts';
 
 /** Inbox records of three conversations, each with consecutive seqs, and read positions in between. */
@@ -68,21 +68,19 @@ describe('cutDelta', () => {
     expect(cutDelta({ ...start, offset: 3 }, [record], 10).pointers).toEqual([]);
   });
 
-  it('starts a record from its beginning when the one that it was inside of was lost (I6)', () => {
-    const record = (gen: number, count: number): TimelineEntry => {
-      const entry: InboxEntry = {
-        kind: 'messages',
-        slot: 1,
-        gen: generation(gen),
-        from: sequenceId(1),
-        to: sequenceId(count),
-      };
-      return { gen: generation(gen), seq: sequenceId(1), data: encodeInboxEntry(entry) };
+  it('says inside of which record a device is, so that the loss of that record is noticed (I6)', () => {
+    const record = (gen: number, seq: number): TimelineEntry => {
+      const span = { from: sequenceId(1), to: sequenceId(5) };
+      const entry: InboxEntry = { kind: 'messages', slot: 1, gen: generation(gen), ...span };
+      return { gen: generation(gen), seq: sequenceId(seq), data: encodeInboxEntry(entry) };
     };
-    const { next } = cutDelta(start, [record(1, 5)], 3);
-    expect(next.offset).toBe(3);
-    expect(expand(cutDelta(next, [record(1, 5)], 9).pointers)).toEqual(['1:4', '1:5']);
-    expect(expand(cutDelta(next, [record(2, 2)], 9).pointers)).toEqual(['1:1', '1:2']);
+    const { next } = cutDelta(start, [record(2, 1)], 3);
+    expect(next).toEqual({ position: { gen: 2, seq: 0 }, offset: 3 });
+    expect(isInLostRecord(next, [record(2, 1)])).toBe(false);
+    expect(expand(cutDelta(next, [record(2, 1)], 9).pointers)).toEqual(['1:4', '1:5']);
+    expect(isInLostRecord(next, [record(3, 1)])).toBe(true);
+    expect(isInLostRecord(next, [])).toBe(true);
+    expect(isInLostRecord(start, [record(3, 1)])).toBe(false);
   });
 });
 

@@ -17,6 +17,13 @@ export interface InboxDelta {
 }
 
 /**
+ * Whether the record that the device has a part of was lost. Another one of a newer generation may stand at its place,
+ * or none.
+ */
+export const isInLostRecord = ({ position, offset }: SyncToken, records: readonly TimelineEntry[]): boolean =>
+  offset > 0 && records[0]?.gen !== position.gen;
+
+/**
  * Cuts an answer of at most `limit` messages from inbox records, which follow the token without a gap. A pointer that
  * does not fit whole is split: the token then says how far into it the answer went.
  */
@@ -25,8 +32,7 @@ export function cutDelta(token: SyncToken, records: readonly TimelineEntry[], li
   const pointers: Extract<InboxEntry, { kind: 'messages' }>[] = [];
   let left = limit;
   let position: Position = token.position;
-  // The record that the token was inside of may be lost, and another one of a newer generation in its place.
-  let offset = records[0]?.gen === token.position.gen ? token.offset : 0;
+  let offset = token.offset;
   for (const { gen, seq, data } of records) {
     const entry = decodeInboxEntry(data);
     if (entry.kind === 'messages') {

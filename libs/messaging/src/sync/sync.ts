@@ -10,7 +10,7 @@ import {
 import { conversationKey, cursorStatus, userKey, type TimelineHead, type TimelineReader } from '@millrace/timeline';
 import type { ActorCalls } from '../actor-calls.ts';
 import type { Principal } from '../chat-service.ts';
-import { cutDelta, joinPointers, type InboxDelta } from './inbox-delta.ts';
+import { cutDelta, isInLostRecord, joinPointers, type InboxDelta } from './inbox-delta.ts';
 import { ANSWER_BYTES_MAX, positionsOf, readDense, wireEntry } from './read-messages.ts';
 import { decodeSyncToken, encodeSyncToken, withSeen, type SyncToken } from './sync-token.ts';
 
@@ -44,6 +44,7 @@ export async function sync(
   const to = sequenceId(Math.min(head.seq, from + RECORDS_MAX - 1));
   const at = { partition: calls.partitionOf(userKey(by.user)), actor: userKey(by.user) };
   const records = from > to ? [] : await readDense(timelines, at, positionsOf(head, { from, to }), 'forward');
+  if (isInLostRecord(token, records)) return snapshot(calls, by, head, true);
   try {
     for (let limit = query.limit ?? LIMIT_DEFAULT; ;) {
       const delta = cutDelta(token, records, limit);
