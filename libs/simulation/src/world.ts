@@ -61,7 +61,8 @@ export class World {
     logErrors: 0,
   };
   #faulty = true;
-  #hasLost = false;
+  /** Partitions whose owner has not made good yet what the store has lost. */
+  readonly #unsettled = new Set<number>();
   /** What an owner settled after one loss, a second one does not undo, but with `doubleFaults`. */
   #settledLength = 0;
   /** How long the store's log was, and when. */
@@ -136,7 +137,9 @@ export class World {
       stores: process.reach(this.store, (commit) => {
         this.history.committed(commit);
         this.#lengths.push({ atMs: this.time.nowMs, length: this.store.logLength });
-        if (commit.settle !== null) this.#settledLength = this.store.logLength;
+        if (commit.settle === null) return;
+        this.#settledLength = this.store.logLength;
+        this.#unsettled.delete(commit.partition);
       }),
       node: `${identity}-${String(this.counts.starts)}` as NodeId,
       identity,
@@ -238,10 +241,13 @@ export class World {
     return this.#runs.some(({ process }) => !process.isPaused);
   }
 
-  /** Waits, when the store has lost something, until that is made good. */
+  /**
+   * Waits, when the store has lost something, until the living program has made that good. What a second fault may do
+   * before, while one partition has replayed what another has not, is a matter of `doubleFaults`.
+   */
   async settled(): Promise<void> {
-    while (this.#hasLost && !this.options.doubleFaults && !this.isSettled) await this.time.sleep(50);
-    this.#hasLost = false;
+    while (!this.options.doubleFaults && this.#unsettled.size > 0 && this.#runs.length > 0) await this.time.sleep(50);
+    this.#unsettled.clear();
   }
 
   /** How much of the store's log is on its disk for sure. */
@@ -255,24 +261,18 @@ export class World {
     this.store.cut(this.between(5, 800));
   }
 
-  /**
-   * Whether everyone has settled with the store since it last crashed. What a second fault may do before, while one
-   * partition has replayed what another has not, is a matter of `doubleFaults`.
-   */
-  get isSettled(): boolean {
-    return this.#runs.every(({ node }) => node === null || node.ready().ok);
-  }
-
   crashStore(): void {
     this.counts.storeCrashes += 1;
     const { store, options } = this;
     const mayLose =
       options.level === 'memory' &&
       this.chance(0.8) &&
-      (options.doubleFaults || (this.isSettled && this.#runs.length < 2));
+      (options.doubleFaults || (this.#unsettled.size === 0 && this.#runs.length < 2));
     const lostOperations = mayLose ? this.between(0, store.logLength - this.#syncedLength()) : 0;
     this.counts.lostOperations += lostOperations;
-    this.#hasLost ||= lostOperations > 0;
+    if (lostOperations > 0) {
+      for (let partition = 0; partition < options.partitionCount; partition += 1) this.#unsettled.add(partition);
+    }
     store.crash({ lostOperations, downMs: this.between(5, 1_500) });
     // What it came back with, it has from its disk.
     this.#lengths = [{ atMs: -Infinity, length: store.logLength }];
