@@ -33,7 +33,11 @@ export const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 2,
     arbitrary: command(
-      fc.record({ t: fc.constantFrom('invite' as const, 'kick' as const), by: fc.option(user, { nil: null }), users: someUsers }),
+      fc.record({
+        t: fc.constantFrom('invite' as const, 'kick' as const),
+        by: fc.option(user, { nil: null }),
+        users: someUsers,
+      }),
     ),
   },
   {
