@@ -5,7 +5,7 @@ const { existsSync } = await import('node:fs');
 const { ensureInstalled } = await import('./lib/install.mjs');
 const { ensureBuilt } = await import('./lib/build.mjs');
 const { inRoot } = await import('./lib/paths.mjs');
-const { endAll, passOn, run } = await import('./lib/processes.mjs');
+const { endAll, passOn, run, watchParent } = await import('./lib/processes.mjs');
 
 /** An interrupt comes twice from a terminal, once by the terminal and once by npm: within this time it is one. */
 const SAME_INTERRUPT_MS = 500;
@@ -23,6 +23,9 @@ for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
     else void endAll(signal).then(() => process.exit(130));
   });
 }
+
+// Killed npm leaves this script behind; it is not to leave a server.
+watchParent(() => process.emit('SIGTERM'));
 
 try {
   await ensureInstalled();

@@ -7,7 +7,7 @@ const { join } = await import('node:path');
 const { ensureInstalled } = await import('./lib/install.mjs');
 const { ensureBuilt } = await import('./lib/build.mjs');
 const { inRoot } = await import('./lib/paths.mjs');
-const { endAll, endMarked, run } = await import('./lib/processes.mjs');
+const { endAll, endMarked, run, watchParent } = await import('./lib/processes.mjs');
 
 const filters = process.argv.slice(2);
 // Below one directory of this run, so that a test which is killed leaves nothing behind either.
@@ -35,6 +35,8 @@ for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
       });
   });
 }
+
+watchParent(() => process.emit('SIGTERM'));
 
 /**
  * @param {string} name

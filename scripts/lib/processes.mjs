@@ -52,6 +52,22 @@ export function run(command, args, options = {}) {
   });
 }
 
+/**
+ * Calls `orphaned` once the process that started this one is gone: `npm` that is killed, or told to end, may leave its
+ * script behind without a word.
+ *
+ * @param {() => void} orphaned
+ */
+export function watchParent(orphaned) {
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    orphaned();
+  }, 250);
+  timer.unref();
+}
+
 /** @param {number} group */
 function groupIsAlive(group) {
   try {
