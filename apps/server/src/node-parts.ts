@@ -12,7 +12,6 @@ export function limitsOf(config: ServerConfig): ChatNodeLimits {
     messaging: {
       ...defaultMessagingLimits,
       membersMax: config.membersMax,
-      conversationsMax: config.conversationsMax,
       inboxEntriesMax: config.inboxEntriesMax,
       inboxAgeMsMax: config.inboxHoursMax * 3_600_000,
     },

@@ -12,8 +12,6 @@ export interface MessagingLimits {
   readonly inboxEntriesMax: number;
   /** How long an inbox entry is kept, milliseconds. */
   readonly inboxAgeMsMax: number;
-  /** Conversations in one user's list. */
-  readonly conversationsMax: number;
 }
 
 export const defaultMessagingLimits: MessagingLimits = {
@@ -23,5 +21,4 @@ export const defaultMessagingLimits: MessagingLimits = {
   keysPerWindow: 512,
   inboxEntriesMax: 10_000,
   inboxAgeMsMax: 30 * 24 * 3_600_000,
-  conversationsMax: 20_000,
 };

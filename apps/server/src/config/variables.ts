@@ -181,9 +181,6 @@ export const variables = {
   membersMax: wholeNumber('MILLRACE_MEMBERS_MAX', [2, 100_000], 10_000, {
     about: 'Members of one conversation.',
   }),
-  conversationsMax: wholeNumber('MILLRACE_CONVERSATIONS_MAX', [1, 1_000_000], 20_000, {
-    about: "Conversations in one user's list.",
-  }),
   inboxEntriesMax: wholeNumber('MILLRACE_INBOX_ENTRIES_MAX', [100, 1_000_000], 10_000, {
     about: 'Entries kept in the hot inbox of a user; a device further behind gets a snapshot.',
   }),
