@@ -35,7 +35,7 @@ step 'stop'
 kill -TERM "$server"
 wait "$server" || true
 for _ in $(seq 100); do
-  left="$(grep -alE 'redis-server|server\.mjs' /proc/[0-9]*/cmdline 2>/dev/null | grep -v "/proc/$$/" || true)"
+  left="$(grep -alE 'redis-serve[r]|server\.mj[s]' /proc/[0-9]*/cmdline 2>/dev/null | grep -v "/proc/$$/" || true)"
   [ -z "$left" ] && break
   read -r -t 0.1 <> <(:) || true
 done
