@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ConversationId, type UserId } from '@millrace/kernel';
-import { testRedis } from '@millrace/local-redis/testing';
+import { testRedis, type TestRedis } from '@millrace/local-redis/testing';
 import { afterEach, describe, expect, it } from 'vitest';
 import { startMillrace, type MillraceProcess } from './support/millrace-process.ts';
 import { AofWatch } from './support/power-loss.ts';
@@ -10,6 +10,12 @@ import { SturdySender } from './support/sturdy-sender.ts';
 /** How often the server is killed; `npm run crash` sets more. */
 const KILLS = Number(process.env['MILLRACE_TEST_KILLS'] ?? 3);
 const USERS = ['ann', 'ben', 'cleo', 'dora'];
+
+/** On a socket file: while Redis is down, nobody can take its port. */
+async function restarted(redis: TestRedis): Promise<void> {
+  const outcome = await redis.server.restart();
+  if (!outcome.ok) throw new Error(outcome.error.message);
+}
 
 async function createConversations(millrace: MillraceProcess): Promise<readonly ConversationId[]> {
   const session = await connectAs(millrace.socketUrl, 'ann', 'setup');
@@ -95,7 +101,7 @@ describe('the server is killed under load', () => {
 });
 
 describe('Redis is killed under load at ack level disk', () => {
-  const redis = testRedis({ appendfsync: 'always' });
+  const redis = testRedis({ appendfsync: 'always', unixSocket: true });
   let millrace: MillraceProcess | undefined;
   afterEach(async () => {
     await millrace?.stop();
@@ -112,7 +118,7 @@ describe('Redis is killed under load at ack level disk', () => {
       for (let kill = 0; kill < KILLS; kill += 1) {
         await sleep(200 + Math.random() * 800);
         await redis.server.kill('SIGKILL');
-        await redis.server.restart();
+        await restarted(redis);
       }
       await sleep(300);
       await Promise.all(all.map((sender) => sender.finish()));
@@ -136,7 +142,7 @@ describe('Redis is killed under load at ack level disk', () => {
         await sleep(1_200 + Math.random() * 800);
         const server = millrace;
         await Promise.all([watch.losePower(appendfsync), server.kill('SIGKILL')]);
-        await redis.server.restart();
+        await restarted(redis);
         await millrace.restart();
       }
       await Promise.all(all.map((sender) => sender.finish()));
@@ -148,7 +154,7 @@ describe('Redis is killed under load at ack level disk', () => {
 });
 
 describe('server and Redis lose power at ack level memory', () => {
-  const redis = testRedis({ appendfsync: 'everysec' });
+  const redis = testRedis({ appendfsync: 'everysec', unixSocket: true });
   let millrace: MillraceProcess | undefined;
   afterEach(async () => {
     await millrace?.stop();
@@ -164,7 +170,7 @@ describe('server and Redis lose power at ack level memory', () => {
     await sleep(2_500);
     const server = millrace;
     const [lostBytes] = await Promise.all([watch.losePower(appendfsync), server.kill('SIGKILL')]);
-    await redis.server.restart();
+    await restarted(redis);
     await millrace.restart();
     await sleep(500);
     await Promise.all(all.map((sender) => sender.finish()));
