@@ -5,7 +5,8 @@ import { gzipSync } from 'node:zlib';
 import { seededRandom } from '@millrace/kernel';
 import { testRedis } from '@millrace/local-redis/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { freePort, isReady, kill, start, until, type Program } from './programs.ts';
+import { freePort } from '@millrace/local-redis';
+import { isReady, kill, start, until, type Program } from './programs.ts';
 
 const LINES = 400;
 const CHANNELS = 5;

@@ -1,6 +1,7 @@
 export { type AofFile } from './aof-files.ts';
 export { describeLocalRedisError, type LocalRedisError } from './errors.ts';
 export { findRedisServer, type RedisServerBinary } from './find-redis-server.ts';
+export { freePort } from './free-port.ts';
 export { installRedisServer } from './install-redis-server.ts';
 export { startRedis, type LocalRedis, type StartRedisOptions } from './local-redis.ts';
 export { isAlive } from './process-life.ts';

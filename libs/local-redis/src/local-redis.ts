@@ -10,13 +10,13 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer } from 'node:net';
 import { join, resolve as resolvePath } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { err, ok, systemClock, type Result } from '@millrace/kernel';
 import { aofFilesOf, type AofFile } from './aof-files.ts';
 import { leaveDirectory, recordRedis, takeDirectory, type RedisRecord } from './directory-owner.ts';
 import type { LocalRedisError } from './errors.ts';
+import { freePort } from './free-port.ts';
 import { findRedisServer, type RedisServerBinary } from './find-redis-server.ts';
 import { commandLineOf, isAlive, workingDirectoryOf } from './process-life.ts';
 import { redisConfigText } from './redis-config.ts';
@@ -85,20 +85,6 @@ type Launch = Required<Pick<StartRedisOptions, 'appendfsync' | 'processGroup' | 
 
 const configFileOf = (dir: string): string => join(dir, 'redis.conf');
 const logFileOf = (dir: string): string => join(dir, 'redis.log');
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.on('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => {
-        if (address !== null && typeof address === 'object') resolve(address.port);
-        else reject(new Error('the probe has no port'));
-      });
-    });
-  });
-}
 
 /** @returns whether the condition came true in time. */
 async function waitUntil(condition: () => boolean | Promise<boolean>, msMax: number): Promise<boolean> {

@@ -1,11 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { freePort } from '@millrace/local-redis';
 import { testApiKey, testSecret } from './test-tokens.ts';
 
 const SERVER = fileURLToPath(new URL('../../../../dist/server.mjs', import.meta.url));
@@ -23,17 +23,6 @@ export interface MillraceProcess {
   restart(): Promise<void>;
   /** SIGTERM, and waits. @returns the exit code. */
   stop(): Promise<number | null>;
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  probe.listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const address = probe.address();
-  probe.close();
-  await once(probe, 'close');
-  if (address === null || typeof address === 'string') throw new Error('the probe has no port');
-  return address.port;
 }
 
 async function untilReady(httpUrl: string, child: ChildProcess, log: () => string): Promise<void> {
