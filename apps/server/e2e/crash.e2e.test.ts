@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type ConversationId, type UserId } from '@millrace/kernel';
 import { testRedis, type TestRedis } from '@millrace/local-redis/testing';
 import { afterEach, describe, expect, it } from 'vitest';
+import { takeFrameCheck } from './support/checked-web-socket.ts';
 import { startMillrace, type MillraceProcess } from './support/millrace-process.ts';
 import { AofWatch } from './support/power-loss.ts';
 import { compare, connectAs, readAll } from './support/read-back.ts';
@@ -10,6 +11,13 @@ import { SturdySender } from './support/sturdy-sender.ts';
 /** How often the server is killed; `npm run crash` sets more. */
 const KILLS = Number(process.env['MILLRACE_TEST_KILLS'] ?? 3);
 const USERS = ['ann', 'ben', 'cleo', 'dora'];
+
+/** What the schema finds wrong with the frames of a test; there must have been some. */
+function expectSoundFrames(): void {
+  const { problems, checked } = takeFrameCheck();
+  expect(problems).toEqual([]);
+  expect(checked).toBeGreaterThan(0);
+}
 
 /** On a socket file: while Redis is down, nobody can take its port. */
 async function restarted(redis: TestRedis): Promise<void> {
@@ -78,6 +86,7 @@ describe('the server is killed under load', () => {
   afterEach(async () => {
     await millrace?.stop();
     millrace = undefined;
+    expectSoundFrames();
   });
 
   it(
@@ -106,6 +115,7 @@ describe('Redis is killed under load at ack level disk', () => {
   afterEach(async () => {
     await millrace?.stop();
     millrace = undefined;
+    expectSoundFrames();
   });
 
   it(
@@ -159,6 +169,7 @@ describe('server and Redis lose power at ack level memory', () => {
   afterEach(async () => {
     await millrace?.stop();
     millrace = undefined;
+    expectSoundFrames();
   });
 
   it('(I3) the loss raises the generation, and what is left is dense', { timeout: 120_000 }, async () => {

@@ -14,7 +14,7 @@ import {
   type ErrorCode,
   type ServerFrame,
 } from '@millrace/protocol';
-import { WebSocket, type RawData } from 'ws';
+import { WebSocket, type ClientOptions, type RawData } from 'ws';
 import type { AnswerTo, RequestContent, UnaskedFrame } from './answers.ts';
 import type { SessionError } from './session-error.ts';
 
@@ -29,6 +29,8 @@ export interface RawSessionOptions {
   readonly timers: Timers;
   /** A request that is not answered for so long ends the connection. Default 30,000. */
   readonly answerMsMax?: number;
+  /** Default: the one of `ws`. Tests give one that looks at every frame. */
+  readonly webSocket?: new (url: string, protocols: string[], options: ClientOptions) => WebSocket;
   readonly onUnasked?: (frame: UnaskedFrame) => void;
   /** Once, when a session that was open is over. */
   readonly onClose?: (error: SessionError) => void;
@@ -89,7 +91,8 @@ export class RawSession {
   private constructor(options: RawSessionOptions) {
     this.#options = options;
     this.#encoding = options.encoding ?? 'binary';
-    this.#socket = new WebSocket(options.url, [subprotocols[this.#encoding]], {
+    const Socket = options.webSocket ?? WebSocket;
+    this.#socket = new Socket(options.url, [subprotocols[this.#encoding]], {
       perMessageDeflate: false,
       maxPayload: PAYLOAD_BYTES_MAX,
       handshakeTimeout: options.answerMsMax ?? ANSWER_MS_MAX,

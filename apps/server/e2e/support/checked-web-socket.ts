@@ -64,7 +64,7 @@ function check(direction: 'client' | 'server', data: string | Uint8Array, subpro
 }
 
 /** A WebSocket that holds every frame it carries against the protocol's schema. */
-class CheckedWebSocket extends WebSocket {
+export class CheckedWebSocket extends WebSocket {
   constructor(url: string, protocols: string[]) {
     super(url, protocols, { perMessageDeflate: false });
     this.on('message', (data, isBinary) => {

@@ -1,12 +1,19 @@
 import { systemTimers, type ConversationId, type DeviceId, type SequenceId } from '@millrace/kernel';
 import type { Message } from '@millrace/protocol';
 import { describeSessionError, RawSession } from '@millrace/raw-client';
+import { CheckedWebSocket } from './checked-web-socket.ts';
 import type { Acknowledged } from './sturdy-sender.ts';
 import { tokenFor } from './test-tokens.ts';
 
 export async function connectAs(socketUrl: string, user: string, device: string): Promise<RawSession> {
   const token = await tokenFor(user);
-  const session = await RawSession.connect({ url: socketUrl, token, device: device as DeviceId, timers: systemTimers });
+  const session = await RawSession.connect({
+    url: socketUrl,
+    token,
+    device: device as DeviceId,
+    timers: systemTimers,
+    webSocket: CheckedWebSocket,
+  });
   if (!session.ok) throw new Error(`${user} cannot connect: ${describeSessionError(session.error)}`);
   return session.value;
 }

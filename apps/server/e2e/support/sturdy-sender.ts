@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemTimers, type ConversationId, type DeviceId, type UserId } from '@millrace/kernel';
 import { RawSession } from '@millrace/raw-client';
+import { CheckedWebSocket } from './checked-web-socket.ts';
 import { tokenFor } from './test-tokens.ts';
 
 export interface Acknowledged {
@@ -57,6 +58,7 @@ export class SturdySender {
         device: this.device,
         timers: systemTimers,
         answerMsMax: 20_000,
+        webSocket: CheckedWebSocket,
       });
       if (session.ok) await this.#send(session.value);
       await sleep(20);
