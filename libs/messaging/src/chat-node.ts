@@ -139,6 +139,13 @@ export class ChatNode {
       deliver: (user, items, answer) => {
         this.#calls.post(userKey(user), { t: 'deliver', items }, answer as (reply: AnyReply) => void, 'follow-up');
       },
+      setAside: (user, delivery, answer) => {
+        parts.log.error('a delivery was set aside: the inbox breaks there', {
+          user,
+          conversation: delivery.d === 'messages' ? delivery.facts.conversation : delivery.conversation,
+        });
+        this.#calls.post(userKey(user), { t: 'break' }, answer as (reply: AnyReply) => void, 'follow-up');
+      },
     });
     const partitions = Array.from({ length: parts.partitionCount }, (_, index) => partitionId(index));
     this.#diffusers = partitions.map((partition) => this.#diffuser(partition));
@@ -285,6 +292,7 @@ export class ChatNode {
     const { pushPort } = this.#parts;
     for (const effect of effects) {
       if (effect.e === 'inbox') pushPort.push(effect.user, effect.push);
+      else if (effect.e === 'broken') pushPort.resync(effect.user, 'incomplete');
       else if (effect.e === 'receipt') pushPort.receipt(effect.users, effect.receipt);
       else if (effect.e === 'typing') pushPort.typing(effect.users, effect.notice);
     }

@@ -40,5 +40,7 @@ export type Effect =
   | Appended
   | ReadMoved
   | { readonly e: 'inbox'; readonly user: UserId; readonly push: UserPush }
+  /** The user's inbox lacks something: their devices must sync. */
+  | { readonly e: 'broken'; readonly user: UserId }
   | { readonly e: 'receipt'; readonly users: readonly UserId[]; readonly receipt: Omit<Receipt, 't'> }
   | { readonly e: 'typing'; readonly users: readonly UserId[]; readonly notice: Omit<TypingNotice, 't'> };

@@ -430,7 +430,7 @@ export interface TypingNotice {
 /** Something was not pushed to this device, or its inbox began a new generation: it must `sync` now. */
 export interface Resync {
   readonly t: 'resync';
-  readonly reason: 'slow' | 'moved' | 'regressed';
+  readonly reason: 'slow' | 'moved' | 'regressed' | 'incomplete';
 }
 
 /** The server is about to go: finish, and reconnect (elsewhere) within `deadlineMs`. */

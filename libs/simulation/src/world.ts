@@ -166,7 +166,10 @@ export class World {
         },
         receipt: warn,
         typing: warn,
-        resync: warn,
+        resync: (user, reason) => {
+          const isExplained = reason !== 'incomplete' || this.history.losses > 0;
+          if (!isExplained) this.history.violated(`(I6) the inbox of ${user} broke, and nothing was lost`);
+        },
       },
       clock: this.time.clock,
       timers: process.timers,

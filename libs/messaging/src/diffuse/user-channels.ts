@@ -1,4 +1,5 @@
 import type { Result, Timers, UserId } from '@millrace/kernel';
+import type { FrameError } from '@millrace/protocol';
 import type { Delivery } from '../user/commands.ts';
 import { mergeDeliveries } from './plan.ts';
 
@@ -11,11 +12,17 @@ interface Channel {
   waiting: Waiting[];
   inFlight: boolean;
   attempts: number;
+  /** Deliveries in the next batch, at most: fewer while the one that its handler cannot take is looked for. */
+  batchMax: number;
 }
+
+type Outcome = Result<null, Pick<FrameError, 'code'>>;
 
 export interface UserChannelsParts {
   /** Hands deliveries to the user's actor; `answer` comes after its commit, or says that there was none. */
-  deliver(user: UserId, items: readonly Delivery[], answer: (outcome: Result<null, unknown>) => void): void;
+  deliver(user: UserId, items: readonly Delivery[], answer: (outcome: Outcome) => void): void;
+  /** Tells the user's actor that a delivery, which its handler cannot take, will not come. */
+  setAside(user: UserId, delivery: Delivery, answer: (outcome: Outcome) => void): void;
   readonly timers: Timers;
 }
 
@@ -27,6 +34,9 @@ const RETRY_MS_MAX = 1_000;
  * The way to the users' inboxes: for each user with something outstanding one queue, of which one batch is in flight.
  * What comes in meanwhile gathers behind it and is merged. A batch that was not committed is sent again, before
  * anything behind it: order within a conversation is what lets the receiver keep a mere watermark (I6).
+ *
+ * A delivery that its handler cannot take (`internal`: a defect of ours) is found by halving, and set aside, so that it
+ * holds up nobody else: the inbox breaks there, and the user's devices read the conversation itself.
  */
 export class UserChannels {
   readonly #parts: UserChannelsParts;
@@ -46,7 +56,12 @@ export class UserChannels {
   send(user: UserId, delivery: Delivery, done: () => void): void {
     const channel = this.#channels.get(user);
     if (channel === undefined) {
-      this.#channels.set(user, { waiting: [{ delivery, done }], inFlight: false, attempts: 0 });
+      this.#channels.set(user, {
+        waiting: [{ delivery, done }],
+        inFlight: false,
+        attempts: 0,
+        batchMax: DELIVERIES_MAX,
+      });
       this.#fresh.add(user);
     } else {
       channel.waiting.push({ delivery, done });
@@ -62,22 +77,55 @@ export class UserChannels {
   }
 
   #next(user: UserId, channel: Channel): void {
-    const batch = channel.waiting.splice(0, DELIVERIES_MAX);
+    const batch = channel.waiting.splice(0, channel.batchMax);
     channel.inFlight = true;
     this.#parts.deliver(user, mergeDeliveries(batch.map(({ delivery }) => delivery)), (outcome) => {
-      if (!outcome.ok) {
-        channel.waiting.unshift(...batch);
-        channel.attempts += 1;
-        this.#parts.timers.after(Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** Math.min(channel.attempts, 10)), () => {
-          this.#next(user, channel);
-        });
+      if (outcome.ok) {
+        this.#committed(user, channel, batch);
         return;
       }
-      channel.attempts = 0;
-      channel.inFlight = false;
-      for (const { done } of batch) done();
-      if (channel.waiting.length > 0) this.#next(user, channel);
-      else this.#channels.delete(user);
+      const [first, ...others] = batch;
+      if (outcome.error.code === 'internal' && first !== undefined && others.length === 0) {
+        this.#setAside(user, channel, first);
+        return;
+      }
+      channel.waiting.unshift(...batch);
+      if (outcome.error.code === 'internal') {
+        channel.batchMax = Math.ceil(batch.length / 2);
+        this.#next(user, channel);
+      } else {
+        this.#later(channel, () => {
+          this.#next(user, channel);
+        });
+      }
     });
+  }
+
+  #setAside(user: UserId, channel: Channel, poison: Waiting): void {
+    this.#parts.setAside(user, poison.delivery, (outcome) => {
+      // An actor that cannot take this either is beyond help from here; others must not wait for it.
+      if (outcome.ok || outcome.error.code === 'internal') {
+        this.#committed(user, channel, [poison]);
+        return;
+      }
+      this.#later(channel, () => {
+        this.#setAside(user, channel, poison);
+      });
+    });
+  }
+
+  #committed(user: UserId, channel: Channel, batch: readonly Waiting[]): void {
+    channel.attempts = 0;
+    channel.batchMax = Math.min(DELIVERIES_MAX, channel.batchMax * 2);
+    channel.inFlight = false;
+    for (const { done } of batch) done();
+    if (channel.waiting.length > 0) this.#next(user, channel);
+    else this.#channels.delete(user);
+  }
+
+  #later(channel: Channel, callback: () => void): void {
+    channel.attempts += 1;
+    const delayMs = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** Math.min(channel.attempts, 10));
+    this.#parts.timers.after(delayMs, callback);
   }
 }

@@ -48,7 +48,7 @@ export function cutDelta(token: SyncToken, records: readonly TimelineEntry[], li
         const inside = { position: { gen, seq: sequenceId(seq - 1) }, offset: offset + count };
         return { slots: [...slots], pointers, next: inside, complete: false };
       }
-    } else {
+    } else if (entry.kind === 'read') {
       slots.add(entry.slot);
     }
     offset = 0;

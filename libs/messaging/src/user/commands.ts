@@ -23,6 +23,8 @@ export type Delivery =
 
 export interface UserCalls {
   deliver: { command: { readonly items: readonly Delivery[] }; reply: null };
+  /** A delivery was set aside, so that the inbox lacks something from here on. */
+  break: { command: Record<never, never>; reply: null };
   /** Where the inbox stands. `oldest` is the first entry that was not trimmed. */
   inbox: { command: Record<never, never>; reply: { readonly head: TimelineHead; readonly oldest: SequenceId } };
   /** Which conversations the slots of inbox records stand for, as the list has them now. */

@@ -19,6 +19,7 @@ export function deliver(
   nowMs: number,
   limits: MessagingLimits,
 ): readonly Effect[] {
+  const { oldest } = state.inbox.value;
   const first = sequenceId(state.head.value.seq + 1);
   const pushed: PushItem<WireEntry>[] = [];
   for (const item of items) {
@@ -26,9 +27,17 @@ export function deliver(
     if (push !== null) pushed.push(push);
   }
   if (pushed.length === 0) return [];
+  const wasBroken = state.inbox.value.oldest > oldest;
   state.trim(nowMs, limits);
   const { gen, seq } = state.head.value;
-  return [{ e: 'inbox', user: state.id, push: { gen, from: first, to: seq, items: pushed } }];
+  const push: Effect = { e: 'inbox', user: state.id, push: { gen, from: first, to: seq, items: pushed } };
+  return wasBroken ? [{ e: 'broken', user: state.id }, push] : [push];
+}
+
+/** The inbox lacks something for good: it begins anew here. */
+export function breakInbox(state: UserState, nowMs: number): readonly Effect[] {
+  state.breakInbox(nowMs);
+  return [{ e: 'broken', user: state.id }];
 }
 
 /** The entries behind the watermark. */
@@ -37,6 +46,13 @@ function freshEntries(entries: readonly WireEntry[], applied: Progress | undefin
   if (applied === undefined || first === undefined || comparePositions(first, applied) > 0) return entries;
   return entries.filter((entry) => comparePositions(entry, applied) > 0);
 }
+
+/**
+ * Whether deliveries between the watermark and this entry never came. A member gets every entry of a generation; who
+ * was out in between gets the entry of the join next, and nothing before it.
+ */
+const isHole = (before: Progress, first: WireEntry, joined: boolean): boolean =>
+  before.member && !joined && first.gen === before.gen && first.seq > before.seq + 1;
 
 function deliverMessages(state: UserState, item: Messages, nowMs: number): PushItem<WireEntry> | null {
   const { conversation, kind, title } = item.facts;
@@ -47,6 +63,7 @@ function deliverMessages(state: UserState, item: Messages, nowMs: number): PushI
   const last = entries.at(-1);
   if (first === undefined || last === undefined) return null;
   const { slot } = state.list(conversation, kind, title);
+  if (before !== undefined && isHole(before, first, item.change === 'joined')) state.breakInbox(nowMs);
   const { message } = last;
   let sent = before?.sent ?? 0;
   for (const entry of entries) if (entry.message.countable && entry.message.from === state.id) sent += 1;

@@ -11,7 +11,7 @@ import {
 /**
  * One inbox record (I6). A conversation is named by its slot in the user's own list, so that a record stays small.
  * Layout: `u8 kind` then varints: kind 1 a pointer `slot · gen · from · count`, kind 2 a read position
- * `slot · readSeq · readMsgNo · sentAtRead`.
+ * `slot · readSeq · readMsgNo · sentAtRead`, kind 3 a break: nothing.
  */
 export type InboxEntry =
   | {
@@ -27,7 +27,9 @@ export type InboxEntry =
       readonly readSeq: SequenceId;
       readonly readMsgNo: number;
       readonly sentAtRead: number;
-    };
+    }
+  /** Something is missing here. It only takes up its seq: the inbox begins anew behind it. */
+  | { readonly kind: 'break' };
 
 export function encodeInboxEntry(entry: InboxEntry): Uint8Array {
   const writer = new ByteWriter(24);
@@ -38,6 +40,8 @@ export function encodeInboxEntry(entry: InboxEntry): Uint8Array {
       .varint(entry.gen)
       .varint(entry.from)
       .varint(entry.to - entry.from + 1);
+  } else if (entry.kind === 'break') {
+    writer.u8(3);
   } else {
     writer.u8(2).varint(entry.slot).varint(entry.readSeq).varint(entry.readMsgNo).varint(entry.sentAtRead);
   }
@@ -48,6 +52,7 @@ export function encodeInboxEntry(entry: InboxEntry): Uint8Array {
 export function decodeInboxEntry(bytes: Uint8Array): InboxEntry {
   const reader = new ByteReader(bytes);
   const kind = reader.u8();
+  if (kind === 3) return { kind: 'break' };
   const slot = reader.varint();
   if (kind === 1) {
     const gen = generation(reader.varint());

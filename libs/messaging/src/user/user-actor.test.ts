@@ -237,6 +237,49 @@ describe('an inbox', () => {
     }
   });
 
+  it('breaks where a delivery is missing, and is whole behind it (U4)', () => {
+    const user = new AUser();
+    user.deliver([1, 2].map((seq) => messageOf('x', seq, seq - 1, 'you', seq > 1)));
+    user.store();
+    const effects = user.deliver([messageOf('x', 4, 3, 'you', true)]);
+    expect(effects.map(({ e }) => e)).toEqual(['broken', 'inbox']);
+    // One who had everything up to the break is told that it is too far behind.
+    expect(user.state.inbox.value.oldest).toBe(4);
+    expect(user.state.head.value.seq).toBe(4);
+    user.store();
+    expect(user.inbox.map(({ kind }) => kind)).toEqual(['messages', 'messages', 'break', 'messages']);
+    expect(user.deliver([messageOf('x', 5, 4, 'you', true)]).map(({ e }) => e)).toEqual(['inbox']);
+    expect(user.state.inbox.value.oldest).toBe(4);
+  });
+
+  it('does not break where its user was out of the conversation, nor at a repeat, nor at a new generation (U4)', () => {
+    const user = new AUser();
+    const [one, two, left] = [1, 2, 3].map((seq) => messageOf('x', seq, seq - 1, 'you', seq > 1));
+    const back = messageOf('x', 9, 7, 'you', true);
+    if (one === undefined || two === undefined || left?.d !== 'messages' || back.d !== 'messages') throw new Error('!');
+    user.deliver([one, two]);
+    user.deliver([one, two, { ...left, change: 'left' }]);
+    user.deliver([{ ...back, change: 'joined' }]);
+    const data = back.entries[0]?.data ?? new Uint8Array();
+    user.deliver([{ ...back, gen: generation(2), entries: [new WireEntry(generation(2), sequenceId(12), data)] }]);
+    user.store();
+    expect(user.inbox.map(({ kind }) => kind)).not.toContain('break');
+  });
+
+  it('that is broken on demand holds nothing any more, and goes on with the next seq (U2, U4)', () => {
+    const user = new AUser();
+    user.deliver([messageOf('x', 1, 0, 'you', false)]);
+    user.store();
+    const { effects } = user.actor.handle({ t: 'break' }, user.nowMs);
+    expect(effects).toEqual([{ e: 'broken', user: me }]);
+    expect(user.actor.pendingWrite()?.trimBefore).toEqual({ gen: 1, seq: 3 });
+    user.store();
+    const [push] = user.deliver([messageOf('x', 2, 1, 'you', true)]);
+    expect(push).toMatchObject({ e: 'inbox', push: { from: 3, to: 3 } });
+    user.store();
+    expect(tellUser(user.reloaded())).toEqual(tellUser(user.state));
+  });
+
   it('takes entries of a newer generation though their seqs are lower (I6)', () => {
     const user = new AUser();
     const item = messageOf('x', 9, 8, 'you', true);

@@ -4,7 +4,7 @@ import type { Effect } from '../effects.ts';
 import type { MessagingLimits } from '../limits.ts';
 import type { AnyUserReply, UserCommand } from './commands.ts';
 import { listConversations, summaries } from './conversation-list.ts';
-import { deliver } from './deliver.ts';
+import { breakInbox, deliver } from './deliver.ts';
 import { userWrite } from './user-record.ts';
 import type { UserState } from './user-state.ts';
 
@@ -14,6 +14,8 @@ import type { UserState } from './user-state.ts';
  * (U1) An entry of a conversation comes into the inbox once: the watermark moves in the same commit (I6).
  * (U2) Inbox seqs are dense, so that a device sees from two of them whether it missed anything (I3).
  * (U3) A push leaves after the commit of the inbox entries that it shows (I1).
+ * (U4) What is missing from the inbox is never passed over in silence: it breaks there, and devices read the
+ *      conversations.
  */
 export class UserActor implements PartitionActor<UserCommand, AnyUserReply, Effect> {
   readonly #state: UserState;
@@ -33,6 +35,8 @@ export class UserActor implements PartitionActor<UserCommand, AnyUserReply, Effe
     switch (command.t) {
       case 'deliver':
         return { reply: ok(null), effects: deliver(state, command.items, nowMs, this.#limits) };
+      case 'break':
+        return { reply: ok(null), effects: breakInbox(state, nowMs) };
       case 'inbox':
         return { reply: ok({ head: state.head.value, oldest: state.inbox.value.oldest }), effects: [] };
       case 'summaries':

@@ -64,6 +64,8 @@ export function decodeUser(id: UserId, record: ActorRecord, gen: Generation): Us
 
 /** The position of the first entry that stays, for the trim; null when it is not known to be stored. */
 function trimPosition(head: TimelineHead, inbox: InboxMeta): Position | null {
+  // Behind a break nothing stays.
+  if (inbox.oldest > head.seq) return { gen: head.gen, seq: inbox.oldest };
   const gen = generationOf(head, inbox.oldest);
   return gen === null ? null : { gen, seq: inbox.oldest };
 }

@@ -106,6 +106,15 @@ export class UserState {
     }
   }
 
+  /**
+   * The inbox lacks something that it should have: a device that goes on from before here is told that it is too far
+   * behind, and reads the conversations themselves.
+   */
+  breakInbox(nowMs: number): void {
+    this.append({ kind: 'break' }, nowMs);
+    this.inbox.value = { ...this.inbox.value, oldest: sequenceId(this.head.value.seq + 1) };
+  }
+
   /** Moves `oldest` when the inbox is over its bounds. @returns whether it did. */
   trim(nowMs: number, limits: UserLimits): boolean {
     const { oldest, days } = this.inbox.value;

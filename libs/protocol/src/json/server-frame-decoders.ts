@@ -204,7 +204,8 @@ const decoders: Decoders = {
   resync: (fields) => {
     const reason = fields.text('reason', ANY_LENGTH);
     // Whatever the reason, what to do is the same.
-    return { t: 'resync', reason: reason === 'slow' || reason === 'regressed' ? reason : 'moved' };
+    const isKnown = reason === 'slow' || reason === 'regressed' || reason === 'incomplete';
+    return { t: 'resync', reason: isKnown ? reason : 'moved' };
   },
   drain: (fields) => ({ t: 'drain', deadlineMs: fields.whole('deadlineMs', 0) }),
   error: (fields) => {

@@ -219,7 +219,7 @@ export const serverFrames: { readonly [T in ServerFrame['t']]: Arbitrary<Extract
   push: fc.record({ t: c('push'), gen, prev: seq, seq, items: fc.array(pushItem, { maxLength: 3 }) }),
   receipt: fc.record({ t: c('receipt'), conversation, user, readSeq: seq, deliveredSeq: seq }),
   typing: fc.record({ t: c('typing'), conversation, user }),
-  resync: fc.record({ t: c('resync'), reason: fc.constantFrom('slow', 'moved', 'regressed') }),
+  resync: fc.record({ t: c('resync'), reason: fc.constantFrom('slow', 'moved', 'regressed', 'incomplete') }),
   drain: fc.record({ t: c('drain'), deadlineMs: count }),
   error: fc.oneof(...(Object.keys(errorRetry) as ErrorCode[]).map(errorOf)),
 };
