@@ -58,7 +58,6 @@ describe.each(loadableEngines)('a real server on %s with narrow limits', (engine
     }
     expect((await socket.closed).code).toBe(4104);
     for (const other of others) other.cut();
-    expect([...others, socket].flatMap(({ problems }) => problems)).toEqual([]);
   });
 
   it('closes with 4102 who says nothing, and not who pings', async () => {

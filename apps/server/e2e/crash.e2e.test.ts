@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type ConversationId, type UserId } from '@millrace/kernel';
 import { testRedis, type TestRedis } from '@millrace/local-redis/testing';
 import { afterEach, describe, expect, it } from 'vitest';
-import { takeFrameCheck } from './support/checked-web-socket.ts';
+import { frameCheck } from './support/frame-check.ts';
 import { startMillrace, type MillraceProcess } from './support/millrace-process.ts';
 import { AofWatch } from './support/power-loss.ts';
 import { compare, connectAs, readAll } from './support/read-back.ts';
@@ -14,7 +14,7 @@ const USERS = ['ann', 'ben', 'cleo', 'dora'];
 
 /** What the schema finds wrong with the frames of a test; there must have been some. */
 function expectSoundFrames(): void {
-  const { problems, checked } = takeFrameCheck();
+  const { problems, checked } = frameCheck.take();
   expect(problems).toEqual([]);
   expect(checked).toBeGreaterThan(0);
 }

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { decodeServerFrames, subprotocols, type Encoding } from '@millrace/protocol';
-import { validateMessage } from '@millrace/protocol/schema';
 import { WebSocket, type ClientOptions } from 'ws';
+import { frameCheck } from './frame-check.ts';
 
 /** A frame of the server as it came, by field. */
 export type PlainFrame = Readonly<Record<string, unknown>>;
@@ -20,14 +20,12 @@ function bytesOf(data: WebSocket.RawData): Buffer {
 }
 
 /**
- * A WebSocket that sends exactly what a test says, right or wrong, and keeps what came back. Text messages of the
+ * A WebSocket that sends exactly what a test says, right or wrong, and keeps what came back. The frames of the
  * server are held against the published schema.
  */
 export class PlainSocket {
   readonly #socket: WebSocket;
   readonly frames: PlainFrame[] = [];
-  /** What is wrong with what the server sent. */
-  readonly problems: string[] = [];
   readonly closed: Promise<Closed>;
   #isClosed = false;
   #wake: () => void = () => undefined;
@@ -158,15 +156,14 @@ export class PlainSocket {
   }
 
   #received(data: Buffer, isBinary: boolean): void {
-    if (isBinary) {
-      const frames = decodeServerFrames(data, 'binary');
-      if (frames.ok) this.frames.push(...(frames.value as unknown as PlainFrame[]));
-      else this.problems.push(frames.error.message);
-    } else {
-      const text = data.toString();
-      this.problems.push(...validateMessage('server', text));
-      const value = JSON.parse(text) as PlainFrame | PlainFrame[];
+    const message = isBinary ? data : data.toString();
+    frameCheck.check('server', message, this.#socket.protocol);
+    if (typeof message === 'string') {
+      const value = JSON.parse(message) as PlainFrame | PlainFrame[];
       this.frames.push(...(Array.isArray(value) ? value : [value]));
+    } else {
+      const frames = decodeServerFrames(message, 'binary');
+      if (frames.ok) this.frames.push(...(frames.value as unknown as PlainFrame[]));
     }
     const wake = this.#wake;
     this.#wake = () => undefined;
