@@ -5,6 +5,7 @@ import { fileStorage, nodeClient } from '@millrace/client/node';
 import type { MillraceClient, MillraceClientOptions } from '@millrace/client';
 import type { ConversationId, UserId } from '@millrace/kernel';
 import { testRedis } from '@millrace/local-redis/testing';
+import { CheckingRelay } from '@millrace/raw-client/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { checkedWebSocket } from './support/checked-web-socket.ts';
 import { loadableEngines } from './support/engines.ts';
@@ -21,6 +22,7 @@ describe.each(loadableEngines)('the SDK against the real server, engine %s', (en
   const redis = testRedis();
   const open: MillraceClient[] = [];
   const senders: SenderProcess[] = [];
+  const relays: CheckingRelay[] = [];
   let millrace: MillraceProcess;
   let directory: string;
 
@@ -33,6 +35,9 @@ describe.each(loadableEngines)('the SDK against the real server, engine %s', (en
   afterEach(async () => {
     await Promise.all([...senders.splice(0).map((each) => each.kill()), ...open.splice(0).map((each) => each.close())]);
     rmSync(directory, { recursive: true, force: true });
+    const relayed = relays.splice(0);
+    await Promise.all(relayed.map((each) => each.close()));
+    expect(relayed.flatMap((each) => each.takeFrameCheck().problems)).toEqual([]);
   });
   afterAll(async () => {
     expect(await millrace.stop()).toBe(0);
@@ -76,13 +81,15 @@ describe.each(loadableEngines)('the SDK against the real server, engine %s', (en
 
   it('a process that is killed while it sends goes on where its outbox was: nothing twice, nothing lost (I4)', async () => {
     const script = await buildSender(directory);
+    const relay = await CheckingRelay.start(() => millrace.socketUrl);
+    relays.push(relay);
     const conversation = await newGroup('ann');
     const [file, token] = [join(directory, 'device'), await tokenFor('ann')];
     const [rounds, count] = [5, 1_000];
     const acked: Acked[] = [];
     const kept = new Set<string>();
     for (let round = 1; round <= rounds; round += 1) {
-      const sender = new SenderProcess(script, { url: millrace.socketUrl, token, file, conversation, round, count });
+      const sender = new SenderProcess(script, { url: relay.url, token, file, conversation, round, count });
       senders.push(sender);
       if (round < rounds) {
         // Amid its sends, a little further each time; once the server goes down under it as well.
@@ -99,6 +106,9 @@ describe.each(loadableEngines)('the SDK against the real server, engine %s', (en
       acked.push(...sender.acked);
     }
     expect(await outboxOf(file)).toEqual([]);
+    const { problems, checkedByName } = relay.takeFrameCheck();
+    expect(problems).toEqual([]);
+    expect(checkedByName['server ack']).toBeGreaterThanOrEqual(acked.length);
     expect(kept.size, 'a kill left messages in the outbox').toBeGreaterThan(0);
 
     const found = await stored(conversation);
