@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { seededRandom } from '@millrace/kernel';
-import { testRedis } from '@millrace/local-redis/testing';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '@millrace/local-redis';
+import { testRedis } from '@millrace/local-redis/testing';
+import { CheckingRelay } from '@millrace/raw-client/testing';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { isReady, kill, start, until, type Program } from './programs.ts';
 
 const LINES = 400;
@@ -20,6 +21,8 @@ let cwd = '';
 let url = '';
 let env: Record<string, string> = {};
 let server: Program;
+/** Where the server says that its sockets are: what the programs exchange with it is looked at on the way. */
+let relay: CheckingRelay;
 
 /** Names as people choose them, not as ids are. */
 const authorName = (index: number): string =>
@@ -38,7 +41,7 @@ function writeCorpus(path: string): void {
 }
 
 function startServer(): Program {
-  return start('server.mjs', [], { cwd, env: { ...env, MILLRACE_LOG_LEVEL: 'warn' } });
+  return start('server.mjs', [], { cwd, env: { ...env, MILLRACE_SOCKET_URL: relay.url, MILLRACE_LOG_LEVEL: 'warn' } });
 }
 
 const cli = (...args: string[]): Program => start('cli.mjs', args, { cwd, env });
@@ -57,10 +60,12 @@ const ledgered = (name: string): number =>
 beforeAll(async () => {
   cwd = mkdtempSync(join(tmpdir(), 'millrace-cli-e2e-'));
   const port = await freePort();
+  const socketPort = String(await freePort());
   url = `http://127.0.0.1:${String(port)}`;
+  relay = await CheckingRelay.start(() => `ws://127.0.0.1:${socketPort}`);
   env = {
     MILLRACE_PORT: String(port),
-    MILLRACE_SOCKET_PORT: String(await freePort()),
+    MILLRACE_SOCKET_PORT: socketPort,
     MILLRACE_NODE_NAME: 'cli-e2e',
     REDIS_URL: redis.url,
   };
@@ -69,9 +74,22 @@ beforeAll(async () => {
   await until(server.notes, () => isReady(url));
 });
 
+/** @returns how many frames were looked at so far, by name; the schema found nothing wrong with them. */
+function soundFrames(): Readonly<Record<string, number>> {
+  const { problems, checkedByName } = relay.takeFrameCheck();
+  expect(problems).toEqual([]);
+  return checkedByName;
+}
+
+afterEach(() => {
+  soundFrames();
+});
+
 afterAll(async () => {
   await kill(server, 'SIGTERM');
+  await relay.close();
   rmSync(cwd, { recursive: true, force: true });
+  soundFrames();
 });
 
 describe('trying it out', () => {
@@ -135,6 +153,11 @@ describe('a replayed corpus', () => {
     );
     expect(verified.code).toBe(0);
     expect(verified.out).toMatch(/inboxes of [1-9]\d* members .* 0 incomplete/);
+
+    const checked = soundFrames();
+    expect(checked['client send']).toBeGreaterThanOrEqual(good);
+    expect(checked['server ack']).toBeGreaterThanOrEqual(good);
+    expect(checked['server page']).toBeGreaterThanOrEqual(CHANNELS);
   }, 120_000);
 
   it('that lacks what its ledger says is found out', async () => {
