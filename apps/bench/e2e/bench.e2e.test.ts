@@ -4,8 +4,11 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { FrameReport } from '@millrace/protocol/frame-check';
+import { CheckingRelay } from '@millrace/raw-client/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BenchReport } from '../src/report/bench-report.ts';
+import { environmentOf, processIds } from './process-environment.ts';
 
 // These look at the work that was done and at what is told of it, never at how fast it went.
 
@@ -27,12 +30,35 @@ interface Ended {
   readonly code: number | null;
   readonly out: string;
   readonly notes: string;
+  /** What the bench's processes exchanged with its server. */
+  readonly frames: FrameReport;
+}
+
+/** Processes that were started with the bench's temporary directory and still run. */
+const leftRunning = (): readonly string[] =>
+  processIds().filter((pid) => environmentOf(pid).get('TMPDIR') === temporary);
+
+/** Finds the server that the bench runs now, on a port of its choosing. */
+function serverFinder(): () => string | null {
+  const portOf = (pid: string): string | undefined => {
+    const environment = environmentOf(pid);
+    return environment.get('TMPDIR') === temporary ? environment.get('MILLRACE_SOCKET_PORT') : undefined;
+  };
+  let server = '';
+  return () => {
+    // One process is looked at for each connection, and all of them for each server.
+    if (portOf(server) === undefined) server = processIds().find((pid) => portOf(pid) !== undefined) ?? '';
+    const port = portOf(server);
+    return port === undefined ? null : `ws://127.0.0.1:${port}`;
+  };
 }
 
 async function bench(args: readonly string[], interruptAt?: RegExp): Promise<Ended> {
+  const relay = await CheckingRelay.start(serverFinder());
   const child = spawn(process.execPath, ['--enable-source-maps', BENCH, ...args, '--reports', join(dir, 'reports')], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: process.env['PATH'], TMPDIR: temporary },
+    // Its server, which it hands its environment on to, tells everyone to connect to the relay.
+    env: { PATH: process.env['PATH'], TMPDIR: temporary, MILLRACE_SOCKET_URL: relay.url },
   });
   let out = '';
   let notes = '';
@@ -45,38 +71,32 @@ async function bench(args: readonly string[], interruptAt?: RegExp): Promise<End
     child.kill('SIGINT');
   });
   await once(child, 'close');
-  return { code: child.exitCode, out, notes };
+  await relay.close();
+  return { code: child.exitCode, out, notes, frames: relay.takeFrameCheck() };
 }
 
 function reportOf(name: string): BenchReport {
   return JSON.parse(readFileSync(join(dir, `${name}.json`), 'utf8')) as BenchReport;
 }
 
-/** Processes that were started with the bench's temporary directory and still run. */
-function leftRunning(): string[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .filter((pid) => {
-      try {
-        return readFileSync(`/proc/${pid}/environ`, 'latin1').includes(`TMPDIR=${temporary}\0`);
-      } catch {
-        return false;
-      }
-    });
+interface Measured {
+  readonly report: BenchReport;
+  readonly checkedByName: FrameReport['checkedByName'];
 }
 
-async function measured(workload: string): Promise<BenchReport> {
-  const { code, out, notes } = await bench([workload, ...BRIEF, '--json', join(dir, `${workload}.json`)]);
+async function measured(workload: string): Promise<Measured> {
+  const { code, out, notes, frames } = await bench([workload, ...BRIEF, '--json', join(dir, `${workload}.json`)]);
   expect(code, notes).toBe(0);
   expect(out.trimEnd().split('\n').at(-1)).toMatch(/^checked \d+ sent, .*: 0 lost, 0 duplicated, 0 gaps$/);
   expect(leftRunning()).toEqual([]);
   expect(readdirSync(temporary)).toEqual([]);
-  return reportOf(workload);
+  expect(frames.problems).toEqual([]);
+  return { report: reportOf(workload), checkedByName: frames.checkedByName };
 }
 
 describe('a workload, briefly,', () => {
   it('direct: every message is acked, stored and delivered, beside two floors', async () => {
-    const report = await measured('direct');
+    const { report, checkedByName } = await measured('direct');
     const { sent, acked, stored, delivered } = report.checked;
     expect(sent).toBeGreaterThan(0);
     expect([acked, stored, delivered]).toEqual([sent, sent, sent]);
@@ -87,15 +107,21 @@ describe('a workload, briefly,', () => {
     expect(report.ratio.throughput).toBeGreaterThan(0);
     expect(report.config['engine']).toMatch(/^(uws|ws)$/);
     expect(report.faults).toEqual([]);
+    expect(checkedByName['client send']).toBeGreaterThanOrEqual(sent);
+    expect(checkedByName['server ack']).toBeGreaterThanOrEqual(acked);
+    expect(checkedByName['server push']).toBeGreaterThan(0);
   }, 90_000);
 
   it('group: every message reaches every other member', async () => {
-    const report = await measured('group');
+    const { report, checkedByName } = await measured('group');
     const { sent, acked, stored, delivered } = report.checked;
     expect([acked, stored]).toEqual([sent, sent]);
     // Groups of 4 and of 20: each message is delivered 3 or 19 times.
     expect(delivered).toBeGreaterThanOrEqual(sent * 3);
     expect(report.median.parts['group-500 saturated']?.cpuMicrosPerDelivery).not.toBe(undefined);
+    expect(checkedByName['client send']).toBeGreaterThanOrEqual(sent);
+    expect(checkedByName['server ack']).toBeGreaterThanOrEqual(acked);
+    expect(checkedByName['server push']).toBeGreaterThan(0);
   }, 90_000);
 
   it.each(['uws', 'ws'])(
@@ -117,7 +143,7 @@ describe('a workload, briefly,', () => {
   );
 
   it('redis-floor counts XADDs, and both reports are written', async () => {
-    const report = await measured('redis-floor');
+    const { report } = await measured('redis-floor');
     expect(report.median.redis?.xaddPerSecond).toBeGreaterThan(0);
     const pages = readdirSync(join(dir, 'reports')).filter((name) => /^redis-floor-.*\.html$/.test(name));
     expect(pages).toHaveLength(1);
@@ -126,11 +152,13 @@ describe('a workload, briefly,', () => {
 
 describe('the bench', () => {
   it('that is interrupted leaves no process and no directory behind', async () => {
-    const { code } = await bench(
+    const { code, frames } = await bench(
       ['direct', '--rounds', '1', '--seconds', '2', '--scale', '0.04'],
       /millrace, direct sat/,
     );
     expect(code).toBe(130);
+    expect(frames.problems).toEqual([]);
+    expect(frames.checked).toBeGreaterThan(0);
     expect(leftRunning()).toEqual([]);
     expect(readdirSync(temporary)).toEqual([]);
   }, 60_000);
