@@ -14,3 +14,23 @@ export {
 } from './partition-owner-parts.ts';
 export type { Handled, PartitionActor } from './partition-actor.ts';
 export { HeldCommits, type HeldLimits } from './held-commits.ts';
+export {
+  decodeMember,
+  decodeView,
+  emptyView,
+  encodeMember,
+  encodeView,
+  type ClusterView,
+  type Member,
+  type Role,
+  type ViewError,
+} from './placement/cluster-view.ts';
+export { defaultPlacementLimits, nextView, type PlacementLimits, type Standing } from './placement/place.ts';
+export type {
+  ClusterStore,
+  KnownViews,
+  LeadAnswer,
+  LivingMember,
+  PutViewAnswer,
+  RegisterAnswer,
+} from './placement/cluster-store.ts';

@@ -1,0 +1,130 @@
+import { err, invariant, ok, parseNodeId, type NodeId, type Result } from '@millrace/kernel';
+
+/** What a node does: `gateway` holds sockets, `actors` owns partitions, `jobs` works what may wait. */
+export type Role = 'gateway' | 'actors' | 'jobs';
+
+const ROLES: readonly unknown[] = ['gateway', 'actors', 'jobs'] satisfies readonly Role[];
+
+/** One node of the cluster, as it registered itself. */
+export interface Member {
+  /** The same for every run of a node: what partitions are placed on. Not empty. */
+  readonly name: string;
+  /** This run of it. */
+  readonly node: NodeId;
+  readonly roles: readonly Role[];
+  /** It goes down soon: it keeps what it owns until that is moved away, and is given nothing. */
+  readonly isDraining: boolean;
+  /** Its HTTP address, for operators; may be empty. */
+  readonly url: string;
+}
+
+/** Who is in the cluster, and who is to own what. Immutable; of two views the one with the higher version is the newer. */
+export interface ClusterView {
+  /** From 1; 0 for the view before the first one. */
+  readonly version: number;
+  /** By name, in order. */
+  readonly members: readonly Member[];
+  /** By partition: the name of the member that is to own it, null for none. It may name a member that is gone. */
+  readonly owners: readonly (string | null)[];
+}
+
+/** The view before the first one: nobody is there, nothing is owned. */
+export const emptyView = (partitionCount: number): ClusterView => ({
+  version: 0,
+  members: [],
+  owners: Array.from({ length: partitionCount }, () => null),
+});
+
+/** A text that is not what it should be: of a later version of the program, or a stranger's. */
+export interface ViewError {
+  readonly code: 'bad_view';
+  readonly message: string;
+}
+
+const FORMAT = 1;
+const PARTITIONS_MAX = 65_536;
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function fieldsOf(value: unknown): Fields {
+  return typeof value === 'object' && value !== null ? (value as Fields) : {};
+}
+
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+
+const bad = (message: string): Result<never, ViewError> => err({ code: 'bad_view', message });
+
+function parsed(text: string): Result<Fields, ViewError> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return bad('it is not JSON');
+  }
+  const fields = fieldsOf(value);
+  if (fields['format'] === FORMAT) return ok(fields);
+  return bad(`it is not of format ${String(FORMAT)}`);
+}
+
+function memberOf(value: unknown): Result<Member, ViewError> {
+  const { name, node, roles, isDraining, url } = fieldsOf(value);
+  if (typeof name !== 'string' || name === '') return bad('a member has no name');
+  const run = parseNodeId(node);
+  if (!run.ok) return bad(`member ${name}: ${run.error.message}`);
+  if (!Array.isArray(roles) || !roles.every((role) => ROLES.includes(role))) return bad(`member ${name}: its roles`);
+  if (typeof isDraining !== 'boolean') return bad(`member ${name}: isDraining`);
+  if (typeof url !== 'string') return bad(`member ${name}: its url`);
+  return ok({ name, node: run.value, roles: roles as readonly Role[], isDraining, url });
+}
+
+const plainMember = ({ name, node, roles, isDraining, url }: Member): Member => ({
+  name,
+  node,
+  roles,
+  isDraining,
+  url,
+});
+
+/** One member as text, as it is kept beside its registration. */
+export const encodeMember = (member: Member): string => JSON.stringify({ format: FORMAT, ...plainMember(member) });
+
+export function decodeMember(text: string): Result<Member, ViewError> {
+  const fields = parsed(text);
+  return fields.ok ? memberOf(fields.value) : fields;
+}
+
+/** Owners are written as places in a table of names: a name is some twenty characters, and partitions are many. */
+export function encodeView({ version, members, owners }: ClusterView): string {
+  invariant(isCount(version) && owners.length <= PARTITIONS_MAX, 'a view that could not be read back');
+  const names = [...new Set(owners.filter((owner) => owner !== null))].sort();
+  const places = new Map(names.map((name, place) => [name, place]));
+  return JSON.stringify({
+    format: FORMAT,
+    version,
+    members: members.map(plainMember),
+    names,
+    owners: owners.map((owner) => (owner === null ? null : places.get(owner))),
+  });
+}
+
+export function decodeView(text: string): Result<ClusterView, ViewError> {
+  const fields = parsed(text);
+  if (!fields.ok) return fields;
+  const { version, members, names, owners } = fields.value;
+  if (!isCount(version)) return bad('its version is not a whole number');
+  if (!Array.isArray(members) || !Array.isArray(names) || !Array.isArray(owners)) return bad('a list is missing');
+  if (owners.length > PARTITIONS_MAX) return bad(`it has more than ${String(PARTITIONS_MAX)} partitions`);
+  const read: Member[] = [];
+  for (const value of members) {
+    const member = memberOf(value);
+    if (!member.ok) return member;
+    read.push(member.value);
+  }
+  const placed: (string | null)[] = [];
+  for (const place of owners as readonly unknown[]) {
+    const name: unknown = place === null ? null : isCount(place) ? names[place] : undefined;
+    if (name !== null && typeof name !== 'string') return bad(`the owner of partition ${String(placed.length)}`);
+    placed.push(name);
+  }
+  return ok({ version, members: read, owners: placed });
+}
