@@ -3,8 +3,13 @@ import { Cluster, type Redis } from 'ioredis';
 import acquireLease from './functions/acquire-lease.lua';
 import claim from './functions/claim.lua';
 import commit from './functions/commit.lua';
+import leadCluster from './functions/lead-cluster.lua';
+import leaveCluster from './functions/leave-cluster.lua';
+import putView from './functions/put-view.lua';
+import registerMember from './functions/register-member.lua';
 import releaseLease from './functions/release-lease.lua';
 import release from './functions/release.lua';
+import shared from './functions/shared.lua';
 
 export type RedisClient = Redis | Cluster;
 
@@ -13,19 +18,40 @@ export interface FunctionLibrary {
   readonly source: string;
 }
 
-export type FunctionName = 'commit' | 'claim' | 'release' | 'acquire_lease' | 'release_lease';
+export type FunctionName =
+  | 'commit'
+  | 'claim'
+  | 'release'
+  | 'acquire_lease'
+  | 'release_lease'
+  | 'register_member'
+  | 'leave_cluster'
+  | 'lead_cluster'
+  | 'put_view';
 
-const operations = [acquireLease, claim, commit, releaseLease, release]
+const operations = [
+  acquireLease,
+  claim,
+  commit,
+  releaseLease,
+  release,
+  registerMember,
+  leaveCluster,
+  leadCluster,
+  putView,
+]
   .map((source) => `do\n${source}end\n`)
   .join('\n');
+
+const source = `${shared}\n${operations}`;
 
 /**
  * All functions as one library. Its name, and so each function's, holds a hash of the source: two versions of the
  * program can share a Redis, each with the functions it was tested with. (Function names are unique in a whole Redis.)
  */
 export const functionLibrary: FunctionLibrary = (() => {
-  const name = `millrace_${createHash('sha256').update(operations).digest('hex').slice(0, 12)}`;
-  return { name, source: `#!lua name=${name}\nlocal LIBRARY = '${name}'\n\n${operations}` };
+  const name = `millrace_${createHash('sha256').update(source).digest('hex').slice(0, 12)}`;
+  return { name, source: `#!lua name=${name}\nlocal LIBRARY = '${name}'\n\n${source}` };
 })();
 
 export const functionName = (name: FunctionName): string => `${functionLibrary.name}_${name}`;

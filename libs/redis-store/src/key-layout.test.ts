@@ -5,7 +5,7 @@ import { keyLayout } from './key-layout.ts';
 
 const hashTag = (key: string): string | undefined => /\{([^}]+)\}/.exec(key)?.[1];
 
-describe('the keys of a partition', () => {
+describe('the keys', () => {
   const layout = keyLayout('blue:');
   const partition = partitionId(17);
   const keys = [
@@ -18,15 +18,21 @@ describe('the keys of a partition', () => {
     layout.timeline(partition, 'u:x' as ActorKey),
   ];
 
-  it('are all different and begin with the prefix', () => {
+  it('of a partition are all different and begin with the prefix', () => {
     expect(new Set(keys).size).toBe(keys.length);
     expect(keys.every((key) => key.startsWith('blue:{p17}:'))).toBe(true);
   });
 
-  it('share one hash tag, which is not another partition\u2019s nor that of leases', () => {
+  it('of a partition share one hash tag, which is not another partition\u2019s nor that of leases', () => {
     expect(new Set(keys.map(hashTag))).toEqual(new Set(['p17']));
     expect(hashTag(layout.owner(partitionId(1)))).toBe('p1');
     expect(hashTag(layout.lease('p17'))).toBe('leases');
+  });
+
+  it('of the cluster are all different, and share one hash tag, so that one call reaches them all', () => {
+    const ofCluster = (['members', 'left', 'replaced', 'leader', 'view'] as const).map((part) => layout.cluster(part));
+    expect(new Set(ofCluster).size).toBe(5);
+    expect(ofCluster.every((key) => key.startsWith('blue:{cluster}:'))).toBe(true);
   });
 
   it('cannot be given a prefix that would take over the hash tag', () => {

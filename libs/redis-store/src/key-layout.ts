@@ -1,20 +1,28 @@
 import { invariant, type PartitionId } from '@millrace/kernel';
 import type { ActorKey } from '@millrace/timeline';
 
+/** What is kept of the cluster as a whole. */
+export type ClusterKey = 'members' | 'left' | 'replaced' | 'leader' | 'view';
+
 /**
  * Every key that Millrace keeps in Redis. All keys of one partition share the Cluster hash tag `{p<number>}`, so one
  * function call reaches them all:
  *
- * | key                | type   | holds                                                                              |
- * | ------------------ | ------ | ---------------------------------------------------------------------------------- |
- * | `{p17}:owner`      | hash   | `epoch token no id gen run level clean diffused`, see functions/claim.lua           |
- * | `{p17}:feed`       | stream | changefeed: id `<commitNo>-1`, field `e`                                            |
- * | `{p17}:dead`       | stream | dead letters, about the last 1,000: field `e`                                       |
- * | `{p17}:c:<id>`     | hash   | a conversation: `h` its Timeline's head, the other fields its record                |
- * | `{p17}:u:<id>`     | hash   | a user, likewise                                                                   |
- * | `{p17}:t:c:<id>`   | stream | a conversation's Timeline: id `<gen>-<seq>`, field `e` the opaque entry            |
- * | `{p17}:t:u:<id>`   | stream | a user's inbox, likewise                                                           |
- * | `{leases}:<name>`  | hash   | `holder identity until`, see functions/acquire-lease.lua                           |
+ * | key                  | type   | holds                                                                     |
+ * | -------------------- | ------ | ------------------------------------------------------------------------- |
+ * | `{p17}:owner`        | hash   | `epoch token no id gen run level clean diffused`, see functions/claim.lua |
+ * | `{p17}:feed`         | stream | changefeed: id `<commitNo>-1`, field `e`                                  |
+ * | `{p17}:dead`         | stream | dead letters, about the last 1,000: field `e`                             |
+ * | `{p17}:c:<id>`       | hash   | a conversation: `h` its Timeline's head, the other fields its record      |
+ * | `{p17}:u:<id>`       | hash   | a user, likewise                                                          |
+ * | `{p17}:t:c:<id>`     | stream | a conversation's Timeline: id `<gen>-<seq>`, field `e` the opaque entry   |
+ * | `{p17}:t:u:<id>`     | stream | a user's inbox, likewise                                                  |
+ * | `{leases}:<name>`    | hash   | `holder identity until`, see functions/acquire-lease.lua                  |
+ * | `{cluster}:members`  | hash   | by name, a registration, see functions/register-member.lua                |
+ * | `{cluster}:left`     | hash   | by name, the last run of a member that is gone, about the last 1,000      |
+ * | `{cluster}:replaced` | hash   | by run, the run that replaced it, about the last 1,000                    |
+ * | `{cluster}:leader`   | hash   | `name node until term`, see functions/lead-cluster.lua                    |
+ * | `{cluster}:view`     | hash   | `version view`, see functions/put-view.lua                                |
  *
  * The functions are given complete keys: no name of a key is put together in Lua.
  */
@@ -25,6 +33,7 @@ export interface KeyLayout {
   record(partition: PartitionId, actor: ActorKey): string;
   timeline(partition: PartitionId, actor: ActorKey): string;
   lease(name: string): string;
+  cluster(part: ClusterKey): string;
 }
 
 /**
@@ -41,5 +50,6 @@ export function keyLayout(prefix: string): KeyLayout {
     record: (partition, actor) => tag(partition) + actor,
     timeline: (partition, actor) => `${tag(partition)}t:${actor}`,
     lease: (name) => `${prefix}{leases}:${name}`,
+    cluster: (part) => `${prefix}{cluster}:${part}`,
   };
 }

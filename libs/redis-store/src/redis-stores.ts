@@ -1,5 +1,5 @@
 import { err, ok, type Clock, type Random, type Result, type Timers } from '@millrace/kernel';
-import type { AckLevel, LeaseStore, PartitionStore, StoreError } from '@millrace/partition';
+import type { AckLevel, ClusterStore, LeaseStore, PartitionStore, StoreError } from '@millrace/partition';
 import type { TimelineReader } from '@millrace/timeline';
 import { Cluster } from 'ioredis';
 import { CommitPipe, defaultCommitPipeLimits, type CommitPipeLimits } from './commit-pipe.ts';
@@ -9,6 +9,7 @@ import { loadLibrary } from './function-library.ts';
 import { inspectRedis, parseInfo, type RedisInspection } from './inspect-redis.ts';
 import type { RedisFinding } from './judge-redis.ts';
 import { keyLayout } from './key-layout.ts';
+import { RedisClusterStore } from './redis-cluster-store.ts';
 import { RedisLeaseStore } from './redis-lease-store.ts';
 import { RedisPartitionStore } from './redis-partition-store.ts';
 import { RedisTimelineReader } from './redis-timeline-reader.ts';
@@ -59,6 +60,7 @@ interface Connections {
 export class RedisStores {
   readonly partitions: PartitionStore;
   readonly leases: LeaseStore;
+  readonly cluster: ClusterStore;
   readonly timelines: TimelineReader;
   /** What was found at the start, for the log. */
   readonly inspection: RedisInspection;
@@ -102,6 +104,7 @@ export class RedisStores {
       answerMsMax,
     });
     this.leases = new RedisLeaseStore({ connection: leases, layout, clock, timers, answerMsMax });
+    this.cluster = new RedisClusterStore({ connection: leases, layout, clock, timers, answerMsMax });
     this.timelines = new RedisTimelineReader({ reads, layout, timers, answerMsMax });
   }
 

@@ -17,6 +17,7 @@ import {
   type TimelineEntry,
   type TimelineHead,
 } from '@millrace/timeline';
+import { ModelCluster, type ClusterOperation } from './model-cluster.ts';
 
 const DEAD_LETTERS_MAX = 1_000;
 const nowhere: Position = { gen: generation(0), seq: sequenceId(0) };
@@ -54,7 +55,8 @@ export type ModelOperation =
   | { readonly kind: 'commit'; readonly commit: Commit }
   | { readonly kind: 'release'; readonly partition: number; readonly token: string }
   | { readonly kind: 'acquire'; readonly name: string; readonly lease: ModelLease; readonly nowMs: number }
-  | { readonly kind: 'give-back'; readonly name: string; readonly holder: string };
+  | { readonly kind: 'give-back'; readonly name: string; readonly holder: string }
+  | { readonly kind: 'cluster'; readonly operation: ClusterOperation };
 
 const emptyPartition = (): ModelPartition => ({
   epoch: 0,
@@ -77,6 +79,7 @@ const emptyPartition = (): ModelPartition => ({
  * means. A test runs both side by side, so that neither drifts.
  */
 export class ModelState {
+  readonly cluster = new ModelCluster();
   readonly #partitions = new Map<number, ModelPartition>();
   readonly #leases = new Map<string, ModelLease>();
 
@@ -103,6 +106,9 @@ export class ModelState {
         break;
       case 'give-back':
         this.giveBack(operation.name, operation.holder);
+        break;
+      case 'cluster':
+        this.cluster.apply(operation.operation);
     }
   }
 

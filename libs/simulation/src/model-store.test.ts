@@ -1,4 +1,5 @@
-import { seededRandom, systemTimers, type Clock, type Timers } from '@millrace/kernel';
+import { seededRandom, systemTimers, type Clock, type NodeId, type Timers } from '@millrace/kernel';
+import type { Member } from '@millrace/partition';
 import {
   actorKey,
   APartition,
@@ -50,6 +51,7 @@ class HandClock implements Clock, Timers {
 const underTest = (store: ModelStore, clock: HandClock): ConstructorParameters<typeof APartition>[0] => ({
   partitions: store.partitions,
   leases: store.leases,
+  cluster: store.cluster,
   timelines: store.timelines,
   passTime: (ms) => clock.run(ms),
   close: () => Promise.resolve(),
@@ -158,5 +160,34 @@ describe('the model of a Redis', () => {
     await clock.run(10);
     expect((await partition.send(partition.next([]))).code).toBe('fenced');
     expect(await partition.load(room)).toEqual({ head: null, fields: new Map() });
+  });
+
+  it('that lost the end of its log may be back at an older view and an older term, as any other state', async () => {
+    const { cluster } = store;
+    const [a, b] = ['a1', 'b1'] as [NodeId, NodeId];
+    const member = (node: NodeId): Member => ({
+      name: node.slice(0, 1),
+      node,
+      roles: ['actors'],
+      isDraining: false,
+      url: '',
+    });
+    const view = { version: 1, members: [], owners: ['a'] };
+    await cluster.register(member(a), 1_000, { version: 0, settled: 0 });
+    await cluster.lead('a', a, 1_000);
+    await cluster.putView(1, a, view);
+    await cluster.putView(1, a, { ...view, version: 2 });
+    await cluster.register(member(b), 1_000, { version: 2, settled: 0 });
+    await cluster.leave('a', a);
+    expect(await cluster.lead('b', b, 1_000)).toMatchObject({ term: 2, view: { version: 2 }, living: [{}] });
+    store.crash({ lostOperations: 4, downMs: 5 });
+    expect(await cluster.lead('b', b, 1_000)).toMatchObject({ code: 'unavailable' });
+    await clock.run(10);
+    expect(await cluster.lead('b', b, 1_000)).toEqual({ code: 'unregistered' });
+    await cluster.register(member(b), 1_000, { version: 2, settled: 0 });
+    expect(await cluster.lead('b', b, 1_000)).toMatchObject({ code: 'following', leader: 'a' });
+    await clock.run(1_000);
+    await cluster.register(member(b), 1_000, { version: 2, settled: 0 });
+    expect(await cluster.lead('b', b, 1_000)).toMatchObject({ term: 2, view: { version: 1 } });
   });
 });

@@ -10,15 +10,17 @@ import {
 } from '@millrace/kernel';
 import {
   encodeOwnerToken,
+  type ClusterStore,
   type CommitOutcome,
   type LeaseAnswer,
   type LeaseStore,
   type PartitionStore,
 } from '@millrace/partition';
 import { StoreUnavailable, type RangeQuery, type TimelineReader } from '@millrace/timeline';
+import type { ClusterOperation } from './model-cluster.ts';
 import { ModelState, type ModelOperation } from './model-state.ts';
 
-export type ModelRequest = 'claim' | 'commit' | 'release' | 'lease' | 'read';
+export type ModelRequest = 'claim' | 'commit' | 'release' | 'lease' | 'cluster' | 'read';
 
 /**
  * What happens to one request. `lose-request`: it never arrives. `lose-reply`: it is executed, nobody learns of it.
@@ -61,6 +63,7 @@ type Reply<T> = { readonly ok: true; readonly value: T } | { readonly ok: false;
 export class ModelStore {
   readonly partitions: PartitionStore;
   readonly leases: LeaseStore;
+  readonly cluster: ClusterStore;
   readonly timelines: TimelineReader;
   readonly #parts: ModelStoreParts;
   readonly #listeners = new Set<() => void>();
@@ -79,6 +82,7 @@ export class ModelStore {
     this.#run = this.#newRun();
     this.partitions = this.#partitionStore();
     this.leases = this.#leaseStore();
+    this.cluster = this.#clusterStore();
     this.timelines = this.#timelineReader();
   }
 
@@ -243,6 +247,54 @@ export class ModelStore {
           return this.#logged({ kind: 'give-back', name, holder }, given, given);
         });
       },
+    };
+  }
+
+  /** Asks the state of the cluster. `execute` tells what it did, null when that changed nothing. */
+  async #askCluster<T>(
+    what: string,
+    execute: (nowMs: number) => { readonly answer: T; readonly done: ClusterOperation | null },
+  ): Promise<T | { readonly code: 'unavailable'; readonly message: string }> {
+    const reply = await this.#carry('cluster', null, () => {
+      const { answer, done } = execute(this.#parts.clock.monotonicMs());
+      if (done !== null) this.#log.push({ kind: 'cluster', operation: done });
+      return answer;
+    });
+    return reply.ok ? reply.value : { code: 'unavailable', message: `${what} was not answered` };
+  }
+
+  #clusterStore(): ClusterStore {
+    const { clock } = this.#parts;
+    return {
+      register: async (member, leaseMs, known) => {
+        const askedMs = clock.monotonicMs();
+        const answer = await this.#askCluster('the registration', (nowMs) => {
+          const registered = this.#state.cluster.register(member, leaseMs, known, nowMs);
+          const done = { kind: 'register', member, leaseMs, known, nowMs } as const;
+          return { answer: registered, done: registered.code === 'held' ? done : null };
+        });
+        return answer.code === 'held' ? { ...answer, untilMonotonicMs: askedMs + leaseMs } : answer;
+      },
+      leave: async (name, node) => {
+        await this.#askCluster('the leave', () => {
+          const left = this.#state.cluster.leave(name, node);
+          return { answer: null, done: left ? { kind: 'leave', name, node } : null };
+        });
+      },
+      lead: async (name, node, leaseMs) => {
+        const askedMs = clock.monotonicMs();
+        const answer = await this.#askCluster('the leadership', (nowMs) => {
+          const led = this.#state.cluster.lead(name, node, leaseMs, nowMs);
+          return { answer: led, done: led.code === 'leading' ? { kind: 'lead', name, node, leaseMs, nowMs } : null };
+        });
+        return answer.code === 'leading' ? { ...answer, untilMonotonicMs: askedMs + leaseMs } : answer;
+      },
+      putView: (term, node, view) =>
+        this.#askCluster('the view', () => {
+          const put = this.#state.cluster.putView(term, node, view);
+          const answer = { code: put ? ('put' as const) : ('outdated' as const) };
+          return { answer, done: put ? { kind: 'put-view', term, node, view } : null };
+        }),
     };
   }
 

@@ -1,6 +1,7 @@
 import { invariant } from '@millrace/kernel';
 import { afterEach, beforeEach, describe } from 'vitest';
 import { claimSuite } from './claim-suite.ts';
+import { clusterSuite } from './cluster-suite.ts';
 import { commitSuite } from './commit-suite.ts';
 import { leaseSuite } from './lease-suite.ts';
 import { readSuite } from './read-suite.ts';
@@ -9,7 +10,7 @@ import type { OpenStores, StoresUnderTest } from './stores-under-test.ts';
 export { actorKey, APartition, appending, at, commitIdOf, head, nowhere, texts } from './a-partition.ts';
 export type { OpenStores, StoresUnderTest } from './stores-under-test.ts';
 
-/** Registers the tests that hold an implementation of PartitionStore, LeaseStore and TimelineReader to its contract. */
+/** Registers the tests that hold an implementation of the stores' ports to their contracts. */
 export function partitionStoreConformance(name: string, open: OpenStores): void {
   describe(`${name} as a partition store`, () => {
     let stores: StoresUnderTest | undefined;
@@ -28,5 +29,6 @@ export function partitionStoreConformance(name: string, open: OpenStores): void 
     claimSuite(opened);
     readSuite(opened);
     leaseSuite(opened);
+    clusterSuite(opened);
   });
 }

@@ -27,6 +27,7 @@ async function redisNowMs(redis: TestRedis): Promise<number> {
 export const underTest = (stores: RedisStores, redis: TestRedis): StoresUnderTest => ({
   partitions: stores.partitions,
   leases: stores.leases,
+  cluster: stores.cluster,
   timelines: stores.timelines,
   async passTime(ms) {
     const until = (await redisNowMs(redis)) + ms;
