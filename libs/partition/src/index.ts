@@ -34,3 +34,5 @@ export type {
   PutViewAnswer,
   RegisterAnswer,
 } from './placement/cluster-store.ts';
+export { Membership, type MembershipParts } from './placement/membership.ts';
+export { Coordinator, type CoordinatorParts } from './placement/coordinator.ts';
