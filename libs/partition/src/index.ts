@@ -17,6 +17,7 @@ export { HeldCommits, type HeldLimits } from './held-commits.ts';
 export {
   decodeMember,
   decodeView,
+  digestOf,
   emptyView,
   encodeMember,
   encodeView,

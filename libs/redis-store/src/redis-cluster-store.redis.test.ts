@@ -7,7 +7,7 @@ import { openRedisStores } from './testing/open-stores.ts';
 
 const redis = testRedis();
 const LEASE_MS = 60_000;
-const nothing = { version: 0, settled: 0 };
+const nothing = { version: 0, digest: '-', settled: 0 };
 let stores: RedisStores;
 
 beforeEach(async () => {

@@ -42,15 +42,16 @@ function read<T>(what: string, decoded: Result<T, ViewError>): T {
 const viewOf = (text: string | null | undefined): ClusterView | null =>
   text === null || text === undefined ? null : read('the stored view', decodeView(text));
 
-/** Of four values each: member, remaining ms, known, settled. */
+/** Of five values each: member, remaining ms, known, settled, digest. */
 function livingOf(values: readonly string[]): readonly LivingMember[] {
   const living: LivingMember[] = [];
-  for (let at = 0; at + 3 < values.length; at += 4) {
-    const [member = '', remaining, known, settled] = values.slice(at, at + 4);
+  for (let at = 0; at + 4 < values.length; at += 5) {
+    const [member = '', remaining, known, settled, digest = ''] = values.slice(at, at + 5);
     living.push({
       member: read('a member', decodeMember(member)),
       remainingMs: Number(remaining),
       knownVersion: Number(known),
+      knownDigest: digest,
       settledVersion: Number(settled),
     });
   }
@@ -65,7 +66,7 @@ export class RedisClusterStore implements ClusterStore {
     this.#parts = parts;
   }
 
-  register(member: Member, leaseMs: number, { version, settled }: KnownViews): Promise<RegisterAnswer> {
+  register(member: Member, leaseMs: number, { version, digest, settled }: KnownViews): Promise<RegisterAnswer> {
     const { clock, layout } = this.#parts;
     const { name, node } = member;
     const askedMs = clock.monotonicMs();
@@ -76,7 +77,7 @@ export class RedisClusterStore implements ClusterStore {
       layout.cluster('replaced'),
       layout.cluster('view'),
     ];
-    const args = [name, node, String(durationMs), String(version), String(settled), encodeMember(member)];
+    const args = [name, node, String(durationMs), String(version), String(settled), digest, encodeMember(member)];
     return this.#ask('register_member', keys, args, (reply): RegisterAnswer => {
       const [code, more] = reply as readonly (string | null)[];
       if (code === 'replaced') return { code, by: more as NodeId };

@@ -28,7 +28,10 @@ async function ask(cluster: ClusterStore, step: ClusterStep, term: number): Prom
   const member: Member = { name, node, roles: ['actors'], isDraining: version === 0, url: `http://${node}` };
   switch (step.ask) {
     case 'register':
-      return { ...(await cluster.register(member, LONG_MS, { version, settled })), untilMonotonicMs: 0 };
+      return {
+        ...(await cluster.register(member, LONG_MS, { version, digest: `d${String(settled)}`, settled })),
+        untilMonotonicMs: 0,
+      };
     case 'leave':
       await cluster.leave(name, node);
       return { code: 'left' };

@@ -149,6 +149,7 @@ export class ModelCluster {
           member,
           remainingMs: untilMs - nowMs,
           knownVersion: known.version,
+          knownDigest: known.digest,
           settledVersion: known.settled,
         });
     }

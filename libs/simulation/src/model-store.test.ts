@@ -173,21 +173,21 @@ describe('the model of a Redis', () => {
       url: '',
     });
     const view = { version: 1, members: [], owners: ['a'] };
-    await cluster.register(member(a), 1_000, { version: 0, settled: 0 });
+    await cluster.register(member(a), 1_000, { version: 0, digest: '-', settled: 0 });
     await cluster.lead('a', a, 1_000);
     await cluster.putView(1, a, view);
     await cluster.putView(1, a, { ...view, version: 2 });
-    await cluster.register(member(b), 1_000, { version: 2, settled: 0 });
+    await cluster.register(member(b), 1_000, { version: 2, digest: '-', settled: 0 });
     await cluster.leave('a', a);
     expect(await cluster.lead('b', b, 1_000)).toMatchObject({ term: 2, view: { version: 2 }, living: [{}] });
     store.crash({ lostOperations: 4, downMs: 5 });
     expect(await cluster.lead('b', b, 1_000)).toMatchObject({ code: 'unavailable' });
     await clock.run(10);
     expect(await cluster.lead('b', b, 1_000)).toEqual({ code: 'unregistered' });
-    await cluster.register(member(b), 1_000, { version: 2, settled: 0 });
+    await cluster.register(member(b), 1_000, { version: 2, digest: '-', settled: 0 });
     expect(await cluster.lead('b', b, 1_000)).toMatchObject({ code: 'following', leader: 'a' });
     await clock.run(1_000);
-    await cluster.register(member(b), 1_000, { version: 2, settled: 0 });
+    await cluster.register(member(b), 1_000, { version: 2, digest: '-', settled: 0 });
     expect(await cluster.lead('b', b, 1_000)).toMatchObject({ term: 2, view: { version: 1 } });
   });
 });

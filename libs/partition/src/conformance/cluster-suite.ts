@@ -6,7 +6,7 @@ import type { StoresUnderTest } from './stores-under-test.ts';
 
 const LONG_MS = 600_000;
 const SHORT_MS = 60;
-const nothing: KnownViews = { version: 0, settled: 0 };
+const nothing: KnownViews = { version: 0, digest: '-', settled: 0 };
 
 /** `a1` is the first run of member `a`. */
 const memberOf = (run: string, more: Partial<Member> = {}): Member => ({
@@ -56,14 +56,20 @@ export function clusterSuite(stores: () => StoresUnderTest): void {
     });
 
     it('tells the leader what the member last said of itself, and how far it is', async () => {
-      await register('a1', LONG_MS, { version: 7, settled: 6 });
+      await register('a1', LONG_MS, { version: 7, digest: 'd7', settled: 6 });
       await register('b1', LONG_MS / 2, nothing, { roles: ['jobs'], url: '' });
-      await register('b1', LONG_MS / 2, { version: 3, settled: 3 }, { roles: [], isDraining: true, url: '' });
+      await register(
+        'b1',
+        LONG_MS / 2,
+        { version: 3, digest: 'd3', settled: 3 },
+        { roles: [], isDraining: true, url: '' },
+      );
       const [first, second] = await livingFor('a1');
-      expect(first).toMatchObject({ member: memberOf('a1'), knownVersion: 7, settledVersion: 6 });
+      expect(first).toMatchObject({ member: memberOf('a1'), knownVersion: 7, knownDigest: 'd7', settledVersion: 6 });
       expect(second).toMatchObject({
         member: memberOf('b1', { roles: [], isDraining: true, url: '' }),
         knownVersion: 3,
+        knownDigest: 'd3',
         settledVersion: 3,
       });
       expect(second?.remainingMs).toBeGreaterThan(0);
@@ -211,9 +217,11 @@ export function clusterSuite(stores: () => StoresUnderTest): void {
       await register('b1');
       expect(await put('a1', await termOf('a1'), viewOf(4))).toBe('put');
       expect(await lead('a1')).toMatchObject({ view: viewOf(4) });
-      expect(await register('b1', LONG_MS, { version: 3, settled: 3 })).toMatchObject({ view: viewOf(4) });
-      expect(await register('b1', LONG_MS, { version: 4, settled: 3 })).toMatchObject({ view: null });
-      expect(await register('b1', LONG_MS, { version: 5, settled: 5 })).toMatchObject({ view: null });
+      expect(await register('b1', LONG_MS, { version: 3, digest: 'd3', settled: 3 })).toMatchObject({
+        view: viewOf(4),
+      });
+      expect(await register('b1', LONG_MS, { version: 4, digest: 'd4', settled: 3 })).toMatchObject({ view: null });
+      expect(await register('b1', LONG_MS, { version: 5, digest: 'd5', settled: 5 })).toMatchObject({ view: null });
     });
 
     it('is replaced only by one with a higher version', async () => {

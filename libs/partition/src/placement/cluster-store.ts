@@ -5,6 +5,8 @@ import type { ClusterView, Member } from './cluster-view.ts';
 export interface KnownViews {
   /** The newest view that it has. */
   readonly version: number;
+  /** `digestOf` that view, `-` for none. */
+  readonly digest: string;
   /** The newest view that it has carried out: what was taken from it is released. */
   readonly settled: number;
 }
@@ -21,6 +23,7 @@ export interface LivingMember {
   /** Until its registration runs out, if it is not renewed. */
   readonly remainingMs: number;
   readonly knownVersion: number;
+  readonly knownDigest: string;
   readonly settledVersion: number;
 }
 
@@ -63,8 +66,8 @@ export type PutViewAnswer =
  *   one becomes the leader. Registrations that ran out are removed from the store by it, when it answers `leading`.
  * - `putView` stores a view, if the caller's run and term are the last leader's and its version is above the stored
  *   one's; else it changes nothing. It is stored as a whole.
- * - A store that lost its end may come back with anything older, a term included: views are told apart by version, and
- *   the leader keeps its versions above every one that is known.
+ * - A store that lost its end may come back with anything older, a term included: the leader keeps
+ *   its versions above every one that is known, and above one that is known with another content.
  */
 export interface ClusterStore {
   register(member: Member, leaseMs: number, known: KnownViews): Promise<RegisterAnswer>;

@@ -1,4 +1,4 @@
-import { err, invariant, ok, parseNodeId, type NodeId, type Result } from '@millrace/kernel';
+import { err, hash32, invariant, ok, parseNodeId, type NodeId, type Result } from '@millrace/kernel';
 
 /** What a node does: `gateway` holds sockets, `actors` owns partitions, `jobs` works what may wait. */
 export type Role = 'gateway' | 'actors' | 'jobs';
@@ -106,6 +106,12 @@ export function encodeView({ version, members, owners }: ClusterView): string {
     owners: owners.map((owner) => (owner === null ? null : places.get(owner))),
   });
 }
+
+/**
+ * What tells two views of one version apart, eight hexadecimal digits. A store that lost its end lets a coordinator that
+ * does not know the lost view make another one with the same version.
+ */
+export const digestOf = (view: ClusterView): string => hash32(encodeView(view)).toString(16).padStart(8, '0');
 
 export function decodeView(text: string): Result<ClusterView, ViewError> {
   const fields = parsed(text);

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { HandDriven } from '../testing/hand-driven.ts';
-import { emptyView, type ClusterView } from './cluster-view.ts';
+import { digestOf, emptyView, type ClusterView } from './cluster-view.ts';
 import { aCoordinator, LEASE_MS, NodesOfOne } from './testing/a-node.ts';
 import { aMember } from './testing/placed-cluster.ts';
 import { ScriptedCluster } from './testing/scripted-cluster.ts';
@@ -15,10 +15,11 @@ beforeEach(() => {
   store = new ScriptedCluster(time.clock);
 });
 
-/** Registers somebody, for so long. */
-function registered(name: string, leaseMs = FOREVER_MS, version = 0, settled = version): void {
+/** Registers somebody, for so long. `knows` is what that one's view of that version is. */
+function registered(name: string, leaseMs = FOREVER_MS, version = 0, settled = version, knows = store.view): void {
   const untilMs = time.clock.monotonicMs() + leaseMs;
-  store.registrations.set(name, { member: aMember(name), untilMs, known: { version, settled } });
+  const digest = knows?.version === version ? digestOf(knows) : '-';
+  store.registrations.set(name, { member: aMember(name), untilMs, known: { version, digest, settled } });
 }
 
 async function aLeader(known?: () => ClusterView | null) {
@@ -187,7 +188,7 @@ describe('a store that lost the newest view', () => {
 
   it('is given it again by a coordinator that knows it, as it was (C3)', async () => {
     store.view = { ...known, version: 7, owners: known.owners.map(() => 'b') };
-    registered('b', FOREVER_MS, 9);
+    registered('b', FOREVER_MS, 9, 9, known);
     const { announced } = await aLeader(() => known);
     expect(store.view).toEqual(known);
     expect(announced).toEqual([known]);
@@ -199,6 +200,13 @@ describe('a store that lost the newest view', () => {
     const { announced } = await aLeader();
     expect(announced).toEqual([{ ...known, version: 10 }]);
     expect(store.view).toEqual({ ...known, version: 10 });
+  });
+
+  it('and had another one made in its place, is given one that members of both histories follow', async () => {
+    store.view = { ...known, owners: known.owners.map(() => 'b') };
+    registered('b', FOREVER_MS, 9, 9, known);
+    const { announced } = await aLeader();
+    expect(announced).toEqual([{ ...store.view, version: 10 }]);
   });
 
   it('of another number of partitions is left alone', async () => {

@@ -1,7 +1,7 @@
 import { invariant, type Cancel, type Clock, type Timers } from '@millrace/kernel';
 import type { PartitionLog } from '../partition-owner-parts.ts';
 import type { ClusterStore, RegisterAnswer } from './cluster-store.ts';
-import type { ClusterView, Member } from './cluster-view.ts';
+import { digestOf, type ClusterView, type Member } from './cluster-view.ts';
 
 export interface MembershipParts {
   readonly store: ClusterStore;
@@ -28,6 +28,8 @@ interface Told {
 
 type Held = Extract<RegisterAnswer, { readonly code: 'held' }>;
 
+/** What is told in place of the digest of a view by a member that has none. */
+const NO_DIGEST = '-';
 /** How long news of this node may wait for more of it before they are told. */
 const TELL_MS = 5;
 /** How long until a store that did not answer is asked again, at most. */
@@ -49,6 +51,7 @@ export class Membership {
   #member: Member;
   #untilMs = -Infinity;
   #view: ClusterView | null = null;
+  #digest = NO_DIGEST;
   #settled = 0;
   /** What the store was told last: null before the first time. */
   #told: Told | null = null;
@@ -110,6 +113,7 @@ export class Membership {
   offer(view: ClusterView): void {
     if (this.#over || view.version <= (this.#view?.version ?? 0)) return;
     this.#view = view;
+    this.#digest = digestOf(view);
     this.#parts.onView(view);
   }
 
@@ -138,7 +142,7 @@ export class Membership {
     this.#asking = true;
     this.#againDue = false;
     const telling = { member: this.#member, settled: this.#settled };
-    const known = { version: this.#view?.version ?? 0, settled: telling.settled };
+    const known = { version: this.#view?.version ?? 0, digest: this.#digest, settled: telling.settled };
     const answer = await this.#parts.store.register(telling.member, this.#parts.leaseMs, known);
     if (this.#isOver()) return;
     if (answer.code === 'replaced') {

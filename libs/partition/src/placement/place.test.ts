@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { digestOf } from './cluster-view.ts';
 import { nextView } from './place.ts';
 import { aMember, PlacedCluster } from './testing/placed-cluster.ts';
 
@@ -214,12 +215,27 @@ describe('a view', () => {
     expect(nextView(before, living, { movesPerRoundMax: 16 })).toEqual({ ...before, version: 41 });
   });
 
+  it('is followed by one with the next version when a member knows another view of its version', () => {
+    const cluster = settled(64, 2);
+    const before = cluster.view;
+    const living = cluster.living.map((each, at) => (at === 0 ? each : { ...each, knownDigest: 'another' }));
+    expect(nextView(before, living, { movesPerRoundMax: 16 })).toEqual({ ...before, version: before.version + 1 });
+    // Of what is older it does not matter what it was.
+    const behind = living.map((each) => ({ ...each, knownVersion: 0 }));
+    expect(nextView(before, behind, { movesPerRoundMax: 16 })).toBeNull();
+  });
+
   it('does not begin a round of moves while a member knows another history', () => {
     const cluster = settled(64, 2);
     cluster.start('node2');
     cluster.step();
     const { version } = cluster.view;
-    const living = cluster.living.map(({ member }) => ({ member, knownVersion: 9, settledVersion: version }));
+    const living = cluster.living.map(({ member }) => ({
+      member,
+      knownVersion: 9,
+      knownDigest: 'another',
+      settledVersion: version,
+    }));
     const next = nextView(cluster.view, living, { movesPerRoundMax: 16 });
     expect(next).toEqual({ ...cluster.view, version: 10 });
   });
@@ -229,7 +245,12 @@ describe('a view', () => {
     cluster.start('node2');
     cluster.step();
     const { version } = cluster.view;
-    const living = cluster.living.map(({ member }) => ({ member, knownVersion: version, settledVersion: version + 4 }));
+    const living = cluster.living.map(({ member }) => ({
+      member,
+      knownVersion: version,
+      knownDigest: digestOf(cluster.view),
+      settledVersion: version + 4,
+    }));
     expect(nextView(cluster.view, living, { movesPerRoundMax: 16 })).toBeNull();
   });
 
@@ -312,7 +333,12 @@ describe('whatever happens in the cluster', () => {
         fc.array(fc.option(fc.constantFrom(...NAMES, 'gone')), { minLength: 1, maxLength: 60 }),
         (names, keyOf, owners) => {
           const view = { version: 3, members: [], owners };
-          const living = names.map((name) => ({ member: aMember(name), knownVersion: 3, settledVersion: 3 }));
+          const living = names.map((name) => ({
+            member: aMember(name),
+            knownVersion: 3,
+            knownDigest: digestOf(view),
+            settledVersion: 3,
+          }));
           const shuffled = [...living].sort((left, right) => keyOf(left.member.name) - keyOf(right.member.name));
           const limits = { movesPerRoundMax: 5 };
           expect(nextView(view, shuffled, limits)).toEqual(nextView(view, living, limits));

@@ -1,6 +1,6 @@
 import { hash32 } from '@millrace/kernel';
 import type { LivingMember } from './cluster-store.ts';
-import type { ClusterView, Member } from './cluster-view.ts';
+import { digestOf, type ClusterView, type Member } from './cluster-view.ts';
 
 export interface PlacementLimits {
   /** Partitions that change hands in one view though their owner lives. Each is away while it moves, some ms. */
@@ -10,7 +10,7 @@ export interface PlacementLimits {
 export const defaultPlacementLimits: PlacementLimits = { movesPerRoundMax: 16 };
 
 /** Of a living member, what its place in the next view follows from. */
-export type Standing = Pick<LivingMember, 'member' | 'knownVersion' | 'settledVersion'>;
+export type Standing = Pick<LivingMember, 'member' | 'knownVersion' | 'knownDigest' | 'settledVersion'>;
 
 /**
  * How much a partition belongs to a member (highest random weight): the member with the highest weight is its first
@@ -133,21 +133,26 @@ function nextOwners(
  * - In the end, loads are within 1 of even. A member that joins takes at most `ceil(P / N)`, and nothing else moves; one
  *   that goes gives away what it had, and nothing else moves. A new run of a member changes no owner.
  * - The version is the next one above `view`'s and above every one that a living member knows: the store may have lost
- *   the newest view, and what is to be followed must be newer than what is known.
+ *   the newest view, and what is to be followed must be newer than what is known. When a member knows another view of
+ *   `view`'s own version (made before the store lost it), there is a next one, too: nobody takes a second view of a
+ *   version.
  *
  * @param living - in any order, each name once.
  */
 export function nextView(view: ClusterView, living: readonly Standing[], limits: PlacementLimits): ClusterView | null {
   const members = living.map(({ member }) => member).sort(byName);
   const known = Math.max(view.version, ...living.map(({ knownVersion }) => knownVersion));
-  const isSettled = known === view.version && living.every(({ settledVersion }) => settledVersion === view.version);
+  const digest = digestOf(view);
+  const isFollowed =
+    known === view.version && living.every((each) => each.knownVersion < known || each.knownDigest === digest);
+  const isSettled = isFollowed && living.every(({ settledVersion }) => settledVersion === view.version);
   const owners = nextOwners(
     view.owners,
     new Map(members.map((member) => [member.name, member])),
     isSettled ? limits.movesPerRoundMax : 0,
   );
   const isSame =
-    known === view.version &&
+    isFollowed &&
     members.length === view.members.length &&
     members.every((member, at) => sameMember(member, view.members[at])) &&
     owners.every((owner, at) => owner === view.owners[at]);

@@ -13,7 +13,7 @@
 -- ARGV[3]  duration, ms
 --
 -- Returns
---   { 'leading', term, view or false, and for each that lives: member, remaining ms, known, settled }
+--   { 'leading', term, view or false, and for each that lives: member, remaining ms, known, settled, digest }
 --   { 'following', name of the leader, remaining ms }: its lease and its registration both hold
 --   { 'unregistered' }: the caller's registration does not hold, so that it may not lead
 
@@ -23,11 +23,12 @@ local function lead_cluster(keys, args)
   local all = redis.call('HGETALL', keys[1])
   local runs, ends, gone, living = {}, {}, {}, {}
   for i = 1, #all, 2 do
-    local run, ends_at, known, settled, member = string.match(all[i + 1], '^(%S+) (%d+) (%d+) (%d+) (.*)$')
+    local run, ends_at, known, settled, digest, member =
+      string.match(all[i + 1], '^(%S+) (%d+) (%d+) (%d+) (%S+) (.*)$')
     local remaining = tonumber(ends_at) - now
     if remaining > 0 then
       runs[all[i]], ends[all[i]] = run, tonumber(ends_at)
-      for _, value in ipairs({ member, whole(remaining), known, settled }) do living[#living + 1] = value end
+      for _, value in ipairs({ member, whole(remaining), known, settled, digest }) do living[#living + 1] = value end
     else
       gone[#gone + 1] = { all[i], run }
     end

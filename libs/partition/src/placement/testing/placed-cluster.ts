@@ -1,5 +1,5 @@
 import type { NodeId } from '@millrace/kernel';
-import { emptyView, type ClusterView, type Member, type Role } from '../cluster-view.ts';
+import { digestOf, emptyView, type ClusterView, type Member, type Role } from '../cluster-view.ts';
 import { nextView, type Standing } from '../place.ts';
 
 export const aMember = (name: string, run = 1, more: Partial<Member> = {}): Member => ({
@@ -37,7 +37,12 @@ export class PlacedCluster {
   /** Joins, or a new run of one that is there. */
   start(name: string, roles: readonly Role[] = ['gateway', 'actors']): void {
     this.#runs += 1;
-    this.standings.set(name, { member: aMember(name, this.#runs, { roles }), knownVersion: 0, settledVersion: 0 });
+    this.standings.set(name, {
+      member: aMember(name, this.#runs, { roles }),
+      knownVersion: 0,
+      knownDigest: '-',
+      settledVersion: 0,
+    });
   }
 
   drain(name: string): void {
@@ -53,9 +58,10 @@ export class PlacedCluster {
   /** The member has the present view and carried it out. */
   settle(name: string): void {
     const standing = this.standings.get(name);
+    if (standing === undefined) return;
     const { version } = this.view;
-    if (standing !== undefined)
-      this.standings.set(name, { ...standing, knownVersion: version, settledVersion: version });
+    const knownDigest = digestOf(this.view);
+    this.standings.set(name, { ...standing, knownVersion: version, knownDigest, settledVersion: version });
   }
 
   settleAll(): void {

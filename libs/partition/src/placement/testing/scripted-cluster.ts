@@ -93,6 +93,7 @@ export class ScriptedCluster implements ClusterStore {
         member,
         remainingMs: untilMs - nowMs,
         knownVersion: known.version,
+        knownDigest: known.digest,
         settledVersion: known.settled,
       }));
       return { code: 'leading', term: this.term, untilMonotonicMs: nowMs + leaseMs, view: this.view, living };
