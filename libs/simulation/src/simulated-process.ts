@@ -1,5 +1,5 @@
 import type { Timers } from '@millrace/kernel';
-import type { Commit, LeaseStore, PartitionStore } from '@millrace/partition';
+import type { ClusterStore, Commit, LeaseStore, PartitionStore } from '@millrace/partition';
 import type { TimelineReader } from '@millrace/timeline';
 
 export interface Stores {
@@ -93,6 +93,16 @@ export class SimulatedProcess {
         range: (...args) => ask(() => timelines.range(...args)),
         at: (...args) => ask(() => timelines.at(...args)),
       },
+    };
+  }
+
+  /** The cluster's store as this process reaches it. */
+  reachCluster(cluster: ClusterStore): ClusterStore {
+    return {
+      register: (...args) => this.#through(() => cluster.register(...args)),
+      leave: (...args) => this.#through(() => cluster.leave(...args)),
+      lead: (...args) => this.#through(() => cluster.lead(...args)),
+      putView: (...args) => this.#through(() => cluster.putView(...args)),
     };
   }
 
