@@ -27,9 +27,12 @@ const LAYERS = {
   actor: ['kernel'],
   // A commit carries Timeline heads, and an owner activates actors.
   partition: ['kernel', 'timeline', 'actor'],
-  messaging: ['kernel', 'protocol', 'timeline', 'diffusion', 'actor', 'partition'],
-  // The ports that it implements are the partition's and the Timeline's.
-  'redis-store': ['kernel', 'timeline', 'partition'],
+  // Carries bytes between nodes and knows nothing of what they say.
+  'node-link': ['kernel'],
+  // A command for another node's partition goes over a link.
+  messaging: ['kernel', 'protocol', 'timeline', 'diffusion', 'actor', 'partition', 'node-link'],
+  // The ports that it implements are the partition's, the Timeline's and the node streams'.
+  'redis-store': ['kernel', 'timeline', 'partition', 'node-link'],
   gateway: ['kernel', 'protocol', 'messaging'],
   'http-api': ['kernel', 'protocol', 'messaging'],
   client: ['kernel', 'protocol'],

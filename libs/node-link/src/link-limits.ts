@@ -1,0 +1,37 @@
+/** What one node keeps of its links at most (I9). Bytes are those of payloads, and {@link RECORD_BYTES} a record. */
+export interface LinkLimits {
+  /** Records gather in one entry up to this; a larger one goes alone. About 1 ms of Redis and of the receiver. */
+  readonly entryBytesMax: number;
+  /** Of one request, answer or note. More is a bug of the caller. */
+  readonly payloadBytesMax: number;
+  /** Calls to one node that wait for their answer; above it new ones are `overloaded`. */
+  readonly unansweredMax: number;
+  readonly unansweredBytesMax: number;
+  /**
+   * What waits to be sent to one node. Above it a call is `overloaded` and a note is lost; above twice of it an answer
+   * is lost, too, and its caller asks again.
+   */
+  readonly queuedBytesMax: number;
+  /** After this without a word from a node that owes an answer it is asked whether it heard everything. */
+  readonly silenceMs: number;
+  /** Before an entry that could not be added is tried again, doubled with each attempt, halved by chance. */
+  readonly retryMsMin: number;
+  readonly retryMsMax: number;
+  /** Other nodes that are known at a time. */
+  readonly linksMax: number;
+}
+
+/** What a record is counted as, beside its payload. */
+export const RECORD_BYTES = 16;
+
+export const defaultLinkLimits: LinkLimits = {
+  entryBytesMax: 256 * 1024,
+  payloadBytesMax: 8 * 1024 * 1024,
+  unansweredMax: 8_192,
+  unansweredBytesMax: 16 * 1024 * 1024,
+  queuedBytesMax: 8 * 1024 * 1024,
+  silenceMs: 2_000,
+  retryMsMin: 5,
+  retryMsMax: 1_000,
+  linksMax: 1_024,
+};
