@@ -1,3 +1,9 @@
+export {
+  ModelNodeStreams,
+  type ModelNodeStreamsParts,
+  type ModelStreamsClient,
+  type StreamRequest,
+} from './model-node-streams.ts';
 export { ModelState, type ModelOperation } from './model-state.ts';
 export { ModelStore, type ModelFate, type ModelRequest, type ModelStoreParts } from './model-store.ts';
 export { simulate, type SimulationOptions, type SimulationReport } from './simulate.ts';
