@@ -1,12 +1,15 @@
 import { createHash } from 'node:crypto';
 import { Cluster, type Redis } from 'ioredis';
 import acquireLease from './functions/acquire-lease.lua';
+import addToNodeStream from './functions/add-to-node-stream.lua';
 import claim from './functions/claim.lua';
 import commit from './functions/commit.lua';
 import leadCluster from './functions/lead-cluster.lua';
 import leaveCluster from './functions/leave-cluster.lua';
 import putView from './functions/put-view.lua';
 import registerMember from './functions/register-member.lua';
+import holdNodeStream from './functions/hold-node-stream.lua';
+import openNodeStream from './functions/open-node-stream.lua';
 import releaseLease from './functions/release-lease.lua';
 import release from './functions/release.lua';
 import shared from './functions/shared.lua';
@@ -27,7 +30,10 @@ export type FunctionName =
   | 'register_member'
   | 'leave_cluster'
   | 'lead_cluster'
-  | 'put_view';
+  | 'put_view'
+  | 'open_node_stream'
+  | 'add_to_node_stream'
+  | 'hold_node_stream';
 
 const operations = [
   acquireLease,
@@ -39,6 +45,9 @@ const operations = [
   leaveCluster,
   leadCluster,
   putView,
+  openNodeStream,
+  addToNodeStream,
+  holdNodeStream,
 ]
   .map((source) => `do\n${source}end\n`)
   .join('\n');

@@ -1,4 +1,4 @@
-import { InvariantViolation, partitionId } from '@millrace/kernel';
+import { InvariantViolation, partitionId, type NodeId } from '@millrace/kernel';
 import type { ActorKey } from '@millrace/timeline';
 import { describe, expect, it } from 'vitest';
 import { keyLayout } from './key-layout.ts';
@@ -33,6 +33,14 @@ describe('the keys', () => {
     const ofCluster = (['members', 'left', 'replaced', 'leader', 'view'] as const).map((part) => layout.cluster(part));
     expect(new Set(ofCluster).size).toBe(5);
     expect(ofCluster.every((key) => key.startsWith('blue:{cluster}:'))).toBe(true);
+  });
+
+  it('of a node\u2019s stream share a hash tag that no partition has', () => {
+    const node = 'p17' as NodeId;
+    const both = [layout.nodeStream(node), layout.openNodeStream(node)];
+    expect(new Set(both).size).toBe(2);
+    expect(both.every((key) => key.startsWith('blue:{n:p17}:'))).toBe(true);
+    expect(new Set(both.map(hashTag))).toEqual(new Set(['n:p17']));
   });
 
   it('cannot be given a prefix that would take over the hash tag', () => {

@@ -1,4 +1,4 @@
-import { invariant, type PartitionId } from '@millrace/kernel';
+import { invariant, type NodeId, type PartitionId } from '@millrace/kernel';
 import type { ActorKey } from '@millrace/timeline';
 
 /** What is kept of the cluster as a whole. */
@@ -6,7 +6,7 @@ export type ClusterKey = 'members' | 'left' | 'replaced' | 'leader' | 'view';
 
 /**
  * Every key that Millrace keeps in Redis. All keys of one partition share the Cluster hash tag `{p<number>}`, so one
- * function call reaches them all:
+ * function call reaches them all, and both keys of a node's stream share `{n:<node>}`:
  *
  * | key                  | type   | holds                                                                     |
  * | -------------------- | ------ | ------------------------------------------------------------------------- |
@@ -23,6 +23,8 @@ export type ClusterKey = 'members' | 'left' | 'replaced' | 'leader' | 'view';
  * | `{cluster}:replaced` | hash   | by run, the run that replaced it, about the last 1,000                    |
  * | `{cluster}:leader`   | hash   | `name node until term`, see functions/lead-cluster.lua                    |
  * | `{cluster}:view`     | hash   | `version view`, see functions/put-view.lua                                |
+ * | `{n:<node>}:in`    | stream | what others say to one run of a node, see functions/open-node-stream.lua           |
+ * | `{n:<node>}:open`  | hash   | `run entries bytes added taken` of that stream; both expire without their reader    |
  *
  * The functions are given complete keys: no name of a key is put together in Lua.
  */
@@ -34,6 +36,8 @@ export interface KeyLayout {
   timeline(partition: PartitionId, actor: ActorKey): string;
   lease(name: string): string;
   cluster(part: ClusterKey): string;
+  nodeStream(node: NodeId): string;
+  openNodeStream(node: NodeId): string;
 }
 
 /**
@@ -51,5 +55,7 @@ export function keyLayout(prefix: string): KeyLayout {
     timeline: (partition, actor) => `${tag(partition)}t:${actor}`,
     lease: (name) => `${prefix}{leases}:${name}`,
     cluster: (part) => `${prefix}{cluster}:${part}`,
+    nodeStream: (node) => `${prefix}{n:${node}}:in`,
+    openNodeStream: (node) => `${prefix}{n:${node}}:open`,
   };
 }

@@ -1,4 +1,5 @@
 import { err, ok, type Clock, type Random, type Result, type Timers } from '@millrace/kernel';
+import type { NodeStreams } from '@millrace/node-link';
 import type { AckLevel, ClusterStore, LeaseStore, PartitionStore, StoreError } from '@millrace/partition';
 import type { TimelineReader } from '@millrace/timeline';
 import { Cluster } from 'ioredis';
@@ -10,7 +11,9 @@ import { inspectRedis, parseInfo, type RedisInspection } from './inspect-redis.t
 import type { RedisFinding } from './judge-redis.ts';
 import { keyLayout } from './key-layout.ts';
 import { RedisClusterStore } from './redis-cluster-store.ts';
+import { defaultNodeStreamLimits, type NodeStreamLimits } from './node-stream-limits.ts';
 import { RedisLeaseStore } from './redis-lease-store.ts';
+import { RedisNodeStreams } from './redis-node-streams.ts';
 import { RedisPartitionStore } from './redis-partition-store.ts';
 import { RedisTimelineReader } from './redis-timeline-reader.ts';
 import { messageOf } from './store-errors.ts';
@@ -27,6 +30,7 @@ export interface RedisStoresOptions {
   readonly random: Random;
   readonly observer?: StoreObserver;
   readonly limits?: Partial<CommitPipeLimits>;
+  readonly nodeStreamLimits?: Partial<NodeStreamLimits>;
   /** How long a claim, a lease or a read may take. Default 5,000. */
   readonly answerMsMax?: number;
 }
@@ -51,27 +55,38 @@ interface Connections {
   readonly commits: Connection;
   readonly reads: Connection;
   readonly leases: Connection;
+  readonly streams: Connection;
 }
 
+const openConnection = (
+  { url, random }: RedisStoresOptions,
+  cluster: boolean,
+  purpose: string,
+  forReads: boolean,
+): Connection => new Connection({ url, cluster, name: `millrace-${purpose}`, forReads, random });
+
 /**
- * Redis as Millrace uses it: three connections, so that neither a large page nor a full pipe of commits holds up a
- * lease. All of them reconnect for ever; `onReconnect` tells of the one that carries commits.
+ * Redis as Millrace uses it: a connection for each purpose, so that neither a large page nor a full pipe of commits
+ * holds up a lease or a word to another node, and one for each stream that is read. All of them reconnect for ever;
+ * `onReconnect` tells of the one that carries commits.
  */
 export class RedisStores {
   readonly partitions: PartitionStore;
   readonly leases: LeaseStore;
   readonly cluster: ClusterStore;
   readonly timelines: TimelineReader;
+  readonly nodeStreams: NodeStreams;
   /** What was found at the start, for the log. */
   readonly inspection: RedisInspection;
   readonly #connections: Connections;
+  readonly #nodeStreams: RedisNodeStreams;
   readonly #pipe: CommitPipe;
   readonly #timers: Timers;
   readonly #answerMsMax: number;
 
   private constructor(options: RedisStoresOptions, connections: Connections, inspection: RedisInspection) {
     const { clock, timers, random, answerMsMax = 5_000, observer = silentObserver } = options;
-    const { commits, reads, leases } = connections;
+    const { commits, reads, leases, streams } = connections;
     const layout = keyLayout(options.keyPrefix ?? '');
     const { cluster } = inspection.facts;
     const limits = {
@@ -106,11 +121,22 @@ export class RedisStores {
     this.leases = new RedisLeaseStore({ connection: leases, layout, clock, timers, answerMsMax });
     this.cluster = new RedisClusterStore({ connection: leases, layout, clock, timers, answerMsMax });
     this.timelines = new RedisTimelineReader({ reads, layout, timers, answerMsMax });
+    this.#nodeStreams = new RedisNodeStreams({
+      connection: streams,
+      openConnection: () => openConnection(options, cluster, 'stream-reader', false),
+      layout,
+      clock,
+      timers,
+      random,
+      limits: { ...defaultNodeStreamLimits, ...options.nodeStreamLimits },
+      answerMsMax,
+    });
+    this.nodeStreams = this.#nodeStreams;
   }
 
   /** Checks that this Redis can keep what the ack level promises, connects, and loads the functions. */
   static async connect(options: RedisStoresOptions): Promise<Result<RedisStores, ConnectError>> {
-    const { url, ackLevel, random, timers, answerMsMax = 5_000 } = options;
+    const { url, ackLevel, timers, answerMsMax = 5_000 } = options;
     const inspected = await inspectRedis(url, ackLevel);
     if (!inspected.ok) return inspected;
     const refusals = inspected.value.findings.filter(({ severity }) => severity === 'refuse');
@@ -119,10 +145,14 @@ export class RedisStores {
       return err({ code: 'unfit', message, findings: refusals });
     }
     const { cluster } = inspected.value.facts;
-    const open = (purpose: string, forReads: boolean): Connection =>
-      new Connection({ url, cluster, name: `millrace-${purpose}`, forReads, random });
-    const connections = { commits: open('commits', false), reads: open('reads', true), leases: open('leases', false) };
-    const all = [connections.commits, connections.reads, connections.leases];
+    const open = (purpose: string, forReads = false): Connection => openConnection(options, cluster, purpose, forReads);
+    const connections = {
+      commits: open('commits'),
+      reads: open('reads', true),
+      leases: open('leases'),
+      streams: open('streams'),
+    };
+    const all = Object.values(connections);
     try {
       await answerWithin(timers, answerMsMax, Promise.all(all.map((connection) => connection.firstReady())));
       await answerWithin(timers, answerMsMax, loadLibrary(connections.commits.client));
@@ -171,7 +201,8 @@ export class RedisStores {
 
   /** Closes the connections. What is still in flight is answered `unknown`. */
   close(): void {
-    const { commits, reads, leases } = this.#connections;
-    for (const connection of [commits, reads, leases]) connection.close();
+    this.#nodeStreams.close();
+    const { commits, reads, leases, streams } = this.#connections;
+    for (const connection of [commits, reads, leases, streams]) connection.close();
   }
 }
