@@ -1,5 +1,6 @@
 import type { Clock, Timers } from '@millrace/kernel';
 import { commitFault, type Commit, type CommitOutcome } from '@millrace/partition';
+import { Cluster } from 'ioredis';
 import type { Connection } from './connection.ts';
 import { answerWithin, DeadlineExceeded } from './deadline.ts';
 import { packCommit, writesOf } from './encode-commit.ts';
@@ -202,17 +203,31 @@ export class CommitPipe {
   }
 
   async #send(keys: readonly string[], payload: Buffer): Promise<readonly CommitOutcome[]> {
-    const { awaitReplica, connection, limits } = this.#parts;
+    const { awaitReplica, connection } = this.#parts;
     const { client } = connection;
-    const [answers, replicas] = await Promise.all([
-      client.fcall(functionName('commit'), keys.length, ...keys, payload),
-      // Pipelined behind the call on the same connection, which is all that WAIT can vouch for.
-      awaitReplica ? client.wait(1, limits.replicaMsMax) : 1,
-    ]);
+    if (awaitReplica) return this.#sendAndAwait(keys, payload);
+    const answers = await client.fcall(functionName('commit'), keys.length, ...keys, payload);
+    return (answers as readonly unknown[]).map(outcomeOf);
+  }
+
+  /** The WAIT goes behind the call to the same node on the same connection, which is all that it can vouch for. */
+  async #sendAndAwait(keys: readonly string[], payload: Buffer): Promise<readonly CommitOutcome[]> {
+    const { connection, limits } = this.#parts;
+    const { client } = connection;
+    const call = client.pipeline().fcall(functionName('commit'), keys.length, ...keys, payload);
+    const [committed = [null, []], waited = [null, 0]] = (await call.wait(1, limits.replicaMsMax).exec()) ?? [];
+    const [refusal, answers] = committed;
+    if (refusal !== null) {
+      // Of a lone command the client learns by itself that the slot has moved; of a pipeline it does not.
+      if (client instanceof Cluster && refusal.message.startsWith('MOVED')) client.refreshSlotsCache();
+      throw refusal;
+    }
+    const isReplicated = waited[0] === null && Number(waited[1]) >= 1;
     return (answers as readonly unknown[]).map((answer) => {
       const outcome = outcomeOf(answer);
-      const stored = outcome.code === 'ok' || outcome.code === 'dup';
-      return stored && replicas < 1 ? { code: 'unknown', message: 'no replica confirmed the commit in time' } : outcome;
+      const isStored = outcome.code === 'ok' || outcome.code === 'dup';
+      if (!isStored || isReplicated) return outcome;
+      return { code: 'unknown', message: 'no replica confirmed the commit in time' };
     });
   }
 

@@ -19,6 +19,8 @@ export interface ConnectionOptions {
 
 const RECONNECT_MS_MIN = 20;
 const RECONNECT_MS_MAX = 1_000;
+/** Of one node of a Cluster, whose heir is asked for with each attempt. */
+const CLUSTER_NODE_MS_MAX = 200;
 const CONNECT_MS_MAX = 5_000;
 
 /** ioredis takes a plain path for a unix socket. */
@@ -62,7 +64,7 @@ export class Connection {
           retryDelayOnFailover: 0,
           retryDelayOnClusterDown: 0,
           clusterRetryStrategy: backoff,
-          clusterNodeRetryStrategy: backoff,
+          clusterNodeRetryStrategy: (attempt: number) => Math.min(CLUSTER_NODE_MS_MAX, backoff(attempt)),
         })
       : new Redis(clientUrl(url), { ...common, enableOfflineQueue: forReads, retryStrategy: backoff });
     this.client.on('error', (error: unknown) => {
@@ -78,6 +80,13 @@ export class Connection {
     this.client.on('ready', () => {
       this.#announce();
     });
+    if (this.client instanceof Cluster) {
+      const { client } = this;
+      // A node that is gone may have an heir. By itself the client asks each five seconds, or when a node tells it so.
+      client.on('node error', () => {
+        client.refreshSlotsCache();
+      });
+    }
     // A node of a Cluster that comes back is a reconnect of its partitions.
     if (cluster) {
       this.client.on('+node', (node: Redis) => {

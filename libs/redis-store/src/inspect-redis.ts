@@ -67,6 +67,7 @@ export async function inspectRedis(url: string, level: AckLevel): Promise<Result
       version: info.get('valkey_version') ?? info.get('redis_version') ?? '0',
       cluster: info.get('cluster_enabled') === '1',
       role: info.get('role') ?? 'unknown',
+      replicas: Number(info.get('connected_slaves') ?? 0),
       usedMemoryBytes: Number(info.get('used_memory') ?? 0),
       maxMemoryBytes: Number(info.get('maxmemory') ?? 0),
       appendOnly: info.get('aof_enabled') === '1',

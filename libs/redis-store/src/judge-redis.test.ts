@@ -7,6 +7,7 @@ const good: RedisFacts = {
   version: '7.0.15',
   cluster: false,
   role: 'master',
+  replicas: 0,
   usedMemoryBytes: 1_000_000,
   maxMemoryBytes: 1_000_000_000,
   appendOnly: true,
@@ -29,6 +30,7 @@ describe('a Redis', () => {
 
   it('that is a replica is refused', () => {
     expect(codes({ ...good, role: 'slave' })).toEqual(['refuse not_a_master']);
+    expect(codes({ ...good, role: 'slave', cluster: true })).toEqual([]);
   });
 
   it('that does not sync before it answers is refused at ack level disk', () => {
@@ -59,8 +61,9 @@ describe('a Redis', () => {
     expect(codes({ ...good, settings: { ...settings, streamNodeMaxBytes: 0 } })).toEqual(['advice large_stream_nodes']);
   });
 
-  it('Cluster cannot declare ack level replicated', () => {
-    expect(codes({ ...good, cluster: true })).toEqual([]);
-    expect(codes({ ...good, cluster: true }, 'replicated')).toEqual(['refuse replicated_cluster']);
+  it('without a replica is warned of at ack level replicated', () => {
+    expect(codes(good, 'replicated')).toEqual(['warn no_replica']);
+    expect(codes({ ...good, replicas: 1 }, 'replicated')).toEqual([]);
+    expect(codes({ ...good, cluster: true, replicas: 1 }, 'replicated')).toEqual([]);
   });
 });

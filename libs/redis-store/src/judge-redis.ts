@@ -6,6 +6,8 @@ export interface RedisFacts {
   readonly version: string;
   readonly cluster: boolean;
   readonly role: string;
+  /** Attached now. Of a Cluster, those of the node that was asked. */
+  readonly replicas: number;
   readonly usedMemoryBytes: number;
   /** 0 for no limit of its own. */
   readonly maxMemoryBytes: number;
@@ -31,7 +33,7 @@ export interface RedisFinding {
     | 'loses_on_restart'
     | 'settings_hidden'
     | 'large_stream_nodes'
-    | 'replicated_cluster';
+    | 'no_replica';
   /** What is wrong and what to do, for a person. */
   readonly message: string;
 }
@@ -127,7 +129,8 @@ export function judgeRedis(facts: RedisFacts, level: AckLevel): readonly RedisFi
       finding('refuse', 'too_old', `Redis ${facts.version} has no functions. Use Redis 7.0 or newer, or Valkey`),
     );
   }
-  if (facts.role !== 'master') {
+  // Any node of a Cluster tells where the masters are.
+  if (facts.role !== 'master' && !facts.cluster) {
     findings.push(
       finding(
         'refuse',
@@ -136,12 +139,12 @@ export function judgeRedis(facts: RedisFacts, level: AckLevel): readonly RedisFi
       ),
     );
   }
-  if (facts.cluster && level === 'replicated') {
+  if (level === 'replicated' && facts.role === 'master' && facts.replicas === 0) {
     findings.push(
       finding(
-        'refuse',
-        'replicated_cluster',
-        'ack level "replicated" is not there for a Redis Cluster: WAIT cannot be sent to the node of a commit',
+        'warn',
+        'no_replica',
+        'ack level "replicated" needs a replica, and none is attached now: nothing is acknowledged before there is one',
       ),
     );
   }
