@@ -15,10 +15,8 @@ describe('devices of real users against the real server', () => {
   const redis = testRedis();
   let millrace: MillraceProcess;
   const open: Device[] = [];
-  const connect = async (
-    ...args: Parameters<typeof device> extends [string, ...infer Rest] ? Rest : never
-  ): Promise<Device> => {
-    const connected = await device(millrace.socketUrl, ...args);
+  const connect = async (user: string, options?: Parameters<typeof device>[2]): Promise<Device> => {
+    const connected = await device(millrace.socketUrl, user, options);
     open.push(connected);
     return connected;
   };

@@ -38,8 +38,11 @@ export interface ClientStorage {
 export type ConnectionState = 'offline' | 'connecting' | 'syncing' | 'live' | 'closed';
 
 export interface MillraceClientOptions {
-  /** `ws://host:port` or `wss://…`: the socket address, not the HTTP one. */
-  readonly url: string;
+  /**
+   * `ws://host:port` or `wss://…`: the socket address, not the HTTP one. Or how to find one, asked before each connect:
+   * where nodes come and go and no balancer stands before them.
+   */
+  readonly url: string | (() => Promise<string>);
   /** A JWT, or how to get a fresh one: called before each connect and when the server says that it expired. */
   readonly token: string | (() => Promise<string>);
   /** Default: nothing is kept, and the device id is new each time. */

@@ -13,7 +13,7 @@ export interface Device {
 }
 
 export async function device(
-  socketUrl: string,
+  socketUrl: string | (() => Promise<string>),
   user: string,
   options: { readonly encoding?: 'json' | 'binary'; readonly storage?: ClientStorage } = {},
 ): Promise<Device> {

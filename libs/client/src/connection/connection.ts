@@ -17,7 +17,7 @@ import type { WebSocketConstructor } from './web-socket.ts';
 import { decodeMessage, encodeWithin, subprotocols, type Encoding } from './wire.ts';
 
 export interface ConnectionOptions {
-  readonly url: string;
+  readonly url: string | (() => Promise<string>);
   readonly webSocket: WebSocketConstructor;
   readonly token: string | (() => Promise<string>);
   readonly encoding: Encoding;
@@ -154,21 +154,28 @@ export class Connection {
     this.#later(attempt, connectTimeoutMs, () => {
       this.#end(attempt, 'backoff', `no connection within ${String(connectTimeoutMs)} ms`);
     });
-    let jwt: string;
+    const jwt = await this.#given(attempt, 'token', token);
+    const address = jwt === null ? null : await this.#given(attempt, 'address', url);
+    if (jwt === null || address === null) return;
     try {
-      jwt = typeof token === 'string' ? token : await token();
+      attempt.socket = new webSocket(address, [subprotocols[encoding]]);
     } catch (error) {
-      this.#end(attempt, 'backoff', `no token: ${String(error)}`);
-      return;
-    }
-    if (this.#attempt !== attempt) return;
-    try {
-      attempt.socket = new webSocket(url, [subprotocols[encoding]]);
-    } catch (error) {
-      this.#end(attempt, 'never', `no socket for ${url}: ${String(error)}`);
+      this.#end(attempt, 'never', `no socket for ${address}: ${String(error)}`);
       return;
     }
     this.#listen(attempt, attempt.socket, jwt);
+  }
+
+  /** What the application gives for this attempt; null when it gives nothing, or the attempt is over meanwhile. */
+  async #given(attempt: Attempt, what: string, source: string | (() => Promise<string>)): Promise<string | null> {
+    if (typeof source === 'string') return source;
+    try {
+      const given = await source();
+      return this.#attempt === attempt ? given : null;
+    } catch (error) {
+      this.#end(attempt, 'backoff', `no ${what}: ${String(error)}`);
+      return null;
+    }
   }
 
   #listen(attempt: Attempt, socket: InstanceType<WebSocketConstructor>, token: string): void {
