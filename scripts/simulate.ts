@@ -1,13 +1,14 @@
 import { parseArgs } from 'node:util';
 import { simulate } from '@millrace/simulation';
 
-/** Runs seeds of the simulation: `--seeds N` of them from `--from`, or one by `--seed S`, told in full. */
+/** Runs seeds of the simulation: `--seeds N` of them from `--from`, or one by `--seed S`, told in full; `--nodes N` in each. */
 const { values } = parseArgs({
   options: {
     seed: { type: 'string' },
     seeds: { type: 'string', default: '1000' },
     from: { type: 'string', default: '1' },
     'double-faults': { type: 'boolean', default: false },
+    nodes: { type: 'string' },
   },
 });
 
@@ -18,7 +19,10 @@ const whole = (name: string, text: string): number => {
   process.exit(2);
 };
 
-const options = values['double-faults'] ? { doubleFaults: true } : {};
+const options = {
+  ...(values['double-faults'] ? { doubleFaults: true } : {}),
+  ...(values.nodes === undefined ? {} : { nodes: whole('nodes', values.nodes) }),
+};
 const single = values.seed === undefined ? null : whole('seed', values.seed);
 const from = single ?? whole('from', values.from);
 const count = single === null ? whole('seeds', values.seeds) : 1;

@@ -1,7 +1,7 @@
 import { HttpApi, httpApiConfigSchema, type Readiness, type SocketEndpoint } from '@millrace/http-api';
 import { Gateway } from '@millrace/gateway';
 import { err, ok, systemClock, systemRandom, systemTimers, type Result } from '@millrace/kernel';
-import { ChatNode, PartitionCountMismatch, type ChatNodeParts } from '@millrace/messaging';
+import { ChatNode, PartitionCountMismatch } from '@millrace/messaging';
 import { subprotocols } from '@millrace/protocol';
 import type { RedisStores, StoreHealth } from '@millrace/redis-store';
 import { connectRedis } from './connect-redis.ts';
@@ -9,7 +9,7 @@ import { gatewayMetrics, sessionMetrics } from './gateway-metrics.ts';
 import { LateChat, LatePushPort, LateSessions } from './late-parts.ts';
 import { withoutPassword, type ServerLog } from './logging.ts';
 import { createRegistry, nodeMetrics, storeMetrics } from './metrics.ts';
-import { limitsOf, nodeIdOf } from './node-parts.ts';
+import { limitsOf, nodeIdOf, rolesOf } from './node-parts.ts';
 import { PrivateRedis } from './private-redis.ts';
 import type { Secrets } from './secrets.ts';
 import type { ServerConfig } from './server-config.ts';
@@ -28,7 +28,8 @@ export interface ServerParts {
 /** Where a server that came up can be reached. */
 export interface ServerAddresses {
   readonly httpUrl: string;
-  readonly socketUrl: string;
+  /** Null without the role `gateway`. */
+  readonly socketUrl: string | null;
   readonly engine: string;
   readonly redis: string;
 }
@@ -44,9 +45,10 @@ const random = systemRandom;
 const urlHost = (host: string): string => (host.includes(':') ? `[${host}]` : host);
 
 /** A store that was born otherwise is a sentence for the operator; anything else is a bug. */
-async function startNode(parts: ChatNodeParts): Promise<Result<ChatNode, string>> {
+async function startNode(node: ChatNode): Promise<Result<null, string>> {
   try {
-    return ok(await ChatNode.start(parts));
+    await node.start();
+    return ok(null);
   } catch (error) {
     if (error instanceof PartitionCountMismatch) return err(`MILLRACE_PARTITIONS does not fit: ${error.message}`);
     throw error;
@@ -123,15 +125,17 @@ export class Server {
     const node = await this.#startNode(stores.value);
     if (!node.ok) return node;
     if (this.#started.isUnwinding) return err('it was stopped while it started');
+    const httpUrl = `http://${urlHost(config.host)}:${String(http.value.port)}`;
+    const addresses = { httpUrl, engine: socketParts.value.engine.name, redis: redis.value.shown };
+    if (!rolesOf(config).includes('gateway')) {
+      this.#phase = 'serving';
+      return ok({ ...addresses, socketUrl: null });
+    }
     const sockets = await this.#startSockets(socketParts.value, node.value);
     if (!sockets.ok) return sockets;
     this.#phase = 'serving';
-    return ok({
-      httpUrl: `http://${urlHost(config.host)}:${String(http.value.port)}`,
-      socketUrl: config.socketUrl ?? `ws://${urlHost(config.host)}:${String(sockets.value.port)}`,
-      engine: socketParts.value.engine.name,
-      redis: redis.value.shown,
-    });
+    const socketUrl = config.socketUrl ?? `ws://${urlHost(config.host)}:${String(sockets.value.port)}`;
+    return ok({ ...addresses, socketUrl });
   }
 
   async #startHttp(): Promise<Result<HttpApi, string>> {
@@ -209,11 +213,14 @@ export class Server {
 
   async #startNode(stores: RedisStores): Promise<Result<ChatNode, string>> {
     const { config, log, onLost } = this.#parts;
-    this.#phase = 'claiming the partitions';
-    const started = await startNode({
+    this.#phase = 'joining the cluster';
+    const node = new ChatNode({
       stores,
+      streams: stores.nodeStreams,
       node: nodeIdOf(config, random),
-      identity: config.nodeName,
+      name: config.nodeName,
+      roles: rolesOf(config),
+      url: `http://${urlHost(config.host)}:${String(this.#http?.port ?? config.port)}`,
       partitionCount: config.partitions,
       ackLevel: config.ackLevel,
       leaseMs: config.leaseMs,
@@ -225,8 +232,6 @@ export class Server {
       log,
       onLost,
     });
-    if (!started.ok) return started;
-    const node = started.value;
     const stopListening = stores.onReconnect(() => {
       log.warn('Redis is back; claiming again');
       node.reclaim();
@@ -235,6 +240,9 @@ export class Server {
       stopListening();
       await node.stop();
     });
+    log.info('joining the cluster', { name: config.nodeName, roles: rolesOf(config) });
+    const started = await startNode(node);
+    if (!started.ok) return started;
     nodeMetrics(
       this.#registry,
       () => node.stats(),
@@ -243,8 +251,14 @@ export class Server {
     );
     this.#node = node;
     this.#chat.become(node.chat);
-    log.info('the node serves', { partitions: config.partitions, ackLevel: config.ackLevel });
-    return started;
+    const { partitionsOwned, members } = node.stats();
+    log.info('the node serves', {
+      partitions: partitionsOwned,
+      of: config.partitions,
+      members,
+      ackLevel: config.ackLevel,
+    });
+    return ok(node);
   }
 
   async #startSockets(parts: SocketParts, node: ChatNode): Promise<Result<Gateway, string>> {

@@ -131,7 +131,7 @@ describe('the server in development mode', () => {
     expect(second.output()).toContain('taken by another program');
     const third = startServer(dir, { MILLRACE_ACK: 'ram', MILLRACE_HOST: '0.0.0.0' });
     expect(await third.exited()).toBe(1);
-    expect(third.output()).toContain('MILLRACE_ACK is "ram"; allowed is `memory`, `disk`');
+    expect(third.output()).toContain('MILLRACE_ACK is "ram"; allowed is `memory`, `disk`, `replicated`');
     first.kill('SIGTERM');
     expect(await first.exited()).toBe(0);
   });
@@ -255,35 +255,50 @@ describe('the server with a Redis of others', () => {
     }
   });
 
-  it('waits, not ready, while another node holds the lease, and takes over when that one goes', async () => {
-    // Longer than this test: the lease is handed back, not waited out.
+  it('shares the partitions with another node, takes them all over when that one ends, and ends alone', async () => {
+    // Longer than this test: everything is handed over, nothing waited out.
     const lease = { MILLRACE_LEASE_MS: '600000' };
+    const owned = async (server: ServerProcess): Promise<number> => {
+      const response = await fetch(`${await server.httpUrl()}/metrics`, {
+        headers: { authorization: `Bearer ${apiKey}` },
+      });
+      return Number(/^millrace_partitions_serving (\d+)$/m.exec(await response.text())?.[1]);
+    };
     const first = startServer(dir, { ...production(), ...lease });
     await first.untilReady();
     const second = startServer(dir, { ...production(), ...lease, MILLRACE_NODE_NAME: 'two' });
-    await second.told(/(waiting to take over)/);
-    expect(second.output()).not.toContain('the node serves');
+    await second.untilReady();
+    await expect.poll(() => Promise.all([owned(first), owned(second)]), { timeout: 20_000 }).toEqual([8, 8]);
     first.kill('SIGTERM');
     expect(await first.exited()).toBe(0);
-    await second.untilReady();
+    await expect.poll(() => owned(second), { timeout: 20_000 }).toBe(16);
     second.kill('SIGTERM');
     expect(await second.exited()).toBe(0);
   });
 
-  it('ends while it waits for a lease or a Redis, when it is told to', async () => {
-    const first = startServer(dir, production());
-    await first.untilReady();
-    const waiting = startServer(dir, { ...production(), MILLRACE_NODE_NAME: 'two' });
-    await waiting.told(/(waiting to take over)/);
-    waiting.kill('SIGTERM');
-    expect(await waiting.exited()).toBe(0);
+  it('waits with the sockets alone until there is a node with actors, and ends while it waits when it is told to', async () => {
+    const gateway = { MILLRACE_NODE_NAME: 'door', MILLRACE_ROLES: 'gateway' };
+    const impatient = startServer(dir, { ...production(), ...gateway });
+    await impatient.told(/(joining the cluster)/);
+    impatient.kill('SIGTERM');
+    expect(await impatient.exited()).toBe(0);
+    const waiting = startServer(dir, { ...production(), ...gateway });
+    const actors = startServer(dir, { ...production(), MILLRACE_NODE_NAME: 'mill', MILLRACE_ROLES: 'actors' });
+    await Promise.all([waiting.untilReady(), actors.untilReady()]);
+    expect((await fetch(`${await actors.httpUrl()}/api/v1/endpoints`)).status).toBe(503);
+    const team = { creator: 'alice', kind: 'group', conversation: 'team' };
+    expect((await call(waiting, 'POST', '/api/v1/conversations', apiKey, team)).status).toBe(201);
+    for (const server of [waiting, actors]) {
+      server.kill('SIGTERM');
+      expect(await server.exited()).toBe(0);
+    }
+  });
+
+  it('ends while it waits for a Redis, when it is told to', async () => {
     const lost = startServer(dir, { ...production(), REDIS_URL: 'redis://127.0.0.1:1' });
     await lost.told(/(waiting for Redis)/);
     lost.kill('SIGTERM');
     expect(await lost.exited()).toBe(0);
-    await first.untilReady();
-    first.kill('SIGTERM');
-    expect(await first.exited()).toBe(0);
   });
 
   it('is not ready while Redis is away, and claims every partition again when it is back (I5)', async () => {

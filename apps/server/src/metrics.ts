@@ -65,6 +65,16 @@ export function nodeMetrics(
   };
   gauge('millrace_partitions', 'Partitions of the cluster.', () => partitionCount);
   gauge('millrace_partitions_serving', 'Partitions that this node owns and serves.', () => stats().partitionsServing);
+  gauge('millrace_partitions_owned', 'Partitions that are placed on this node.', () => stats().partitionsOwned);
+  gauge('millrace_partitions_moving', 'Partitions on their way to or from this node.', () => stats().partitionsMoving);
+  gauge('millrace_cluster_view', 'Version of the view of the cluster that this node has.', () => stats().viewVersion);
+  gauge('millrace_cluster_members', 'Nodes in that view.', () => stats().members);
+  gauge(
+    'millrace_commands_routing',
+    'Commands that wait for a partition to have an owner.',
+    () => stats().commandsRouting,
+  );
+  gauge('millrace_users_attached', 'Users with sockets on this node.', () => stats().usersAttached);
   gauge('millrace_commands_queued', 'Commands in the mailboxes of actors.', () => stats().commandsQueued);
   gauge('millrace_actors_resting', 'Actors kept in memory.', () => stats().actorsResting);
   gauge('millrace_users_behind', 'Users whose inboxes wait for committed messages.', () => stats().usersBehind);

@@ -1,11 +1,14 @@
 import { InvariantViolation, parseNodeId, type NodeId, type Random } from '@millrace/kernel';
-import { defaultMessagingLimits, type ChatNodeLimits } from '@millrace/messaging';
-import { defaultPartitionLimits } from '@millrace/partition';
+import { defaultMessagingLimits, defaultRouterLimits, type ChatNodeLimits } from '@millrace/messaging';
+import { defaultLinkLimits } from '@millrace/node-link';
+import { defaultPartitionLimits, defaultPlacementLimits, type Role } from '@millrace/partition';
 import type { ServerConfig } from './server-config.ts';
 
 /** About one for each member or conversation that an actor remembers. */
 const RESTING_WEIGHT_PER_ACTOR = 10;
 const STOP_DIFFUSION_MS = 2_000;
+const STOP_HANDOFF_MS = 10_000;
+const RELEASE_MS_MAX = 1_000;
 
 export function limitsOf(config: ServerConfig): ChatNodeLimits {
   return {
@@ -17,7 +20,12 @@ export function limitsOf(config: ServerConfig): ChatNodeLimits {
     },
     partition: defaultPartitionLimits,
     resting: { actorsMax: config.actorsMax, weightMax: config.actorsMax * RESTING_WEIGHT_PER_ACTOR },
+    placement: defaultPlacementLimits,
+    router: defaultRouterLimits,
+    links: defaultLinkLimits,
     stopDiffusionMs: STOP_DIFFUSION_MS,
+    stopHandoffMs: STOP_HANDOFF_MS,
+    releaseMsMax: RELEASE_MS_MAX,
   };
 }
 
@@ -27,3 +35,9 @@ export function nodeIdOf(config: ServerConfig, random: Random): NodeId {
   if (!node.ok) throw new InvariantViolation(node.error.message);
   return node.value;
 }
+
+const ROLES: readonly Role[] = ['gateway', 'actors', 'jobs'];
+
+/** All of them when none is named. */
+export const rolesOf = (config: ServerConfig): readonly Role[] =>
+  config.roles.length === 0 ? ROLES : ROLES.filter((role) => config.roles.includes(role));

@@ -3,7 +3,8 @@ import { relative } from 'node:path';
 export interface Running {
   readonly version: string;
   readonly httpUrl: string;
-  readonly socketUrl: string;
+  /** Null without the role `gateway`. */
+  readonly socketUrl: string | null;
   readonly engine: string;
   readonly redis: string;
   readonly ackLevel: string;
@@ -23,7 +24,7 @@ export function startNotice(running: Running, workingDirectory: string): string 
 Millrace ${running.version} is running, in development mode.
 
   HTTP     ${running.httpUrl}
-  sockets  ${running.socketUrl} (${running.engine})
+  sockets  ${running.socketUrl === null ? 'none on this node' : `${running.socketUrl} (${running.engine})`}
   Redis    ${running.redis}; a message is acknowledged at ack level "${running.ackLevel}"
   API key  ${key}
 

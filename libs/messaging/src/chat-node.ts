@@ -1,331 +1,448 @@
-import { RestingActors, type RestingLimits } from '@millrace/actor';
+import { RestingActors } from '@millrace/actor';
+import { partitionId, type NodeId, type PartitionId, type UserId } from '@millrace/kernel';
 import {
-  err,
-  type Clock,
-  type ConversationId,
-  type Generation,
-  type NodeId,
-  partitionId,
-  type PartitionId,
-  type Random,
-  type Result,
-  type Timers,
-  type UserId,
-} from '@millrace/kernel';
-import {
-  PartitionOwner,
+  Coordinator,
+  emptyView,
+  Membership,
   partitionOf,
-  type AckLevel,
-  type ActorRecord,
-  type LeaseStore,
+  type ClusterView,
+  type Member,
   type PartitionActor,
-  type PartitionLimits,
-  type PartitionLog,
-  type PartitionStore,
-  type Refusal,
 } from '@millrace/partition';
-import { frameError, type FrameError } from '@millrace/protocol';
-import { conversationKey, StoreUnavailable, userKey, type ActorKey, type TimelineReader } from '@millrace/timeline';
-import type { ActorCalls, AnyCommand, AnyReply } from './actor-calls.ts';
+import { userKey, type ActorKey } from '@millrace/timeline';
+import type { AnyCommand, AnyReply } from './actor-calls.ts';
+import type { ChatNodeParts, ChatNodeStats, Readiness } from './chat-node-parts.ts';
+import type { ChatService } from './chat-service.ts';
 import { chatOver } from './chat.ts';
-import { BirthActor, birthKey, PartitionCountMismatch } from './cluster/birth-actor.ts';
-import type { ChatService, UserPushPort } from './chat-service.ts';
-import { ConversationActor } from './conversation/conversation-actor.ts';
-import { decodeConversation } from './conversation/conversation-record.ts';
-import { encodeFeed } from './diffuse/changefeed-entry.ts';
-import { Diffuser } from './diffuse/diffuser.ts';
+import { actorsOf } from './cluster/actors-of.ts';
+import { Attachments } from './cluster/attachments.ts';
+import { birthKey, PartitionCountMismatch } from './cluster/birth-actor.ts';
+import { clientCalls } from './cluster/client-calls.ts';
+import type { ClusterStatus, NodeStatus } from './cluster/cluster-status.ts';
+import { Handoffs } from './cluster/handoffs.ts';
+import { Interest } from './cluster/interest.ts';
+import { News } from './cluster/news.ts';
+import type { ActorRequest, NodeAnswer, NodeNote, NodeRequest } from './cluster/node-messages.ts';
+import { PartitionHost } from './cluster/partition-host.ts';
+import { Peers } from './cluster/peers.ts';
+import { Router } from './cluster/router.ts';
 import { recall } from './diffuse/recall.ts';
-import { UserChannels } from './diffuse/user-channels.ts';
+import { userChannelsOver, type UserChannels } from './diffuse/user-channels.ts';
 import type { Effect } from './effects.ts';
-import type { MessagingLimits } from './limits.ts';
-import { NodeLease } from './node-lease.ts';
-import { UserActor } from './user/user-actor.ts';
-import { decodeUser } from './user/user-record.ts';
 
-export interface ChatNodeLimits {
-  readonly messaging: MessagingLimits;
-  readonly partition: PartitionLimits;
-  readonly resting: RestingLimits;
-  /** How long a node that stops waits for what it has committed to reach the inboxes. The changefeed keeps the rest. */
-  readonly stopDiffusionMs: number;
-}
-
-export interface ChatNodeParts {
-  readonly stores: {
-    readonly partitions: PartitionStore;
-    readonly leases: LeaseStore;
-    readonly timelines: TimelineReader;
-  };
-  readonly node: NodeId;
-  /** The same for every run of one node: a new run replaces the one before it at once. */
-  readonly identity: string;
-  readonly partitionCount: number;
-  readonly ackLevel: AckLevel;
-  readonly leaseMs: number;
-  readonly limits: ChatNodeLimits;
-  readonly pushPort: UserPushPort;
-  readonly clock: Clock;
-  readonly timers: Timers;
-  readonly random: Random;
-  readonly log: PartitionLog;
-  /** Another node holds the lease now: this one serves nothing any more and should end. */
-  readonly onLost: (why: string) => void;
-}
-
-export interface Readiness {
-  readonly ok: boolean;
-  readonly reasons: readonly string[];
-}
-
-export interface ChatNodeStats {
-  readonly partitionsServing: number;
-  readonly commandsQueued: number;
-  readonly actorsResting: number;
-  readonly usersBehind: number;
-}
-
-const BIRTH_RETRY_MS = 200;
-
-type Owner = PartitionOwner<AnyCommand, AnyReply, Effect>;
-
-function refusalError({ code, message }: Refusal): FrameError {
-  if (code === 'overloaded') return frameError('overloaded', message);
-  if (code === 'poison') return frameError('internal', message);
-  return frameError('unavailable', message);
-}
+const RETRY_MS = 200;
+const STOP_POLL_MS = 5;
+/** How long a member may take to tell of itself. */
+const STATUS_MS_MAX = 1_000;
 
 /**
- * One node: the partitions that it owns, their actors, and the diffusion between them. Owns all partitions of its
- * store, under the lease `cluster` and one claim for each.
+ * One node of the cluster: its membership, the partitions that it owns, their actors, the diffusion between them, and
+ * the way to the actors of other nodes.
  */
 export class ChatNode {
   readonly chat: ChatService;
   readonly #parts: ChatNodeParts;
-  readonly #lease: NodeLease;
-  readonly #owners: readonly Owner[];
-  readonly #diffusers: readonly Diffuser[];
+  readonly #membership: Membership;
+  readonly #coordinator: Coordinator | null;
+  readonly #peers: Peers;
+  readonly #router: Router;
+  readonly #host: PartitionHost;
+  readonly #handoffs: Handoffs;
+  readonly #interest: Interest;
+  readonly #attachments: Attachments;
+  readonly #news: News;
   readonly #channels: UserChannels;
   readonly #resting: RestingActors<ActorKey, PartitionActor<AnyCommand, AnyReply, Effect>>;
-  readonly #calls: ActorCalls;
+  /** Runs that the newest view names, this one left out. */
+  #others = new Set<NodeId>();
   #stopping = false;
   #isLost = false;
+  /** Set when the cluster has another number of partitions: there is nothing that this node could do in it. */
+  #misfit: PartitionCountMismatch | null = null;
+  #whenSettled: (() => void)[] = [];
+
+  constructor(parts: ChatNodeParts) {
+    const { node: self, name, stores, clock, timers, random, limits, log, leaseMs, partitionCount } = parts;
+    this.#parts = parts;
+    const partition = (key: ActorKey): PartitionId =>
+      key === birthKey ? partitionId(0) : partitionOf(key, partitionCount);
+    const ownerOf = (of: PartitionId): NodeId | null => this.#router.ownerOf(of);
+    this.#resting = new RestingActors(limits.resting);
+    const member: Member = { name, node: self, roles: parts.roles, isDraining: false, url: parts.url };
+    this.#membership = new Membership({
+      store: stores.cluster,
+      member,
+      leaseMs,
+      clock,
+      timers,
+      log,
+      onView: (view) => this.#follow(view),
+      onLost: (why) => this.#lost(why),
+      onRegained: () => this.#host.reclaimAll(),
+      onTold: () => this.#poke(),
+    });
+    this.#coordinator = parts.roles.includes('actors')
+      ? new Coordinator({
+          store: stores.cluster,
+          name,
+          node: self,
+          leaseMs,
+          partitionCount,
+          limits: limits.placement,
+          clock,
+          timers,
+          log,
+          knownView: () => this.#router.view,
+          announce: (view) => this.#announce(view),
+        })
+      : null;
+    this.#peers = new Peers({
+      self,
+      streams: parts.streams,
+      clock,
+      timers,
+      random,
+      log,
+      limits: limits.links,
+      viewVersion: () => this.#router.view?.version ?? 0,
+      behind: () => this.#membership.renewNow(),
+      onRequest: (from, request, answer) => this.#requested(from, request, answer),
+      onNote: (from, note) => this.#noted(from, note),
+      onGap: (from) => this.#attachments.missed(from),
+      onGone: () => this.#membership.renewNow(),
+    });
+    this.#router = new Router({
+      self,
+      partitionOf: partition,
+      clock,
+      timers,
+      limits: limits.router,
+      local: (of, request, answer) => this.#local(self, of, request, answer),
+      remote: (to, request, answer) => this.#peers.ask(to, request, answer),
+    });
+    this.#channels = userChannelsOver(this.#router, timers, log);
+    this.#interest = new Interest((user) => partition(userKey(user)));
+    this.#news = new News({
+      self,
+      pushPort: parts.pushPort,
+      interest: this.#interest,
+      partitionOf: partition,
+      ownerOf,
+      tellAll: (nodes, note) => this.#peers.tellAll(nodes, note),
+    });
+    this.#host = new PartitionHost({
+      ...parts,
+      resting: this.#resting,
+      channels: this.#channels,
+      activate: actorsOf(parts),
+      partitionOf: partition,
+      mayServe: () => this.#membership.isHeld,
+      recall: (change) => recall(this.#router, stores.timelines, change),
+      told: (effects) => this.#news.told(effects),
+      lost: (of) => {
+        this.#membership.renewNow();
+        this.#handoffs.lost(of);
+      },
+    });
+    this.#handoffs = new Handoffs({
+      name,
+      self,
+      timers,
+      log,
+      releaseMsMax: limits.releaseMsMax,
+      host: this.#host,
+      released: (of, to) => this.#peers.tell(to, { n: 'released', partition: of }),
+      settled: (version) => this.#settled(version),
+    });
+    this.#attachments = new Attachments({
+      timers,
+      partitionOf: (user) => partition(userKey(user)),
+      ownerOf,
+      ask: async (user) => (await this.#router.attach(user)) as Awaited<ReturnType<Attachments['attach']>>,
+      unask: (user) => this.#unask(user, ownerOf(partition(userKey(user)))),
+      push: (user, push) => parts.pushPort.push(user, push),
+    });
+    this.chat = {
+      ...chatOver(
+        clientCalls(this.#router, timers, () => this.#stopping),
+        stores.timelines,
+        random,
+      ),
+      attach: (user) => this.#attachments.attach(user),
+      detach: (user) => this.#attachments.detach(user),
+    };
+  }
+
+  // ------------------------------------------------------------------------------------------------ coming and going
 
   /**
-   * Resolves once every partition is claimed and serves. Waits while another node's lease runs.
+   * Resolves once this node is in the cluster and serves the partitions that it was given first, or was stopped.
    *
    * Rejects with {@link PartitionCountMismatch} when the store was born with another number of partitions.
    */
-  static async start(parts: ChatNodeParts): Promise<ChatNode> {
-    const node = new ChatNode(parts);
-    await node.#lease.acquire();
-    await Promise.all(node.#owners.map((owner) => owner.claim()));
-    await node.#checkBirth();
-    return node;
+  async start(): Promise<void> {
+    await this.#join();
+    if (this.#misfit === null) await this.#checkBirth();
+    if (this.#misfit === null) return;
+    await this.stop();
+    throw this.#misfit;
   }
 
-  private constructor(parts: ChatNodeParts) {
-    this.#parts = parts;
-    this.#resting = new RestingActors(parts.limits.resting);
-    this.#lease = new NodeLease({
-      ...parts,
-      leases: parts.stores.leases,
-      onLost: (why) => this.#lost(why),
-      onRegained: () => this.#reclaimAll(),
-    });
-    this.#calls = this.#actorCalls();
-    this.chat = chatOver(this.#calls, parts.stores.timelines, parts.random);
-    this.#channels = new UserChannels({
-      timers: parts.timers,
-      deliver: (user, items, answer) => {
-        this.#calls.post(userKey(user), { t: 'deliver', items }, answer as (reply: AnyReply) => void, 'follow-up');
-      },
-      setAside: (user, delivery, answer) => {
-        parts.log.error('a delivery was set aside: the inbox breaks there', {
-          user,
-          conversation: delivery.d === 'messages' ? delivery.facts.conversation : delivery.conversation,
-        });
-        this.#calls.post(userKey(user), { t: 'break' }, answer as (reply: AnyReply) => void, 'follow-up');
-      },
-    });
-    const partitions = Array.from({ length: parts.partitionCount }, (_, index) => partitionId(index));
-    this.#diffusers = partitions.map((partition) => this.#diffuser(partition));
-    this.#owners = partitions.map((partition) => this.#owner(partition));
+  async #join(): Promise<void> {
+    const { log } = this.#parts;
+    for (let announced = ''; !this.#stopping;) {
+      const opened = await this.#peers.open();
+      if (opened.ok) break;
+      if (opened.error.message !== announced) log.warn(`waiting to be reachable: ${opened.error.message}`);
+      announced = opened.error.message;
+      await this.#sleep(RETRY_MS);
+    }
+    if (this.#stopping) return;
+    if (!(await this.#membership.join())) return;
+    this.#coordinator?.start();
+    if (this.#misfit !== null || this.#isSettled()) return;
+    await new Promise<void>((resolve) => this.#whenSettled.push(resolve));
+  }
+
+  /** Whether this node is in the view that it knows, and has carried it out. */
+  #isSettled(): boolean {
+    const { view } = this.#router;
+    const isMember = view?.members.some(({ node }) => node === this.#parts.node) === true;
+    return isMember && this.#handoffs.moving === 0 && view.owners.every((owner) => owner !== null);
   }
 
   async #checkBirth(): Promise<void> {
-    const { partitionCount, timers } = this.#parts;
-    for (;;) {
-      const stored = await new Promise<Result<AnyReply, Refusal>>((resolve) => {
-        const command: AnyCommand = { t: 'birth', partitionCount };
-        this.#owners[0]?.post(birthKey, command, resolve, 'client');
+    const { partitionCount } = this.#parts;
+    while (!this.#stopping) {
+      const stored = await new Promise<AnyReply>((resolve) => {
+        this.#router.post(birthKey, { t: 'birth', partitionCount }, resolve, 'client');
       });
-      if (stored.ok && stored.value.ok) {
-        if (stored.value.value === partitionCount) return;
-        await this.stop();
-        throw new PartitionCountMismatch(Number(stored.value.value), partitionCount);
+      if (stored.ok) {
+        if (stored.value !== partitionCount)
+          this.#misfit = new PartitionCountMismatch(Number(stored.value), partitionCount);
+        return;
       }
-      await new Promise<void>((resolve) => {
-        timers.after(BIRTH_RETRY_MS, resolve);
-      });
+      await this.#sleep(RETRY_MS);
     }
   }
 
   /** Whether requests can be answered now, and if not, why. */
   ready(): Readiness {
     const reasons: string[] = [];
-    const serving = this.#owners.filter(({ isServing }) => isServing).length;
-    if (serving < this.#owners.length)
-      reasons.push(`${String(serving)} of ${String(this.#owners.length)} partitions serve`);
-    if (!this.#lease.isHeld) reasons.push('the lease of this node has run out');
+    const { serving, partitions } = this.#host;
+    if (serving < partitions.size) reasons.push(`${String(serving)} of ${String(partitions.size)} partitions serve`);
+    if (!this.#membership.isHeld) reasons.push('the lease of this node has run out');
+    if (this.#router.view?.owners.some((owner) => owner === null) !== false)
+      reasons.push('there are partitions without an owner');
     if (this.#stopping) reasons.push('the node is stopping');
     return { ok: reasons.length === 0, reasons };
   }
 
   stats(): ChatNodeStats {
     return {
-      partitionsServing: this.#owners.filter(({ isServing }) => isServing).length,
-      commandsQueued: this.#owners.reduce((sum, { queued }) => sum + queued, 0),
+      partitionsOwned: this.#host.partitions.size,
+      partitionsServing: this.#host.serving,
+      partitionsMoving: this.#handoffs.moving,
+      commandsQueued: this.#host.queued,
+      commandsRouting: this.#router.waiting,
       actorsResting: this.#resting.size,
       usersBehind: this.#channels.size,
+      usersAttached: this.#attachments.size,
+      viewVersion: this.#router.view?.version ?? 0,
+      members: this.#router.view?.members.length ?? 0,
     };
+  }
+
+  /** The whole cluster, for an operator. A member that does not answer soon has no status. */
+  async cluster(): Promise<ClusterStatus> {
+    const { node: self } = this.#parts;
+    const view = this.#router.view ?? emptyView(this.#parts.partitionCount);
+    const members = await Promise.all(
+      view.members.map(async (member) => {
+        const owned = view.owners.filter((owner) => owner === member.name).length;
+        return { ...member, owned, status: member.node === self ? this.#status() : await this.#statusOf(member.node) };
+      }),
+    );
+    const serving = new Set(
+      members
+        .flatMap(({ status }) => status?.partitions ?? [])
+        .flatMap((each) => (each.isServing ? [each.partition] : [])),
+    );
+    const unserved = view.owners.map((_, index) => partitionId(index)).filter((partition) => !serving.has(partition));
+    return { version: view.version, partitions: view.owners.length, members, unserved, self };
+  }
+
+  #status(): NodeStatus {
+    return {
+      viewVersion: this.#router.view?.version ?? 0,
+      coordinator: this.#coordinator?.leader ?? null,
+      partitions: this.#host.stats(),
+      usersAttached: this.#attachments.size,
+      moving: this.#handoffs.moving,
+    };
+  }
+
+  #statusOf(node: NodeId): Promise<NodeStatus | null> {
+    return new Promise((resolve) => {
+      const cancel = this.#parts.timers.after(STATUS_MS_MAX, () => {
+        resolve(null);
+      });
+      this.#peers.ask(node, { q: 'status' }, (outcome) => {
+        cancel();
+        resolve(typeof outcome === 'object' && outcome.ok ? (outcome.value as NodeStatus) : null);
+      });
+    });
   }
 
   /** The connection to the store was lost and is back: claims again before anything is committed (I5). */
   reclaim(): void {
     if (this.#stopping) return;
-    this.#lease.renewNow();
-    this.#reclaimAll();
+    this.#membership.renewNow();
+    this.#host.reclaimAll();
+    this.#peers.probe();
   }
 
-  #reclaimAll(): void {
-    for (const owner of this.#owners) owner.reclaim();
-  }
-
-  /** Finishes what was taken, hands the partitions back with the clean-stop mark, and lets go of the lease. */
+  /** Finishes what was taken, hands the partitions over, to others or with the clean-stop mark, and leaves. */
   async stop(): Promise<void> {
     if (this.#stopping) return;
     this.#stopping = true;
-    await this.#diffusionDone();
-    await Promise.all(this.#owners.map((owner) => owner.stop()));
-    for (const diffuser of this.#diffusers) diffuser.stop();
-    await this.#lease.release();
-  }
-
-  async #diffusionDone(): Promise<void> {
-    const { timers, clock, limits } = this.#parts;
-    const deadline = clock.monotonicMs() + limits.stopDiffusionMs;
-    while (this.#channels.size > 0 && clock.monotonicMs() < deadline) {
-      await new Promise<void>((resolve) => {
-        timers.after(5, resolve);
-      });
+    this.#started();
+    const { limits, roles } = this.#parts;
+    if (roles.includes('actors') && this.#hasHeirs()) {
+      this.#membership.drain();
+      const isEmpty = (): boolean => this.#host.partitions.size === 0 && this.#handoffs.moving === 0;
+      // When all go at once, nobody is left to hand anything to.
+      await this.#until(() => isEmpty() || !this.#hasHeirs(), limits.stopHandoffMs);
     }
+    await this.#until(() => this.#channels.size === 0, limits.stopDiffusionMs);
+    this.#coordinator?.stop();
+    this.#handoffs.stop();
+    await Promise.all([...this.#host.partitions].map((partition) => this.#host.release(partition)));
+    await this.#membership.leave();
+    this.#poke();
+    this.#router.stop('this node is stopping; reconnect');
+    await this.#peers.close();
   }
 
-  /** Lets go of everything, the lease too: a node that holds it without its partitions would keep others from serving. */
+  /** Whether another node can take over what this one owns. */
+  #hasHeirs(): boolean {
+    const others = this.#router.view?.members.filter(({ node }) => node !== this.#parts.node) ?? [];
+    return others.some(({ roles, isDraining }) => roles.includes('actors') && !isDraining);
+  }
+
+  /** Lets go of everything: another run has this node's name. */
   #lost(why: string): void {
     if (this.#isLost) return;
     this.#isLost = true;
-    for (const owner of this.#owners) owner.abandon(why);
-    for (const diffuser of this.#diffusers) diffuser.stop();
-    void this.#lease.release();
+    this.#coordinator?.stop();
+    this.#handoffs.stop();
+    this.#host.abandon(why);
+    this.#router.stop(why);
+    void this.#peers.close();
     this.#parts.onLost(why);
   }
 
-  #diffuser(partition: PartitionId): Diffuser {
-    const { stores, timers, log } = this.#parts;
-    return new Diffuser({
-      timers,
-      channels: this.#channels,
-      readFeed: (after, limit) => stores.partitions.readFeed(partition, after, limit),
-      recall: async (change) => {
-        try {
-          return await recall(this.#calls, stores.timelines, change);
-        } catch (error) {
-          if (error instanceof StoreUnavailable) return err(error);
-          throw error;
-        }
-      },
-      diffused: (commitNo) => this.#owners[partition]?.diffused(commitNo),
-      failed: (error) => {
-        log.error('the changefeed of a partition cannot be followed', { partition, error: String(error) });
-      },
+  async #until(isDone: () => boolean, msMax: number): Promise<void> {
+    const { clock } = this.#parts;
+    const deadline = clock.monotonicMs() + msMax;
+    while (!isDone() && !this.#isLost && clock.monotonicMs() < deadline) await this.#sleep(STOP_POLL_MS);
+  }
+
+  #sleep(delayMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#parts.timers.after(delayMs, resolve);
     });
   }
 
-  #owner(partition: PartitionId): Owner {
-    const { stores, node, ackLevel, clock, timers, random, limits, log, partitionCount } = this.#parts;
-    const diffuser = this.#diffusers[partition];
-    return new PartitionOwner<AnyCommand, AnyReply, Effect>({
-      partition,
-      node,
-      clock,
-      timers,
-      random,
-      log,
-      store: stores.partitions,
-      level: ackLevel,
-      limits: limits.partition,
-      resting: this.#resting,
-      owns: (key) => partitionOf(key, partitionCount) === partition,
-      mayServe: () => this.#lease.isHeld,
-      activate: (key, record, gen) => this.#activate(key, record, gen),
-      encodeFeed,
-      afterCommit: (effects, commitNo) => {
-        if (commitNo !== null) diffuser?.committed(effects, commitNo);
-        this.#push(effects);
-      },
-      claimed: (claim) => diffuser?.claimed(claim),
-      lost: (why) => this.#lost(why),
-    });
+  // ------------------------------------------------------------------------------------------------ the cluster
+
+  #follow(view: ClusterView): void {
+    if (this.#isLost) return;
+    const { node: self, name, partitionCount, log } = this.#parts;
+    if (view.owners.length !== partitionCount) {
+      this.#misfit = new PartitionCountMismatch(view.owners.length, partitionCount);
+      log.error('this node does not fit into the cluster', { error: this.#misfit.message });
+      this.#started();
+      return;
+    }
+    const others = new Set(view.members.map(({ node }) => node).filter((node) => node !== self));
+    const gone = [...this.#others].filter((node) => !others.has(node));
+    this.#others = others;
+    this.#router.follow(view);
+    this.#handoffs.follow(view);
+    const mine = view.owners.flatMap((owner, index) => (owner === name ? [partitionId(index)] : []));
+    this.#interest.keepOnly(new Set(mine));
+    for (const node of gone) {
+      this.#peers.forget(node);
+      this.#interest.forgetNode(node);
+    }
+    this.#attachments.follow();
+    this.#peers.viewChanged();
   }
 
-  #activate(key: ActorKey, record: ActorRecord, gen: Generation): PartitionActor<AnyCommand, AnyReply, Effect> {
-    const { ackLevel, limits } = this.#parts;
-    if (key === birthKey) return new BirthActor(record, gen);
-    const name = key.slice(2);
-    return key.startsWith('c:')
-      ? new ConversationActor(decodeConversation(name as ConversationId, record, gen), ackLevel, limits.messaging)
-      : new UserActor(decodeUser(name as UserId, record, gen), limits.messaging);
+  #announce(view: ClusterView): void {
+    const { node: self } = this.#parts;
+    this.#membership.offer(view);
+    const nodes = view.members.map(({ node }) => node).filter((node) => node !== self);
+    this.#peers.tellAll(nodes, { n: 'view', view });
   }
 
-  #push(effects: readonly Effect[]): void {
-    const { pushPort } = this.#parts;
-    for (const effect of effects) {
-      if (effect.e === 'inbox') pushPort.push(effect.user, effect.push);
-      else if (effect.e === 'broken') pushPort.resync(effect.user, 'incomplete');
-      else if (effect.e === 'receipt') pushPort.receipt(effect.users, effect.receipt);
-      else if (effect.e === 'typing') pushPort.typing(effect.users, effect.notice);
+  /** Whoever coordinates is to look at the members again. */
+  #poke(): void {
+    this.#coordinator?.membersChanged();
+    this.#peers.tellAll(this.#others, { n: 'poke' });
+  }
+
+  #settled(version: number): void {
+    this.#membership.settled(version);
+    if (this.#isSettled()) this.#started();
+  }
+
+  #started(): void {
+    const waiting = this.#whenSettled;
+    this.#whenSettled = [];
+    for (const resolve of waiting) resolve();
+  }
+
+  #requested(from: NodeId, request: NodeRequest, answer: (outcome: NodeAnswer) => void): void {
+    if (request.q === 'status') {
+      answer({ ok: true, value: this.#status() });
+      return;
+    }
+    const key = request.q === 'attach' ? userKey(request.user) : request.key;
+    this.#local(from, this.#router.partitionOf(key), request, answer);
+  }
+
+  #local(from: NodeId, partition: PartitionId, request: ActorRequest, answer: (outcome: NodeAnswer) => void): void {
+    if (request.q === 'command') {
+      this.#host.post(partition, request.key, request.command, answer, request.priority);
+      return;
+    }
+    // Before the inbox is asked where it stands: whatever comes behind the answer is told.
+    if (from !== this.#parts.node && this.#host.has(partition)) this.#interest.add(request.user, from);
+    this.#host.inboxHead(partition, request.user, answer);
+  }
+
+  #noted(from: NodeId, note: NodeNote): void {
+    switch (note.n) {
+      case 'view':
+        this.#membership.offer(note.view);
+        return;
+      case 'poke':
+        this.#coordinator?.membersChanged();
+        return;
+      case 'released':
+        this.#handoffs.released(note.partition);
+        return;
+      case 'detach':
+        this.#interest.remove(note.user, from);
+        return;
+      default:
+        this.#news.heard(note);
     }
   }
 
-  #actorCalls(): ActorCalls {
-    const partition = (key: ActorKey): PartitionId => partitionOf(key, this.#parts.partitionCount);
-    const post: ActorCalls['post'] = (key, command, answer, priority) => {
-      const owner = this.#owners[partition(key)];
-      if (owner === undefined || (this.#stopping && priority === 'client')) {
-        this.#parts.timers.soon(() => {
-          answer(err(frameError('draining', 'this node is stopping; reconnect')));
-        });
-        return;
-      }
-      owner.post(
-        key,
-        command,
-        (outcome) => {
-          answer(outcome.ok ? outcome.value : err(refusalError(outcome.error)));
-        },
-        priority,
-      );
-    };
-    const ask = (key: ActorKey, command: AnyCommand): Promise<AnyReply> =>
-      new Promise((resolve) => {
-        post(key, command, resolve, 'client');
-      });
-    return {
-      post,
-      partitionOf: partition,
-      conversation: (id, command) => ask(conversationKey(id), command) as Promise<never>,
-      user: (id, command) => ask(userKey(id), command) as Promise<never>,
-    };
+  #unask(user: UserId, owner: NodeId | null): void {
+    if (owner !== null && owner !== this.#parts.node) this.#peers.tell(owner, { n: 'detach', user });
   }
 }

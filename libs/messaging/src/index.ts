@@ -1,4 +1,7 @@
-export { PartitionCountMismatch } from './cluster/birth-actor.ts';
-export { ChatNode, type ChatNodeLimits, type ChatNodeParts, type ChatNodeStats, type Readiness } from './chat-node.ts';
+export { ChatNode } from './chat-node.ts';
+export type { ChatNodeLimits, ChatNodeParts, ChatNodeStats, Readiness } from './chat-node-parts.ts';
 export type { ChatService, ConversationInfo, KeyedSend, Principal, UserPush, UserPushPort } from './chat-service.ts';
+export type { ClusterStatus, NodeStatus, PartitionStatus } from './cluster/cluster-status.ts';
+export { PartitionCountMismatch } from './cluster/birth-actor.ts';
+export { defaultRouterLimits, type RouterLimits } from './cluster/router.ts';
 export { defaultMessagingLimits, type MessagingLimits } from './limits.ts';

@@ -495,6 +495,24 @@ describe('an owner past its lease', () => {
   });
 });
 
+describe('an owner that is abandoned', () => {
+  it('while it stops and cannot claim again does not keep that stop waiting', async () => {
+    const { owner, time, lease, post } = await aServingOwner();
+    post('a');
+    let stopped = false;
+    void owner.stop().then(() => {
+      stopped = true;
+    });
+    lease.isHeld = false;
+    owner.reclaim();
+    await time.advance(5_000);
+    expect(stopped).toBe(false);
+    owner.abandon('another run has this node\u2019s name');
+    await time.settle();
+    expect(stopped).toBe(true);
+  });
+});
+
 describe('reclaim', () => {
   it('finds out whether another owner was there, before anything is answered from memory (P5)', async () => {
     const { owner, store, time, post } = await aServingOwner();

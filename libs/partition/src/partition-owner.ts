@@ -79,8 +79,18 @@ export class PartitionOwner<Command, Reply, Effect> {
     return this.#tenure.commitNo;
   }
 
+  /** Commits that have not reached all of their destinations. */
+  get undiffused(): number {
+    return Math.max(0, this.commitNo - this.#diffusedTo);
+  }
+
   get queued(): number {
     return this.#activations.queued;
+  }
+
+  /** Takes commands from here on; they wait for {@link claim}. */
+  expect(): void {
+    if (this.#phase === 'new') this.#accepting = true;
   }
 
   /** Resolves once the partition serves. Waits for a store that is away. */
@@ -115,7 +125,7 @@ export class PartitionOwner<Command, Reply, Effect> {
       this.#refuseSoon(answer, { code: 'not_owner', message: 'this node does not own the partition (any more)' });
       return;
     }
-    const lags = this.commitNo - this.#diffusedTo > limits.undiffusedCommitsMax;
+    const lags = this.undiffused > limits.undiffusedCommitsMax;
     if (priority === 'client' && (lags || this.#activations.queued >= limits.partitionMailMax)) {
       this.#refuseSoon(answer, { code: 'overloaded', message: 'the partition has more to do than it may queue' });
       return;
@@ -170,6 +180,8 @@ export class PartitionOwner<Command, Reply, Effect> {
     this.#pending = null;
     for (const { mail } of pending?.replies ?? []) this.#answer(mail, err(refusal));
     this.#refuseQueued(refusal);
+    // A stop that waits for the rest has nothing to wait for any more.
+    this.#resolveIdle();
   }
 
   // ------------------------------------------------------------------------------------------------ activation
@@ -413,6 +425,10 @@ export class PartitionOwner<Command, Reply, Effect> {
 
   #settleIdle(): void {
     if (this.#busy || this.#activations.queued > 0 || this.#cursorDue || this.#phase === 'claiming') return;
+    this.#resolveIdle();
+  }
+
+  #resolveIdle(): void {
     const waiting = this.#whenIdle;
     this.#whenIdle = [];
     for (const resolve of waiting) resolve();

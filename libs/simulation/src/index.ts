@@ -5,5 +5,6 @@ export {
   type StreamRequest,
 } from './model-node-streams.ts';
 export { ModelState, type ModelOperation } from './model-state.ts';
-export { ModelStore, type ModelFate, type ModelRequest, type ModelStoreParts } from './model-store.ts';
+export { type ModelFate, type ModelRequest, type ModelStoreParts } from './model-connection.ts';
+export { ModelStore } from './model-store.ts';
 export { simulate, type SimulationOptions, type SimulationReport } from './simulate.ts';

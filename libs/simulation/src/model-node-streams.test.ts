@@ -2,7 +2,7 @@ import { utf8, type NodeId } from '@millrace/kernel';
 import { nodeStreamsConformance, type StreamsUnderTest } from '@millrace/node-link/conformance';
 import { describe, expect, it } from 'vitest';
 import { ModelNodeStreams, type StreamRequest } from './model-node-streams.ts';
-import type { ModelFate } from './model-store.ts';
+import type { ModelFate } from './model-connection.ts';
 import { VirtualTime } from './virtual-time.ts';
 
 const PATIENCE_MS = 60_000;

@@ -1,6 +1,6 @@
 import { err, invariant, ok, type Clock, type NodeId, type Result, type Timers } from '@millrace/kernel';
 import type { NodeStreams, Reader, SendAnswer, StreamBounds, StreamError } from '@millrace/node-link';
-import type { ModelFate } from './model-store.ts';
+import type { ModelFate } from './model-connection.ts';
 import { ModelStreamsState, type StreamOperation } from './model-streams-state.ts';
 
 /** `hold` is the reader's trim and its look whether the stream is still its own; `read` brings it what was added. */

@@ -9,7 +9,8 @@ import {
   partitionStoreConformance,
 } from '@millrace/partition/conformance';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { ModelStore, type ModelFate, type ModelRequest } from './model-store.ts';
+import type { ModelFate, ModelRequest } from './model-connection.ts';
+import { ModelStore } from './model-store.ts';
 
 const room = actorKey('c:room');
 

@@ -29,6 +29,7 @@ function optionsOf(seed: number, given: SimulationOptions): Required<SimulationO
   return {
     level: one('memory', 'disk'),
     partitionCount: one(1, 2, 4, 7),
+    nodes: one(1, 1, 2, 3),
     inboxEntriesMax: one(15, 10_000),
     sendWindow: one(3, 64),
     heldMs: 60_000,
@@ -56,7 +57,7 @@ export async function simulate(seed: number, given: SimulationOptions = {}): Pro
 
   let devices: readonly SimulatedDevice[] = [];
   const run = async (): Promise<void> => {
-    world.start();
+    world.startAll();
     await create(world, users, groups, direct, showsAll);
     devices = users.flatMap((user, index) =>
       (index % 2 === 0 ? ['one', 'two'] : ['one']).map(
@@ -84,6 +85,8 @@ export async function simulate(seed: number, given: SimulationOptions = {}): Pro
     violations: history.violations,
     counts: {
       ...world.counts,
+      views: world.store.state.cluster.view?.version ?? 0,
+      linkEntries: world.streams.logLength,
       acks: history.acks.length,
       syncs: sum(({ syncs }) => syncs),
       resyncs: sum(({ resyncs }) => resyncs),
@@ -131,8 +134,11 @@ async function goWrong(world: World, untilMs: number, everyMs: number): Promise<
       await world.settled();
       world.start();
     } else if (dice < 6) world.crashStore();
-    else if (dice < 7) world.cut();
-    else if (dice < 8) {
+    else if (dice < 7) {
+      // All nodes at once, or one for longer than its lease.
+      if (world.chance(0.5)) world.cut();
+      else world.cutOne(world.between(5, 6_000));
+    } else if (dice < 8) {
       await world.stop();
       world.start();
     } else if (dice < 9) {
@@ -140,6 +146,7 @@ async function goWrong(world: World, untilMs: number, everyMs: number): Promise<
       if (world.chance(0.7)) world.start();
     }
     if (!world.isUp && world.chance(0.5)) world.start();
+    if (world.chance(0.3)) world.startAll();
   }
 }
 

@@ -1,5 +1,6 @@
-import { sequenceId, type ConversationId, type DeviceId, type UserId } from '@millrace/kernel';
-import type { Principal } from '@millrace/messaging';
+import { sequenceId, type ConversationId, type DeviceId, type Result, type UserId } from '@millrace/kernel';
+import type { ChatService, Principal } from '@millrace/messaging';
+import type { FrameError } from '@millrace/protocol';
 import { DeviceView } from './device-view.ts';
 import { SimulatedSender } from './simulated-sender.ts';
 import { groupName, type World } from './world.ts';
@@ -47,8 +48,8 @@ export class SimulatedDevice {
     else if (dice < 70) await this.sync(world.between(1, 12));
     else if (dice < 80) await this.#read(conversation);
     else if (dice < 88) await this.#look(conversation);
-    else if (dice < 92) await world.ask((chat) => chat.join(by, { conversation }));
-    else if (dice < 95 && conversation !== groupName(0)) await world.ask((chat) => chat.leave(by, { conversation }));
+    else if (dice < 92) await this.#ask((chat) => chat.join(by, { conversation }));
+    else if (dice < 95 && conversation !== groupName(0)) await this.#ask((chat) => chat.leave(by, { conversation }));
     else if (dice < 98) await this.#delivered(conversation);
     else if (conversation !== groupName(0)) await this.#kickSomeone(conversation);
   }
@@ -66,18 +67,18 @@ export class SimulatedDevice {
     const head = this.view.head(conversation);
     if (head === 0) return;
     const seq = sequenceId(this.#world.between(Math.max(1, head - 5), head));
-    await this.#world.ask((chat) => chat.read(this.by, { conversation, seq }));
+    await this.#ask((chat) => chat.read(this.by, { conversation, seq }));
   }
 
   async #delivered(conversation: ConversationId): Promise<void> {
     const seq = sequenceId(this.view.head(conversation));
-    await this.#world.ask((chat) => chat.delivered(this.by, { conversation, seq }));
+    await this.#ask((chat) => chat.delivered(this.by, { conversation, seq }));
   }
 
   async #kickSomeone(conversation: ConversationId): Promise<void> {
-    const members = await this.#world.ask((chat) => chat.members(this.by, { conversation }));
+    const members = await this.#ask((chat) => chat.members(this.by, { conversation }));
     const user = members.ok ? this.#world.pick(members.value.members)?.user : undefined;
-    if (user !== undefined) await this.#world.ask((chat) => chat.kick(this.by, { conversation, users: [user] }));
+    if (user !== undefined) await this.#ask((chat) => chat.kick(this.by, { conversation, users: [user] }));
   }
 
   /** Looks at the newest entries, which must be as new as what was acknowledged before. */
@@ -85,20 +86,22 @@ export class SimulatedDevice {
     const { history } = this.#world;
     const floor = history.floor(conversation);
     const { losses } = history;
-    const page = await this.#world.ask((chat) =>
-      chat.history(this.by, { conversation, direction: 'backward', limit: 5 }),
-    );
+    const page = await this.#ask((chat) => chat.history(this.by, { conversation, direction: 'backward', limit: 5 }));
     if (!page.ok) return;
     for (const entry of page.value.messages) history.revealed(conversation, entry, `a page for ${this.by.user}`);
     // Only where nobody comes and goes does everyone see the head.
     if (conversation === groupName(0)) history.read(conversation, this.by.user, floor, losses, page.value.head);
   }
 
+  #ask<T>(request: (chat: ChatService) => Promise<Result<T, FrameError>>): Promise<Result<T, FrameError>> {
+    return this.#world.ask(request, `${this.by.user}/${this.by.device}`);
+  }
+
   /** Asks for what it has missed. @returns whether it has everything now. */
   async sync(limit: number): Promise<boolean> {
     const { history } = this.#world;
     const query = this.#token === undefined ? { limit } : { token: this.#token, limit };
-    const synced = await this.#world.ask((chat) => chat.sync(this.by, query));
+    const synced = await this.#ask((chat) => chat.sync(this.by, query));
     if (!synced.ok) {
       if (synced.error.code === 'bad_request') history.violated(`a sync of ${this.by.user}: ${synced.error.message}`);
       return false;
@@ -128,7 +131,7 @@ export class SimulatedDevice {
     for (const conversation of conversations) {
       for (let from = 1; ;) {
         const start = sequenceId(from);
-        const page = await this.#world.ask((chat) =>
+        const page = await this.#ask((chat) =>
           chat.history(this.by, { conversation, direction: 'forward', from: start, limit: 40 }),
         );
         if (!page.ok) return false;

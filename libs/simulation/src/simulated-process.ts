@@ -1,10 +1,11 @@
-import type { Timers } from '@millrace/kernel';
-import type { ClusterStore, Commit, LeaseStore, PartitionStore } from '@millrace/partition';
+import { ok, type Timers } from '@millrace/kernel';
+import type { NodeStreams } from '@millrace/node-link';
+import type { ClusterStore, Commit, PartitionStore } from '@millrace/partition';
 import type { TimelineReader } from '@millrace/timeline';
 
 export interface Stores {
   readonly partitions: PartitionStore;
-  readonly leases: LeaseStore;
+  readonly cluster: ClusterStore;
   readonly timelines: TimelineReader;
 }
 
@@ -70,7 +71,7 @@ export class SimulatedProcess {
   }
 
   /** The stores as this process reaches them. `committed` is told of every commit that this process knows is stored. */
-  reach({ partitions, leases, timelines }: Stores, committed: (commit: Commit) => void): Stores {
+  reach({ partitions, cluster, timelines }: Stores, committed: (commit: Commit) => void): Stores {
     const ask = <T>(request: () => Promise<T>): Promise<T> => this.#through(request);
     return {
       partitions: {
@@ -85,14 +86,38 @@ export class SimulatedProcess {
         loadActor: (...args) => ask(() => partitions.loadActor(...args)),
         readFeed: (...args) => ask(() => partitions.readFeed(...args)),
       },
-      leases: {
-        acquire: (...args) => ask(() => leases.acquire(...args)),
-        release: (...args) => ask(() => leases.release(...args)),
-      },
+      cluster: this.reachCluster(cluster),
       timelines: {
         range: (...args) => ask(() => timelines.range(...args)),
         at: (...args) => ask(() => timelines.at(...args)),
       },
+    };
+  }
+
+  /** The streams as this process reaches them. */
+  reachStreams(streams: NodeStreams): NodeStreams {
+    const ask = <T>(request: () => Promise<T>): Promise<T> => this.#through(request);
+    return {
+      open: async (node, take) => {
+        const opened = await ask(() =>
+          streams.open(node, (entries) => {
+            this.enter(() => {
+              take(entries);
+            });
+          }),
+        );
+        if (!opened.ok) return opened;
+        const reader = opened.value;
+        return ok({
+          onReset: (listener) =>
+            reader.onReset(() => {
+              this.enter(listener);
+            }),
+          close: () => ask(() => reader.close()),
+        });
+      },
+      send: (...args) => ask(() => streams.send(...args)),
+      discard: (...args) => ask(() => streams.discard(...args)),
     };
   }
 

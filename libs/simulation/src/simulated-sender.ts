@@ -62,7 +62,7 @@ export class SimulatedSender {
       return new Promise((resolve: (outcome: Parameters<Parameters<typeof chat.publish>[2]>[0]) => void) => {
         chat.publish(this.#by, send, resolve);
       });
-    });
+    }, `${this.#by.user}/${this.#by.device}`);
     // It was set aside while this attempt was under way.
     if (this.#sent[n - 1] !== sent) return 'failed';
     const id = `${this.#by.user}/${this.#by.device} ${String(n)}`;

@@ -7,6 +7,9 @@ interface Event {
   cancelled: boolean;
 }
 
+/** A run of that many events goes in circles. */
+const EVENTS_MAX = 1_000_000;
+
 const BORN_MS = 1_700_000_000_000;
 
 const isBefore = (left: Event, right: Event): boolean =>
@@ -23,7 +26,7 @@ export class VirtualTime {
   /** A binary heap, the next one first. */
   readonly #heap: Event[] = [];
 
-  readonly clock: Clock = { nowMs: () => BORN_MS + this.#nowMs, monotonicMs: () => this.#nowMs };
+  readonly clock: Clock = { nowMs: () => BORN_MS + Math.floor(this.#nowMs), monotonicMs: () => this.#nowMs };
   readonly timers: Timers = {
     after: (delayMs, callback) => {
       const event = this.#plan(this.#nowMs + Math.max(0, delayMs), callback);
@@ -57,12 +60,12 @@ export class VirtualTime {
       await this.#drain();
       if (isDone()) return true;
       const next = this.#heap[0];
-      if (next === undefined || next.atMs > untilMs) return false;
+      if (next === undefined || next.atMs > untilMs || this.#happened > EVENTS_MAX) return false;
       this.#nowMs = next.atMs;
       // What these plan for the same instant happens after all of them, and after the promises that they resolve.
       const planned = this.#planned;
       for (let event = this.#heap[0]; event !== undefined; event = this.#heap[0]) {
-        if (event.atMs > this.#nowMs || event.order >= planned) break;
+        if (event.atMs > this.#nowMs || event.order >= planned || this.#happened > EVENTS_MAX) break;
         this.#pop();
         if (event.cancelled) continue;
         this.#happened += 1;

@@ -1,24 +1,28 @@
 import {
   err,
+  hash32,
   seededRandom,
   type ConversationId,
-  type NodeId,
   type Random,
   type Result,
   type UserId,
 } from '@millrace/kernel';
-import { ChatNode, defaultMessagingLimits, type ChatService } from '@millrace/messaging';
-import { defaultPartitionLimits, partitionOf, type AckLevel } from '@millrace/partition';
+import type { ChatService } from '@millrace/messaging';
+import { partitionOf, type AckLevel, type Commit } from '@millrace/partition';
 import { frameError, type FrameError } from '@millrace/protocol';
 import type { ActorKey } from '@millrace/timeline';
 import { History } from './history.ts';
-import { ModelStore, type ModelFate } from './model-store.ts';
-import { SimulatedProcess } from './simulated-process.ts';
+import type { ModelFate } from './model-connection.ts';
+import { ModelNodeStreams } from './model-node-streams.ts';
+import { ModelStore } from './model-store.ts';
+import { SimulatedNode } from './simulated-node.ts';
 import { VirtualTime } from './virtual-time.ts';
 
 export interface WorldOptions {
   readonly level: AckLevel;
   readonly partitionCount: number;
+  /** Nodes of the cluster, when all are up. */
+  readonly nodes: number;
   readonly inboxEntriesMax: number;
   readonly sendWindow: number;
   /** Commits that are kept for a store that loses them, milliseconds. */
@@ -30,22 +34,17 @@ export interface WorldOptions {
   readonly doubleFaults: boolean;
 }
 
-interface Running {
-  readonly process: SimulatedProcess;
-  readonly identity: string;
-  node: ChatNode | null;
-}
-
-const LEASE_MS = 3_000;
 const PATIENCE_MS = 4_000;
+const NAMES = ['first', 'second', 'third', 'fourth', 'fifth'];
 /** At level `memory` the store syncs its log so often. */
 const UNSYNCED_MS = 1_000;
 
-/** One store, one program at a time over it (or two, while a paused one is given up), and everything that can go wrong. */
+/** One store, a cluster over it, its clients, and everything that can go wrong. */
 export class World {
   readonly time = new VirtualTime();
   readonly random: Random;
   readonly store: ModelStore;
+  readonly streams: ModelNodeStreams;
   readonly history: History;
   readonly options: WorldOptions;
   /** What happened, for the report. */
@@ -67,7 +66,7 @@ export class World {
   #settledLength = 0;
   /** How long the store's log was, and when. */
   #lengths: { readonly atMs: number; readonly length: number }[] = [{ atMs: -Infinity, length: 0 }];
-  #runs: Running[] = [];
+  #nodes: SimulatedNode[] = [];
 
   constructor(seed: number, options: WorldOptions) {
     this.options = options;
@@ -79,13 +78,16 @@ export class World {
       fate: (request) => this.#fate(request === 'commit'),
       answerMsMax: 1_500,
     });
+    this.streams = new ModelNodeStreams({
+      clock: this.time.clock,
+      timers: this.time.timers,
+      fate: () => this.#fate(false),
+      answerMsMax: 1_500,
+    });
     this.history = new History(
       (actor) => this.partitionOf(actor),
       () => this.store.state,
     );
-    this.store.onReconnect(() => {
-      for (const { process, node } of this.#runs) process.enter(() => node?.reclaim());
-    });
   }
 
   partitionOf(actor: ActorKey): number {
@@ -120,136 +122,126 @@ export class World {
   // ------------------------------------------------------------------------------------------------ the program
 
   /**
-   * Starts the program, as the first identity that no living one has: after a kill that is a restart, which takes over
-   * at once; beside a paused one it is another node, which waits for the lease.
+   * Starts the first node that is not there: after a kill that is a restart, which takes over at once. Beside a paused
+   * node it is an other one, up to one more than the cluster has.
    */
   start(): void {
-    const taken = this.#runs.map((running) => running.identity);
-    const identity = ['first', 'second', 'third'].find((name) => !taken.includes(name));
-    if (identity === undefined) return;
-    const process = new SimulatedProcess(this.time.timers);
-    const running: Running = { process, identity, node: null };
+    const taken = this.#nodes.map(({ name }) => name);
+    const awake = this.#nodes.filter(({ process }) => !process.isPaused).length;
+    const name = NAMES.find((each) => !taken.includes(each));
+    if (name === undefined || awake >= this.options.nodes) return;
     this.counts.starts += 1;
-    this.#runs.push(running);
-    const { level, partitionCount, inboxEntriesMax, sendWindow, heldMs } = this.options;
-    const warn = (): void => undefined;
-    void ChatNode.start({
-      stores: process.reach(this.store, (commit) => {
-        this.history.committed(commit);
-        this.#lengths.push({ atMs: this.time.nowMs, length: this.store.logLength });
-        if (commit.settle === null) return;
-        this.#settledLength = this.store.logLength;
-        this.#unsettled.delete(commit.partition);
-      }),
-      node: `${identity}-${String(this.counts.starts)}` as NodeId,
-      identity,
-      partitionCount,
-      ackLevel: level,
-      leaseMs: LEASE_MS,
-      limits: {
-        messaging: { ...defaultMessagingLimits, inboxEntriesMax, sendWindow, keysPerWindow: 8 },
-        partition: {
-          ...defaultPartitionLimits,
-          cursorIdleMs: 200,
-          held: { ageMsMax: heldMs, bytesMax: 1_000_000 },
-        },
-        // Few, so that actors are passivated and loaded again all the time.
-        resting: { actorsMax: 6, weightMax: 200 },
-        stopDiffusionMs: 500,
-      },
-      pushPort: {
-        push: (user, { items }) => {
-          for (const item of items) {
-            if (!('messages' in item)) continue;
-            for (const entry of item.messages) this.history.revealed(item.conversation, entry, `a push to ${user}`);
-          }
-        },
-        receipt: warn,
-        typing: warn,
-        resync: (user, reason) => {
-          const isExplained = reason !== 'incomplete' || this.history.losses > 0;
-          if (!isExplained) this.history.violated(`(I6) the inbox of ${user} broke, and nothing was lost`);
-        },
-      },
-      clock: this.time.clock,
-      timers: process.timers,
-      random: this.random,
-      log: {
-        info: warn,
-        warn,
-        error: (message, fields) => {
-          this.counts.logErrors += 1;
-          if (message.includes('a new generation begins')) {
-            this.counts.generations += 1;
-            this.history.lost();
-          }
-          if (message.includes('handler threw') || message.includes('cannot be followed')) {
-            this.history.violated(`${message}: ${JSON.stringify(fields)}`);
-          }
-        },
-      },
-      onLost: () => {
-        this.#end(running);
-        // Whoever runs the program starts it again when it ends of itself.
+    const node = new SimulatedNode(
+      this,
+      { name, run: this.counts.starts },
+      (commit) => this.#committed(commit),
+      (lost) => {
+        this.#end(lost);
+        // Whoever runs the nodes starts one again that ends of itself.
         this.time.timers.after(300, () => {
-          if (this.#runs.length === 0) this.start();
+          this.start();
         });
       },
-    }).then((node) => {
-      process.enter(() => {
-        running.node = node;
-      });
-    });
+    );
+    this.#nodes.push(node);
   }
 
-  #end(running: Running): void {
-    running.process.kill();
-    this.#runs = this.#runs.filter((each) => each !== running);
+  startAll(): void {
+    for (let more = this.options.nodes; more > 0; more -= 1) this.start();
   }
 
-  /** The program that clients reach: the newest one that serves. */
-  get serving(): Running | undefined {
-    return this.#runs.filter(({ node, process }) => node !== null && !process.isDead).at(-1);
+  #committed(commit: Commit): void {
+    this.history.committed(commit);
+    this.#lengths.push({ atMs: this.time.nowMs, length: this.store.logLength });
+    if (commit.settle === null) return;
+    this.#settledLength = this.store.logLength;
+    this.#unsettled.delete(commit.partition);
+  }
+
+  /** A node logged an error. */
+  saidError(message: string, fields: unknown): void {
+    this.counts.logErrors += 1;
+    if (message.includes('a new generation begins')) {
+      this.counts.generations += 1;
+      this.history.lost();
+    }
+    if (/handler threw|cannot be followed|handler of the link failed/.test(message)) {
+      this.history.violated(`${message}: ${JSON.stringify(fields)}`);
+    }
+  }
+
+  /** An inbox lacks something for good, which must not be where nothing was lost. */
+  inboxBroke(user: UserId): void {
+    if (this.history.losses === 0) this.history.violated(`(I6) the inbox of ${user} broke, and nothing was lost`);
+  }
+
+  #end(node: SimulatedNode): void {
+    node.kill();
+    this.#nodes = this.#nodes.filter((each) => each !== node);
+  }
+
+  get #serving(): readonly SimulatedNode[] {
+    return this.#nodes.filter(({ serves }) => serves);
+  }
+
+  /** One that could be stopped, paused or cut off. */
+  #victim(): SimulatedNode | undefined {
+    return this.pick(this.#serving.filter(({ process }) => !process.isPaused));
   }
 
   kill(): void {
-    const running = this.#runs.at(-1);
-    if (running === undefined) return;
+    const node = this.pick(this.#nodes);
+    if (node === undefined) return;
     this.counts.kills += 1;
-    this.#end(running);
+    this.#end(node);
   }
 
-  /** Stops the program as an operator would, and ends it. */
+  /** Stops a node as an operator would, and ends it. */
   async stop(): Promise<void> {
-    const running = this.serving;
-    if (running === undefined || running.process.isPaused) return;
+    const node = this.#victim();
+    if (node === undefined) return;
     this.counts.stops += 1;
-    const done = running.node?.stop();
-    await Promise.race([done, this.time.sleep(5_000)]);
-    this.#end(running);
+    await Promise.race([node.chatNode.stop(), this.time.sleep(5_000)]);
+    this.#end(node);
   }
 
-  /** The program stands still, and wakes after `forMs` as if nothing had happened. */
+  /** A node stands still, and wakes after `forMs` as if nothing had happened. */
   pause(forMs: number): void {
-    const running = this.serving;
-    if (running === undefined || running.process.isPaused) return;
+    const node = this.#victim();
+    if (node === undefined) return;
     this.counts.pauses += 1;
-    running.process.pause();
+    node.process.pause();
     this.time.timers.after(forMs, () => {
-      running.process.wake();
+      node.process.wake();
     });
   }
 
+  /** One node is cut off from the store, and so from the others. */
+  cutOne(forMs: number): void {
+    const node = this.#victim();
+    if (node === undefined) return;
+    this.counts.cuts += 1;
+    node.cut(forMs);
+  }
+
   get isUp(): boolean {
-    return this.#runs.some(({ process }) => !process.isPaused);
+    return this.#nodes.some(({ process }) => !process.isPaused);
+  }
+
+  /** Every partition has an owner that is awake, and what those hold in memory is all that was committed lately. */
+  get #isWhole(): boolean {
+    if (this.#nodes.some(({ process, serves }) => process.isPaused || !serves)) return false;
+    const stats = this.#nodes.map(({ chatNode }) => chatNode.stats());
+    const serving = stats.reduce((sum, { partitionsServing }) => sum + partitionsServing, 0);
+    return serving === this.options.partitionCount && stats.every(({ partitionsMoving }) => partitionsMoving === 0);
   }
 
   /**
-   * Waits, when the store has lost something, until the living program has made that good. What a second fault may do
+   * Waits, when the store has lost something, until the living nodes have made that good. What a second fault may do
    * before, while one partition has replayed what another has not, is a matter of `doubleFaults`.
    */
   async settled(): Promise<void> {
-    while (!this.options.doubleFaults && this.#unsettled.size > 0 && this.#runs.length > 0) await this.time.sleep(50);
+    while (!this.options.doubleFaults && this.#unsettled.size > 0 && this.#nodes.length > 0) await this.time.sleep(50);
     this.#unsettled.clear();
   }
 
@@ -261,7 +253,8 @@ export class World {
 
   cut(): void {
     this.counts.cuts += 1;
-    this.store.cut(this.between(5, 800));
+    const downMs = this.between(5, 800);
+    for (const node of this.#nodes) node.cut(downMs);
   }
 
   crashStore(): void {
@@ -270,13 +263,17 @@ export class World {
     const mayLose =
       options.level === 'memory' &&
       this.chance(0.8) &&
-      (options.doubleFaults || (this.#unsettled.size === 0 && this.#runs.length < 2));
+      (options.doubleFaults || (this.#unsettled.size === 0 && (this.#nodes.length === 0 || this.#isWhole)));
     const lostOperations = mayLose ? this.between(0, store.logLength - this.#syncedLength()) : 0;
     this.counts.lostOperations += lostOperations;
     if (lostOperations > 0) {
       for (let partition = 0; partition < options.partitionCount; partition += 1) this.#unsettled.add(partition);
     }
-    store.crash({ lostOperations, downMs: this.between(5, 1_500) });
+    const downMs = this.between(5, 1_500);
+    store.crash({ lostOperations, downMs });
+    const { streams } = this;
+    const lostEntries = this.chance(0.5) ? this.between(0, Math.min(40, streams.logLength)) : 0;
+    streams.crash({ lostOperations: lostEntries, downMs });
     // What it came back with, it has from its disk.
     this.#lengths = [{ atMs: -Infinity, length: store.logLength }];
   }
@@ -284,28 +281,31 @@ export class World {
   /** From now on nothing goes wrong any more. */
   heal(): void {
     this.#faulty = false;
-    for (const { process } of this.#runs) process.wake();
-    if (this.#runs.length === 0) this.start();
+    for (const { process } of this.#nodes) process.wake();
+    this.startAll();
   }
 
   // ------------------------------------------------------------------------------------------------ its clients
 
-  /** Asks the program something; a client waits for an answer only so long. */
-  ask<T>(request: (chat: ChatService) => Promise<Result<T, FrameError>>): Promise<Result<T, FrameError>> {
-    const running = this.serving;
+  /**
+   * Asks a node something; a client waits for an answer only so long.
+   *
+   * @param seat - clients of one seat are connected to one node, as long as that serves.
+   */
+  ask<T>(request: (chat: ChatService) => Promise<Result<T, FrameError>>, seat = ''): Promise<Result<T, FrameError>> {
+    const serving = this.#serving;
+    const node = serving[hash32(seat) % Math.max(1, serving.length)];
     const unavailable = err(frameError('unavailable', 'nobody answers'));
-    if (running === undefined) return this.time.sleep(100).then(() => unavailable);
+    if (node === undefined) return this.time.sleep(100).then(() => unavailable);
     const isLost = this.#faulty && this.chance(this.options.answersLostChance);
     return new Promise((resolve) => {
       const cancel = this.time.timers.after(PATIENCE_MS, () => {
         resolve(unavailable);
       });
-      running.process.enter(() => {
-        const { node } = running;
-        if (node === null) return;
-        request(node.chat).then(
+      node.process.enter(() => {
+        request(node.chatNode.chat).then(
           (answer) => {
-            if (isLost || running.process.isDead) return;
+            if (isLost || node.process.isDead) return;
             cancel();
             resolve(answer);
           },

@@ -25,6 +25,13 @@ export class SturdySender {
   readonly #conversation: ConversationId;
   readonly #url: () => string;
   readonly acknowledged: Acknowledged[] = [];
+  /** The longest time between two acks, milliseconds. */
+  pauseMsMax = 0;
+  /** Sends that were refused, by code: each was sent again. */
+  readonly refused = new Map<string, number>();
+  /** Connections that were lost or refused. */
+  lost = 0;
+  #ackedMs: number | null = null;
   /** Sent, and not answered yet, by counter. */
   readonly #unanswered = new Map<number, string>();
   #next = 1;
@@ -61,6 +68,7 @@ export class SturdySender {
         webSocket: CheckedWebSocket,
       });
       if (session.ok) await this.#send(session.value);
+      if (!session.ok) this.lost += 1;
       await sleep(20);
     }
   }
@@ -80,6 +88,7 @@ export class SturdySender {
       }
       const outcomes = await Promise.all([...this.#unanswered].map(([n, text]) => this.#sendOne(session, n, text)));
       if (outcomes.includes('lost')) {
+        this.lost += 1;
         session.cut();
         return;
       }
@@ -104,6 +113,9 @@ export class SturdySender {
     const answer = await session.request({ t: 'send', conversation, n, sentAt: n, type: 'text', body: text });
     if (answer.ok) {
       this.#unanswered.delete(n);
+      const nowMs = performance.now();
+      if (this.#ackedMs !== null) this.pauseMsMax = Math.max(this.pauseMsMax, nowMs - this.#ackedMs);
+      this.#ackedMs = nowMs;
       const { gen, seq, level } = answer.value;
       this.acknowledged.push({ conversation, user: this.user, device: this.device, n, gen, seq, text, level });
       return 'acked';
@@ -112,6 +124,7 @@ export class SturdySender {
     const { retry, code, message, expected } = answer.error.error;
     if (retry !== 'later' && retry !== 'in_order')
       throw new Error(`an ordinary message was refused: ${code} ${message}`);
+    this.refused.set(code, (this.refused.get(code) ?? 0) + 1);
     return expected ?? 'later';
   }
 }

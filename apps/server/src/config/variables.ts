@@ -73,12 +73,22 @@ export const variables = {
     },
     'host name and HTTP port',
   ),
+  roles: list(
+    'MILLRACE_ROLES',
+    '`gateway`, `actors`, `jobs`',
+    (value) => ['gateway', 'actors', 'jobs'].includes(value),
+    {
+      about:
+        'What this node does. `gateway`: it holds sockets. `actors`: it owns partitions, its share of them beside the other nodes of the same Redis. `jobs`: what may wait; nothing yet in this version. Every node answers the HTTP API.',
+    },
+    '`gateway,actors,jobs`',
+  ),
   partitions: wholeNumber('MILLRACE_PARTITIONS', [1, 4_096], 256, {
     about: 'Slices that the actors are spread over. Fixed when a cluster is born: never change it for existing data.',
   }),
-  ackLevel: oneOf('MILLRACE_ACK', ['memory', 'disk'], 'memory', {
+  ackLevel: oneOf('MILLRACE_ACK', ['memory', 'disk', 'replicated'], 'memory', {
     about:
-      'What an acknowledged message survives. `memory`: Redis has it, a power loss or a kill of Redis may cost the last second. `disk`: it was fsynced; needs `appendfsync always`.',
+      'What an acknowledged message survives. `memory`: Redis has it, a power loss or a kill of Redis may cost the last second. `disk`: it was fsynced; needs `appendfsync always`. `replicated`: a replica has it, too, so it survives the loss of a master; while no replica is attached nothing is acknowledged.',
   }),
   jwtSecret: optionalText(
     'MILLRACE_JWT_SECRET',
@@ -192,7 +202,7 @@ export const variables = {
   }),
   leaseMs: wholeNumber('MILLRACE_LEASE_MS', [1_000, 600_000], 10_000, {
     about:
-      'How long this node may act without renewing its lease, in milliseconds: so long another node waits when this one is gone.',
+      'How long this node may act without renewing its lease, in milliseconds: so long its partitions wait for another node when this one dies.',
   }),
   drainMs: optionalWholeNumber('MILLRACE_DRAIN_MS', [0, 600_000], '`10000`, in development mode `1000`', {
     about: 'How long a stop may take for clients to finish, in milliseconds; then sockets are closed.',

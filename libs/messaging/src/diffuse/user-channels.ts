@@ -1,5 +1,8 @@
 import type { Result, Timers, UserId } from '@millrace/kernel';
+import type { PartitionLog } from '@millrace/partition';
 import type { FrameError } from '@millrace/protocol';
+import { userKey } from '@millrace/timeline';
+import type { ActorCalls, AnyReply } from '../actor-calls.ts';
 import type { Delivery } from '../user/commands.ts';
 import { mergeDeliveries } from './plan.ts';
 
@@ -128,4 +131,21 @@ export class UserChannels {
     const delayMs = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** Math.min(channel.attempts, 10));
     this.#parts.timers.after(delayMs, callback);
   }
+}
+
+/** The channels to wherever the users' actors live. */
+export function userChannelsOver(calls: Pick<ActorCalls, 'post'>, timers: Timers, log: PartitionLog): UserChannels {
+  return new UserChannels({
+    timers,
+    deliver: (user, items, answer) => {
+      calls.post(userKey(user), { t: 'deliver', items }, answer as (reply: AnyReply) => void, 'follow-up');
+    },
+    setAside: (user, delivery, answer) => {
+      log.error('a delivery was set aside: the inbox breaks there', {
+        user,
+        conversation: delivery.d === 'messages' ? delivery.facts.conversation : delivery.conversation,
+      });
+      calls.post(userKey(user), { t: 'break' }, answer as (reply: AnyReply) => void, 'follow-up');
+    },
+  });
 }

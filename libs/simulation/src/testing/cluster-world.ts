@@ -1,6 +1,7 @@
 import { seededRandom, type NodeId, type Random } from '@millrace/kernel';
 import { Coordinator, encodeView, Membership, type ClusterView, type Member } from '@millrace/partition';
-import { ModelStore, type ModelFate } from '../model-store.ts';
+import type { ModelFate } from '../model-connection.ts';
+import { ModelStore } from '../model-store.ts';
 import { SimulatedProcess } from '../simulated-process.ts';
 import { VirtualTime } from '../virtual-time.ts';
 

@@ -2,7 +2,7 @@ import { fromUtf8, invariant, seededRandom, utf8, type NodeId, type Random } fro
 import { defaultLinkLimits, Links, type LinkLimits, type NodeStreams } from '@millrace/node-link';
 import { epochOf } from '@millrace/node-link/conformance';
 import { ModelNodeStreams, type ModelStreamsClient, type StreamRequest } from '../model-node-streams.ts';
-import type { ModelFate } from '../model-store.ts';
+import type { ModelFate } from '../model-connection.ts';
 import { VirtualTime } from '../virtual-time.ts';
 
 /** What one node was told, in order. `epoch` is that of the entry it came with. */

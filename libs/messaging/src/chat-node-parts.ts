@@ -1,0 +1,77 @@
+import type { RestingLimits } from '@millrace/actor';
+import type { Clock, NodeId, Random, Timers } from '@millrace/kernel';
+import type { LinkLimits, NodeStreams } from '@millrace/node-link';
+import type {
+  AckLevel,
+  ClusterStore,
+  PartitionLimits,
+  PartitionLog,
+  PartitionStore,
+  PlacementLimits,
+  Role,
+} from '@millrace/partition';
+import type { TimelineReader } from '@millrace/timeline';
+import type { UserPushPort } from './chat-service.ts';
+import type { RouterLimits } from './cluster/router.ts';
+import type { MessagingLimits } from './limits.ts';
+
+export interface ChatNodeLimits {
+  readonly messaging: MessagingLimits;
+  readonly partition: PartitionLimits;
+  readonly resting: RestingLimits;
+  readonly placement: PlacementLimits;
+  readonly router: RouterLimits;
+  readonly links: LinkLimits;
+  /** How long a node that stops waits for what it has committed to reach the inboxes. The changefeed keeps the rest. */
+  readonly stopDiffusionMs: number;
+  /** How long a node that stops waits for the others to take its partitions over. */
+  readonly stopHandoffMs: number;
+  /** How long a partition that was moved here waits for its last owner to hand it back. */
+  readonly releaseMsMax: number;
+}
+
+export interface ChatNodeParts {
+  readonly stores: {
+    readonly partitions: PartitionStore;
+    readonly cluster: ClusterStore;
+    readonly timelines: TimelineReader;
+  };
+  readonly streams: NodeStreams;
+  /** This run of the node. */
+  readonly node: NodeId;
+  /** The same for every run of one node: a new run replaces the one before it at once. */
+  readonly name: string;
+  readonly roles: readonly Role[];
+  /** Its HTTP address, for operators; may be empty. */
+  readonly url: string;
+  readonly partitionCount: number;
+  readonly ackLevel: AckLevel;
+  readonly leaseMs: number;
+  readonly limits: ChatNodeLimits;
+  readonly pushPort: UserPushPort;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly log: PartitionLog;
+  /** Another run of this node is there: this one serves nothing any more and should end. */
+  readonly onLost: (why: string) => void;
+}
+
+export interface Readiness {
+  readonly ok: boolean;
+  readonly reasons: readonly string[];
+}
+
+export interface ChatNodeStats {
+  /** Of this node, and of those how many serve. */
+  readonly partitionsOwned: number;
+  readonly partitionsServing: number;
+  readonly partitionsMoving: number;
+  readonly commandsQueued: number;
+  readonly commandsRouting: number;
+  readonly actorsResting: number;
+  readonly usersBehind: number;
+  readonly usersAttached: number;
+  readonly viewVersion: number;
+  readonly members: number;
+}

@@ -1,0 +1,106 @@
+import {
+  sequenceId,
+  type Generation,
+  type NodeId,
+  type PartitionId,
+  type Result,
+  type SequenceId,
+  type Timers,
+  type UserId,
+} from '@millrace/kernel';
+import type { FrameError } from '@millrace/protocol';
+import type { UserPush } from '../chat-service.ts';
+
+export type InboxHead = { readonly gen: Generation; readonly seq: SequenceId };
+
+export interface AttachmentsParts {
+  partitionOf(user: UserId): PartitionId;
+  /** The run that owns the partition, as far as is known here. */
+  ownerOf(partition: PartitionId): NodeId | null;
+  /** Asks the user's owner to tell this node of what comes into their inbox. */
+  ask(user: UserId): Promise<Result<InboxHead, FrameError>>;
+  /** Tells the user's owner that nobody is here any more. May be lost. */
+  unask(user: UserId): void;
+  /** To the user's sessions here. */
+  push(user: UserId, push: UserPush): void;
+  readonly timers: Timers;
+}
+
+interface Attached {
+  /** Asked of this run last; null when the answer of the last time is not known to hold any more. */
+  owner: NodeId | null;
+  asking: boolean;
+}
+
+const RETRY_MS = 200;
+
+/**
+ * The users with sockets on this node, as their owners know of them.
+ *
+ * (A1) Whenever a user's owner is another run than the one that was asked last, or something that it said was lost, it
+ *      is asked again. Its answer says where the inbox stands: a session that was not told so far syncs (I3).
+ */
+export class Attachments {
+  readonly #parts: AttachmentsParts;
+  readonly #users = new Map<UserId, Attached>();
+
+  constructor(parts: AttachmentsParts) {
+    this.#parts = parts;
+  }
+
+  get size(): number {
+    return this.#users.size;
+  }
+
+  async attach(user: UserId): Promise<Result<InboxHead, FrameError>> {
+    const attached: Attached = this.#users.get(user) ?? { owner: null, asking: false };
+    this.#users.set(user, attached);
+    attached.owner = this.#ownerOf(user);
+    const answer = await this.#parts.ask(user);
+    if (!answer.ok) attached.owner = null;
+    return answer;
+  }
+
+  detach(user: UserId): void {
+    if (this.#users.delete(user)) this.#parts.unask(user);
+  }
+
+  /** The owners may have changed. */
+  follow(): void {
+    for (const [user, attached] of this.#users) {
+      if (attached.owner !== this.#ownerOf(user)) void this.#again(user, attached);
+    }
+  }
+
+  /** Something that this run said was lost. */
+  missed(owner: NodeId): void {
+    for (const [user, attached] of this.#users) {
+      if (attached.owner === owner) void this.#again(user, attached);
+    }
+  }
+
+  #ownerOf(user: UserId): NodeId | null {
+    return this.#parts.ownerOf(this.#parts.partitionOf(user));
+  }
+
+  async #again(user: UserId, attached: Attached): Promise<void> {
+    attached.owner = null;
+    if (attached.asking) return;
+    attached.asking = true;
+    while (attached.owner === null && this.#users.get(user) === attached) {
+      attached.owner = this.#ownerOf(user);
+      const answer = await this.#parts.ask(user);
+      if (answer.ok) {
+        const { gen, seq } = answer.value;
+        // Nothing new: but a session that has not seen up to here notices that it missed something.
+        this.#parts.push(user, { gen, from: sequenceId(seq + 1), to: seq, items: [] });
+      } else {
+        attached.owner = null;
+        await new Promise<void>((resolve) => {
+          this.#parts.timers.after(RETRY_MS, resolve);
+        });
+      }
+    }
+    attached.asking = false;
+  }
+}

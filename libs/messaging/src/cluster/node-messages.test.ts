@@ -1,0 +1,156 @@
+import {
+  err,
+  generation,
+  MalformedBytes,
+  ok,
+  partitionId,
+  sequenceId,
+  type ConversationId,
+  type DeviceId,
+  type UserId,
+} from '@millrace/kernel';
+import { encodeEntry, frameError, WireEntry } from '@millrace/protocol';
+import { conversationKey, userKey } from '@millrace/timeline';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  decodeAnswer,
+  decodeNote,
+  decodeRequest,
+  encodeAnswer,
+  encodeNote,
+  encodeRequest,
+  type NodeAnswer,
+  type NodeNote,
+  type NodeRequest,
+} from './node-messages.ts';
+
+const alice = 'alice' as UserId;
+const room = 'room' as ConversationId;
+const entry = new WireEntry(
+  generation(2),
+  sequenceId(7),
+  encodeEntry({
+    msgNo: 3,
+    countable: true,
+    from: alice,
+    deviceTag: 9,
+    n: 1,
+    sentAt: 1_700_000_000_000,
+    at: 1_700_000_000_001,
+    type: 'text',
+    body: 'größe ☃',
+  }),
+);
+const facts = { conversation: room, kind: 'group', title: 'a room' } as const;
+
+const requests: readonly NodeRequest[] = [
+  {
+    q: 'command',
+    key: conversationKey(room),
+    priority: 'client',
+    command: {
+      t: 'publish',
+      by: { user: alice, device: 'phone' as DeviceId },
+      send: { conversation: room, n: 1, sentAt: 5, type: 'custom', body: Uint8Array.of(0, 255, 7) },
+    },
+  },
+  {
+    q: 'command',
+    key: userKey(alice),
+    priority: 'follow-up',
+    command: {
+      t: 'deliver',
+      items: [{ d: 'messages', facts, gen: generation(2), entries: [entry], change: 'joined' }],
+    },
+  },
+  { q: 'attach', user: alice },
+];
+
+const answers: readonly NodeAnswer[] = [
+  'not_owner',
+  ok(null),
+  ok(new Map([[3, { conversation: room, unread: 4 }]])),
+  err(frameError('out_of_order', 'the next counter is 4', { expected: 4 })),
+];
+
+const notes: readonly NodeNote[] = [
+  {
+    n: 'push',
+    user: alice,
+    push: {
+      gen: generation(1),
+      from: sequenceId(4),
+      to: sequenceId(4),
+      items: [{ conversation: room, messages: [entry] }],
+    },
+  },
+  { n: 'broken', user: alice },
+  { n: 'relay', users: [alice], notice: { kind: 'typing', typing: { conversation: room, user: alice } } },
+  { n: 'view', view: { version: 4, members: [], owners: ['a', null, 'a'] } },
+  { n: 'poke' },
+  { n: 'released', partition: partitionId(17) },
+];
+
+/** As it comes out of a stream: a part of a larger buffer. */
+const carried = (bytes: Uint8Array): Uint8Array => {
+  const larger = Buffer.concat([Buffer.from('before'), bytes, Buffer.from('behind')]);
+  return larger.subarray(6, 6 + bytes.length);
+};
+
+describe('a message between nodes', () => {
+  it('says on the other side what it said here', () => {
+    for (const request of requests) {
+      const sent = { version: 12, request };
+      expect(plain(decodeRequest(carried(encodeRequest(sent))))).toEqual(plain(sent));
+    }
+    for (const answer of answers) expect(decodeAnswer(carried(encodeAnswer(answer)))).toEqual(answer);
+    for (const note of notes) expect(plain(decodeNote(carried(encodeNote(note))))).toEqual(plain(note));
+  });
+
+  it('carries entries as entries, which can be read and encoded there', () => {
+    const [first] = notes;
+    const decoded = decodeNote(carried(encodeNote(first ?? { n: 'poke' })));
+    const item = decoded.n === 'push' ? decoded.push.items[0] : undefined;
+    const read = item !== undefined && 'messages' in item ? item.messages[0] : undefined;
+    expect(read).toBeInstanceOf(WireEntry);
+    expect(read?.message).toMatchObject({ gen: 2, seq: 7, body: 'größe ☃', from: 'alice' });
+    expect(read?.json).toBe(entry.json);
+  });
+
+  it('keeps every text as it is, whatever it begins with', () => {
+    const text = fc.oneof(
+      fc.string({ unit: 'binary', maxLength: 200 }),
+      fc.string({ unit: 'binary', maxLength: 200 }).map((rest) => `\uFEFF${rest}`),
+      fc.constant('\uFEFF'.repeat(3)),
+    );
+    fc.assert(
+      fc.property(text, text, text, (body, title, other) => {
+        const send = { conversation: room, n: 1, sentAt: 5, type: 'text' as const, body };
+        const command = { t: 'publish' as const, by: { user: alice, device: 'd' as DeviceId }, send };
+        const request: NodeRequest = { q: 'command', key: conversationKey(room), priority: 'client', command };
+        expect(decodeRequest(encodeRequest({ version: 1, request })).request).toEqual(request);
+        const answer = ok(new Map([[1, { title, list: [other, { other }] }]]));
+        expect(decodeAnswer(encodeAnswer(answer))).toEqual(answer);
+      }),
+    );
+  });
+
+  it('of another version, or damaged, is refused', () => {
+    const bytes = encodeNote({ n: 'poke' });
+    expect(() => decodeNote(Uint8Array.of(9, ...bytes.subarray(1)))).toThrow(MalformedBytes);
+    expect(() => decodeNote(new Uint8Array())).toThrow(MalformedBytes);
+    expect(() =>
+      decodeRequest(encodeRequest({ version: 1, request: { q: 'attach', user: alice } }).subarray(0, 9)),
+    ).toThrow(MalformedBytes);
+  });
+});
+
+/** Buffers and byte arrays are the same to their readers. */
+function plain(value: unknown): unknown {
+  if (value instanceof Uint8Array) return [...value];
+  if (value instanceof WireEntry) return { gen: value.gen, seq: value.seq, data: [...value.data] };
+  if (Array.isArray(value)) return value.map(plain);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, plain(each)]));
+}

@@ -1,0 +1,136 @@
+import { fromUtf8, MalformedBytes, utf8, type PartitionId, type UserId } from '@millrace/kernel';
+import type { ClusterView } from '@millrace/partition';
+import { WireEntry, type Receipt, type TypingNotice } from '@millrace/protocol';
+import type { ActorKey } from '@millrace/timeline';
+import { addExtension, Packr } from 'msgpackr/pack';
+import type { AnyCommand, AnyReply } from '../actor-calls.ts';
+import type { UserPush } from '../chat-service.ts';
+
+/*
+ * What nodes say to each other, as payloads of their links: one version byte, then MessagePack. Nodes of one cluster
+ * may run two versions of the program for as long as an update takes, so a payload of a version that is not known is
+ * refused, not guessed at.
+ */
+const VERSION = 1;
+
+export type Priority = 'client' | 'follow-up';
+
+/** A command for an actor that lives on that node. `attach`: the asking node holds sockets of the user. */
+export type NodeRequest =
+  | { readonly q: 'command'; readonly key: ActorKey; readonly command: AnyCommand; readonly priority: Priority }
+  | { readonly q: 'attach'; readonly user: UserId }
+  /** What the node tells of itself: a {@link NodeStatus}. Concerns no partition. */
+  | { readonly q: 'status' };
+
+/** `not_owner`: the actor's partition is not on that node (any more); nothing was done. */
+export type NodeAnswer = AnyReply | 'not_owner';
+
+/** What users of the conversation are told beside their inbox, and nothing depends on. */
+export type Notice =
+  | { readonly kind: 'receipt'; readonly receipt: Omit<Receipt, 't'> }
+  | { readonly kind: 'typing'; readonly typing: Omit<TypingNotice, 't'> };
+
+export type NodeNote =
+  /** To a node that holds sockets of the user. */
+  | { readonly n: 'push'; readonly user: UserId; readonly push: UserPush }
+  | { readonly n: 'broken'; readonly user: UserId }
+  /** To the node that owns the users, which knows where their sockets are. */
+  | { readonly n: 'relay'; readonly users: readonly UserId[]; readonly notice: Notice }
+  /** To a node that holds sockets of the users. */
+  | { readonly n: 'tell'; readonly users: readonly UserId[]; readonly notice: Notice }
+  /** The asking node holds no socket of that user any more. */
+  | { readonly n: 'detach'; readonly user: UserId }
+  /** From the coordinator. */
+  | { readonly n: 'view'; readonly view: ClusterView }
+  /** To the coordinator, whichever node that is: something about the members has changed. */
+  | { readonly n: 'poke' }
+  /** The sender has handed the partition back: who is to own it now need not wait any longer. */
+  | { readonly n: 'released'; readonly partition: PartitionId };
+
+const packr = new Packr({ useRecords: true });
+
+// An entry travels as it is stored, and is decoded by whoever needs it.
+addExtension({
+  Class: WireEntry,
+  type: 0x4d,
+  write: ({ gen, seq, data }: WireEntry) => [gen, seq, data],
+  read: ([gen, seq, data]: [WireEntry['gen'], WireEntry['seq'], Uint8Array]) => new WireEntry(gen, seq, data),
+});
+
+/** A text that begins with U+FEFF, which the decoder of the library takes for a mark of the encoding and leaves out. */
+class MarkedText {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+addExtension({
+  Class: MarkedText,
+  type: 0x54,
+  write: ({ text }: MarkedText) => utf8(text),
+  read: fromUtf8,
+});
+
+const MARK = '\uFEFF';
+
+/** Whether the three bytes of the mark stand anywhere in what was packed. */
+function holdsMark(packed: Uint8Array): boolean {
+  for (let at = packed.indexOf(0xef); at >= 0; at = packed.indexOf(0xef, at + 1)) {
+    if (packed[at + 1] === 0xbb && packed[at + 2] === 0xbf) return true;
+  }
+  return false;
+}
+
+/** The same, but for the texts that begin with the mark. */
+function markedTexts(value: unknown): unknown {
+  if (typeof value === 'string') return value.startsWith(MARK) ? new MarkedText(value) : value;
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value) || value instanceof WireEntry)
+    return value;
+  if (Array.isArray(value)) return value.map(markedTexts);
+  if (value instanceof Map)
+    return new Map([...value].map(([key, each]) => [markedTexts(key), markedTexts(each)] as const));
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, markedTexts(each)]));
+}
+
+function encode(message: unknown): Uint8Array {
+  let packed = packr.pack(message);
+  // Rare, and cheap to see: then it is worth a walk through all of it.
+  if (holdsMark(packed)) packed = packr.pack(markedTexts(message));
+  const bytes = new Uint8Array(packed.length + 1);
+  bytes[0] = VERSION;
+  bytes.set(packed, 1);
+  return bytes;
+}
+
+function decode(bytes: Uint8Array): unknown {
+  if (bytes[0] !== VERSION) {
+    throw new MalformedBytes(`a node speaks version ${String(bytes[0])} of the messages between nodes`);
+  }
+  try {
+    return packr.unpack(bytes.subarray(1));
+  } catch (error) {
+    throw new MalformedBytes(`a message between nodes cannot be read: ${String(error)}`);
+  }
+}
+
+/** A request of an actor. */
+export type ActorRequest = Exclude<NodeRequest, { readonly q: 'status' }>;
+
+/** A request with the version of the view by which its sender chose the node. */
+export interface SentRequest {
+  readonly version: number;
+  readonly request: NodeRequest;
+}
+
+export const encodeRequest = (sent: SentRequest): Uint8Array => encode(sent);
+export const encodeAnswer = (answer: NodeAnswer): Uint8Array => encode(answer);
+export const encodeNote = (note: NodeNote): Uint8Array => encode(note);
+
+/** @throws MalformedBytes when the bytes are of another version, or damaged. */
+export const decodeRequest = (bytes: Uint8Array): SentRequest => decode(bytes) as SentRequest;
+/** @throws MalformedBytes likewise. */
+export const decodeAnswer = (bytes: Uint8Array): NodeAnswer => decode(bytes) as NodeAnswer;
+/** @throws MalformedBytes likewise. */
+export const decodeNote = (bytes: Uint8Array): NodeNote => decode(bytes) as NodeNote;

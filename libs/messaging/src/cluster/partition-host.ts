@@ -1,0 +1,223 @@
+import type { RestingActors } from '@millrace/actor';
+import { err, ok, type Generation, type PartitionId, type Result, type UserId } from '@millrace/kernel';
+import { PartitionOwner, type ActorRecord, type PartitionActor, type Refusal } from '@millrace/partition';
+import { frameError, type FrameError } from '@millrace/protocol';
+import { StoreUnavailable, userKey, type ActorKey, type TimelineReader } from '@millrace/timeline';
+import type { AnyCommand, AnyReply } from '../actor-calls.ts';
+import { encodeFeed, type FeedChange } from '../diffuse/changefeed-entry.ts';
+import { Diffuser } from '../diffuse/diffuser.ts';
+import type { Planned } from '../diffuse/plan.ts';
+import type { UserChannels } from '../diffuse/user-channels.ts';
+import type { Effect } from '../effects.ts';
+import type { ChatNodeParts } from '../chat-node-parts.ts';
+import type { InboxHead } from './attachments.ts';
+import type { PartitionStatus } from './cluster-status.ts';
+import type { NodeAnswer, Priority } from './node-messages.ts';
+
+type Actor = PartitionActor<AnyCommand, AnyReply, Effect>;
+type Owner = PartitionOwner<AnyCommand, AnyReply, Effect>;
+
+export interface PartitionHostParts extends Pick<
+  ChatNodeParts,
+  'node' | 'ackLevel' | 'clock' | 'timers' | 'random' | 'log' | 'limits'
+> {
+  readonly stores: Pick<ChatNodeParts['stores'], 'partitions'> & { readonly timelines: TimelineReader };
+  readonly resting: RestingActors<ActorKey, Actor>;
+  readonly channels: UserChannels;
+  activate(key: ActorKey, record: ActorRecord, gen: Generation): Actor;
+  partitionOf(key: ActorKey): PartitionId;
+  /** Whether this node may act for its partitions, by its own clock. */
+  mayServe(): boolean;
+  recall(change: FeedChange): Promise<Result<readonly Planned[], FrameError>>;
+  /** What an actor wants told, after its commit. */
+  told(effects: readonly Effect[]): void;
+  /** Another owner has claimed the partition; this node has let go of it. */
+  lost(partition: PartitionId, why: string): void;
+}
+
+interface Hosted {
+  readonly owner: Owner;
+  readonly diffuser: Diffuser;
+  /** Null before the claim. */
+  claimed: Promise<void> | null;
+}
+
+function refusalError({ code, message }: Refusal): FrameError {
+  if (code === 'overloaded') return frameError('overloaded', message);
+  if (code === 'poison') return frameError('internal', message);
+  return frameError('unavailable', message);
+}
+
+/**
+ * The partitions that this node owns, or is about to, each with the diffusion of what it commits.
+ *
+ * (H1) A command for a partition that is not here is answered `not_owner`, and nothing of it was done.
+ * (H2) A partition that was handed back or lost leaves nothing of its actors in memory.
+ */
+export class PartitionHost {
+  readonly #parts: PartitionHostParts;
+  readonly #hosted = new Map<PartitionId, Hosted>();
+
+  constructor(parts: PartitionHostParts) {
+    this.#parts = parts;
+  }
+
+  get partitions(): ReadonlySet<PartitionId> {
+    return new Set(this.#hosted.keys());
+  }
+
+  has(partition: PartitionId): boolean {
+    return this.#hosted.has(partition);
+  }
+
+  get serving(): number {
+    let count = 0;
+    for (const { owner } of this.#hosted.values()) if (owner.isServing) count += 1;
+    return count;
+  }
+
+  get queued(): number {
+    let count = 0;
+    for (const { owner } of this.#hosted.values()) count += owner.queued;
+    return count;
+  }
+
+  /** What an operator is told of each partition here. */
+  stats(): readonly PartitionStatus[] {
+    return [...this.#hosted].map(([partition, { owner }]) => {
+      const { epoch, gen, commitNo, isServing, queued, undiffused } = owner;
+      return { partition, epoch, gen, commitNo, isServing, queued, undiffused };
+    });
+  }
+
+  /** Takes commands for a partition from here on, without serving them before {@link claim}. */
+  expect(partition: PartitionId): void {
+    if (this.#hosted.has(partition)) return;
+    const hosted = this.#host(partition);
+    hosted.owner.expect();
+    this.#hosted.set(partition, hosted);
+  }
+
+  /** Resolves once the partition serves, or is not ours any more. Waits for a store that is away. */
+  async claim(partition: PartitionId): Promise<void> {
+    this.expect(partition);
+    const hosted = this.#hosted.get(partition);
+    if (hosted === undefined) return;
+    hosted.claimed ??= hosted.owner.claim();
+    await hosted.claimed;
+  }
+
+  /** Finishes what was taken, and hands the partition back with the clean-stop mark. */
+  async release(partition: PartitionId): Promise<void> {
+    const hosted = this.#hosted.get(partition);
+    if (hosted === undefined) return;
+    // What comes in from here on is refused, and goes to the next owner.
+    this.#hosted.delete(partition);
+    await hosted.owner.stop();
+    hosted.diffuser.stop();
+  }
+
+  /** Lets go at once, of one partition or all. */
+  abandon(why: string, partition?: PartitionId): void {
+    for (const [each, { owner, diffuser }] of [...this.#hosted]) {
+      if (partition !== undefined && each !== partition) continue;
+      this.#hosted.delete(each);
+      owner.abandon(why);
+      diffuser.stop();
+    }
+  }
+
+  /** The connection to the store was lost, or the lease had lapsed: claims again before anything is committed (I5). */
+  reclaimAll(): void {
+    for (const { owner } of this.#hosted.values()) owner.reclaim();
+  }
+
+  /** `answer` is called exactly once, never before this returns. */
+  post(
+    partition: PartitionId,
+    key: ActorKey,
+    command: AnyCommand,
+    answer: (outcome: NodeAnswer) => void,
+    priority: Priority,
+  ): void {
+    const hosted = this.#hosted.get(partition);
+    if (hosted === undefined) {
+      this.#parts.timers.soon(() => {
+        answer('not_owner');
+      });
+      return;
+    }
+    hosted.owner.post(
+      key,
+      command,
+      (outcome) => {
+        if (outcome.ok) answer(outcome.value);
+        else if (outcome.error.code === 'not_owner') answer('not_owner');
+        else answer(err(refusalError(outcome.error)));
+      },
+      priority,
+    );
+  }
+
+  /** Where a user's inbox stands: what a gateway is answered that attaches. */
+  inboxHead(partition: PartitionId, user: UserId, answer: (outcome: NodeAnswer) => void): void {
+    const told = (outcome: NodeAnswer): void => {
+      if (outcome === 'not_owner' || !outcome.ok) {
+        answer(outcome);
+        return;
+      }
+      const { gen, seq } = (outcome.value as { readonly head: InboxHead }).head;
+      answer(ok({ gen, seq }));
+    };
+    this.post(partition, userKey(user), { t: 'inbox' }, told, 'client');
+  }
+
+  #host(partition: PartitionId): Hosted {
+    const { stores, node, ackLevel, clock, timers, random, limits, log, resting, channels } = this.#parts;
+    const diffuser = new Diffuser({
+      timers,
+      channels,
+      readFeed: (after, limit) => stores.partitions.readFeed(partition, after, limit),
+      recall: async (change) => {
+        try {
+          return await this.#parts.recall(change);
+        } catch (error) {
+          if (error instanceof StoreUnavailable) return err(error);
+          throw error;
+        }
+      },
+      diffused: (commitNo) => owner.diffused(commitNo),
+      failed: (error) => {
+        log.error('the changefeed of a partition cannot be followed', { partition, error: String(error) });
+      },
+    });
+    const owner: Owner = new PartitionOwner<AnyCommand, AnyReply, Effect>({
+      partition,
+      node,
+      clock,
+      timers,
+      random,
+      log,
+      store: stores.partitions,
+      level: ackLevel,
+      limits: limits.partition,
+      resting,
+      owns: (key) => this.#parts.partitionOf(key) === partition,
+      mayServe: () => this.#parts.mayServe(),
+      activate: (key, record, gen) => this.#parts.activate(key, record, gen),
+      encodeFeed,
+      afterCommit: (effects, commitNo) => {
+        if (commitNo !== null) diffuser.committed(effects, commitNo);
+        this.#parts.told(effects);
+      },
+      claimed: (claim) => diffuser.claimed(claim),
+      lost: (why) => {
+        diffuser.stop();
+        if (this.#hosted.get(partition)?.owner !== owner) return;
+        this.#hosted.delete(partition);
+        this.#parts.lost(partition, why);
+      },
+    });
+    return { owner, diffuser, claimed: null };
+  }
+}

@@ -1,0 +1,162 @@
+import { MalformedBytes, type NodeId, type Random, type Clock, type Timers } from '@millrace/kernel';
+import { Links, type LinkLimits, type LinksSize, type NodeStreams, type StreamError } from '@millrace/node-link';
+import type { PartitionLog } from '@millrace/partition';
+import type { Result } from '@millrace/kernel';
+import {
+  decodeAnswer,
+  decodeNote,
+  decodeRequest,
+  encodeAnswer,
+  encodeNote,
+  encodeRequest,
+  type NodeAnswer,
+  type NodeNote,
+  type NodeRequest,
+} from './node-messages.ts';
+
+export interface PeersParts {
+  readonly self: NodeId;
+  readonly streams: NodeStreams;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly limits: LinkLimits;
+  readonly log: PartitionLog;
+  /** The version of the newest view that is known here, 0 for none. */
+  viewVersion(): number;
+  /** Another node goes by a newer view than this one has. */
+  behind(): void;
+  onRequest(from: NodeId, request: NodeRequest, answer: (outcome: NodeAnswer) => void): void;
+  onNote(from: NodeId, note: NodeNote): void;
+  /** Something that this node was told of by that one is lost. */
+  onGap(from: NodeId): void;
+  onGone(node: NodeId): void;
+}
+
+interface Parked {
+  readonly version: number;
+  readonly handle: () => void;
+}
+
+/** How long a request waits for the view that its sender went by, milliseconds. */
+const PARKED_MS_MAX = 2_000;
+
+/**
+ * The other nodes: what is asked of them and told to them, in messages.
+ *
+ * (N1) A request that was sent by a newer view waits for that view, so that a new owner does not refuse what it is about
+ *      to own; and what comes behind it from the same node and goes by that view waits behind it.
+ */
+export class Peers {
+  readonly #parts: PeersParts;
+  readonly #links: Links;
+  #parked: Parked[] = [];
+
+  constructor(parts: PeersParts) {
+    const { self, streams, clock, timers, random, limits, log } = parts;
+    this.#parts = parts;
+    this.#links = new Links({
+      self,
+      streams,
+      clock,
+      timers,
+      random,
+      limits,
+      log,
+      onRequest: (from, payload, answer) => {
+        this.#requested(from, payload, answer);
+      },
+      onNote: (from, payload) => {
+        this.#noted(from, payload);
+      },
+      onGap: (from) => {
+        parts.onGap(from);
+      },
+      onGone: (node) => {
+        parts.onGone(node);
+      },
+    });
+  }
+
+  get size(): LinksSize {
+    return this.#links.size;
+  }
+
+  open(): Promise<Result<null, StreamError>> {
+    return this.#links.open();
+  }
+
+  close(): Promise<void> {
+    return this.#links.close();
+  }
+
+  ask(to: NodeId, request: NodeRequest, answer: (outcome: NodeAnswer | 'gone' | 'overloaded') => void): void {
+    const version = this.#parts.viewVersion();
+    this.#links.call(to, encodeRequest({ version, request }), (outcome) => {
+      if (!outcome.ok) answer(outcome.error.code);
+      else answer(this.#answerOf(to, outcome.value));
+    });
+  }
+
+  tell(to: NodeId, note: NodeNote): void {
+    this.#links.note(to, encodeNote(note));
+  }
+
+  tellAll(nodes: Iterable<NodeId>, note: NodeNote): void {
+    const payload = encodeNote(note);
+    for (const node of nodes) this.#links.note(node, payload);
+  }
+
+  forget(node: NodeId): void {
+    this.#links.forget(node);
+  }
+
+  /** The store is back after it was away. */
+  probe(): void {
+    this.#links.probe();
+  }
+
+  /** A newer view is known: what waited for it goes on. */
+  viewChanged(): void {
+    const version = this.#parts.viewVersion();
+    const ready = this.#parked.filter((parked) => parked.version <= version);
+    this.#parked = this.#parked.filter((parked) => parked.version > version);
+    for (const { handle } of ready) handle();
+  }
+
+  #requested(from: NodeId, payload: Uint8Array, answer: (payload: Uint8Array) => void): void {
+    const { version, request } = decodeRequest(payload);
+    const handle = (): void => {
+      this.#parts.onRequest(from, request, (outcome) => {
+        answer(encodeAnswer(outcome));
+      });
+    };
+    if (version <= this.#parts.viewVersion()) {
+      handle();
+      return;
+    }
+    const parked = { version, handle };
+    this.#parked.push(parked);
+    this.#parts.behind();
+    this.#parts.timers.after(PARKED_MS_MAX, () => {
+      if (!this.#parked.includes(parked)) return;
+      this.#parked = this.#parked.filter((each) => each !== parked);
+      answer(encodeAnswer('not_owner'));
+    });
+  }
+
+  /** An answer that cannot be read tells nothing of what became of the request. */
+  #answerOf(from: NodeId, payload: Uint8Array): NodeAnswer | 'gone' {
+    try {
+      return decodeAnswer(payload);
+    } catch (error) {
+      if (!(error instanceof MalformedBytes)) throw error;
+      this.#parts.log.error('an answer of another node cannot be read', { from, why: error.message });
+      return 'gone';
+    }
+  }
+
+  #noted(from: NodeId, payload: Uint8Array): void {
+    this.#parts.onNote(from, decodeNote(payload));
+  }
+}

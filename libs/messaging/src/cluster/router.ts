@@ -1,0 +1,222 @@
+import { err, type Clock, type NodeId, type PartitionId, type Timers, type UserId } from '@millrace/kernel';
+import type { ClusterView } from '@millrace/partition';
+import { frameError, type ErrorCode } from '@millrace/protocol';
+import { conversationKey, userKey, type ActorKey } from '@millrace/timeline';
+import type { ActorCalls, AnyCommand, AnyReply } from '../actor-calls.ts';
+import type { NodeAnswer, ActorRequest, Priority } from './node-messages.ts';
+
+export interface RouterLimits {
+  /** Requests that wait for their partition to have an owner again, over all partitions. */
+  readonly waitingMax: number;
+  /** How long one waits before it is refused with `unavailable`, milliseconds. */
+  readonly waitMsMax: number;
+  /** Between two tries while nothing is told of a new owner, milliseconds. */
+  readonly retryMs: number;
+}
+
+export const defaultRouterLimits: RouterLimits = { waitingMax: 8_192, waitMsMax: 10_000, retryMs: 50 };
+
+export interface RouterParts {
+  readonly self: NodeId;
+  readonly partitionOf: (key: ActorKey) => PartitionId;
+  /** Asks a partition of this node. `answer` is called exactly once, never before this returns. */
+  local(partition: PartitionId, request: ActorRequest, answer: (outcome: NodeAnswer) => void): void;
+  /** Asks another node; `gone` when it did not answer and never will: what became of the request is not known. */
+  remote(to: NodeId, request: ActorRequest, answer: (outcome: NodeAnswer | 'gone' | 'overloaded') => void): void;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly limits: RouterLimits;
+}
+
+interface Request {
+  readonly partition: PartitionId;
+  readonly request: ActorRequest;
+  readonly answer: (reply: AnyReply) => void;
+  readonly untilMs: number;
+  /** Its place among all that were posted here. */
+  readonly order: number;
+}
+
+/** Requests of one partition that are not answered yet, all of them asked of one node. */
+interface Flight {
+  to: NodeId | null;
+  count: number;
+}
+
+/**
+ * Brings commands to the actors, on whichever node they live.
+ *
+ * (R1) Commands for one partition reach its owner in the order in which they were posted, also over a change of owner:
+ *      what a wrong or dead owner did not take waits, what comes after it waits behind it, and nothing is asked of a new
+ *      owner before the old one has answered everything. (Should a node lose a partition and have it back within one
+ *      round trip, a command may overtake; what must not, has a counter of its own.)
+ * (R2) A command whose owner died may have been carried out: it is sent again, and its own key (counter, watermark, a
+ *      position that only rises) lets it happen once (I4, I6).
+ * (R3) What waits is bounded in number and time (I9).
+ */
+export class Router implements ActorCalls {
+  readonly #parts: RouterParts;
+  #view: ClusterView | null = null;
+  /** By partition: the run that is to own it. */
+  #owners: readonly (NodeId | null)[] = [];
+  readonly #waiting = new Map<PartitionId, Request[]>();
+  readonly #flights = new Map<PartitionId, Flight>();
+  #waitingCount = 0;
+  #posted = 0;
+  #retryDue = false;
+  #stopped: string | null = null;
+
+  constructor(parts: RouterParts) {
+    this.#parts = parts;
+  }
+
+  /** Requests that wait for their partition to have an owner. */
+  get waiting(): number {
+    return this.#waitingCount;
+  }
+
+  get view(): ClusterView | null {
+    return this.#view;
+  }
+
+  partitionOf(key: ActorKey): PartitionId {
+    return this.#parts.partitionOf(key);
+  }
+
+  /** The run that is to own the partition, as far as is known here. */
+  ownerOf(partition: PartitionId): NodeId | null {
+    return this.#owners[partition] ?? null;
+  }
+
+  /** A newer view: what waited is sent again, to whoever is the owner now. */
+  follow(view: ClusterView): void {
+    const runs = new Map(view.members.map(({ name, node }) => [name, node]));
+    this.#view = view;
+    this.#owners = view.owners.map((owner) => (owner === null ? null : (runs.get(owner) ?? null)));
+    this.#retry();
+  }
+
+  post(key: ActorKey, command: AnyCommand, answer: (reply: AnyReply) => void, priority: Priority): void {
+    this.#send(this.#parts.partitionOf(key), { q: 'command', key, command, priority }, answer);
+  }
+
+  /** Asks the user's owner to tell this node, from its answer on, of what comes into their inbox. */
+  attach(user: UserId): Promise<AnyReply> {
+    return new Promise((resolve) => {
+      this.#send(this.#parts.partitionOf(userKey(user)), { q: 'attach', user }, resolve);
+    });
+  }
+
+  conversation: ActorCalls['conversation'] = (id, command) => this.#ask(conversationKey(id), command) as Promise<never>;
+  user: ActorCalls['user'] = (id, command) => this.#ask(userKey(id), command) as Promise<never>;
+
+  /** Refuses everything that waits: the node is going down. */
+  stop(message: string): void {
+    this.#stopped = message;
+    const all = [...this.#waiting.values()].flat();
+    this.#waiting.clear();
+    this.#waitingCount = 0;
+    for (const { answer } of all) answer(err(frameError('draining', message)));
+  }
+
+  #ask(key: ActorKey, command: AnyCommand): Promise<AnyReply> {
+    return new Promise((resolve) => {
+      this.post(key, command, resolve, 'client');
+    });
+  }
+
+  #send(partition: PartitionId, request: ActorRequest, answer: (reply: AnyReply) => void): void {
+    const { clock, limits } = this.#parts;
+    this.#posted += 1;
+    const untilMs = clock.monotonicMs() + limits.waitMsMax;
+    const asked: Request = { partition, request, answer, untilMs, order: this.#posted };
+    if (this.#stopped !== null) this.#refuse(asked, 'draining', this.#stopped);
+    else if (this.#waiting.has(partition)) this.#wait(asked);
+    else this.#try(asked);
+  }
+
+  #refuse({ answer }: Request, code: ErrorCode, message: string): void {
+    this.#parts.timers.soon(() => {
+      answer(err(frameError(code, message)));
+    });
+  }
+
+  #try(asked: Request): void {
+    const { self } = this.#parts;
+    const { partition, request, answer } = asked;
+    const owner = this.ownerOf(partition);
+    const flight = this.#flightOf(partition);
+    if (owner === null || (flight.count > 0 && flight.to !== owner)) {
+      this.#wait(asked);
+      return;
+    }
+    flight.to = owner;
+    flight.count += 1;
+    const answered = (outcome: NodeAnswer | 'gone' | 'overloaded'): void => {
+      flight.count -= 1;
+      // Only what waited for the old owner goes on at once: asking the same one again would go in circles.
+      if (flight.count === 0 && flight.to !== this.ownerOf(partition)) this.#retrySoon();
+      if (outcome === 'overloaded')
+        answer(err(frameError('overloaded', 'another node has more to do than it may queue')));
+      else if (typeof outcome === 'string') this.#wait(asked);
+      else answer(outcome);
+    };
+    if (owner === self) this.#parts.local(partition, request, answered);
+    else this.#parts.remote(owner, request, answered);
+  }
+
+  #flightOf(partition: PartitionId): Flight {
+    const known = this.#flights.get(partition);
+    if (known !== undefined) return known;
+    const flight: Flight = { to: null, count: 0 };
+    this.#flights.set(partition, flight);
+    return flight;
+  }
+
+  /** Puts a request into the line of its partition, in the place that it had. */
+  #wait(asked: Request): void {
+    if (this.#stopped !== null) {
+      this.#refuse(asked, 'draining', this.#stopped);
+      return;
+    }
+    if (this.#waitingCount >= this.#parts.limits.waitingMax) {
+      this.#refuse(asked, 'overloaded', 'too many requests wait for their partition to have an owner');
+      return;
+    }
+    const line = this.#waiting.get(asked.partition);
+    if (line === undefined) this.#waiting.set(asked.partition, [asked]);
+    else line.splice(line.findLastIndex(({ order }) => order < asked.order) + 1, 0, asked);
+    this.#waitingCount += 1;
+    this.#retryLater();
+  }
+
+  #retryLater(): void {
+    if (this.#retryDue) return;
+    this.#retryDue = true;
+    this.#parts.timers.after(this.#parts.limits.retryMs, () => {
+      this.#retryDue = false;
+      this.#retry();
+    });
+  }
+
+  /** Not at once: what was answered in this turn of the event loop comes first. */
+  #retrySoon(): void {
+    this.#parts.timers.soon(() => {
+      this.#retry();
+    });
+  }
+
+  #retry(): void {
+    const nowMs = this.#parts.clock.monotonicMs();
+    const lines = [...this.#waiting.values()];
+    this.#waiting.clear();
+    this.#waitingCount = 0;
+    for (const asked of lines.flat()) {
+      if (nowMs < asked.untilMs) {
+        // Behind one that has to wait again, all of its line do.
+        if (this.#waiting.has(asked.partition)) this.#wait(asked);
+        else this.#try(asked);
+      } else asked.answer(err(frameError('unavailable', 'the partition has no owner at the moment; try again')));
+    }
+  }
+}

@@ -1,0 +1,279 @@
+import { err, ok, type Clock, type NodeId, type PartitionId, type Random, type Timers } from '@millrace/kernel';
+import {
+  encodeOwnerToken,
+  type ClusterStore,
+  type CommitOutcome,
+  type LeaseAnswer,
+  type LeaseStore,
+  type PartitionStore,
+} from '@millrace/partition';
+import { StoreUnavailable, type RangeQuery, type TimelineReader } from '@millrace/timeline';
+import type { ClusterOperation } from './model-cluster.ts';
+import type { ModelOperation, ModelState } from './model-state.ts';
+
+export type ModelRequest = 'claim' | 'commit' | 'release' | 'lease' | 'cluster' | 'read';
+
+/**
+ * What happens to one request. `lose-request`: it never arrives. `lose-reply`: it is executed, nobody learns of it.
+ * `refuse`: Redis refuses it (out of memory, say); only commits can meet that.
+ */
+export interface ModelFate {
+  readonly kind: 'none' | 'lose-request' | 'lose-reply' | 'refuse';
+  /** On the way there. Requests of one store never overtake each other. */
+  readonly requestMs: number;
+  readonly replyMs: number;
+}
+
+export interface ModelStoreParts {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  /** Asked once for each request; by default nothing ever happens. */
+  readonly fate?: (request: ModelRequest, partition: PartitionId | null) => ModelFate;
+  /** After this without an answer the connection is given up, as the real store does. Default 5,000. */
+  readonly answerMsMax?: number;
+  /** How long a new connection takes. Default 20. */
+  readonly reconnectMs?: number;
+}
+
+const noFault: ModelFate = { kind: 'none', requestMs: 0, replyMs: 0 };
+
+type Failure = 'refused' | 'unknown';
+type Reply<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly failure: Failure };
+
+/** What connections share: the Redis itself. */
+export interface ModelServer {
+  readonly state: ModelState;
+  /** The run and replication id. */
+  readonly run: string;
+  /** Rises with every crash: a request that was under way to a dead Redis is not executed by the next one. */
+  readonly life: number;
+  log(operation: ModelOperation): void;
+}
+
+/**
+ * One process's connection to the model, and the ports over it.
+ *
+ * (M1) Requests are executed one after the other, in the order in which they were made, each at one instant.
+ * (M3) When the connection ends, everything in flight is answered `unknown`; reconnect listeners run before anything
+ *      is accepted on the next one.
+ */
+export class ModelConnection {
+  readonly partitions: PartitionStore;
+  readonly cluster: ClusterStore;
+  readonly leases: LeaseStore;
+  readonly timelines: TimelineReader;
+  readonly #server: ModelServer;
+  readonly #parts: ModelStoreParts;
+  readonly #listeners = new Set<() => void>();
+  readonly #inFlight = new Set<() => void>();
+  #connection = 1;
+  #connected = true;
+  #executesFromMs = 0;
+
+  constructor(server: ModelServer, parts: ModelStoreParts) {
+    this.#server = server;
+    this.#parts = parts;
+    this.partitions = this.#partitionStore();
+    this.leases = this.#leaseStore();
+    this.cluster = this.#clusterStore();
+    this.timelines = this.#timelineReader();
+  }
+
+  onReconnect(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => {
+      this.#listeners.delete(listener);
+    };
+  }
+
+  /** Ends the connection; Redis itself goes on, and may still execute what was under way. */
+  cut(reconnectMs = this.#parts.reconnectMs ?? 20): void {
+    this.#connection += 1;
+    this.#connected = false;
+    const connection = this.#connection;
+    for (const fail of [...this.#inFlight]) fail();
+    this.#parts.timers.after(reconnectMs, () => {
+      if (connection !== this.#connection) return;
+      for (const listener of [...this.#listeners]) listener();
+      this.#connected = true;
+    });
+  }
+
+  /** Carries one request to the state and its answer back, or tells what came between. */
+  #carry<T>(request: ModelRequest, partition: PartitionId | null, execute: () => T): Promise<Reply<T>> {
+    const { clock, timers, answerMsMax = 5_000 } = this.#parts;
+    if (!this.#connected) return Promise.resolve({ ok: false, failure: 'refused' });
+    const { kind, requestMs, replyMs } = this.#parts.fate?.(request, partition) ?? noFault;
+    const life = this.#server.life;
+    const connection = this.#connection;
+    return new Promise((resolve) => {
+      const fail = (): void => {
+        settle({ ok: false, failure: 'unknown' });
+      };
+      const settle = (reply: Reply<T>): void => {
+        this.#inFlight.delete(fail);
+        resolve(reply);
+      };
+      this.#inFlight.add(fail);
+      const giveUp = (): void => {
+        timers.after(answerMsMax, () => {
+          if (this.#inFlight.has(fail) && connection === this.#connection) this.cut();
+        });
+      };
+      const arrive = (): void => {
+        if (life !== this.#server.life) return;
+        if (kind === 'refuse') {
+          settle({ ok: false, failure: 'refused' });
+          return;
+        }
+        const value = execute();
+        if (kind === 'lose-reply') giveUp();
+        else this.#later(replyMs, () => settle({ ok: true, value }));
+      };
+      if (kind === 'lose-request') {
+        giveUp();
+        return;
+      }
+      const nowMs = clock.monotonicMs();
+      this.#executesFromMs = Math.max(this.#executesFromMs, nowMs + requestMs);
+      this.#later(this.#executesFromMs - nowMs, arrive);
+    });
+  }
+
+  #later(delayMs: number, callback: () => void): void {
+    if (delayMs > 0) this.#parts.timers.after(delayMs, callback);
+    else this.#parts.timers.soon(callback);
+  }
+
+  #logged<T>(operation: ModelOperation, answer: T, changed: boolean): T {
+    if (changed) this.#server.log(operation);
+    return answer;
+  }
+
+  #partitionStore(): PartitionStore {
+    return {
+      claim: async (partition, _node, aboveEpoch) => {
+        const uuid = this.#parts.random.id();
+        const reply = await this.#carry('claim', partition, () => {
+          const { epoch, found } = this.#server.state.claim(partition, uuid, aboveEpoch);
+          const answer = { token: { epoch, uuid }, found, run: this.#server.run };
+          return this.#logged({ kind: 'claim', partition, uuid, aboveEpoch }, answer, true);
+        });
+        return reply.ok ? reply : err({ code: 'unavailable', message: 'the claim was not answered' });
+      },
+      commit: async (commit) => {
+        const reply = await this.#carry('commit', commit.partition, () => {
+          const outcome = this.#server.state.commit(commit);
+          return this.#logged({ kind: 'commit', commit }, outcome, outcome.code === 'ok');
+        });
+        if (reply.ok) return reply.value;
+        const code = reply.failure === 'refused' ? 'unavailable' : 'unknown';
+        return { code, message: 'the commit was not answered' } satisfies CommitOutcome;
+      },
+      release: async (partition, token) => {
+        const text = encodeOwnerToken(token);
+        await this.#carry('release', partition, () => {
+          const released = this.#server.state.release(partition, text);
+          return this.#logged({ kind: 'release', partition, token: text }, released, released);
+        });
+      },
+      loadActor: async (partition, actor) => {
+        const reply = await this.#carry('read', partition, () => this.#server.state.record(partition, actor));
+        return reply.ok ? ok(reply.value) : err({ code: 'unavailable', message: 'the read was not answered' });
+      },
+      readFeed: async (partition, after, limit) => {
+        const reply = await this.#carry('read', partition, () => this.#server.state.feed(partition, after, limit));
+        return reply.ok ? ok(reply.value) : err({ code: 'unavailable', message: 'the read was not answered' });
+      },
+    };
+  }
+
+  #leaseStore(): LeaseStore {
+    const { clock } = this.#parts;
+    return {
+      acquire: async (name: string, holder: NodeId, identity: string, durationMs: number): Promise<LeaseAnswer> => {
+        const askedMs = clock.monotonicMs();
+        const reply = await this.#carry('lease', null, () => {
+          const nowMs = clock.monotonicMs();
+          const lease = { holder, identity, untilMs: nowMs + durationMs };
+          const held = this.#server.state.acquire(name, lease, nowMs);
+          return this.#logged({ kind: 'acquire', name, lease, nowMs }, { lease, held, nowMs }, held === lease);
+        });
+        if (!reply.ok) return { code: 'unavailable', message: 'the lease was not answered' };
+        const { lease, held, nowMs } = reply.value;
+        if (held === lease) return { code: 'held', untilMonotonicMs: askedMs + durationMs };
+        return { code: 'taken', heldBy: held.holder, remainingMs: held.untilMs - nowMs };
+      },
+      release: async (name, holder) => {
+        await this.#carry('lease', null, () => {
+          const given = this.#server.state.giveBack(name, holder);
+          return this.#logged({ kind: 'give-back', name, holder }, given, given);
+        });
+      },
+    };
+  }
+
+  /** Asks the state of the cluster. `execute` tells what it did, null when that changed nothing. */
+  async #askCluster<T>(
+    what: string,
+    execute: (nowMs: number) => { readonly answer: T; readonly done: ClusterOperation | null },
+  ): Promise<T | { readonly code: 'unavailable'; readonly message: string }> {
+    const reply = await this.#carry('cluster', null, () => {
+      const { answer, done } = execute(this.#parts.clock.monotonicMs());
+      if (done !== null) this.#server.log({ kind: 'cluster', operation: done });
+      return answer;
+    });
+    return reply.ok ? reply.value : { code: 'unavailable', message: `${what} was not answered` };
+  }
+
+  #clusterStore(): ClusterStore {
+    const { clock } = this.#parts;
+    return {
+      register: async (member, leaseMs, known) => {
+        const askedMs = clock.monotonicMs();
+        const answer = await this.#askCluster('the registration', (nowMs) => {
+          const registered = this.#server.state.cluster.register(member, leaseMs, known, nowMs);
+          const done = { kind: 'register', member, leaseMs, known, nowMs } as const;
+          return { answer: registered, done: registered.code === 'held' ? done : null };
+        });
+        return answer.code === 'held' ? { ...answer, untilMonotonicMs: askedMs + leaseMs } : answer;
+      },
+      leave: async (name, node) => {
+        await this.#askCluster('the leave', () => {
+          const left = this.#server.state.cluster.leave(name, node);
+          return { answer: null, done: left ? { kind: 'leave', name, node } : null };
+        });
+      },
+      lead: async (name, node, leaseMs) => {
+        const askedMs = clock.monotonicMs();
+        const answer = await this.#askCluster('the leadership', (nowMs) => {
+          const led = this.#server.state.cluster.lead(name, node, leaseMs, nowMs);
+          return { answer: led, done: led.code === 'leading' ? { kind: 'lead', name, node, leaseMs, nowMs } : null };
+        });
+        return answer.code === 'leading' ? { ...answer, untilMonotonicMs: askedMs + leaseMs } : answer;
+      },
+      putView: (term, node, view) =>
+        this.#askCluster('the view', () => {
+          const put = this.#server.state.cluster.putView(term, node, view);
+          const answer = { code: put ? ('put' as const) : ('outdated' as const) };
+          return { answer, done: put ? { kind: 'put-view', term, node, view } : null };
+        }),
+    };
+  }
+
+  #timelineReader(): TimelineReader {
+    const range: TimelineReader['range'] = async (partition, actor, query) => {
+      const reply = await this.#carry('read', partition, () => this.#server.state.range(partition, actor, query));
+      if (reply.ok) return reply.value;
+      throw new StoreUnavailable('the read was not answered');
+    };
+    return {
+      range,
+      at: async (partition, actor, position) => {
+        const query: RangeQuery = { from: position, to: position, limit: 1, direction: 'forward' };
+        return (await range(partition, actor, query))[0] ?? null;
+      },
+    };
+  }
+}

@@ -1,0 +1,113 @@
+import type { NodeId } from '@millrace/kernel';
+import { ChatNode, defaultMessagingLimits, defaultRouterLimits } from '@millrace/messaging';
+import { defaultLinkLimits } from '@millrace/node-link';
+import { defaultPartitionLimits, type Commit } from '@millrace/partition';
+import type { ModelConnection } from './model-connection.ts';
+import type { ModelStreamsClient } from './model-node-streams.ts';
+import { SimulatedProcess } from './simulated-process.ts';
+import type { World } from './world.ts';
+
+export const LEASE_MS = 3_000;
+
+/** One run of the production code as one node of the cluster, with its own connections to the store. */
+export class SimulatedNode {
+  readonly name: string;
+  readonly process: SimulatedProcess;
+  readonly chatNode: ChatNode;
+  readonly #connection: ModelConnection;
+  readonly #streams: ModelStreamsClient;
+  #serves = false;
+
+  /** @param committed - told of every commit that this run knows is stored. */
+  constructor(
+    world: World,
+    { name, run }: { readonly name: string; readonly run: number },
+    committed: (commit: Commit) => void,
+    lost: (node: SimulatedNode) => void,
+  ) {
+    const { level, partitionCount, inboxEntriesMax, sendWindow, heldMs } = world.options;
+    const nothing = (): void => undefined;
+    this.name = name;
+    this.process = new SimulatedProcess(world.time.timers);
+    this.#connection = world.store.connect();
+    this.#streams = world.streams.connect();
+    this.chatNode = new ChatNode({
+      stores: this.process.reach(this.#connection, committed),
+      streams: this.process.reachStreams(this.#streams),
+      node: `${name}-${String(run)}` as NodeId,
+      name,
+      roles: ['gateway', 'actors'],
+      url: '',
+      partitionCount,
+      ackLevel: level,
+      leaseMs: LEASE_MS,
+      limits: {
+        messaging: { ...defaultMessagingLimits, inboxEntriesMax, sendWindow, keysPerWindow: 8 },
+        partition: {
+          ...defaultPartitionLimits,
+          cursorIdleMs: 200,
+          held: { ageMsMax: heldMs, bytesMax: 1_000_000 },
+        },
+        // Few, so that actors are passivated and loaded again all the time.
+        resting: { actorsMax: 6, weightMax: 200 },
+        placement: { movesPerRoundMax: 2 },
+        router: { ...defaultRouterLimits, waitMsMax: 3_000 },
+        links: { ...defaultLinkLimits, silenceMs: 500 },
+        stopDiffusionMs: 500,
+        stopHandoffMs: 2_000,
+        releaseMsMax: 300,
+      },
+      pushPort: {
+        push: (user, { items }) => {
+          for (const item of items) {
+            if (!('messages' in item)) continue;
+            for (const entry of item.messages) world.history.revealed(item.conversation, entry, `a push to ${user}`);
+          }
+        },
+        receipt: nothing,
+        typing: nothing,
+        resync: (user, reason) => {
+          if (reason === 'incomplete') world.inboxBroke(user);
+        },
+      },
+      clock: world.time.clock,
+      timers: this.process.timers,
+      random: world.random,
+      log: {
+        info: nothing,
+        warn: nothing,
+        error: (message, fields) => {
+          world.saidError(message, fields);
+        },
+      },
+      onLost: () => {
+        lost(this);
+      },
+    });
+    this.#connection.onReconnect(() => {
+      this.process.enter(() => {
+        this.chatNode.reclaim();
+      });
+    });
+    void this.chatNode.start().then(() => {
+      this.process.enter(() => {
+        this.#serves = true;
+      });
+    });
+  }
+
+  /** Whether clients reach it: it has started, and not ended. */
+  get serves(): boolean {
+    return this.#serves && !this.process.isDead;
+  }
+
+  /** Its connections end; what was under way may still be executed. */
+  cut(reconnectMs: number): void {
+    this.#connection.cut(reconnectMs);
+    this.#streams.cut(reconnectMs);
+  }
+
+  kill(): void {
+    this.process.kill();
+  }
+}
