@@ -11,6 +11,7 @@ const ENTRIES = {
   bench: 'apps/bench/src/main.ts',
   setup: 'scripts/setup.ts',
   simulate: 'scripts/simulate.ts',
+  cluster: 'scripts/cluster.ts',
 };
 
 const DIST = inRoot('dist');
@@ -21,7 +22,7 @@ function sourcesFingerprint() {
   const hash = createHash('sha256');
   const isInput = (/** @type {string} */ path) =>
     (/^(apps|libs)\//.test(path) && /\.(ts|lua|json|sql)$/.test(path) && !path.endsWith('.test.ts')) ||
-    /^scripts\/((setup|simulate)\.ts|lib\/build\.mjs)$/.test(path) ||
+    /^scripts\/((setup|simulate|cluster)\.ts|lib\/build\.mjs)$/.test(path) ||
     path === 'package-lock.json';
   for (const path of sourceFiles().filter(isInput)) {
     const { size, mtimeMs } = statSync(inRoot(path));
