@@ -190,6 +190,11 @@ describe('the HTTP API of the real server', () => {
     expect((await ask('DELETE', at)).json['closed']).toBe(0);
   });
 
+  it('tells of a cluster of one', async () => {
+    const { json } = await ask('GET', '/api/v1/cluster');
+    expect(json).toMatchObject({ asked: 'e2e', members: [{ name: 'e2e', owned: 16, draining: false }], unserved: [] });
+  });
+
   it('(I11) lets a key do what its scope says, and nothing without one', async () => {
     await group('locked', ['bob']);
     const window = await windowOf('locked');

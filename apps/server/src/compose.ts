@@ -154,6 +154,7 @@ export class Server {
       sessions: this.#sessions,
       endpoint: () => this.#endpoint,
       readiness: () => this.#readiness(),
+      cluster: () => this.#node?.cluster() ?? null,
       metrics: this.#registry,
       clock,
       timers,
@@ -232,6 +233,7 @@ export class Server {
       log,
       onLost,
     });
+    this.#node = node;
     const stopListening = stores.onReconnect(() => {
       log.warn('Redis is back; claiming again');
       node.reclaim();
@@ -249,7 +251,6 @@ export class Server {
       () => this.#redisHealth(stores),
       config.partitions,
     );
-    this.#node = node;
     this.#chat.become(node.chat);
     const { partitionsOwned, members } = node.stats();
     log.info('the node serves', {

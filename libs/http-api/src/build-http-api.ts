@@ -3,13 +3,14 @@ import { invariant, ok, type Clock, type Result } from '@millrace/kernel';
 import { frameError, type FrameError } from '@millrace/protocol';
 import type { Registry } from 'prom-client';
 import { allows, findApiKey, type ApiKey, type Scope } from './api-keys.ts';
+import { clusterOperations } from './cluster-operations.ts';
 import { conversationOperations } from './conversation-operations.ts';
 import type { HttpApiConfig } from './http-api-config.ts';
 import { refusalOfThrown, retryAfterSeconds, statusOf, type ErrorBody } from './http-error.ts';
 import { HttpMetrics } from './http-metrics.ts';
 import { IpRateLimit } from './ip-rate-limit.ts';
 import type { Operation } from './operation.ts';
-import type { BackendChat, HttpApiLog, Readiness, SessionControl, SocketEndpoint } from './ports.ts';
+import type { BackendChat, ClusterLook, HttpApiLog, Readiness, SessionControl, SocketEndpoint } from './ports.ts';
 import { answerBrokenRequest } from './broken-request.ts';
 import { serviceOperations } from './service-operations.ts';
 import { userOperations } from './user-operations.ts';
@@ -22,6 +23,7 @@ export interface HttpApiParts {
   /** Null until the sockets listen. */
   readonly endpoint: () => SocketEndpoint | null;
   readonly readiness: () => Promise<Readiness>;
+  readonly cluster: ClusterLook;
   /** What `/metrics` shows; the API adds its own. */
   readonly metrics: Registry;
   readonly clock: Clock;
@@ -95,6 +97,7 @@ export function buildHttpApi(parts: HttpApiParts, isDraining: () => boolean): Bu
       isDraining,
       readiness: parts.readiness,
     }),
+    ...clusterOperations(parts.cluster),
     ...conversationOperations(parts.chat),
     ...userOperations(parts.chat, parts.sessions),
   ];

@@ -1,5 +1,5 @@
 import type { UserId } from '@millrace/kernel';
-import type { ChatService } from '@millrace/messaging';
+import type { ChatService, ClusterStatus } from '@millrace/messaging';
 
 /** What a backend may ask of the chat. */
 export type BackendChat = Pick<
@@ -32,6 +32,9 @@ export interface SessionControl {
   /** Closes one session, or all of the user's, as revoked. @returns how many were closed. */
   kick(user: UserId, session?: string): number;
 }
+
+/** The cluster as this node sees it, at once or within a bounded time. Null until this node has a part in it. */
+export type ClusterLook = () => Promise<ClusterStatus> | null;
 
 export interface Readiness {
   readonly ok: boolean;

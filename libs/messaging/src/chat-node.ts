@@ -269,7 +269,7 @@ export class ChatNode {
         .flatMap((each) => (each.isServing ? [each.partition] : [])),
     );
     const unserved = view.owners.map((_, index) => partitionId(index)).filter((partition) => !serving.has(partition));
-    return { version: view.version, partitions: view.owners.length, members, unserved, self };
+    return { version: view.version, owners: view.owners, members, unserved, self };
   }
 
   #status(): NodeStatus {

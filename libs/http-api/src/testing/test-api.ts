@@ -1,4 +1,5 @@
-import type { Clock, UserId } from '@millrace/kernel';
+import { generation, partitionId, type Clock, type NodeId, type UserId } from '@millrace/kernel';
+import type { ClusterStatus } from '@millrace/messaging';
 import { Registry } from 'prom-client';
 import { parseApiKeys } from '../api-keys.ts';
 import { buildHttpApi, type HttpApiParts } from '../build-http-api.ts';
@@ -40,6 +41,42 @@ export class MemorySessions implements SessionControl {
   }
 }
 
+/** A cluster of two, one of which does not answer. */
+export const aCluster: ClusterStatus = {
+  version: 7,
+  owners: ['one', 'two', null],
+  members: [
+    {
+      name: 'one',
+      node: 'one.1' as NodeId,
+      roles: ['gateway', 'actors'],
+      isDraining: false,
+      url: 'http://127.0.0.1:7400',
+      owned: 1,
+      status: {
+        viewVersion: 7,
+        coordinator: 'one',
+        partitions: [
+          {
+            partition: partitionId(0),
+            epoch: 3,
+            gen: generation(1),
+            commitNo: 40,
+            isServing: true,
+            queued: 2,
+            undiffused: 1,
+          },
+        ],
+        usersAttached: 5,
+        moving: 0,
+      },
+    },
+    { name: 'two', node: 'two.1' as NodeId, roles: ['actors'], isDraining: true, url: '', owned: 1, status: null },
+  ],
+  unserved: [partitionId(1), partitionId(2)],
+  self: 'one.1' as NodeId,
+};
+
 export class ManualClock implements Clock {
   ms = 0;
   nowMs = (): number => this.ms;
@@ -72,10 +109,16 @@ export function testParts(config: Partial<HttpApiConfig> = {}) {
   const sessions = new MemorySessions();
   const clock = new ManualClock();
   const logged: string[] = [];
-  const state: { readiness: Readiness; draining: boolean; endpoint: SocketEndpoint | null } = {
+  const state: {
+    readiness: Readiness;
+    draining: boolean;
+    endpoint: SocketEndpoint | null;
+    cluster: ClusterStatus | null;
+  } = {
     readiness: { ok: true, reasons: [] },
     draining: false,
     endpoint: { publicUrl: null, port: 7401, subprotocols: ['millrace.v1.bin', 'millrace.v1.json'], version: '0.1.0' },
+    cluster: aCluster,
   };
   const parts: HttpApiParts = {
     config: { ...httpApiConfigSchema.parse({ mode: 'production', port: 0 }), ...config },
@@ -84,6 +127,7 @@ export function testParts(config: Partial<HttpApiConfig> = {}) {
     sessions,
     endpoint: () => state.endpoint,
     readiness: () => Promise.resolve(state.readiness),
+    cluster: () => (state.cluster === null ? null : Promise.resolve(state.cluster)),
     metrics: new Registry(),
     clock,
     log: {

@@ -30,7 +30,8 @@ export interface NodeStatus {
 /** The cluster as one node sees it, with what each member that answered told of itself. */
 export interface ClusterStatus {
   readonly version: number;
-  readonly partitions: number;
+  /** By partition: the name of the member that is to own it, null for none. It may name a member that is gone. */
+  readonly owners: readonly (string | null)[];
   readonly members: readonly (Member & { readonly owned: number; readonly status: NodeStatus | null })[];
   /** Partitions that nobody is to own, or whose owner does not serve them. */
   readonly unserved: readonly PartitionId[];

@@ -1,0 +1,101 @@
+import { testRedis } from '@millrace/local-redis/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { httpCaller, scopedKeysVariable, type HttpCaller } from './support/http-caller.ts';
+import { MillraceCluster } from './support/millrace-cluster.ts';
+import { until } from './support/until.ts';
+
+const PARTITIONS = 12;
+const ENV = {
+  MILLRACE_PARTITIONS: String(PARTITIONS),
+  MILLRACE_LEASE_MS: '10000',
+  MILLRACE_DRAIN_MS: '300',
+  MILLRACE_API_KEYS: scopedKeysVariable,
+};
+
+interface Told {
+  readonly version: number;
+  readonly asked: string;
+  readonly owners: readonly string[];
+  readonly members: readonly {
+    readonly name: string;
+    readonly run: string;
+    readonly roles: readonly string[];
+    readonly draining: boolean;
+    readonly url: string;
+    readonly owned: number;
+    readonly status: {
+      readonly viewVersion: number;
+      readonly coordinator: string | null;
+      readonly usersAttached: number;
+      readonly partitions: readonly { readonly partition: number; readonly serving: boolean }[];
+    } | null;
+  }[];
+  readonly unserved: readonly number[];
+}
+
+/** Two nodes that do everything, and one that only owns partitions. Every answer is held against the document. */
+describe('a cluster of three nodes, for an operator', () => {
+  const redis = testRedis();
+  let cluster: MillraceCluster;
+  /** Asks the node of that number. */
+  const at =
+    (index: number): HttpCaller =>
+    (...question) =>
+      httpCaller(() => cluster.nodes[index]?.httpUrl ?? '')(...question);
+  const look = async (index: number): Promise<Told> =>
+    (await at(index)('GET', '/api/v1/cluster')).json as unknown as Told;
+
+  beforeAll(async () => {
+    cluster = new MillraceCluster(redis.url, ENV);
+    for (const roles of ['gateway,actors,jobs', 'gateway,actors,jobs', 'actors'])
+      await cluster.add({ MILLRACE_ROLES: roles });
+    await cluster.untilSpread(PARTITIONS);
+  });
+  afterAll(async () => {
+    await cluster.stop();
+  });
+
+  it('is told by every node, and by all of them alike', async () => {
+    await until('every node has the same view', async () => {
+      const told = await Promise.all([look(0), look(1), look(2)]);
+      return told.every(
+        ({ version, members, unserved }) =>
+          version === told[0].version && unserved.length === 0 && members.every(({ status }) => status !== null),
+      );
+    });
+    const told = await Promise.all([look(0), look(1), look(2)]);
+    expect(told.map(({ asked }) => asked)).toEqual(['node-1', 'node-2', 'node-3']);
+    for (const { members, owners } of told) {
+      expect(members.map(({ name, owned, draining }) => [name, owned, draining])).toEqual([
+        ['node-1', 4, false],
+        ['node-2', 4, false],
+        ['node-3', 4, false],
+      ]);
+      expect(members.map(({ url }) => url)).toEqual(cluster.nodes.map(({ httpUrl }) => httpUrl));
+      expect(members[2]?.roles).toEqual(['actors']);
+      const coordinators = new Set(members.map(({ status }) => status?.coordinator));
+      expect(coordinators.size).toBe(1);
+      for (const { name, status } of members) {
+        const theirs = owners.flatMap((owner, partition) => (owner === name ? [partition] : []));
+        expect(status?.partitions.map(({ partition }) => partition).sort((a, b) => a - b)).toEqual(theirs);
+      }
+    }
+    const refused = await at(0)('GET', '/api/v1/cluster', { key: 'reader' });
+    expect([refused.status, refused.code]).toEqual([403, 'forbidden']);
+  });
+
+  it('names a node that stands still as silent, and what it had as unserved', async () => {
+    const sleeper = cluster.nodes[2];
+    if (sleeper === undefined) throw new Error('there are nodes');
+    await sleeper.kill('SIGSTOP');
+    try {
+      const { members, unserved, owners } = await look(0);
+      expect(members.map(({ status }) => status === null)).toEqual([false, false, true]);
+      expect(unserved).toEqual(owners.flatMap((owner, partition) => (owner === 'node-3' ? [partition] : [])));
+      expect(unserved).toHaveLength(4);
+    } finally {
+      await sleeper.kill('SIGCONT');
+    }
+    await cluster.untilSpread(PARTITIONS);
+  });
+});
