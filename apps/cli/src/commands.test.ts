@@ -31,6 +31,7 @@ beforeEach(() => {
     out: (line) => out.push(line),
     note: (line) => notes.push(line),
     status: () => undefined,
+    clear: () => undefined,
     isInteractive: false,
     columns: 80,
     interrupted: new AbortController().signal,

@@ -5,6 +5,8 @@ export interface Environment {
   /** The HTTP address of the server. */
   readonly url: string;
   readonly redisUrl: string | undefined;
+  /** Of the HTTP API. */
+  readonly apiKey: string | undefined;
   /** Everything, to hand on to a server that is started here. */
   readonly all: NodeJS.ProcessEnv;
 }
@@ -15,6 +17,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv): Environment {
   return {
     dataDir: env['MILLRACE_DATA_DIR'] ?? '.millrace',
     url: env['MILLRACE_URL'] ?? `http://127.0.0.1:${env['MILLRACE_PORT'] ?? PORT_DEFAULT}`,
+    apiKey: env['MILLRACE_API_KEY'] === '' ? undefined : env['MILLRACE_API_KEY'],
     redisUrl: env['MILLRACE_REDIS_URL'] ?? env['REDIS_URL'],
     all: env,
   };

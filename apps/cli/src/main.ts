@@ -1,3 +1,4 @@
+import { clusterCommand } from './cluster-command.ts';
 import { exitCode, helpOf, parseCommandLine, type Command } from './command.ts';
 import { doctorCommand } from './doctor-command.ts';
 import { readEnvironment } from './environment.ts';
@@ -16,6 +17,7 @@ const commands: readonly Command[] = [
   tailCommand,
   replayCommand,
   verifyCommand,
+  clusterCommand,
   doctorCommand,
 ];
 

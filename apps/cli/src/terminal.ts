@@ -6,6 +6,8 @@ export interface Terminal {
   note(line: string): void;
   /** Shows `text` in place of the last status; one line, gone with the next output. Only when `isInteractive`. */
   status(text: string): void;
+  /** Empties the screen when results go to one; else they are told apart by an empty line. */
+  clear(): void;
   readonly isInteractive: boolean;
   readonly columns: number;
   /** Aborted at the first interrupt; a second one ends the process. */
@@ -13,6 +15,8 @@ export interface Terminal {
 }
 
 const CLEAR_LINE = '\r\u001b[K';
+/** To the upper left, and empty from there on. What was scrolled away stays. */
+const CLEAR_SCREEN = '\u001b[H\u001b[J';
 
 /** The process's own terminal. */
 export function systemTerminal(): Terminal {
@@ -46,6 +50,10 @@ export function systemTerminal(): Terminal {
       if (!process.stderr.isTTY) return;
       statusShown = true;
       process.stderr.write(`${CLEAR_LINE}${text.slice(0, Math.max(20, process.stderr.columns - 1))}`);
+    },
+    clear() {
+      clear();
+      process.stdout.write(process.stdout.isTTY ? CLEAR_SCREEN : '\n');
     },
     isInteractive: process.stderr.isTTY,
     columns: process.stderr.isTTY ? process.stderr.columns : 100,

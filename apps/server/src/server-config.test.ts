@@ -140,8 +140,8 @@ describe('the configuration', () => {
   });
 
   it('warns of a variable that does not exist, so that a misspelt one is noticed', () => {
-    const read = readServerConfig({ MILLRACE_API_KEY: 'x', MILLRACE_TEST_SUMMARY: 'y', MILLRACE_URL: 'z' });
-    expect(read.ok && read.value.warnings).toEqual(['MILLRACE_API_KEY is set, but there is no such variable']);
+    const read = readServerConfig({ MILLRACE_API_KYES: 'x', MILLRACE_TEST_SUMMARY: 'y', MILLRACE_API_KEY: 'z' });
+    expect(read.ok && read.value.warnings).toEqual(['MILLRACE_API_KYES is set, but there is no such variable']);
   });
 
   it('is documented in docs/configuration.md, variable by variable', () => {

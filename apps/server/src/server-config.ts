@@ -25,7 +25,7 @@ export interface ConfigRead {
 const ALIASES: Readonly<Record<string, string>> = { MILLRACE_REDIS_URL: 'REDIS_URL' };
 
 /** Read by other programs of Millrace. */
-const FOREIGN = /^MILLRACE_(TOKEN|URL|TEST|BENCH)(_|$)/;
+const FOREIGN = /^MILLRACE_(API_KEY$|(TOKEN|URL|TEST|BENCH)(_|$))/;
 
 const isLoopback = (host: string): boolean => /^(127\.\d+\.\d+\.\d+|::1|localhost)$/.test(host);
 
