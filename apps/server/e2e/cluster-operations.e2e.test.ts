@@ -2,6 +2,8 @@ import { testRedis } from '@millrace/local-redis/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { httpCaller, scopedKeysVariable, type HttpCaller } from './support/http-caller.ts';
 import { MillraceCluster } from './support/millrace-cluster.ts';
+import { PlainSocket } from './support/plain-socket.ts';
+import { tokenFor } from './support/test-tokens.ts';
 import { until } from './support/until.ts';
 
 const PARTITIONS = 12;
@@ -31,6 +33,11 @@ interface Told {
     } | null;
   }[];
   readonly unserved: readonly number[];
+}
+
+interface Sessions {
+  readonly sessions: readonly { readonly session: string; readonly node: string; readonly device: string }[];
+  readonly missing: readonly string[];
 }
 
 /** Two nodes that do everything, and one that only owns partitions. Every answer is held against the document. */
@@ -82,6 +89,46 @@ describe('a cluster of three nodes, for an operator', () => {
     }
     const refused = await at(0)('GET', '/api/v1/cluster', { key: 'reader' });
     expect([refused.status, refused.code]).toEqual([403, 'forbidden']);
+  });
+
+  it('lists the sessions of a user on all nodes, and closes them from any, also one without sockets', async () => {
+    const token = await tokenFor('carol');
+    const phone = await PlainSocket.connect(cluster.nodes[0]?.socketUrl ?? '', token, 'phone');
+    const laptop = await PlainSocket.connect(cluster.nodes[1]?.socketUrl ?? '', token, 'laptop');
+    const watch = await PlainSocket.connect(cluster.nodes[1]?.socketUrl ?? '', token, 'watch');
+    const path = '/api/v1/users/carol/sessions';
+    const listed = (await at(2)('GET', path)).json as unknown as Sessions;
+    expect(listed.sessions.map(({ node, device }) => [node, device]).sort()).toEqual([
+      ['node-1', 'phone'],
+      ['node-2', 'laptop'],
+      ['node-2', 'watch'],
+    ]);
+    expect(listed.missing).toEqual([]);
+    const ofWatch = listed.sessions.find(({ device }) => device === 'watch')?.session ?? '';
+    expect(await at(0)('DELETE', `${path}/${ofWatch}`)).toMatchObject({ status: 200, json: { closed: 1 } });
+    expect((await watch.closed).code).toBe(4202);
+    expect(await at(0)('DELETE', `${path}/${ofWatch}`)).toMatchObject({ status: 404, code: 'not_found' });
+    expect(await at(2)('DELETE', path)).toMatchObject({ status: 200, json: { closed: 2 } });
+    expect([(await phone.closed).code, (await laptop.closed).code]).toEqual([4202, 4202]);
+    expect((await at(1)('GET', path)).json['sessions']).toEqual([]);
+  });
+
+  it('says of which node nothing was heard, and never that everything was closed then', async () => {
+    const phone = await PlainSocket.connect(cluster.nodes[0]?.socketUrl ?? '', await tokenFor('dan'), 'phone');
+    const path = '/api/v1/users/dan/sessions';
+    const sleeper = cluster.nodes[1];
+    await sleeper?.kill('SIGSTOP');
+    try {
+      const listed = await at(0)('GET', path);
+      expect(listed).toMatchObject({ status: 200, json: { sessions: [{ node: 'node-1' }], missing: ['node-2'] } });
+      const closed = await at(0)('DELETE', path);
+      expect(closed).toMatchObject({ status: 503, code: 'unavailable' });
+      expect(closed.text).toContain('node-2');
+      expect((await phone.closed).code).toBe(4202);
+    } finally {
+      await sleeper?.kill('SIGCONT');
+    }
+    await until('all nodes answer', async () => (await at(0)('DELETE', path)).status === 200);
   });
 
   it('names a node that stands still as silent, and what it had as unserved', async () => {

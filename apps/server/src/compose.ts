@@ -6,7 +6,7 @@ import { subprotocols } from '@millrace/protocol';
 import type { RedisStores, StoreHealth } from '@millrace/redis-store';
 import { connectRedis } from './connect-redis.ts';
 import { gatewayMetrics, sessionMetrics } from './gateway-metrics.ts';
-import { LateChat, LatePushPort, LateSessions } from './late-parts.ts';
+import { LateChat, LatePushPort, LateSessionPort, LateSessions } from './late-parts.ts';
 import { withoutPassword, type ServerLog } from './logging.ts';
 import { createRegistry, nodeMetrics, storeMetrics } from './metrics.ts';
 import { limitsOf, nodeIdOf, rolesOf } from './node-parts.ts';
@@ -67,6 +67,7 @@ export class Server {
   readonly #chat = new LateChat();
   readonly #sessions = new LateSessions();
   readonly #pushPort = new LatePushPort();
+  readonly #sessionPort = new LateSessionPort();
   #phase = 'starting';
   #stopRequested = false;
   #privateRedis: PrivateRedis | null = null;
@@ -227,6 +228,7 @@ export class Server {
       leaseMs: config.leaseMs,
       limits: limitsOf(config),
       pushPort: this.#pushPort,
+      sessionPort: this.#sessionPort,
       clock,
       timers,
       random,
@@ -252,6 +254,7 @@ export class Server {
       config.partitions,
     );
     this.#chat.become(node.chat);
+    this.#sessions.become(node.sessions);
     const { partitionsOwned, members } = node.stats();
     log.info('the node serves', {
       partitions: partitionsOwned,
@@ -281,7 +284,7 @@ export class Server {
       await gateway.close();
     });
     this.#pushPort.become(gateway.sessions);
-    this.#sessions.become(gateway.sessions);
+    this.#sessionPort.become(gateway.sessions);
     sessionMetrics(this.#registry, () => gateway.stats());
     this.#endpoint = {
       publicUrl: config.socketUrl,

@@ -1,6 +1,6 @@
 import { err, type UserId } from '@millrace/kernel';
-import type { BackendChat, SessionControl, SessionInfo } from '@millrace/http-api';
-import type { UserPush, UserPushPort } from '@millrace/messaging';
+import type { BackendChat, SessionControl } from '@millrace/http-api';
+import type { SessionInfo, SessionPort, UserPush, UserPushPort } from '@millrace/messaging';
 import { frameError, type FrameError, type Receipt, type Resync, type TypingNotice } from '@millrace/protocol';
 
 /*
@@ -30,7 +30,7 @@ export class LateChat implements BackendChat {
   conversations: BackendChat['conversations'] = (...args) => this.#chat?.conversations(...args) ?? notYet();
 }
 
-/** The sessions for the HTTP API: none until the sockets listen. */
+/** The sessions for the HTTP API: `unavailable` until the node serves. */
 export class LateSessions implements SessionControl {
   #sessions: SessionControl | null = null;
 
@@ -38,13 +38,25 @@ export class LateSessions implements SessionControl {
     this.#sessions = sessions;
   }
 
+  list: SessionControl['list'] = (...args) => this.#sessions?.list(...args) ?? notYet();
+  close: SessionControl['close'] = (...args) => this.#sessions?.close(...args) ?? notYet();
+}
+
+/** The sessions on this node: none until the sockets listen, or ever without the role `gateway`. */
+export class LateSessionPort implements SessionPort {
+  #port: SessionPort | null = null;
+
+  become(port: SessionPort): void {
+    this.#port = port;
+  }
+
   list(user: UserId): readonly SessionInfo[] {
-    return this.#sessions?.list(user) ?? [];
+    return this.#port?.list(user) ?? [];
   }
 
   kick(user: UserId, session?: string): number {
-    if (this.#sessions === null) return 0;
-    return session === undefined ? this.#sessions.kick(user) : this.#sessions.kick(user, session);
+    if (this.#port === null) return 0;
+    return session === undefined ? this.#port.kick(user) : this.#port.kick(user, session);
   }
 }
 

@@ -6,4 +6,3 @@ export { gatewayConfigSchema, type GatewayConfig, type GatewaySettings } from '.
 export { Gateway, type GatewayParts, type GatewayStats } from './gateway.ts';
 export type { GatewayLog } from './log.ts';
 export { silentGatewayObserver, type GatewayObserver } from './observer.ts';
-export type { SessionInfo } from './outbound/session-registry.ts';

@@ -1,6 +1,5 @@
-import type { NodeId } from '@millrace/kernel';
 import { describe, expect, it } from 'vitest';
-import { aCluster, testApi, type Asked, type KeyName } from './testing/test-api.ts';
+import { testApi, type Asked, type KeyName } from './testing/test-api.ts';
 
 const group = { creator: 'alice', kind: 'group', conversation: 'team', title: 'The team', members: ['bob'] };
 const send = (key: string, body = 'hello', from = 'alice') => ({ from, key, window: 7, body });
@@ -358,67 +357,5 @@ describe('answers', () => {
     expect(text).toContain('millrace_http_request_seconds_count{operation="getHealth",status="200"} 1');
     expect(text).toContain('millrace_http_request_seconds_count{operation="unknown",status="404"} 1');
     expect(text).toContain('millrace_http_request_seconds_count{operation="getConversation",status="404"} 1');
-  });
-});
-
-describe('the cluster', () => {
-  const url = '/api/v1/cluster';
-
-  it('is told as this node sees it, with null for a member that does not answer', async () => {
-    const { ask } = testApi();
-    expect((await ask({ method: 'GET', url })).json).toEqual({
-      version: 7,
-      asked: 'one',
-      owners: ['one', 'two', null],
-      members: [
-        {
-          name: 'one',
-          run: 'one.1',
-          roles: ['gateway', 'actors'],
-          draining: false,
-          url: 'http://127.0.0.1:7400',
-          owned: 1,
-          status: {
-            viewVersion: 7,
-            coordinator: 'one',
-            usersAttached: 5,
-            moving: 0,
-            partitions: [{ partition: 0, epoch: 3, gen: 1, commitNo: 40, serving: true, queued: 2, undiffused: 1 }],
-          },
-        },
-        { name: 'two', run: 'two.1', roles: ['actors'], draining: true, url: '', owned: 1, status: null },
-      ],
-      unserved: [1, 2],
-    });
-  });
-
-  it('is asked for again by whoever asks before this node has a part in it', async () => {
-    const { ask, state } = testApi();
-    state.cluster = null;
-    expect(await ask({ method: 'GET', url })).toMatchObject({ status: 503, code: 'unavailable' });
-  });
-
-  it('is told by a member that is not in the view yet, and shows nothing more that another version tells', async () => {
-    const { ask, state } = testApi();
-    const members = aCluster.members.map((member) => ({
-      ...member,
-      status: member.status === null ? null : { ...member.status, mood: 'sunny' },
-    }));
-    state.cluster = { ...aCluster, members, self: 'three.1' as NodeId };
-    const { json, text } = await ask({ method: 'GET', url });
-    expect(json['asked']).toBe(null);
-    expect(text).not.toContain('sunny');
-  });
-});
-
-describe('sessions of a user', () => {
-  it('are listed and closed one by one or all at once', async () => {
-    const { ask } = testApi();
-    const url = '/api/v1/users/alice/sessions';
-    expect((await ask({ method: 'GET', url })).json['sessions']).toHaveLength(2);
-    expect((await ask({ method: 'DELETE', url: `${url}/s1` })).json).toEqual({ closed: 1 });
-    expect((await ask({ method: 'DELETE', url: `${url}/s1` })).status).toBe(404);
-    expect((await ask({ method: 'DELETE', url })).json).toEqual({ closed: 1 });
-    expect((await ask({ method: 'GET', url })).json).toEqual({ user: 'alice', sessions: [] });
   });
 });

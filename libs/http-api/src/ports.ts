@@ -1,5 +1,6 @@
-import type { UserId } from '@millrace/kernel';
-import type { ChatService, ClusterStatus } from '@millrace/messaging';
+import type { Result, UserId } from '@millrace/kernel';
+import type { ChatService, ClosedSessions, ClusterStatus, UserSessions } from '@millrace/messaging';
+import type { FrameError } from '@millrace/protocol';
 
 /** What a backend may ask of the chat. */
 export type BackendChat = Pick<
@@ -15,22 +16,11 @@ export type BackendChat = Pick<
   | 'conversations'
 >;
 
-/** One live session of a user: a socket that has connected. */
-export interface SessionInfo {
-  readonly session: string;
-  readonly device: string;
-  /** Name and version of the client as it says, or null. */
-  readonly client: string | null;
-  readonly ip: string;
-  /** When it connected, milliseconds since 1970. For display. */
-  readonly since: number;
-}
-
-/** What the API asks of the gateways about the sockets that they hold. */
+/** What the API asks about users' sockets, on whichever nodes they are. */
 export interface SessionControl {
-  list(user: UserId): readonly SessionInfo[];
-  /** Closes one session, or all of the user's, as revoked. @returns how many were closed. */
-  kick(user: UserId, session?: string): number;
+  list(user: UserId): Promise<Result<UserSessions, FrameError>>;
+  /** Closes one session, or all of the user's when it is null, as revoked. */
+  close(user: UserId, session: string | null): Promise<Result<ClosedSessions, FrameError>>;
 }
 
 /** The cluster as this node sees it, at once or within a bounded time. Null until this node has a part in it. */

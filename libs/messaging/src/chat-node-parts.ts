@@ -11,7 +11,7 @@ import type {
   Role,
 } from '@millrace/partition';
 import type { TimelineReader } from '@millrace/timeline';
-import type { UserPushPort } from './chat-service.ts';
+import type { SessionPort, UserPushPort } from './chat-service.ts';
 import type { RouterLimits } from './cluster/router.ts';
 import type { MessagingLimits } from './limits.ts';
 
@@ -49,6 +49,7 @@ export interface ChatNodeParts {
   readonly leaseMs: number;
   readonly limits: ChatNodeLimits;
   readonly pushPort: UserPushPort;
+  readonly sessionPort: SessionPort;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;

@@ -18,11 +18,13 @@ import { actorsOf } from './cluster/actors-of.ts';
 import { Attachments } from './cluster/attachments.ts';
 import { birthKey, PartitionCountMismatch } from './cluster/birth-actor.ts';
 import { clientCalls } from './cluster/client-calls.ts';
+import { lookAtCluster } from './cluster/cluster-look.ts';
+import { ClusterSessions } from './cluster/cluster-sessions.ts';
 import type { ClusterStatus, NodeStatus } from './cluster/cluster-status.ts';
 import { Handoffs } from './cluster/handoffs.ts';
 import { Interest } from './cluster/interest.ts';
 import { News } from './cluster/news.ts';
-import type { ActorRequest, NodeAnswer, NodeNote, NodeRequest } from './cluster/node-messages.ts';
+import type { ActorRequest, NodeAnswer, NodeNote, NodeQuestion, NodeRequest } from './cluster/node-messages.ts';
 import { PartitionHost } from './cluster/partition-host.ts';
 import { Peers } from './cluster/peers.ts';
 import { Router } from './cluster/router.ts';
@@ -32,8 +34,6 @@ import type { Effect } from './effects.ts';
 
 const RETRY_MS = 200;
 const STOP_POLL_MS = 5;
-/** How long a member may take to tell of itself. */
-const STATUS_MS_MAX = 1_000;
 
 /**
  * One node of the cluster: its membership, the partitions that it owns, their actors, the diffusion between them, and
@@ -41,6 +41,8 @@ const STATUS_MS_MAX = 1_000;
  */
 export class ChatNode {
   readonly chat: ChatService;
+  /** Of users, on all nodes. */
+  readonly sessions: ClusterSessions;
   readonly #parts: ChatNodeParts;
   readonly #membership: Membership;
   readonly #coordinator: Coordinator | null;
@@ -162,6 +164,16 @@ export class ChatNode {
       unask: (user) => this.#unask(user, ownerOf(partition(userKey(user)))),
       push: (user, push) => parts.pushPort.push(user, push),
     });
+    this.sessions = new ClusterSessions({
+      self,
+      name,
+      port: parts.sessionPort,
+      clock,
+      timers,
+      view: () => this.#router.view,
+      ask: (msMax, to, request) => this.#peers.askWithin(msMax, to, request),
+      behind: () => this.#membership.renewNow(),
+    });
     this.chat = {
       ...chatOver(
         clientCalls(this.#router, timers, () => this.#stopping),
@@ -254,22 +266,10 @@ export class ChatNode {
   }
 
   /** The whole cluster, for an operator. A member that does not answer soon has no status. */
-  async cluster(): Promise<ClusterStatus> {
-    const { node: self } = this.#parts;
-    const view = this.#router.view ?? emptyView(this.#parts.partitionCount);
-    const members = await Promise.all(
-      view.members.map(async (member) => {
-        const owned = view.owners.filter((owner) => owner === member.name).length;
-        return { ...member, owned, status: member.node === self ? this.#status() : await this.#statusOf(member.node) };
-      }),
-    );
-    const serving = new Set(
-      members
-        .flatMap(({ status }) => status?.partitions ?? [])
-        .flatMap((each) => (each.isServing ? [each.partition] : [])),
-    );
-    const unserved = view.owners.map((_, index) => partitionId(index)).filter((partition) => !serving.has(partition));
-    return { version: view.version, owners: view.owners, members, unserved, self };
+  cluster(): Promise<ClusterStatus> {
+    const { node: self, partitionCount } = this.#parts;
+    const view = this.#router.view ?? emptyView(partitionCount);
+    return lookAtCluster(self, view, this.#status(), (msMax, to) => this.#peers.askWithin(msMax, to, { q: 'status' }));
   }
 
   #status(): NodeStatus {
@@ -280,18 +280,6 @@ export class ChatNode {
       usersAttached: this.#attachments.size,
       moving: this.#handoffs.moving,
     };
-  }
-
-  #statusOf(node: NodeId): Promise<NodeStatus | null> {
-    return new Promise((resolve) => {
-      const cancel = this.#parts.timers.after(STATUS_MS_MAX, () => {
-        resolve(null);
-      });
-      this.#peers.ask(node, { q: 'status' }, (outcome) => {
-        cancel();
-        resolve(typeof outcome === 'object' && outcome.ok ? (outcome.value as NodeStatus) : null);
-      });
-    });
   }
 
   /** The connection to the store was lost and is back: claims again before anything is committed (I5). */
@@ -405,12 +393,15 @@ export class ChatNode {
   }
 
   #requested(from: NodeId, request: NodeRequest, answer: (outcome: NodeAnswer) => void): void {
-    if (request.q === 'status') {
-      answer({ ok: true, value: this.#status() });
-      return;
-    }
-    const key = request.q === 'attach' ? userKey(request.user) : request.key;
-    this.#local(from, this.#router.partitionOf(key), request, answer);
+    if (request.q === 'command') this.#local(from, this.#router.partitionOf(request.key), request, answer);
+    else if (request.q === 'attach')
+      this.#local(from, this.#router.partitionOf(userKey(request.user)), request, answer);
+    else answer({ ok: true, value: this.#tell(request) });
+  }
+
+  /** What this node tells of itself, or of the sessions on it. */
+  #tell(question: NodeQuestion): unknown {
+    return question.q === 'status' ? this.#status() : this.sessions.tell(question);
   }
 
   #local(from: NodeId, partition: PartitionId, request: ActorRequest, answer: (outcome: NodeAnswer) => void): void {

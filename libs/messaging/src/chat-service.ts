@@ -115,6 +115,24 @@ export interface ChatService {
   listMembers(query: Content<ListMembers>): Answer<Members>;
 }
 
+/** One live session of a user: a socket that has connected. */
+export interface SessionInfo {
+  readonly session: string;
+  readonly device: string;
+  /** Name and version of the client as it says, or null. */
+  readonly client: string | null;
+  readonly ip: string;
+  /** When it connected, milliseconds since 1970. For display. */
+  readonly since: number;
+}
+
+/** The sessions of users on this node: its gateway's. Nothing here may throw or block. */
+export interface SessionPort {
+  list(user: UserId): readonly SessionInfo[];
+  /** Closes one session, or all of the user's, as revoked. @returns how many were closed. */
+  kick(user: UserId, session?: string): number;
+}
+
 /** What came into one user's inbox by one commit: inbox seqs `from..to` of generation `gen`. */
 export interface UserPush {
   readonly gen: Generation;

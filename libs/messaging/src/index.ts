@@ -1,7 +1,17 @@
 export { ChatNode } from './chat-node.ts';
 export type { ChatNodeLimits, ChatNodeParts, ChatNodeStats, Readiness } from './chat-node-parts.ts';
-export type { ChatService, ConversationInfo, KeyedSend, Principal, UserPush, UserPushPort } from './chat-service.ts';
+export type {
+  ChatService,
+  ConversationInfo,
+  KeyedSend,
+  Principal,
+  SessionInfo,
+  SessionPort,
+  UserPush,
+  UserPushPort,
+} from './chat-service.ts';
 export type { ClusterStatus, NodeStatus, PartitionStatus } from './cluster/cluster-status.ts';
+export type { ClosedSessions, NodeSession, UserSessions } from './cluster/cluster-sessions.ts';
 export { PartitionCountMismatch } from './cluster/birth-actor.ts';
 export { defaultRouterLimits, type RouterLimits } from './cluster/router.ts';
 export { defaultMessagingLimits, type MessagingLimits } from './limits.ts';

@@ -1,19 +1,10 @@
 import type { DeviceId, UserId } from '@millrace/kernel';
-import type { UserPush, UserPushPort } from '@millrace/messaging';
+import type { SessionInfo, SessionPort, UserPush, UserPushPort } from '@millrace/messaging';
 import type { Receipt, Resync, TypingNotice } from '@millrace/protocol';
 import type { Session } from './session.ts';
 
-/** One session, for an operator or a backend. */
-export interface SessionInfo {
-  readonly session: string;
-  readonly device: string;
-  readonly client: string | null;
-  readonly ip: string;
-  readonly since: number;
-}
-
 /** Which sessions of which users are here: where pushes go. */
-export class SessionRegistry implements UserPushPort {
+export class SessionRegistry implements UserPushPort, SessionPort {
   readonly #byUser = new Map<UserId, Set<Session>>();
   #size = 0;
 
@@ -66,7 +57,6 @@ export class SessionRegistry implements UserPushPort {
     }));
   }
 
-  /** Closes one session, or all of the user's, as revoked. @returns how many were closed. */
   kick(user: UserId, id?: string): number {
     const sessions = [...(this.#byUser.get(user) ?? [])].filter((session) => id === undefined || session.id === id);
     for (const session of sessions) session.close('revoked', 'this session was ended by the operator');

@@ -1,10 +1,11 @@
-import { generation, partitionId, type Clock, type NodeId, type UserId } from '@millrace/kernel';
-import type { ClusterStatus } from '@millrace/messaging';
+import { err, generation, ok, partitionId, type Clock, type NodeId, type UserId } from '@millrace/kernel';
+import type { ClusterStatus, NodeSession } from '@millrace/messaging';
+import type { FrameError } from '@millrace/protocol';
 import { Registry } from 'prom-client';
 import { parseApiKeys } from '../api-keys.ts';
 import { buildHttpApi, type HttpApiParts } from '../build-http-api.ts';
 import { httpApiConfigSchema, type HttpApiConfig } from '../http-api-config.ts';
-import type { Readiness, SessionControl, SessionInfo, SocketEndpoint } from '../ports.ts';
+import type { Readiness, SessionControl, SocketEndpoint } from '../ports.ts';
 import { OpenApiDocument } from '../schema.ts';
 import { MemoryChat } from './memory-chat.ts';
 
@@ -25,19 +26,25 @@ admin:admin:${testKeys.admin}
 `;
 
 export class MemorySessions implements SessionControl {
-  readonly live: SessionInfo[] = [
-    { session: 's1', device: 'phone', client: 'test/1', ip: '127.0.0.1', since: 1_700_000_000_000 },
-    { session: 's2', device: 'laptop', client: null, ip: '::1', since: 1_700_000_000_001 },
+  readonly live: NodeSession[] = [
+    { session: 's1', node: 'one', device: 'phone', client: 'test/1', ip: '127.0.0.1', since: 1_700_000_000_000 },
+    { session: 's2', node: 'two', device: 'laptop', client: null, ip: '::1', since: 1_700_000_000_001 },
   ];
+  missing: readonly string[] = [];
+  outage: FrameError | null = null;
 
-  list(user: UserId): readonly SessionInfo[] {
-    return user === 'alice' ? this.live : [];
-  }
+  list: SessionControl['list'] = async (user) =>
+    this.outage === null ? ok({ sessions: this.#of(user), missing: this.missing }) : err(this.outage);
 
-  kick(user: UserId, session?: string): number {
-    const gone = this.list(user).filter((one) => session === undefined || one.session === session);
+  close: SessionControl['close'] = async (user, session) => {
+    if (this.outage !== null) return err(this.outage);
+    const gone = this.#of(user).filter((one) => session === null || one.session === session);
     for (const one of gone) this.live.splice(this.live.indexOf(one), 1);
-    return gone.length;
+    return ok({ closed: gone.length, missing: this.missing });
+  };
+
+  #of(user: UserId): readonly NodeSession[] {
+    return user === 'alice' ? [...this.live] : [];
   }
 }
 

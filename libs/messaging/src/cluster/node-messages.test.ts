@@ -65,6 +65,9 @@ const requests: readonly NodeRequest[] = [
     },
   },
   { q: 'attach', user: alice },
+  { q: 'status' },
+  { q: 'sessions', user: alice },
+  { q: 'close', user: alice, session: null },
 ];
 
 const answers: readonly NodeAnswer[] = [

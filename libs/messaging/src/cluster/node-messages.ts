@@ -4,7 +4,7 @@ import { WireEntry, type Receipt, type TypingNotice } from '@millrace/protocol';
 import type { ActorKey } from '@millrace/timeline';
 import { addExtension, Packr } from 'msgpackr/pack';
 import type { AnyCommand, AnyReply } from '../actor-calls.ts';
-import type { UserPush } from '../chat-service.ts';
+import type { SessionInfo, UserPush } from '../chat-service.ts';
 
 /*
  * What nodes say to each other, as payloads of their links: one version byte, then MessagePack. Nodes of one cluster
@@ -19,8 +19,27 @@ export type Priority = 'client' | 'follow-up';
 export type NodeRequest =
   | { readonly q: 'command'; readonly key: ActorKey; readonly command: AnyCommand; readonly priority: Priority }
   | { readonly q: 'attach'; readonly user: UserId }
-  /** What the node tells of itself: a {@link NodeStatus}. Concerns no partition. */
-  | { readonly q: 'status' };
+  | NodeQuestion;
+
+/** What concerns the node itself, and no partition. */
+export type NodeQuestion =
+  /** A {@link NodeStatus}. */
+  | { readonly q: 'status' }
+  /** A {@link SessionsHere}. */
+  | { readonly q: 'sessions'; readonly user: UserId }
+  /** A {@link ClosedHere}. Of all the user's sessions on the node when `session` is null. */
+  | { readonly q: 'close'; readonly user: UserId; readonly session: string | null };
+
+export interface SessionsHere {
+  /** Of the newest view that the answering node has. */
+  readonly viewVersion: number;
+  readonly sessions: readonly SessionInfo[];
+}
+
+export interface ClosedHere {
+  readonly viewVersion: number;
+  readonly closed: number;
+}
 
 /** `not_owner`: the actor's partition is not on that node (any more); nothing was done. */
 export type NodeAnswer = AnyReply | 'not_owner';
@@ -116,7 +135,7 @@ function decode(bytes: Uint8Array): unknown {
 }
 
 /** A request of an actor. */
-export type ActorRequest = Exclude<NodeRequest, { readonly q: 'status' }>;
+export type ActorRequest = Exclude<NodeRequest, NodeQuestion>;
 
 /** A request with the version of the view by which its sender chose the node. */
 export interface SentRequest {

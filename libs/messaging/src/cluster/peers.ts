@@ -2,6 +2,7 @@ import { MalformedBytes, type NodeId, type Random, type Clock, type Timers } fro
 import { Links, type LinkLimits, type LinksSize, type NodeStreams, type StreamError } from '@millrace/node-link';
 import type { PartitionLog } from '@millrace/partition';
 import type { Result } from '@millrace/kernel';
+import type { AnyReply } from '../actor-calls.ts';
 import {
   decodeAnswer,
   decodeNote,
@@ -95,6 +96,19 @@ export class Peers {
     this.#links.call(to, encodeRequest({ version, request }), (outcome) => {
       if (!outcome.ok) answer(outcome.error.code);
       else answer(this.#answerOf(to, outcome.value));
+    });
+  }
+
+  /** Null when there is no answer in time, or none at all: what became of the request is not known then. */
+  askWithin(msMax: number, to: NodeId, request: NodeRequest): Promise<AnyReply | null> {
+    return new Promise((resolve) => {
+      const cancel = this.#parts.timers.after(msMax, () => {
+        resolve(null);
+      });
+      this.ask(to, request, (outcome) => {
+        cancel();
+        resolve(typeof outcome === 'string' ? null : outcome);
+      });
     });
   }
 
