@@ -131,6 +131,43 @@ describe('a cluster of three nodes, for an operator', () => {
     await until('all nodes answer', async () => (await at(0)('DELETE', path)).status === 200);
   });
 
+  it('has one session of a device: the one that was opened last, on whichever node', async () => {
+    for (let user = 0; user < 6; user += 1) {
+      const token = await tokenFor(`mover-${String(user)}`);
+      let before: PlainSocket | null = null;
+      for (let move = 0; move < 4; move += 1) {
+        const next = await PlainSocket.connect(cluster.nodes[move % 2]?.socketUrl ?? '', token, 'phone');
+        const other = await PlainSocket.connect(
+          cluster.nodes[move % 2]?.socketUrl ?? '',
+          token,
+          `tablet-${String(move)}`,
+        );
+        if (before !== null) expect((await before.closed).code).toBe(4303);
+        expect(next.isClosed).toBe(false);
+        before = next;
+        other.cut();
+      }
+      before?.cut();
+    }
+  });
+
+  it('has one session of a device also when two nodes open one at the same time', async () => {
+    for (let user = 0; user < 12; user += 1) {
+      const name = `twin-${String(user)}`;
+      const token = await tokenFor(name);
+      const path = `/api/v1/users/${name}/sessions`;
+      const sockets = await Promise.all([0, 1].map((node) => PlainSocket.open(cluster.nodes[node]?.socketUrl ?? '')));
+      for (const socket of sockets) socket.send(JSON.stringify({ t: 'connect', id: 1, token, device: 'phone' }));
+      await until('one of the two has gone', () => sockets.filter(({ isClosed }) => isClosed).length === 1);
+      const [gone, stays] = sockets[0]?.isClosed === true ? sockets : sockets.toReversed();
+      expect((await gone?.closed)?.code).toBe(4303);
+      await stays?.until(({ t }) => t === 'connected');
+      const listed = (await at(2)('GET', path)).json as unknown as Sessions;
+      expect(listed.sessions.map(({ device }) => device)).toEqual(['phone']);
+      stays?.cut();
+    }
+  });
+
   it('names a node that stands still as silent, and what it had as unserved', async () => {
     const sleeper = cluster.nodes[2];
     if (sleeper === undefined) throw new Error('there are nodes');

@@ -1,6 +1,6 @@
-import { err, type UserId } from '@millrace/kernel';
+import { err, type DeviceId, type UserId } from '@millrace/kernel';
 import type { BackendChat, SessionControl } from '@millrace/http-api';
-import type { SessionInfo, SessionPort, UserPush, UserPushPort } from '@millrace/messaging';
+import type { Arrival, SessionInfo, SessionPort, UserPush, UserPushPort } from '@millrace/messaging';
 import { frameError, type FrameError, type Receipt, type Resync, type TypingNotice } from '@millrace/protocol';
 
 /*
@@ -57,6 +57,14 @@ export class LateSessionPort implements SessionPort {
   kick(user: UserId, session?: string): number {
     if (this.#port === null) return 0;
     return session === undefined ? this.#port.kick(user) : this.#port.kick(user, session);
+  }
+
+  arrivals(user: UserId): ReturnType<SessionPort['arrivals']> {
+    return this.#port?.arrivals(user) ?? [];
+  }
+
+  replace(user: UserId, device: DeviceId, arrival: Arrival): Arrival | null {
+    return this.#port?.replace(user, device, arrival) ?? null;
   }
 }
 

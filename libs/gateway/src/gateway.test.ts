@@ -1,4 +1,4 @@
-import type { UserId } from '@millrace/kernel';
+import type { DeviceId, NodeId, UserId } from '@millrace/kernel';
 import { closeCode } from '@millrace/protocol';
 import { describe, expect, it } from 'vitest';
 import { gatewayConfigSchema } from './gateway-config.ts';
@@ -6,6 +6,7 @@ import { messagePush } from './testing/memory-chat.ts';
 import { connectFrame, testGateway } from './testing/test-gateway.ts';
 
 const ann = 'ann' as UserId;
+const phone = 'phone' as DeviceId;
 
 describe('the sessions of a gateway', () => {
   it('are listed, and closed as revoked by name or all at once', async () => {
@@ -82,6 +83,66 @@ describe('a session that ends while it is being opened', () => {
     expect(chat.calls).toEqual(['attach ann', 'detach ann']);
     expect(peer.got('connected')).toEqual([]);
     expect(gateway.stats()).toEqual({ sockets: 0, sessions: 0, users: 0 });
+  });
+});
+
+describe('a device that connects on another node, too', () => {
+  const later = { version: 1, owner: 'owner-1' as NodeId, n: 99 };
+  const earlier = { version: 1, owner: 'owner-1' as NodeId, n: 0 };
+
+  it('has its older session here closed as replaced, and only that of the device', async () => {
+    const { connect, gateway, chat } = await testGateway();
+    const [first, laptop] = [await connect('ann', 'phone'), await connect('ann', 'laptop')];
+    expect(chat.connectedAs).toEqual(['ann/phone 1', 'ann/laptop 2']);
+    expect(first.got('connected')[0]?.inbox).toEqual({ gen: 1, seq: 0 });
+    expect(gateway.sessions.arrivals(ann).map(({ device, arrival }) => [device, arrival.n])).toEqual([
+      ['phone', 1],
+      ['laptop', 2],
+    ]);
+    expect(gateway.sessions.replace(ann, phone, later)).toBe(null);
+    expect(first.closedWith?.code).toBe(closeCode.replaced);
+    expect(laptop.closedWith).toBe(null);
+    expect(gateway.sessions.replace(ann, phone, later)).toBe(null);
+    expect(gateway.sessions.list(ann)).toHaveLength(1);
+  });
+
+  it('keeps its session here when that is the newer one, which the other node is told, or when nobody can say', async () => {
+    const { connect, gateway } = await testGateway();
+    const peer = await connect('ann', 'phone');
+    expect(gateway.sessions.replace(ann, phone, earlier)).toMatchObject({ n: 1 });
+    expect(gateway.sessions.replace(ann, phone, { ...later, owner: 'owner-2' as NodeId })).toBe(null);
+    expect(peer.closedWith).toBe(null);
+  });
+
+  it('is told that it was replaced, and never connected, when it was elsewhere before its session here was open', async () => {
+    const { gateway, chat, engine, time } = await testGateway();
+    chat.isHolding = true;
+    const peer = engine.open();
+    peer.says(connectFrame('ann', 'phone'));
+    await time.settle();
+    expect(gateway.sessions.replace(ann, phone, later)).toBe(null);
+    expect(gateway.sessions.replace(ann, phone, earlier)).toBe(null);
+    expect(gateway.sessions.arrivals(ann)).toEqual([]);
+    expect(peer.closedWith).toBe(null);
+    chat.answerAll();
+    await time.settle();
+    expect([peer.got('connected'), peer.closedWith?.code]).toEqual([[], closeCode.replaced]);
+    expect(chat.connectedAs).toEqual([]);
+    peer.hangUp();
+    expect(gateway.stats()).toEqual({ sockets: 0, sessions: 0, users: 0 });
+    expect(chat.calls.at(-1)).toBe('detach ann');
+  });
+
+  it('makes nobody give way when its socket here is gone before its session is open', async () => {
+    const { chat, engine, time } = await testGateway();
+    chat.isHolding = true;
+    const peer = engine.open();
+    peer.says(connectFrame('ann', 'phone'));
+    await time.settle();
+    peer.hangUp();
+    chat.answerAll();
+    await time.settle();
+    expect(chat.connectedAs).toEqual([]);
   });
 });
 

@@ -211,10 +211,14 @@ export class Gateway {
     this.sessions.add(session);
     let isIntroduced = false;
     try {
-      const inbox = await this.#attach(user);
-      if (!inbox.ok) return err({ error: inbox.error, close: 'unavailable' });
+      const attached = await this.#attach(user);
+      if (!attached.ok) return err({ error: attached.error, close: 'unavailable' });
+      const { gen, seq, arrival } = attached.value;
       isIntroduced = this.#sockets.has(socket);
-      if (isIntroduced) this.#introduce(session, frame.id, inbox.value);
+      if (isIntroduced && session.arrived(arrival)) {
+        this.#introduce(session, frame.id, { gen, seq });
+        this.#parts.chat.connected(session.principal, arrival);
+      }
       return ok(session);
     } finally {
       if (!isIntroduced) session.ended();

@@ -1,5 +1,5 @@
 import { RestingActors } from '@millrace/actor';
-import { partitionId, type NodeId, type PartitionId, type UserId } from '@millrace/kernel';
+import { partitionId, type NodeId, type PartitionId } from '@millrace/kernel';
 import {
   Coordinator,
   emptyView,
@@ -21,6 +21,7 @@ import { clientCalls } from './cluster/client-calls.ts';
 import { lookAtCluster } from './cluster/cluster-look.ts';
 import { ClusterSessions } from './cluster/cluster-sessions.ts';
 import type { ClusterStatus, NodeStatus } from './cluster/cluster-status.ts';
+import { Devices } from './cluster/devices.ts';
 import { Handoffs } from './cluster/handoffs.ts';
 import { Interest } from './cluster/interest.ts';
 import { News } from './cluster/news.ts';
@@ -52,6 +53,7 @@ export class ChatNode {
   readonly #handoffs: Handoffs;
   readonly #interest: Interest;
   readonly #attachments: Attachments;
+  readonly #devices: Devices;
   readonly #news: News;
   readonly #channels: UserChannels;
   readonly #resting: RestingActors<ActorKey, PartitionActor<AnyCommand, AnyReply, Effect>>;
@@ -156,13 +158,26 @@ export class ChatNode {
       released: (of, to) => this.#peers.tell(to, { n: 'released', partition: of }),
       settled: (version) => this.#settled(version),
     });
+    const tellAll = (nodes: Iterable<NodeId>, note: NodeNote): void => this.#peers.tellAll(nodes, note);
+    this.#devices = new Devices({
+      self,
+      port: parts.sessionPort,
+      interest: this.#interest,
+      viewVersion: () => this.#router.view?.version ?? 0,
+      ownerOf: (user) => ownerOf(partition(userKey(user))),
+      tellAll,
+    });
     this.#attachments = new Attachments({
       timers,
       partitionOf: (user) => partition(userKey(user)),
       ownerOf,
       ask: async (user) => (await this.#router.attach(user)) as Awaited<ReturnType<Attachments['attach']>>,
-      unask: (user) => this.#unask(user, ownerOf(partition(userKey(user)))),
+      unask: (user) => {
+        const owner = ownerOf(partition(userKey(user)));
+        if (owner !== null && owner !== self) this.#peers.tell(owner, { n: 'detach', user });
+      },
       push: (user, push) => parts.pushPort.push(user, push),
+      again: (user) => this.#devices.again(user),
     });
     this.sessions = new ClusterSessions({
       self,
@@ -181,11 +196,10 @@ export class ChatNode {
         random,
       ),
       attach: (user) => this.#attachments.attach(user),
+      connected: ({ user, device }, arrival) => this.#devices.connected(user, device, arrival),
       detach: (user) => this.#attachments.detach(user),
     };
   }
-
-  // ------------------------------------------------------------------------------------------------ coming and going
 
   /**
    * Resolves once this node is in the cluster and serves the partitions that it was given first, or was stopped.
@@ -342,8 +356,6 @@ export class ChatNode {
     });
   }
 
-  // ------------------------------------------------------------------------------------------------ the cluster
-
   #follow(view: ClusterView): void {
     if (this.#isLost) return;
     const { node: self, name, partitionCount, log } = this.#parts;
@@ -411,7 +423,7 @@ export class ChatNode {
     }
     // Before the inbox is asked where it stands: whatever comes behind the answer is told.
     if (from !== this.#parts.node && this.#host.has(partition)) this.#interest.add(request.user, from);
-    this.#host.inboxHead(partition, request.user, answer);
+    this.#host.inboxHead(partition, request.user, this.#devices.arrival(), answer);
   }
 
   #noted(from: NodeId, note: NodeNote): void {
@@ -425,15 +437,15 @@ export class ChatNode {
       case 'released':
         this.#handoffs.released(note.partition);
         return;
+      case 'connected':
+      case 'replaced':
+        this.#devices.heard(from, note);
+        return;
       case 'detach':
         this.#interest.remove(note.user, from);
         return;
       default:
         this.#news.heard(note);
     }
-  }
-
-  #unask(user: UserId, owner: NodeId | null): void {
-    if (owner !== null && owner !== this.#parts.node) this.#peers.tell(owner, { n: 'detach', user });
   }
 }

@@ -34,6 +34,7 @@ import type {
   TypingNotice,
   WireEntry,
 } from '@millrace/protocol';
+import type { Arrival } from './cluster/arrival.ts';
 
 /** The content of a request or an answer, without what only the wire needs. */
 type Content<Frame> = Omit<Frame, 't' | 'id'>;
@@ -43,6 +44,13 @@ type Answer<Frame> = Promise<Result<Content<Frame>, FrameError>>;
 export interface Principal {
   readonly user: UserId;
   readonly device: DeviceId;
+}
+
+/** Where the user's inbox stands, and when the session came that it was asked for. */
+export interface Attached {
+  readonly gen: Generation;
+  readonly seq: SequenceId;
+  readonly arrival: Arrival;
 }
 
 /** A message that a backend sends over HTTP as one of its users, with a client message id of free form. */
@@ -100,7 +108,9 @@ export interface ChatService {
    * From the answer on, {@link UserPushPort} is told of everything that comes into the user's inbox after `inbox`.
    * Pushes up to `inbox` may still arrive: the gateway drops them.
    */
-  attach(user: UserId): Promise<Result<{ readonly gen: Generation; readonly seq: SequenceId }, FrameError>>;
+  attach(user: UserId): Promise<Result<Attached, FrameError>>;
+  /** The session that was given this arrival is open: older ones of its device, on whichever node, are to end. */
+  connected(by: Principal, arrival: Arrival): void;
   /** The user's last session here is gone. */
   detach(user: UserId): void;
 
@@ -131,6 +141,13 @@ export interface SessionPort {
   list(user: UserId): readonly SessionInfo[];
   /** Closes one session, or all of the user's, as revoked. @returns how many were closed. */
   kick(user: UserId, session?: string): number;
+  /** Those that are open, with their devices. */
+  arrivals(user: UserId): readonly { readonly device: DeviceId; readonly arrival: Arrival }[];
+  /**
+   * The device has a session elsewhere: an older one here is closed as replaced, also one that is still being opened, as
+   * soon as its arrival is known. @returns the arrival of a newer one that is open here, to which the other is to give way.
+   */
+  replace(user: UserId, device: DeviceId, arrival: Arrival): Arrival | null;
 }
 
 /** What came into one user's inbox by one commit: inbox seqs `from..to` of generation `gen`. */

@@ -41,8 +41,11 @@ function createTarget(
   return ok(id);
 }
 
+/** What concerns the sockets of this node, and no actor's command. */
+type OfSockets = 'attach' | 'connected' | 'detach';
+
 /** The service over the actors: says which actor is asked what, and reads Timelines for what may be seen of them. */
-export function chatOver(calls: ActorCalls, timelines: TimelineReader, random: Random): ChatService {
+export function chatOver(calls: ActorCalls, timelines: TimelineReader, random: Random): Omit<ChatService, OfSockets> {
   const createAs = async (
     creator: Principal['user'],
     command: Omit<Create, 't' | 'id'>,
@@ -93,15 +96,6 @@ export function chatOver(calls: ActorCalls, timelines: TimelineReader, random: R
       return ok({ conversations, next: next === null ? null : encodeListCursor(next) });
     },
     sync: (by, query) => answered(() => sync(calls, timelines, by, query)),
-    async attach(user) {
-      const inbox = await calls.user(user, { t: 'inbox' });
-      if (!inbox.ok) return inbox;
-      const { gen, seq } = inbox.value.head;
-      return ok({ gen, seq });
-    },
-    detach() {
-      // Nothing is kept of an attached user on the node that also holds their sockets.
-    },
     info: (conversation) => calls.conversation(conversation, { t: 'info' }),
     publishKeyed({ conversation, ...send }) {
       return calls.conversation(conversation, { t: 'publishKeyed', ...send });

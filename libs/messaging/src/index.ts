@@ -1,6 +1,8 @@
 export { ChatNode } from './chat-node.ts';
 export type { ChatNodeLimits, ChatNodeParts, ChatNodeStats, Readiness } from './chat-node-parts.ts';
+export { isLater, type Arrival } from './cluster/arrival.ts';
 export type {
+  Attached,
   ChatService,
   ConversationInfo,
   KeyedSend,

@@ -70,7 +70,7 @@ export class SimulatedNode {
           if (reason === 'incomplete') world.inboxBroke(user);
         },
       },
-      sessionPort: { list: () => [], kick: () => 0 },
+      sessionPort: { list: () => [], kick: () => 0, arrivals: () => [], replace: () => null },
       clock: world.time.clock,
       timers: this.process.timers,
       random: world.random,

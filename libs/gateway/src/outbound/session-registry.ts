@@ -1,5 +1,5 @@
 import type { DeviceId, UserId } from '@millrace/kernel';
-import type { SessionInfo, SessionPort, UserPush, UserPushPort } from '@millrace/messaging';
+import type { Arrival, SessionInfo, SessionPort, UserPush, UserPushPort } from '@millrace/messaging';
 import type { Receipt, Resync, TypingNotice } from '@millrace/protocol';
 import type { Session } from './session.ts';
 
@@ -61,6 +61,16 @@ export class SessionRegistry implements UserPushPort, SessionPort {
     const sessions = [...(this.#byUser.get(user) ?? [])].filter((session) => id === undefined || session.id === id);
     for (const session of sessions) session.close('revoked', 'this session was ended by the operator');
     return sessions.length;
+  }
+
+  arrivals(user: UserId): readonly { readonly device: DeviceId; readonly arrival: Arrival }[] {
+    return [...(this.#byUser.get(user) ?? [])].flatMap(({ device, arrival }) =>
+      arrival === null ? [] : [{ device, arrival }],
+    );
+  }
+
+  replace(user: UserId, device: DeviceId, arrival: Arrival): Arrival | null {
+    return this.on(user, device)?.replace(arrival) ?? null;
   }
 
   push(user: UserId, push: UserPush): void {

@@ -1,5 +1,5 @@
 import type { Clock, DeviceId, MalformedBytes, UserId } from '@millrace/kernel';
-import type { Principal, UserPush } from '@millrace/messaging';
+import { isLater, type Arrival, type Principal, type UserPush } from '@millrace/messaging';
 import {
   closeCode,
   deviceTag,
@@ -69,6 +69,10 @@ export class Session {
   #slowSinceMs: number | null = null;
   #resyncOwed: Resync['reason'] | null = null;
   #isOpen = true;
+  /** Null until the user's owner has told it. */
+  #arrival: Arrival | null = null;
+  /** The latest one of the device's sessions on other nodes that was heard of before. */
+  #rival: Arrival | null = null;
 
   constructor(parts: SessionParts) {
     this.#parts = parts;
@@ -91,6 +95,27 @@ export class Session {
 
   get isOpen(): boolean {
     return this.#isOpen;
+  }
+
+  get arrival(): Arrival | null {
+    return this.#arrival;
+  }
+
+  /** The user's owner has told when this session came. @returns whether it stays: its device may be elsewhere by now. */
+  arrived(arrival: Arrival): boolean {
+    this.#arrival = arrival;
+    if (this.#rival !== null && isLater(this.#rival, arrival)) this.#giveWay();
+    return this.#isOpen;
+  }
+
+  /** As `SessionPort` says. */
+  replace(rival: Arrival): Arrival | null {
+    if (this.#arrival === null) {
+      if (this.#rival === null || isLater(rival, this.#rival)) this.#rival = rival;
+      return null;
+    }
+    if (isLater(rival, this.#arrival)) this.#giveWay();
+    return isLater(this.#arrival, rival) ? this.#arrival : null;
   }
 
   /** Whether the device takes nothing more at the moment, so that it should not be asked for more either. */
@@ -180,6 +205,10 @@ export class Session {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     this.#parts.onEnd(this);
+  }
+
+  #giveWay(): void {
+    this.close('replaced', 'this device has connected again, on another node');
   }
 
   #isOver(share: number): boolean {

@@ -4,15 +4,13 @@ import {
   ok,
   sequenceId,
   type ConversationId,
-  type Generation,
+  type NodeId,
   type Result,
-  type SequenceId,
   type UserId,
 } from '@millrace/kernel';
-import type { ChatService, Principal, UserPush } from '@millrace/messaging';
+import type { Arrival, Attached, ChatService, Principal, UserPush } from '@millrace/messaging';
 import { deviceTag, encodeEntry, frameError, WireEntry, type Ack, type FrameError } from '@millrace/protocol';
 
-type Inbox = { readonly gen: Generation; readonly seq: SequenceId };
 type Synced = Awaited<ReturnType<ChatService['sync']>>;
 
 const refuse = (): Promise<{ readonly ok: false; readonly error: FrameError }> =>
@@ -50,6 +48,9 @@ export class MemoryChat implements ChatService {
   attachError: FrameError | null = null;
   /** What a sync is answered, when not with the whole of the inbox. */
   syncAnswer: (() => Synced) | null = null;
+  /** Sessions that are open, as the chat was told: `ann/phone 1`. */
+  readonly connectedAs: string[] = [];
+  #arrivals = 0;
   #held: (() => void)[] = [];
   readonly #seqs = new Map<string, number>();
 
@@ -74,12 +75,23 @@ export class MemoryChat implements ChatService {
     });
   }
 
-  async attach(user: UserId): Promise<Result<Inbox, FrameError>> {
+  async attach(user: UserId): Promise<Result<Attached, FrameError>> {
     this.calls.push(`attach ${user}`);
     const seq = this.inboxes.get(user) ?? 0;
+    const arrival = this.arrival();
     await this.#turn();
     if (this.attachError !== null) return err(this.attachError);
-    return ok({ gen: generation(1), seq: sequenceId(seq) });
+    return ok({ gen: generation(1), seq: sequenceId(seq), arrival });
+  }
+
+  /** The next one. */
+  arrival(): Arrival {
+    this.#arrivals += 1;
+    return { version: 1, owner: 'owner-1' as NodeId, n: this.#arrivals };
+  }
+
+  connected({ user, device }: Principal, { n }: Arrival): void {
+    this.connectedAs.push(`${user}/${device} ${String(n)}`);
   }
 
   detach(user: UserId): void {

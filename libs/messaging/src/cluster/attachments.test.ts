@@ -1,12 +1,14 @@
 import { err, generation, ok, partitionId, sequenceId, type NodeId, type Result, type UserId } from '@millrace/kernel';
 import { frameError, type FrameError } from '@millrace/protocol';
 import { describe, expect, it } from 'vitest';
-import { Attachments, type InboxHead } from './attachments.ts';
+import type { Attached } from '../chat-service.ts';
+import { Attachments } from './attachments.ts';
 import { Interest } from './interest.ts';
 
 const alice = 'alice' as UserId;
 const bob = 'bob' as UserId;
-const head = (seq: number): Result<InboxHead, FrameError> => ok({ gen: generation(1), seq: sequenceId(seq) });
+const arrival = { version: 1, owner: 'a-1' as NodeId, n: 1 };
+const head = (seq: number): Result<Attached, FrameError> => ok({ gen: generation(1), seq: sequenceId(seq), arrival });
 
 /** Lets every promise that is resolved run on. */
 const settle = (): Promise<void> => new Promise(setImmediate);
@@ -16,7 +18,8 @@ class AGateway {
   readonly asked: string[] = [];
   readonly unasked: string[] = [];
   readonly told: string[] = [];
-  answers: Result<InboxHead, FrameError>[] = [];
+  readonly again: string[] = [];
+  answers: Result<Attached, FrameError>[] = [];
   readonly later: (() => void)[] = [];
   readonly attachments = new Attachments({
     partitionOf: (user) => partitionId(user === alice ? 0 : 1),
@@ -25,6 +28,7 @@ class AGateway {
       this.asked.push(user);
       return Promise.resolve(this.answers.shift() ?? head(5));
     },
+    again: (user) => this.again.push(user),
     unask: (user) => this.unasked.push(user),
     push: (user, { from, to, items }) => {
       expect(items).toEqual([]);
@@ -53,6 +57,7 @@ describe('users with sockets here', () => {
     await settle();
     expect(gateway.asked).toEqual(['alice', 'bob', 'alice']);
     expect(gateway.told).toEqual(['alice 10..9']);
+    expect(gateway.again).toEqual(['alice']);
   });
 
   it('are asked about again where something their owner said was lost (A1)', async () => {

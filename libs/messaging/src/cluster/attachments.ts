@@ -1,32 +1,23 @@
-import {
-  sequenceId,
-  type Generation,
-  type NodeId,
-  type PartitionId,
-  type Result,
-  type SequenceId,
-  type Timers,
-  type UserId,
-} from '@millrace/kernel';
+import { sequenceId, type NodeId, type PartitionId, type Result, type Timers, type UserId } from '@millrace/kernel';
 import type { FrameError } from '@millrace/protocol';
-import type { UserPush } from '../chat-service.ts';
-
-export type InboxHead = { readonly gen: Generation; readonly seq: SequenceId };
+import type { Attached, UserPush } from '../chat-service.ts';
 
 export interface AttachmentsParts {
   partitionOf(user: UserId): PartitionId;
   /** The run that owns the partition, as far as is known here. */
   ownerOf(partition: PartitionId): NodeId | null;
   /** Asks the user's owner to tell this node of what comes into their inbox. */
-  ask(user: UserId): Promise<Result<InboxHead, FrameError>>;
+  ask(user: UserId): Promise<Result<Attached, FrameError>>;
   /** Tells the user's owner that nobody is here any more. May be lost. */
   unask(user: UserId): void;
   /** To the user's sessions here. */
   push(user: UserId, push: UserPush): void;
+  /** The user's owner was asked again, and may not know of what it was told before. */
+  again(user: UserId): void;
   readonly timers: Timers;
 }
 
-interface Attached {
+interface Asked {
   /** Asked of this run last; null when the answer of the last time is not known to hold any more. */
   owner: NodeId | null;
   asking: boolean;
@@ -42,7 +33,7 @@ const RETRY_MS = 200;
  */
 export class Attachments {
   readonly #parts: AttachmentsParts;
-  readonly #users = new Map<UserId, Attached>();
+  readonly #users = new Map<UserId, Asked>();
 
   constructor(parts: AttachmentsParts) {
     this.#parts = parts;
@@ -52,8 +43,8 @@ export class Attachments {
     return this.#users.size;
   }
 
-  async attach(user: UserId): Promise<Result<InboxHead, FrameError>> {
-    const attached: Attached = this.#users.get(user) ?? { owner: null, asking: false };
+  async attach(user: UserId): Promise<Result<Attached, FrameError>> {
+    const attached: Asked = this.#users.get(user) ?? { owner: null, asking: false };
     this.#users.set(user, attached);
     attached.owner = this.#ownerOf(user);
     const answer = await this.#parts.ask(user);
@@ -83,7 +74,7 @@ export class Attachments {
     return this.#parts.ownerOf(this.#parts.partitionOf(user));
   }
 
-  async #again(user: UserId, attached: Attached): Promise<void> {
+  async #again(user: UserId, attached: Asked): Promise<void> {
     attached.owner = null;
     if (attached.asking) return;
     attached.asking = true;
@@ -94,6 +85,7 @@ export class Attachments {
         const { gen, seq } = answer.value;
         // Nothing new: but a session that has not seen up to here notices that it missed something.
         this.#parts.push(user, { gen, from: sequenceId(seq + 1), to: seq, items: [] });
+        this.#parts.again(user);
       } else {
         attached.owner = null;
         await new Promise<void>((resolve) => {

@@ -18,6 +18,14 @@ class AGateway implements SessionPort {
     return this.live;
   }
 
+  arrivals(): [] {
+    return [];
+  }
+
+  replace(): null {
+    return null;
+  }
+
   kick(_user: UserId, session?: string): number {
     const before = this.live.length;
     this.live = this.live.filter((each) => session !== undefined && each.session !== session);

@@ -7,6 +7,7 @@ import {
   sequenceId,
   type ConversationId,
   type DeviceId,
+  type NodeId,
   type UserId,
 } from '@millrace/kernel';
 import { encodeEntry, frameError, WireEntry } from '@millrace/protocol';
@@ -91,6 +92,13 @@ const notes: readonly NodeNote[] = [
   { n: 'broken', user: alice },
   { n: 'relay', users: [alice], notice: { kind: 'typing', typing: { conversation: room, user: alice } } },
   { n: 'view', view: { version: 4, members: [], owners: ['a', null, 'a'] } },
+  {
+    n: 'replaced',
+    user: alice,
+    device: 'phone' as DeviceId,
+    arrival: { version: 3, owner: 'a-1' as NodeId, n: 9 },
+    by: 'b-1' as NodeId,
+  },
   { n: 'poke' },
   { n: 'released', partition: partitionId(17) },
 ];

@@ -1,10 +1,19 @@
-import { fromUtf8, MalformedBytes, utf8, type PartitionId, type UserId } from '@millrace/kernel';
+import {
+  fromUtf8,
+  MalformedBytes,
+  utf8,
+  type DeviceId,
+  type NodeId,
+  type PartitionId,
+  type UserId,
+} from '@millrace/kernel';
 import type { ClusterView } from '@millrace/partition';
 import { WireEntry, type Receipt, type TypingNotice } from '@millrace/protocol';
 import type { ActorKey } from '@millrace/timeline';
 import { addExtension, Packr } from 'msgpackr/pack';
 import type { AnyCommand, AnyReply } from '../actor-calls.ts';
 import type { SessionInfo, UserPush } from '../chat-service.ts';
+import type { Arrival } from './arrival.ts';
 
 /*
  * What nodes say to each other, as payloads of their links: one version byte, then MessagePack. Nodes of one cluster
@@ -59,6 +68,16 @@ export type NodeNote =
   | { readonly n: 'tell'; readonly users: readonly UserId[]; readonly notice: Notice }
   /** The asking node holds no socket of that user any more. */
   | { readonly n: 'detach'; readonly user: UserId }
+  /** To the user's owner: the sender has an open session of that device. */
+  | { readonly n: 'connected'; readonly user: UserId; readonly device: DeviceId; readonly arrival: Arrival }
+  /** To a node that holds sockets of the user: the node `by` has an open session of that device. */
+  | {
+      readonly n: 'replaced';
+      readonly user: UserId;
+      readonly device: DeviceId;
+      readonly arrival: Arrival;
+      readonly by: NodeId;
+    }
   /** From the coordinator. */
   | { readonly n: 'view'; readonly view: ClusterView }
   /** To the coordinator, whichever node that is: something about the members has changed. */

@@ -10,7 +10,8 @@ import type { Planned } from '../diffuse/plan.ts';
 import type { UserChannels } from '../diffuse/user-channels.ts';
 import type { Effect } from '../effects.ts';
 import type { ChatNodeParts } from '../chat-node-parts.ts';
-import type { InboxHead } from './attachments.ts';
+import type { Attached } from '../chat-service.ts';
+import type { Arrival } from './arrival.ts';
 import type { PartitionStatus } from './cluster-status.ts';
 import type { NodeAnswer, Priority } from './node-messages.ts';
 
@@ -160,14 +161,14 @@ export class PartitionHost {
   }
 
   /** Where a user's inbox stands: what a gateway is answered that attaches. */
-  inboxHead(partition: PartitionId, user: UserId, answer: (outcome: NodeAnswer) => void): void {
+  inboxHead(partition: PartitionId, user: UserId, arrival: Arrival, answer: (outcome: NodeAnswer) => void): void {
     const told = (outcome: NodeAnswer): void => {
       if (outcome === 'not_owner' || !outcome.ok) {
         answer(outcome);
         return;
       }
-      const { gen, seq } = (outcome.value as { readonly head: InboxHead }).head;
-      answer(ok({ gen, seq }));
+      const { gen, seq } = (outcome.value as { readonly head: Attached }).head;
+      answer(ok({ gen, seq, arrival } satisfies Attached));
     };
     this.post(partition, userKey(user), { t: 'inbox' }, told, 'client');
   }
