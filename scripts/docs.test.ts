@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { variables } from '../apps/server/src/config/variables.ts';
 import { sourceFiles } from './lib/source-files.mjs';
 
 const files = sourceFiles();
@@ -17,13 +18,33 @@ const pathsIn = (text: string): readonly string[] =>
     .filter((name) => !name.startsWith('.'))
     .filter((name) => /\.(ts|lua|md|yaml|json|mjs|sh)$/.test(name) || /^(libs|apps|scripts|docs|docker)\//.test(name));
 
-describe.each(['docs/message-path.md', 'docs/invariants.md', 'docs/cluster.md', 'docs/node-streams.md'])(
-  '%s',
-  (document) => {
-    it('names only files that are there', () => {
-      const names = pathsIn(readFileSync(document, 'utf8'));
-      expect(names.length).toBeGreaterThan(0);
-      expect(names.filter((name) => !exists(name))).toEqual([]);
-    });
-  },
+const DOCUMENTS = ['message-path', 'invariants', 'cluster', 'node-streams', 'deployment'].map(
+  (name) => `docs/${name}.md`,
 );
+
+describe.each(DOCUMENTS)('%s', (document) => {
+  it('names only files that are there', () => {
+    const names = pathsIn(readFileSync(document, 'utf8'));
+    expect(names.length).toBeGreaterThan(0);
+    expect(names.filter((name) => !exists(name))).toEqual([]);
+  });
+});
+
+describe('docs/deployment.md', () => {
+  const text = readFileSync('docs/deployment.md', 'utf8');
+
+  it('names only variables that are there', () => {
+    const named = new Set(text.match(/MILLRACE_[A-Z_]+/g));
+    expect(named.size).toBeGreaterThan(0);
+    const known = new Set<string>(Object.values(variables).map(({ name }) => name));
+    expect([...named].filter((name) => !known.has(name))).toEqual([]);
+  });
+
+  it('names only metrics that are there', () => {
+    const sources = files.filter((path) => /^apps\/server\/src\/.*metrics\.ts$/.test(path));
+    const source = sources.map((path) => readFileSync(path, 'utf8')).join('\n');
+    const named = text.match(/`millrace_[a-z_]+`/g) ?? [];
+    expect(named.length).toBeGreaterThan(0);
+    expect(named.filter((name) => !source.includes(`'${name.slice(1, -1)}'`))).toEqual([]);
+  });
+});
