@@ -24,6 +24,7 @@ interface Told {
     readonly roles: readonly string[];
     readonly draining: boolean;
     readonly url: string;
+    readonly socketUrl: string;
     readonly owned: number;
     readonly status: {
       readonly viewVersion: number;
@@ -89,6 +90,17 @@ describe('a cluster of three nodes, for an operator', () => {
     }
     const refused = await at(0)('GET', '/api/v1/cluster', { key: 'reader' });
     expect([refused.status, refused.code]).toEqual([403, 'forbidden']);
+  });
+
+  it('tells a client that begins at a node without sockets where others have them', async () => {
+    const told = await Promise.all(Array.from({ length: 30 }, () => at(2)('GET', '/api/v1/endpoints', { key: null })));
+    const sockets = cluster.nodes.slice(0, 2).map(({ socketUrl }) => socketUrl);
+    expect([...new Set(told.map(({ json }) => json['websocket']))].sort()).toEqual(sockets.sort());
+    expect((await look(0)).members.map(({ socketUrl }) => socketUrl)).toEqual([
+      cluster.nodes[0]?.socketUrl,
+      cluster.nodes[1]?.socketUrl,
+      '',
+    ]);
   });
 
   it('lists the sessions of a user on all nodes, and closes them from any, also one without sockets', async () => {

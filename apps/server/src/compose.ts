@@ -9,7 +9,7 @@ import { gatewayMetrics, sessionMetrics } from './gateway-metrics.ts';
 import { LateChat, LatePushPort, LateSessionPort, LateSessions } from './late-parts.ts';
 import { withoutPassword, type ServerLog } from './logging.ts';
 import { createRegistry, nodeMetrics, storeMetrics } from './metrics.ts';
-import { limitsOf, nodeIdOf, rolesOf } from './node-parts.ts';
+import { limitsOf, nodeIdOf, rolesOf, socketUrlOf, urlHost } from './node-parts.ts';
 import { PrivateRedis } from './private-redis.ts';
 import type { Secrets } from './secrets.ts';
 import type { ServerConfig } from './server-config.ts';
@@ -42,7 +42,7 @@ const clock = systemClock;
 const timers = systemTimers;
 const random = systemRandom;
 
-const urlHost = (host: string): string => (host.includes(':') ? `[${host}]` : host);
+const spoken = { subprotocols: [subprotocols.binary, subprotocols.json], version };
 
 /** A store that was born otherwise is a sentence for the operator; anything else is a bug. */
 async function startNode(node: ChatNode): Promise<Result<null, string>> {
@@ -153,7 +153,7 @@ export class Server {
       keys: secrets.apiKeys,
       chat: this.#chat,
       sessions: this.#sessions,
-      endpoint: () => this.#endpoint,
+      endpoint: () => this.#endpoint ?? this.#endpointElsewhere(),
       readiness: () => this.#readiness(),
       cluster: () => this.#node?.cluster() ?? null,
       metrics: this.#registry,
@@ -223,6 +223,7 @@ export class Server {
       name: config.nodeName,
       roles: rolesOf(config),
       url: `http://${urlHost(config.host)}:${String(this.#http?.port ?? config.port)}`,
+      socketUrl: socketUrlOf(config),
       partitionCount: config.partitions,
       ackLevel: config.ackLevel,
       leaseMs: config.leaseMs,
@@ -286,13 +287,16 @@ export class Server {
     this.#pushPort.become(gateway.sessions);
     this.#sessionPort.become(gateway.sessions);
     sessionMetrics(this.#registry, () => gateway.stats());
-    this.#endpoint = {
-      publicUrl: config.socketUrl,
-      port: gateway.port,
-      subprotocols: [subprotocols.binary, subprotocols.json],
-      version,
-    };
+    this.#endpoint = { ...spoken, publicUrl: config.socketUrl, port: gateway.port };
     return started;
+  }
+
+  /** On a node without sockets: those of another one, so that a client may begin at any node. */
+  #endpointElsewhere(): SocketEndpoint | null {
+    if (rolesOf(this.#parts.config).includes('gateway')) return null;
+    const urls = this.#node?.socketUrls() ?? [];
+    const url = urls[Math.floor(random.fraction() * urls.length)];
+    return url === undefined ? null : { ...spoken, publicUrl: url, port: 0 };
   }
 
   /** Asks Redis at most twice a second, however often it is asked. */

@@ -285,6 +285,7 @@ describe('the server with a Redis of others', () => {
     const waiting = startServer(dir, { ...production(), ...gateway });
     const actors = startServer(dir, { ...production(), MILLRACE_NODE_NAME: 'mill', MILLRACE_ROLES: 'actors' });
     await Promise.all([waiting.untilReady(), actors.untilReady()]);
+    // The other one's sockets are on a port of the system's choice, which its registration could not tell.
     expect((await fetch(`${await actors.httpUrl()}/api/v1/endpoints`)).status).toBe(503);
     const team = { creator: 'alice', kind: 'group', conversation: 'team' };
     expect((await call(waiting, 'POST', '/api/v1/conversations', apiKey, team)).status).toBe(201);

@@ -36,6 +36,23 @@ export function nodeIdOf(config: ServerConfig, random: Random): NodeId {
   return node.value;
 }
 
+/** As a part of an address. */
+export const urlHost = (host: string): string => (host.includes(':') ? `[${host}]` : host);
+
+/** Every interface: no address to go to. */
+const ANY_HOST = ['0.0.0.0', '::'];
+
+/**
+ * Where clients open sockets to this node, for the other nodes to tell; empty without sockets, and when that is not known
+ * before they listen.
+ */
+export function socketUrlOf(config: ServerConfig): string {
+  if (!rolesOf(config).includes('gateway')) return '';
+  if (config.socketUrl !== null) return config.socketUrl;
+  if (config.socketPort === 0 || ANY_HOST.includes(config.host)) return '';
+  return `ws://${urlHost(config.host)}:${String(config.socketPort)}`;
+}
+
 const ROLES: readonly Role[] = ['gateway', 'actors', 'jobs'];
 
 /** All of them when none is named. */

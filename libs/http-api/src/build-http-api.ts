@@ -20,7 +20,7 @@ export interface HttpApiParts {
   readonly keys: readonly ApiKey[];
   readonly chat: BackendChat;
   readonly sessions: SessionControl;
-  /** Null until the sockets listen. */
+  /** Null until the sockets listen, or while none are known on a node that has none. */
   readonly endpoint: () => SocketEndpoint | null;
   readonly readiness: () => Promise<Readiness>;
   readonly cluster: ClusterLook;

@@ -28,12 +28,13 @@ function clusterBody({ version, owners, members, unserved, self }: ClusterStatus
     version,
     asked: members.find(({ node }) => node === self)?.name ?? null,
     owners,
-    members: members.map(({ name, node, roles, isDraining, url, owned, status }) => ({
+    members: members.map(({ name, node, roles, isDraining, url, socketUrl, owned, status }) => ({
       name,
       run: node,
       roles,
       draining: isDraining,
       url,
+      socketUrl,
       owned,
       status: status === null ? null : statusBody(status),
     })),

@@ -18,6 +18,7 @@ describe('the cluster', () => {
           roles: ['gateway', 'actors'],
           draining: false,
           url: 'http://127.0.0.1:7400',
+          socketUrl: 'ws://127.0.0.1:7401',
           owned: 1,
           status: {
             viewVersion: 7,
@@ -27,7 +28,16 @@ describe('the cluster', () => {
             partitions: [{ partition: 0, epoch: 3, gen: 1, commitNo: 40, serving: true, queued: 2, undiffused: 1 }],
           },
         },
-        { name: 'two', run: 'two.1', roles: ['actors'], draining: true, url: '', owned: 1, status: null },
+        {
+          name: 'two',
+          run: 'two.1',
+          roles: ['actors'],
+          draining: true,
+          url: '',
+          socketUrl: '',
+          owned: 1,
+          status: null,
+        },
       ],
       unserved: [1, 2],
     });

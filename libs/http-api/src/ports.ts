@@ -32,9 +32,9 @@ export interface Readiness {
   readonly reasons: readonly string[];
 }
 
-/** Where this node's sockets are. */
+/** Where the sockets are: this node's, or another node's when this one has none. */
 export interface SocketEndpoint {
-  /** What clients are told when it is set (`wss://chat.example.org`), as behind a proxy it must be. */
+  /** What clients are told when it is set (`wss://chat.example.org`), as behind a proxy and of another node it must be. */
   readonly publicUrl: string | null;
   /** Else: the host that the request was sent to, with this port. */
   readonly port: number;

@@ -5,7 +5,7 @@ import type { Readiness, SocketEndpoint } from './ports.ts';
 
 export interface ServiceParts {
   readonly endpointsNeedKey: boolean;
-  /** Null until the sockets listen. */
+  /** Null until the sockets listen, or while none are known on a node that has none. */
   readonly endpoint: () => SocketEndpoint | null;
   /** Where the API listens, for a request that names no usable host. */
   readonly fallbackHost: string;
@@ -46,7 +46,9 @@ export function serviceOperations(parts: ServiceParts): readonly Operation[] {
       run({ host, secure }) {
         const endpoint = parts.endpoint();
         if (endpoint === null) {
-          return Promise.resolve(err(frameError('unavailable', 'the sockets do not listen yet; ask again soon')));
+          return Promise.resolve(
+            err(frameError('unavailable', 'no sockets listen yet, as far as this node knows; ask again soon')),
+          );
         }
         const derived = `${secure ? 'wss' : 'ws'}://${host ?? parts.fallbackHost}:${String(endpoint.port)}`;
         const { subprotocols, version } = endpoint;

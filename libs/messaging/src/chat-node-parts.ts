@@ -44,6 +44,8 @@ export interface ChatNodeParts {
   readonly roles: readonly Role[];
   /** Its HTTP address, for operators; may be empty. */
   readonly url: string;
+  /** Where clients open sockets to it; empty when there are none, or it cannot tell. */
+  readonly socketUrl: string;
   readonly partitionCount: number;
   readonly ackLevel: AckLevel;
   readonly leaseMs: number;

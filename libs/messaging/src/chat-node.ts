@@ -72,7 +72,8 @@ export class ChatNode {
       key === birthKey ? partitionId(0) : partitionOf(key, partitionCount);
     const ownerOf = (of: PartitionId): NodeId | null => this.#router.ownerOf(of);
     this.#resting = new RestingActors(limits.resting);
-    const member: Member = { name, node: self, roles: parts.roles, isDraining: false, url: parts.url };
+    const { roles, url, socketUrl } = parts;
+    const member: Member = { name, node: self, roles, isDraining: false, url, socketUrl };
     this.#membership = new Membership({
       store: stores.cluster,
       member,
@@ -101,12 +102,8 @@ export class ChatNode {
         })
       : null;
     this.#peers = new Peers({
+      ...parts,
       self,
-      streams: parts.streams,
-      clock,
-      timers,
-      random,
-      log,
       limits: limits.links,
       viewVersion: () => this.#router.view?.version ?? 0,
       behind: () => this.#membership.renewNow(),
@@ -215,16 +212,8 @@ export class ChatNode {
   }
 
   async #join(): Promise<void> {
-    const { log } = this.#parts;
-    for (let announced = ''; !this.#stopping;) {
-      const opened = await this.#peers.open();
-      if (opened.ok) break;
-      if (opened.error.message !== announced) log.warn(`waiting to be reachable: ${opened.error.message}`);
-      announced = opened.error.message;
-      await this.#sleep(RETRY_MS);
-    }
-    if (this.#stopping) return;
-    if (!(await this.#membership.join())) return;
+    await this.#peers.open(() => this.#stopping);
+    if (this.#stopping || !(await this.#membership.join())) return;
     this.#coordinator?.start();
     if (this.#misfit !== null || this.#isSettled()) return;
     await new Promise<void>((resolve) => this.#whenSettled.push(resolve));
@@ -284,6 +273,14 @@ export class ChatNode {
     const { node: self, partitionCount } = this.#parts;
     const view = this.#router.view ?? emptyView(partitionCount);
     return lookAtCluster(self, view, this.#status(), (msMax, to) => this.#peers.askWithin(msMax, to, { q: 'status' }));
+  }
+
+  /** Where other nodes take sockets that do not go down, as far as they told. */
+  socketUrls(): readonly string[] {
+    const others = this.#router.view?.members.filter(({ node }) => this.#others.has(node)) ?? [];
+    return others
+      .filter(({ isDraining, socketUrl }) => !isDraining && socketUrl !== '')
+      .map(({ socketUrl }) => socketUrl);
   }
 
   #status(): NodeStatus {

@@ -25,6 +25,7 @@ const memberOf = (name: string, run: string): Member => ({
   roles: ['actors'],
   isDraining: false,
   url: '',
+  socketUrl: '',
 });
 
 describe('the cluster in Redis', () => {

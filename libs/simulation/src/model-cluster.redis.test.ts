@@ -25,7 +25,14 @@ const step = fc.record({
 async function ask(cluster: ClusterStore, step: ClusterStep, term: number): Promise<Record<string, unknown>> {
   const [name, node] = [step.run.slice(0, 1), step.run as NodeId];
   const { version, settled } = step;
-  const member: Member = { name, node, roles: ['actors'], isDraining: version === 0, url: `http://${node}` };
+  const member: Member = {
+    name,
+    node,
+    roles: ['actors'],
+    isDraining: version === 0,
+    url: `http://${node}`,
+    socketUrl: '',
+  };
   switch (step.ask) {
     case 'register':
       return {

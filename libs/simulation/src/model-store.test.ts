@@ -172,6 +172,7 @@ describe('the model of a Redis', () => {
       roles: ['actors'],
       isDraining: false,
       url: '',
+      socketUrl: '',
     });
     const view = { version: 1, members: [], owners: ['a'] };
     await cluster.register(member(a), 1_000, { version: 0, digest: '-', settled: 0 });

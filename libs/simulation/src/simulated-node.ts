@@ -38,6 +38,7 @@ export class SimulatedNode {
       name,
       roles: ['gateway', 'actors'],
       url: '',
+      socketUrl: '',
       partitionCount,
       ackLevel: level,
       leaseMs: LEASE_MS,

@@ -57,7 +57,7 @@ class ACluster {
   viewOf(version: number, names: readonly string[]): ClusterView {
     const members = names.map((name) => {
       const roles = this.roles.get(name) ?? (['gateway', 'actors'] as const);
-      return { name, node: runOf(name), roles, isDraining: false, url: '' };
+      return { name, node: runOf(name), roles, isDraining: false, url: '', socketUrl: '' };
     });
     return { version, members, owners: [] };
   }

@@ -61,6 +61,7 @@ class AHost {
         roles: ['actors'],
         isDraining: false,
         url: '',
+        socketUrl: '',
       })),
       owners,
     };

@@ -1,7 +1,6 @@
 import { MalformedBytes, type NodeId, type Random, type Clock, type Timers } from '@millrace/kernel';
-import { Links, type LinkLimits, type LinksSize, type NodeStreams, type StreamError } from '@millrace/node-link';
+import { Links, type LinkLimits, type LinksSize, type NodeStreams } from '@millrace/node-link';
 import type { PartitionLog } from '@millrace/partition';
-import type { Result } from '@millrace/kernel';
 import type { AnyReply } from '../actor-calls.ts';
 import {
   decodeAnswer,
@@ -41,6 +40,7 @@ interface Parked {
 
 /** How long a request waits for the view that its sender went by, milliseconds. */
 const PARKED_MS_MAX = 2_000;
+const OPEN_RETRY_MS = 200;
 
 /**
  * The other nodes: what is asked of them and told to them, in messages.
@@ -83,8 +83,18 @@ export class Peers {
     return this.#links.size;
   }
 
-  open(): Promise<Result<null, StreamError>> {
-    return this.#links.open();
+  /** From here on others reach this node. Waits for a store that is away, until `isOver`. */
+  async open(isOver: () => boolean): Promise<void> {
+    const { timers, log } = this.#parts;
+    for (let announced = ''; !isOver();) {
+      const opened = await this.#links.open();
+      if (opened.ok) return;
+      if (opened.error.message !== announced) log.warn(`waiting to be reachable: ${opened.error.message}`);
+      announced = opened.error.message;
+      await new Promise<void>((resolve) => {
+        timers.after(OPEN_RETRY_MS, resolve);
+      });
+    }
   }
 
   close(): Promise<void> {

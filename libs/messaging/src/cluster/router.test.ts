@@ -153,7 +153,14 @@ class ACluster {
     const version = this.#version;
     const view: ClusterView = {
       version,
-      members: NODES.map((name) => ({ name, node: runOf(name), roles: ['actors'], isDraining: false, url: '' })),
+      members: NODES.map((name) => ({
+        name,
+        node: runOf(name),
+        roles: ['actors'],
+        isDraining: false,
+        url: '',
+        socketUrl: '',
+      })),
       owners: Array.from({ length: PARTITIONS }, (_, index) => owners.get(partitionId(index)) ?? null),
     };
     for (const [name, node] of this.#nodes) {

@@ -15,6 +15,7 @@ const memberOf = (run: string, more: Partial<Member> = {}): Member => ({
   roles: ['gateway', 'actors'],
   isDraining: false,
   url: `http://${run}.example:7400`,
+  socketUrl: `ws://${run}.example:7401`,
   ...more,
 });
 const viewOf = (version: number, owners: readonly (string | null)[] = ['a', null, 'b']): ClusterView => ({

@@ -9,11 +9,12 @@ const member = (name: string, more: Partial<Member> = {}): Member => ({
   roles: ['gateway', 'actors'],
   isDraining: false,
   url: `http://${name}:7400`,
+  socketUrl: `ws://${name}:7401`,
   ...more,
 });
 const view = {
   version: 7,
-  members: [member('a'), member('b', { isDraining: true, url: '' })],
+  members: [member('a'), member('b', { isDraining: true, url: '', socketUrl: '' })],
   owners: ['a', null, 'c'],
 };
 const fieldsOf = (text: string): Record<string, unknown> => JSON.parse(text) as Record<string, unknown>;
@@ -51,6 +52,7 @@ describe('the text of a view', () => {
     ['with a role that nobody has', { members: [{ ...member('a'), roles: ['king'] }] }],
     ['with a member that drains perhaps', { members: [{ ...member('a'), isDraining: 'perhaps' }] }],
     ['with a member without url', { members: [{ ...member('a'), url: null }] }],
+    ['with a member with a socketUrl that is no text', { members: [{ ...member('a'), socketUrl: 1 }] }],
     ['without owners', { owners: {} }],
     ['with an owner outside of the names', { owners: [9] }],
     ['with an owner that is no place', { owners: ['a'] }],

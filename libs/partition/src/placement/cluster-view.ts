@@ -16,6 +16,8 @@ export interface Member {
   readonly isDraining: boolean;
   /** Its HTTP address, for operators; may be empty. */
   readonly url: string;
+  /** Where clients open sockets to it; empty without the role `gateway`, and when it cannot tell. */
+  readonly socketUrl: string;
 }
 
 /** Who is in the cluster, and who is to own what. Immutable; of two views the one with the higher version is the newer. */
@@ -67,22 +69,25 @@ function parsed(text: string): Result<Fields, ViewError> {
 }
 
 function memberOf(value: unknown): Result<Member, ViewError> {
-  const { name, node, roles, isDraining, url } = fieldsOf(value);
+  // Whoever wrote none runs an older version of the program.
+  const { name, node, roles, isDraining, url, socketUrl = '' } = fieldsOf(value);
   if (typeof name !== 'string' || name === '') return bad('a member has no name');
   const run = parseNodeId(node);
   if (!run.ok) return bad(`member ${name}: ${run.error.message}`);
   if (!Array.isArray(roles) || !roles.every((role) => ROLES.includes(role))) return bad(`member ${name}: its roles`);
   if (typeof isDraining !== 'boolean') return bad(`member ${name}: isDraining`);
   if (typeof url !== 'string') return bad(`member ${name}: its url`);
-  return ok({ name, node: run.value, roles: roles as readonly Role[], isDraining, url });
+  if (typeof socketUrl !== 'string') return bad(`member ${name}: its socketUrl`);
+  return ok({ name, node: run.value, roles: roles as readonly Role[], isDraining, url, socketUrl });
 }
 
-const plainMember = ({ name, node, roles, isDraining, url }: Member): Member => ({
+const plainMember = ({ name, node, roles, isDraining, url, socketUrl }: Member): Member => ({
   name,
   node,
   roles,
   isDraining,
   url,
+  socketUrl,
 });
 
 /** One member as text, as it is kept beside its registration. */

@@ -258,7 +258,8 @@ describe('a view', () => {
     const cluster = settled(8, 1);
     const [only] = cluster.living;
     if (only === undefined) throw new Error('one member');
-    for (const change of [{ url: 'http://elsewhere' }, { roles: ['actors'] as const }]) {
+    const changes = [{ url: 'http://elsewhere' }, { socketUrl: 'ws://elsewhere' }, { roles: ['actors'] as const }];
+    for (const change of changes) {
       const living = [{ ...only, member: { ...only.member, ...change } }];
       expect(nextView(cluster.view, living, { movesPerRoundMax: 16 })).toMatchObject({ members: [change] });
     }

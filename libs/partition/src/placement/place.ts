@@ -29,6 +29,7 @@ const sameMember = (left: Member, right: Member | undefined): boolean =>
   left.node === right.node &&
   left.isDraining === right.isDraining &&
   left.url === right.url &&
+  left.socketUrl === right.socketUrl &&
   left.roles.join() === right.roles.join();
 
 /**

@@ -83,7 +83,7 @@ export class ClusterWorld {
     const process = new SimulatedProcess(this.time.timers);
     const store = process.reachCluster(this.store.cluster);
     const node = `${name}.${String(this.counts.starts)}` as NodeId;
-    const member: Member = { name, node, roles: ['actors'], isDraining: false, url: '' };
+    const member: Member = { name, node, roles: ['actors'], isDraining: false, url: '', socketUrl: '' };
     const parts = { store, leaseMs: LEASE_MS, clock: this.time.clock, timers: process.timers };
     const log = { info: silent, warn: silent, error: (message: string) => this.violations.push(message) };
     let seen = 0;

@@ -8,6 +8,7 @@ export const aMember = (name: string, run = 1, more: Partial<Member> = {}): Memb
   roles: ['gateway', 'actors'],
   isDraining: false,
   url: '',
+  socketUrl: '',
   ...more,
 });
 
