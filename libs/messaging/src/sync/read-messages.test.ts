@@ -10,7 +10,7 @@ import {
 } from '@millrace/timeline';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { planPage, positionsOf, readDense } from './read-messages.ts';
+import { planPage, positionsOf, readDense, survivingPart } from './read-messages.ts';
 
 const intervals: fc.Arbitrary<readonly MembershipInterval[]> = fc
   .array(fc.tuple(fc.integer({ min: 1, max: 8 }), fc.integer({ min: 1, max: 8 }), fc.boolean()), { maxLength: 4 })
@@ -27,6 +27,24 @@ const intervals: fc.Arbitrary<readonly MembershipInterval[]> = fc
   });
 
 const head = (seq: number) => advanced(inGeneration(advanced(emptyHead(generation(1)), 2), generation(3)), seq);
+
+describe('the part of a pointer that a loss left', () => {
+  // Generation 1 has seqs 1 and 2; generation 3 goes on with 3 to 7.
+  const stands = head(5);
+  const range = (gen: number, from: number, to: number) => ({
+    from: { gen: generation(gen), seq: sequenceId(from) },
+    to: { gen: generation(gen), seq: sequenceId(to) },
+  });
+
+  it('is all of it, its beginning, or nothing', () => {
+    const whole = range(1, 1, 2);
+    expect(survivingPart(stands, whole)).toBe(whole);
+    expect(survivingPart(stands, range(1, 2, 5))).toEqual(range(1, 2, 2));
+    expect(survivingPart(stands, range(1, 3, 5))).toBeNull();
+    expect(survivingPart(stands, range(2, 3, 5))).toBeNull();
+    expect(survivingPart(stands, range(3, 7, 9))).toEqual(range(3, 7, 7));
+  });
+});
 
 describe('planPage', () => {
   it('reads what may be seen, in both directions, each entry once over all pages (I7, I8)', () => {

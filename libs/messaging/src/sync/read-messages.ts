@@ -3,6 +3,7 @@ import { sequenceId, type PartitionId, type SequenceId } from '@millrace/kernel'
 import { WireEntry } from '@millrace/protocol';
 import {
   generationOf,
+  spansOf,
   StoreUnavailable,
   type ActorKey,
   type Position,
@@ -64,6 +65,14 @@ export function positionsOf(
   if (first === null || last === null)
     throw new StoreUnavailable(`entries ${String(from)}..${String(to)} are not known`);
   return { from: { gen: first, seq: from }, to: { gen: last, seq: to } };
+}
+
+/** Of a range within one generation, what the head says is not lost: the range itself, its beginning, or null. */
+export function survivingPart(head: TimelineHead, range: EntryRange): EntryRange | null {
+  const { gen } = range.from;
+  const span = spansOf(head).find((each) => each.gen === gen);
+  if (span === undefined || range.from.seq > span.last) return null;
+  return range.to.seq <= span.last ? range : { from: range.from, to: { gen, seq: span.last } };
 }
 
 /**

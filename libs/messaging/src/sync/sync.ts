@@ -1,4 +1,4 @@
-import { err, MalformedBytes, ok, sequenceId, type Result } from '@millrace/kernel';
+import { err, MalformedBytes, ok, sequenceId, type ConversationId, type Result } from '@millrace/kernel';
 import {
   frameError,
   type ConversationDelta,
@@ -7,11 +7,26 @@ import {
   type Synced,
   type WireEntry,
 } from '@millrace/protocol';
-import { conversationKey, cursorStatus, userKey, type TimelineHead, type TimelineReader } from '@millrace/timeline';
+import {
+  conversationKey,
+  cursorStatus,
+  StoreUnavailable,
+  userKey,
+  type TimelineEntry,
+  type TimelineHead,
+  type TimelineReader,
+} from '@millrace/timeline';
 import type { ActorCalls } from '../actor-calls.ts';
 import type { Principal } from '../chat-service.ts';
 import { cutDelta, isInLostRecord, joinPointers, type InboxDelta } from './inbox-delta.ts';
-import { ANSWER_BYTES_MAX, positionsOf, readDense, wireEntry } from './read-messages.ts';
+import {
+  ANSWER_BYTES_MAX,
+  positionsOf,
+  readDense,
+  survivingPart,
+  wireEntry,
+  type EntryRange,
+} from './read-messages.ts';
 import { decodeSyncToken, encodeSyncToken, withSeen, type SyncToken } from './sync-token.ts';
 
 type SyncedContent = Omit<Synced<WireEntry>, 't' | 'id'>;
@@ -81,10 +96,8 @@ async function answer(
     delta.slots.map(async (slot): Promise<ConversationDelta<WireEntry> | null> => {
       const summary = found.value.get(slot);
       if (summary === undefined) return null;
-      const actor = conversationKey(summary.conversation);
-      const at = { partition: calls.partitionOf(actor), actor };
       const pages = await Promise.all(
-        (ranges.get(slot) ?? []).map((range) => readDense(timelines, at, range, 'forward')),
+        (ranges.get(slot) ?? []).map((range) => readPointer(calls, timelines, summary.conversation, range)),
       );
       return { summary, messages: pages.flat().map(wireEntry) };
     }),
@@ -98,6 +111,29 @@ async function answer(
     inbox: next.position,
     token: encodeSyncToken(by.user, next),
   });
+}
+
+/**
+ * What a pointer points at. The conversation may have lost the end of it while the inbox kept the pointer: then what is
+ * left of it is all there will ever be, and what came in its place is told by pointers of the newer generation.
+ */
+async function readPointer(
+  calls: ActorCalls,
+  timelines: TimelineReader,
+  conversation: ConversationId,
+  range: EntryRange,
+): Promise<readonly TimelineEntry[]> {
+  const actor = conversationKey(conversation);
+  const at = { partition: calls.partitionOf(actor), actor };
+  try {
+    return await readDense(timelines, at, range, 'forward');
+  } catch (error) {
+    if (!(error instanceof StoreUnavailable)) throw error;
+    const visible = await calls.conversation(conversation, { t: 'visible', user: null });
+    const left = visible.ok ? survivingPart(visible.value.head, range) : range;
+    if (left === range) throw error;
+    return left === null ? [] : await readDense(timelines, at, left, 'forward');
+  }
 }
 
 const upToDate = (head: TimelineHead): SyncToken => ({ position: { gen: head.gen, seq: head.seq }, offset: 0 });
