@@ -3,7 +3,7 @@ export type { AckLevel, ActorWrite, ClaimAnswer, ClaimFound, Commit, CommitOutco
 export { commitFault } from './commit-fault.ts';
 export { encodeOwnerToken, type OwnerToken } from './owner-token.ts';
 export { partitionOf } from './partition-of.ts';
-export type { ActorRecord, FeedEntry, LeaseAnswer, LeaseStore, PartitionStore, StoreError } from './partition-store.ts';
+export type { ActorRecord, FeedEntry, PartitionStore, StoreError } from './partition-store.ts';
 export { PartitionOwner } from './partition-owner.ts';
 export {
   defaultPartitionLimits,

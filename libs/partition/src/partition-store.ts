@@ -44,19 +44,3 @@ export interface PartitionStore {
     limit: number,
   ): Promise<Result<readonly FeedEntry[], StoreError>>;
 }
-
-/** What came of asking for a lease. `heldBy` and `remainingMs` tell who has it, for the operator. */
-export type LeaseAnswer =
-  | { readonly code: 'held'; readonly untilMonotonicMs: number }
-  | { readonly code: 'taken'; readonly heldBy: string; readonly remainingMs: number }
-  | { readonly code: 'unavailable'; readonly message: string };
-
-/**
- * Named leases on the store's own clock (I10). A holder may act until `untilMonotonicMs` of its own clock, which
- * is counted from before the request was sent and so ends before the store's lease does.
- */
-export interface LeaseStore {
-  /** Takes or renews `name` for `holder`; a holder of the same `identity` (an earlier run of the same node) is replaced at once. */
-  acquire(name: string, holder: NodeId, identity: string, durationMs: number): Promise<LeaseAnswer>;
-  release(name: string, holder: NodeId): Promise<void>;
-}

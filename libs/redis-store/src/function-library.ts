@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import { Cluster, type Redis } from 'ioredis';
-import acquireLease from './functions/acquire-lease.lua';
 import addToNodeStream from './functions/add-to-node-stream.lua';
 import claim from './functions/claim.lua';
 import commit from './functions/commit.lua';
@@ -10,7 +9,6 @@ import putView from './functions/put-view.lua';
 import registerMember from './functions/register-member.lua';
 import holdNodeStream from './functions/hold-node-stream.lua';
 import openNodeStream from './functions/open-node-stream.lua';
-import releaseLease from './functions/release-lease.lua';
 import release from './functions/release.lua';
 import shared from './functions/shared.lua';
 
@@ -25,8 +23,6 @@ export type FunctionName =
   | 'commit'
   | 'claim'
   | 'release'
-  | 'acquire_lease'
-  | 'release_lease'
   | 'register_member'
   | 'leave_cluster'
   | 'lead_cluster'
@@ -36,10 +32,8 @@ export type FunctionName =
   | 'hold_node_stream';
 
 const operations = [
-  acquireLease,
   claim,
   commit,
-  releaseLease,
   release,
   registerMember,
   leaveCluster,

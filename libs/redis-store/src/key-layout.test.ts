@@ -23,10 +23,9 @@ describe('the keys', () => {
     expect(keys.every((key) => key.startsWith('blue:{p17}:'))).toBe(true);
   });
 
-  it('of a partition share one hash tag, which is not another partition\u2019s nor that of leases', () => {
+  it('of a partition share one hash tag, which is not another partition\u2019s', () => {
     expect(new Set(keys.map(hashTag))).toEqual(new Set(['p17']));
     expect(hashTag(layout.owner(partitionId(1)))).toBe('p1');
-    expect(hashTag(layout.lease('p17'))).toBe('leases');
   });
 
   it('of the cluster are all different, and share one hash tag, so that one call reaches them all', () => {

@@ -17,7 +17,6 @@ export type ClusterKey = 'members' | 'left' | 'replaced' | 'leader' | 'view';
  * | `{p17}:u:<id>`       | hash   | a user, likewise                                                          |
  * | `{p17}:t:c:<id>`     | stream | a conversation's Timeline: id `<gen>-<seq>`, field `e` the opaque entry   |
  * | `{p17}:t:u:<id>`     | stream | a user's inbox, likewise                                                  |
- * | `{leases}:<name>`    | hash   | `holder identity until`, see functions/acquire-lease.lua                  |
  * | `{cluster}:members`  | hash   | by name, a registration, see functions/register-member.lua                |
  * | `{cluster}:left`     | hash   | by name, the last run of a member that is gone, about the last 1,000      |
  * | `{cluster}:replaced` | hash   | by run, the run that replaced it, about the last 1,000                    |
@@ -34,7 +33,6 @@ export interface KeyLayout {
   dead(partition: PartitionId): string;
   record(partition: PartitionId, actor: ActorKey): string;
   timeline(partition: PartitionId, actor: ActorKey): string;
-  lease(name: string): string;
   cluster(part: ClusterKey): string;
   nodeStream(node: NodeId): string;
   openNodeStream(node: NodeId): string;
@@ -53,7 +51,6 @@ export function keyLayout(prefix: string): KeyLayout {
     dead: (partition) => `${tag(partition)}dead`,
     record: (partition, actor) => tag(partition) + actor,
     timeline: (partition, actor) => `${tag(partition)}t:${actor}`,
-    lease: (name) => `${prefix}{leases}:${name}`,
     cluster: (part) => `${prefix}{cluster}:${part}`,
     nodeStream: (node) => `${prefix}{n:${node}}:in`,
     openNodeStream: (node) => `${prefix}{n:${node}}:open`,

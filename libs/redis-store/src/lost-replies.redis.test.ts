@@ -106,13 +106,13 @@ describe('a commit whose request is lost', () => {
 });
 
 describe('without a connection', () => {
-  it('a commit, a claim, a lease and a read are answered at once, and none hangs', async () => {
+  it('a commit, a claim, the cluster and a read are answered at once, and none hangs', async () => {
     const server = redis.server;
     await server.kill('SIGKILL');
     await expect.poll(async () => (await partition.send(partition.next([]))).code).toBe('unavailable');
     expect(await stores.partitions.claim(partition.id, 'n' as never, 0)).toMatchObject({ ok: false });
     expect(await stores.partitions.loadActor(partition.id, room)).toMatchObject({ ok: false });
-    expect(await stores.leases.acquire('x', 'n' as never, 'n', 1_000)).toMatchObject({ code: 'unavailable' });
+    expect(await stores.cluster.lead('x', 'n' as never, 1_000)).toMatchObject({ code: 'unavailable' });
     await expect(stores.timelines.at(partition.id, room, at(1, 1))).rejects.toMatchObject({ name: 'StoreUnavailable' });
     expect(await stores.health()).toMatchObject({ reachable: false });
     await stores.partitions.release(partition.id, partition.token);

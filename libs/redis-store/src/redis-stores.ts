@@ -1,6 +1,6 @@
 import { err, ok, type Clock, type Random, type Result, type Timers } from '@millrace/kernel';
 import type { NodeStreams } from '@millrace/node-link';
-import type { AckLevel, ClusterStore, LeaseStore, PartitionStore, StoreError } from '@millrace/partition';
+import type { AckLevel, ClusterStore, PartitionStore, StoreError } from '@millrace/partition';
 import type { TimelineReader } from '@millrace/timeline';
 import { Cluster } from 'ioredis';
 import { CommitPipe, defaultCommitPipeLimits, type CommitPipeLimits } from './commit-pipe.ts';
@@ -12,7 +12,6 @@ import type { RedisFinding } from './judge-redis.ts';
 import { keyLayout } from './key-layout.ts';
 import { RedisClusterStore } from './redis-cluster-store.ts';
 import { defaultNodeStreamLimits, type NodeStreamLimits } from './node-stream-limits.ts';
-import { RedisLeaseStore } from './redis-lease-store.ts';
 import { RedisNodeStreams } from './redis-node-streams.ts';
 import { RedisPartitionStore } from './redis-partition-store.ts';
 import { RedisTimelineReader } from './redis-timeline-reader.ts';
@@ -72,7 +71,6 @@ const openConnection = (
  */
 export class RedisStores {
   readonly partitions: PartitionStore;
-  readonly leases: LeaseStore;
   readonly cluster: ClusterStore;
   readonly timelines: TimelineReader;
   readonly nodeStreams: NodeStreams;
@@ -118,7 +116,6 @@ export class RedisStores {
       random,
       answerMsMax,
     });
-    this.leases = new RedisLeaseStore({ connection: leases, layout, clock, timers, answerMsMax });
     this.cluster = new RedisClusterStore({ connection: leases, layout, clock, timers, answerMsMax });
     this.timelines = new RedisTimelineReader({ reads, layout, timers, answerMsMax });
     this.#nodeStreams = new RedisNodeStreams({

@@ -26,13 +26,22 @@ afterEach(async () => {
 });
 
 describe('what Redis itself refuses', () => {
-  it('over maxmemory is unavailable and changes nothing, while claims, releases and leases go on', async () => {
+  it('over maxmemory is unavailable and changes nothing, while claims, releases and registrations go on', async () => {
     await redis.call('CONFIG', 'SET', 'maxmemory', '1');
     const commit = partition.next([appending(room, nowhere, ['one'])]);
     expect((await partition.send(commit)).code).toBe('unavailable');
-    expect(await stores.leases.acquire('node:a', 'a1' as NodeId, 'a', 60_000)).toMatchObject({ code: 'held' });
+    const member = {
+      name: 'a',
+      node: 'a1' as NodeId,
+      roles: ['actors' as const],
+      isDraining: false,
+      url: '',
+      socketUrl: '',
+    };
+    const registered = await stores.cluster.register(member, 60_000, { version: 0, digest: '', settled: 0 });
+    expect(registered).toMatchObject({ code: 'held' });
     await stores.partitions.release(partition.id, partition.token);
-    await stores.leases.release('node:a', 'a1' as NodeId);
+    await stores.cluster.leave('a', 'a1' as NodeId);
     expect((await partition.claim()).found).toMatchObject({ commitNo: 0, cleanStop: true });
     await redis.call('CONFIG', 'SET', 'maxmemory', '0');
     expect(await partition.load(room)).toEqual({ head: null, fields: new Map() });
@@ -77,7 +86,7 @@ describe('the functions', () => {
     await redis.call('FUNCTION', 'FLUSH');
     expect((await partition.claim()).found.commitNo).toBe(1);
     await redis.call('FUNCTION', 'FLUSH');
-    expect(await stores.leases.acquire('x', 'n' as NodeId, 'n', 60_000)).toMatchObject({ code: 'held' });
+    expect(await stores.cluster.lead('x', 'n' as NodeId, 60_000)).toMatchObject({ code: 'unregistered' });
     expect(await partition.entries(room)).toEqual(['1-1 one']);
   });
 

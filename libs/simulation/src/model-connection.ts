@@ -1,17 +1,10 @@
-import { err, ok, type Clock, type NodeId, type PartitionId, type Random, type Timers } from '@millrace/kernel';
-import {
-  encodeOwnerToken,
-  type ClusterStore,
-  type CommitOutcome,
-  type LeaseAnswer,
-  type LeaseStore,
-  type PartitionStore,
-} from '@millrace/partition';
+import { err, ok, type Clock, type PartitionId, type Random, type Timers } from '@millrace/kernel';
+import { encodeOwnerToken, type ClusterStore, type CommitOutcome, type PartitionStore } from '@millrace/partition';
 import { StoreUnavailable, type RangeQuery, type TimelineReader } from '@millrace/timeline';
 import type { ClusterOperation } from './model-cluster.ts';
 import type { ModelOperation, ModelState } from './model-state.ts';
 
-export type ModelRequest = 'claim' | 'commit' | 'release' | 'lease' | 'cluster' | 'read';
+export type ModelRequest = 'claim' | 'commit' | 'release' | 'cluster' | 'read';
 
 /**
  * What happens to one request. `lose-request`: it never arrives. `lose-reply`: it is executed, nobody learns of it.
@@ -61,7 +54,6 @@ export interface ModelServer {
 export class ModelConnection {
   readonly partitions: PartitionStore;
   readonly cluster: ClusterStore;
-  readonly leases: LeaseStore;
   readonly timelines: TimelineReader;
   readonly #server: ModelServer;
   readonly #parts: ModelStoreParts;
@@ -75,7 +67,6 @@ export class ModelConnection {
     this.#server = server;
     this.#parts = parts;
     this.partitions = this.#partitionStore();
-    this.leases = this.#leaseStore();
     this.cluster = this.#clusterStore();
     this.timelines = this.#timelineReader();
   }
@@ -185,31 +176,6 @@ export class ModelConnection {
       readFeed: async (partition, after, limit) => {
         const reply = await this.#carry('read', partition, () => this.#server.state.feed(partition, after, limit));
         return reply.ok ? ok(reply.value) : err({ code: 'unavailable', message: 'the read was not answered' });
-      },
-    };
-  }
-
-  #leaseStore(): LeaseStore {
-    const { clock } = this.#parts;
-    return {
-      acquire: async (name: string, holder: NodeId, identity: string, durationMs: number): Promise<LeaseAnswer> => {
-        const askedMs = clock.monotonicMs();
-        const reply = await this.#carry('lease', null, () => {
-          const nowMs = clock.monotonicMs();
-          const lease = { holder, identity, untilMs: nowMs + durationMs };
-          const held = this.#server.state.acquire(name, lease, nowMs);
-          return this.#logged({ kind: 'acquire', name, lease, nowMs }, { lease, held, nowMs }, held === lease);
-        });
-        if (!reply.ok) return { code: 'unavailable', message: 'the lease was not answered' };
-        const { lease, held, nowMs } = reply.value;
-        if (held === lease) return { code: 'held', untilMonotonicMs: askedMs + durationMs };
-        return { code: 'taken', heldBy: held.holder, remainingMs: held.untilMs - nowMs };
-      },
-      release: async (name, holder) => {
-        await this.#carry('lease', null, () => {
-          const given = this.#server.state.giveBack(name, holder);
-          return this.#logged({ kind: 'give-back', name, holder }, given, given);
-        });
       },
     };
   }

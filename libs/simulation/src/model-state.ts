@@ -43,19 +43,11 @@ interface ModelPartition {
   deadLetters: readonly Uint8Array[];
 }
 
-interface ModelLease {
-  readonly holder: string;
-  readonly identity: string;
-  readonly untilMs: number;
-}
-
 /** Everything that changes the state. What chance and clock decide is in it already, so that it can be done again. */
 export type ModelOperation =
   | { readonly kind: 'claim'; readonly partition: number; readonly uuid: string; readonly aboveEpoch: number }
   | { readonly kind: 'commit'; readonly commit: Commit }
   | { readonly kind: 'release'; readonly partition: number; readonly token: string }
-  | { readonly kind: 'acquire'; readonly name: string; readonly lease: ModelLease; readonly nowMs: number }
-  | { readonly kind: 'give-back'; readonly name: string; readonly holder: string }
   | { readonly kind: 'cluster'; readonly operation: ClusterOperation };
 
 const emptyPartition = (): ModelPartition => ({
@@ -81,7 +73,6 @@ const emptyPartition = (): ModelPartition => ({
 export class ModelState {
   readonly cluster = new ModelCluster();
   readonly #partitions = new Map<number, ModelPartition>();
-  readonly #leases = new Map<string, ModelLease>();
 
   #partition(partition: number): ModelPartition {
     let found = this.#partitions.get(partition);
@@ -100,12 +91,6 @@ export class ModelState {
         break;
       case 'release':
         this.release(operation.partition, operation.token);
-        break;
-      case 'acquire':
-        this.acquire(operation.name, operation.lease, operation.nowMs);
-        break;
-      case 'give-back':
-        this.giveBack(operation.name, operation.holder);
         break;
       case 'cluster':
         this.cluster.apply(operation.operation);
@@ -177,18 +162,6 @@ export class ModelState {
     if (owner.token !== token) return false;
     owner.clean = true;
     return true;
-  }
-
-  acquire(name: string, lease: ModelLease, nowMs: number): ModelLease {
-    const held = this.#leases.get(name);
-    const ours = held === undefined || held.holder === lease.holder || held.identity === lease.identity;
-    if (!ours && held.untilMs > nowMs) return held;
-    this.#leases.set(name, lease);
-    return lease;
-  }
-
-  giveBack(name: string, holder: string): boolean {
-    return this.#leases.get(name)?.holder === holder && this.#leases.delete(name);
   }
 
   record(partition: number, actor: string): ActorRecord {

@@ -12,7 +12,6 @@ import { ACTORS, actorWrite, flawed, step, type Accepted, type Step } from './te
 const redis = testRedis();
 const SEED = 20_260_301;
 const RUNS = 200;
-const LONG_MS = 3_600_000;
 const PARTITIONS = [0, 11];
 const everything = {
   from: at(0, 0),
@@ -21,10 +20,9 @@ const everything = {
   direction: 'forward',
 } as const;
 
-type Ports = Pick<RedisStores, 'partitions' | 'leases' | 'timelines'>;
+type Ports = Pick<RedisStores, 'partitions' | 'timelines'>;
 
 const plain = (outcome: CommitOutcome): unknown => (outcome.code === 'conflict' ? { code: 'conflict' } : outcome);
-const NODES = ['n1', 'n2', 'm1'] as const;
 
 /** Does the same on one of the two, with that one's own tokens. */
 class Side {
@@ -40,17 +38,7 @@ class Side {
   }
 
   async do(step: Step, commit: Omit<Commit, 'token'> | null): Promise<unknown> {
-    const { partitions, leases, timelines } = this.ports;
-    if (step.do === 'lease') {
-      const holder = (NODES[step.who] ?? 'n1') as NodeId;
-      const name = `lease${String(step.name)}`;
-      if (step.give) {
-        await leases.release(name, holder);
-        return;
-      }
-      const answer = await leases.acquire(name, holder, holder.slice(0, 1), LONG_MS);
-      return { code: answer.code, heldBy: answer.code === 'taken' ? answer.heldBy : '' };
-    }
+    const { partitions, timelines } = this.ports;
     const partition = PARTITIONS[step.partition] ?? 0;
     const id = partitionId(partition);
     switch (step.do) {

@@ -51,7 +51,6 @@ class HandClock implements Clock, Timers {
 
 const underTest = (store: ModelStore, clock: HandClock): ConstructorParameters<typeof APartition>[0] => ({
   partitions: store.partitions,
-  leases: store.leases,
   cluster: store.cluster,
   timelines: store.timelines,
   passTime: (ms) => clock.run(ms),

@@ -1,5 +1,5 @@
 import { invariant } from '@millrace/kernel';
-import type { ClusterStore, LeaseStore, PartitionStore } from '@millrace/partition';
+import type { ClusterStore, PartitionStore } from '@millrace/partition';
 import type { TimelineReader } from '@millrace/timeline';
 import { ModelConnection, type ModelServer, type ModelStoreParts } from './model-connection.ts';
 import { ModelState, type ModelOperation } from './model-state.ts';
@@ -13,7 +13,6 @@ import { ModelState, type ModelOperation } from './model-state.ts';
  */
 export class ModelStore {
   readonly partitions: PartitionStore;
-  readonly leases: LeaseStore;
   readonly cluster: ClusterStore;
   readonly timelines: TimelineReader;
   readonly #parts: ModelStoreParts;
@@ -28,9 +27,8 @@ export class ModelStore {
     this.#parts = parts;
     this.#run = this.#newRun();
     this.#first = this.connect();
-    const { partitions, leases, cluster, timelines } = this.#first;
+    const { partitions, cluster, timelines } = this.#first;
     this.partitions = partitions;
-    this.leases = leases;
     this.cluster = cluster;
     this.timelines = timelines;
   }

@@ -3,7 +3,6 @@ import { afterEach, beforeEach, describe } from 'vitest';
 import { claimSuite } from './claim-suite.ts';
 import { clusterSuite } from './cluster-suite.ts';
 import { commitSuite } from './commit-suite.ts';
-import { leaseSuite } from './lease-suite.ts';
 import { readSuite } from './read-suite.ts';
 import type { OpenStores, StoresUnderTest } from './stores-under-test.ts';
 
@@ -28,7 +27,6 @@ export function partitionStoreConformance(name: string, open: OpenStores): void 
     commitSuite(opened);
     claimSuite(opened);
     readSuite(opened);
-    leaseSuite(opened);
     clusterSuite(opened);
   });
 }

@@ -1,11 +1,10 @@
 import type { TimelineReader } from '@millrace/timeline';
-import type { LeaseStore, PartitionStore } from '../partition-store.ts';
+import type { PartitionStore } from '../partition-store.ts';
 import type { ClusterStore } from '../placement/cluster-store.ts';
 
 /** One empty store behind its ports. */
 export interface StoresUnderTest {
   readonly partitions: PartitionStore;
-  readonly leases: LeaseStore;
   readonly cluster: ClusterStore;
   readonly timelines: TimelineReader;
   /** Resolves once the clock that leases go by has run on by at least `ms`. */

@@ -26,7 +26,6 @@ async function redisNowMs(redis: TestRedis): Promise<number> {
 /** The ports as the conformance suite's helpers want them. */
 export const underTest = (stores: RedisStores, redis: TestRedis): StoresUnderTest => ({
   partitions: stores.partitions,
-  leases: stores.leases,
   cluster: stores.cluster,
   timelines: stores.timelines,
   async passTime(ms) {

@@ -57,10 +57,6 @@ export const step = fc.oneof(
     }),
   },
   {
-    weight: 2,
-    arbitrary: fc.record({ do: fc.constant('lease' as const), name: fc.nat(1), who: fc.nat(2), give: fc.boolean() }),
-  },
-  {
     weight: 5,
     arbitrary: fc.record({
       do: fc.constant('read' as const),
