@@ -52,6 +52,7 @@ export class IndependentDevice {
   #keptOverflowed = false;
   #resyncs = 0;
   #fetching = 0;
+  #fetched: Promise<void> = Promise.resolve();
   #stopped = false;
   #ended: Promise<void> = Promise.resolve();
 
@@ -145,7 +146,8 @@ export class IndependentDevice {
     this.acks.push(ack);
     const { conversation, gen, seq, msgNo, at } = ack;
     if (ack.duplicate) {
-      void this.#fetch(conversation, seq);
+      // One after the other: a server takes only so many queries at a time.
+      this.#fetched = this.#fetched.then(() => this.#fetch(conversation, seq));
       return;
     }
     this.#take(conversation, {
