@@ -6,6 +6,7 @@ import type { ChatService, Principal } from './chat-service.ts';
 import { history } from './sync/history.ts';
 import { decodeListCursor, encodeListCursor } from './sync/list-cursor.ts';
 import { markRead } from './sync/mark-read.ts';
+import { counted } from './sync/recount.ts';
 import { sync } from './sync/sync.ts';
 
 const MEMBERS_DEFAULT = 200;
@@ -90,10 +91,13 @@ export function chatOver(calls: ActorCalls, timelines: TimelineReader, random: R
     async conversations(by, { after, limit }) {
       const cursor = after === undefined ? ok(null) : decodeListCursor(after);
       if (!cursor.ok) return cursor;
-      const list = await calls.user(by.user, { t: 'list', after: cursor.value, limit: limit ?? CONVERSATIONS_DEFAULT });
-      if (!list.ok) return list;
-      const { conversations, next } = list.value;
-      return ok({ conversations, next: next === null ? null : encodeListCursor(next) });
+      const page = { t: 'list', after: cursor.value, limit: limit ?? CONVERSATIONS_DEFAULT } as const;
+      return answered(async () => {
+        const list = await counted(calls, timelines, by.user, () => calls.user(by.user, page));
+        if (!list.ok) return list;
+        const { conversations, next } = list.value;
+        return ok({ conversations, next: next === null ? null : encodeListCursor(next) });
+      });
     },
     sync: (by, query) => answered(() => sync(calls, timelines, by, query)),
     info: (conversation) => calls.conversation(conversation, { t: 'info' }),

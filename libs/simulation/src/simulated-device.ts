@@ -134,6 +134,8 @@ export class SimulatedDevice {
         const page = await this.#ask((chat) =>
           chat.history(this.by, { conversation, direction: 'forward', from: start, limit: 40 }),
         );
+        // Its beginning was lost, and the list does not know yet.
+        if (!page.ok && (page.error.code === 'not_found' || page.error.code === 'not_member')) break;
         if (!page.ok) return false;
         this.view.page(conversation, page.value.messages);
         if (!page.value.hasMore) break;

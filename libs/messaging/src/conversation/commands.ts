@@ -16,6 +16,7 @@ import type {
 import type { TimelineHead } from '@millrace/timeline';
 import type { ConversationInfo, Principal } from '../chat-service.ts';
 import type { ConversationFacts } from '../effects.ts';
+import type { Reading } from '../user/commands.ts';
 
 type Content<Frame> = Omit<Frame, 't' | 'id'>;
 
@@ -75,6 +76,7 @@ export interface ReadPlan {
   /** How many the user has sent, and where the last one stands. */
   readonly sent: number;
   readonly lastSentSeq: SequenceId;
+  readonly reading: Reading;
   /** The position need not move: this is the answer already. */
   readonly done: Content<ReadDone> | null;
 }

@@ -30,7 +30,9 @@ export function readPlan(
   const upTo = sequenceId(Math.min(seq, lastVisible(member.intervals, head.seq)));
   const { count, lastSeq } = state.sent(user);
   const done = upTo <= member.readSeq ? readDone(state, user, member) : null;
-  return ok({ upTo, head, headMsgNo: state.msgNo.value, sent: count, lastSentSeq: lastSeq, done });
+  const { readSeq, readMsgNo, sentAtRead } = member;
+  const reading = { readSeq, readMsgNo, sentAtRead };
+  return ok({ upTo, head, headMsgNo: state.msgNo.value, sent: count, lastSentSeq: lastSeq, reading, done });
 }
 
 /** Moves a read position, never back. `msgNo` and `sentAtRead` were looked up in the Timeline, which does not change. */

@@ -41,7 +41,7 @@ async function msgNoAt(timelines: TimelineReader, at: Where, { upTo, head, headM
 }
 
 /** How many countable messages of the user come after the position: none, mostly, and then nothing is read. */
-async function ownAfter(timelines: TimelineReader, at: Where, user: UserId, plan: ReadPlan): Promise<number> {
+export async function ownAfter(timelines: TimelineReader, at: Where, user: UserId, plan: ReadPlan): Promise<number> {
   let own = 0;
   for (let from = plan.upTo + 1; from <= plan.lastSentSeq; from += PAGE) {
     const to = sequenceId(Math.min(plan.lastSentSeq, from + PAGE - 1));

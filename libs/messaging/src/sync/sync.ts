@@ -18,6 +18,7 @@ import {
 } from '@millrace/timeline';
 import type { ActorCalls } from '../actor-calls.ts';
 import type { Principal } from '../chat-service.ts';
+import type { UserReply } from '../user/commands.ts';
 import { cutDelta, isInLostRecord, joinPointers, type InboxDelta } from './inbox-delta.ts';
 import {
   ANSWER_BYTES_MAX,
@@ -27,6 +28,7 @@ import {
   wireEntry,
   type EntryRange,
 } from './read-messages.ts';
+import { counted } from './recount.ts';
 import { decodeSyncToken, encodeSyncToken, withSeen, type SyncToken } from './sync-token.ts';
 
 type SyncedContent = Omit<Synced<WireEntry>, 't' | 'id'>;
@@ -48,18 +50,19 @@ export async function sync(
   const inbox = await calls.user(by.user, { t: 'inbox' });
   if (!inbox.ok) return inbox;
   const { head, oldest } = inbox.value;
-  if (query.token === undefined) return snapshot(calls, by, head, false);
+  if (query.token === undefined) return snapshot(calls, timelines, by, head, false);
   const decoded = decodeSyncToken(by.user, query.token);
   if (!decoded.ok) return decoded;
   const token = withSeen(decoded.value, query.seen);
-  if (cursorStatus(head, query.seen ?? token.position).kind === 'regressed') return snapshot(calls, by, head, true);
-  if (cursorStatus(head, token.position).kind === 'regressed') return snapshot(calls, by, head, true);
-  if (token.position.seq + 1 < oldest) return snapshot(calls, by, head, false);
+  if (cursorStatus(head, query.seen ?? token.position).kind === 'regressed')
+    return snapshot(calls, timelines, by, head, true);
+  if (cursorStatus(head, token.position).kind === 'regressed') return snapshot(calls, timelines, by, head, true);
+  if (token.position.seq + 1 < oldest) return snapshot(calls, timelines, by, head, false);
   const from = sequenceId(token.position.seq + 1);
   const to = sequenceId(Math.min(head.seq, from + RECORDS_MAX - 1));
   const at = { partition: calls.partitionOf(userKey(by.user)), actor: userKey(by.user) };
   const records = from > to ? [] : await readDense(timelines, at, positionsOf(head, { from, to }), 'forward');
-  if (isInLostRecord(token, records)) return snapshot(calls, by, head, true);
+  if (isInLostRecord(token, records)) return snapshot(calls, timelines, by, head, true);
   try {
     for (let limit = query.limit ?? LIMIT_DEFAULT; ;) {
       const delta = cutDelta(token, records, limit);
@@ -89,12 +92,13 @@ async function answer(
   head: TimelineHead,
   hasMore: boolean,
 ): Promise<Result<SyncedContent, FrameError>> {
-  const found = await calls.user(by.user, { t: 'summaries', slots: delta.slots });
+  const ask = (): Promise<UserReply<'summaries'>> => calls.user(by.user, { t: 'summaries', slots: delta.slots });
+  const found = await counted(calls, timelines, by.user, ask);
   if (!found.ok) return found;
   const ranges = joinPointers(delta.pointers);
   const conversations = await Promise.all(
     delta.slots.map(async (slot): Promise<ConversationDelta<WireEntry> | null> => {
-      const summary = found.value.get(slot);
+      const summary = found.value.summaries.get(slot);
       if (summary === undefined) return null;
       const pages = await Promise.all(
         (ranges.get(slot) ?? []).map((range) => readPointer(calls, timelines, summary.conversation, range)),
@@ -141,12 +145,14 @@ const upToDate = (head: TimelineHead): SyncToken => ({ position: { gen: head.gen
 /** For a device that is new, too far behind, or holds what was lost: where every conversation stands, without messages. */
 async function snapshot(
   calls: ActorCalls,
+  timelines: TimelineReader,
   by: Principal,
   head: TimelineHead,
   regressed: boolean,
 ): Promise<Result<SyncedContent, FrameError>> {
   // Asked after the inbox: what comes in between is in the list already, and delivered once more behind the token.
-  const list = await calls.user(by.user, { t: 'list', after: null, limit: SNAPSHOT_MAX });
+  const ask = (): Promise<UserReply<'list'>> => calls.user(by.user, { t: 'list', after: null, limit: SNAPSHOT_MAX });
+  const list = await counted(calls, timelines, by.user, ask);
   if (!list.ok) return list;
   return ok({
     tooLong: true,

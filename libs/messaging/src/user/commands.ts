@@ -21,18 +21,49 @@ export type Delivery =
       readonly sentAtRead: number;
     };
 
+/** The answer of a conversation to what the list says is `uncounted`. */
+export interface Recount {
+  readonly d: 'recount';
+  readonly conversation: ConversationId;
+  readonly from: SequenceId;
+  /** The user's own countable messages up to `from`. */
+  readonly sent: number;
+  readonly reading: Reading;
+}
+
+/** How far a member has read, as the conversation remembers it. */
+export interface Reading {
+  readonly readSeq: SequenceId;
+  readonly readMsgNo: number;
+  readonly sentAtRead: number;
+}
+
+/** The user's own messages in a conversation are counted only behind `from`: the conversation has to be asked. */
+export interface Uncounted {
+  readonly conversation: ConversationId;
+  readonly from: SequenceId;
+}
+
 export interface UserCalls {
-  deliver: { command: { readonly items: readonly Delivery[] }; reply: null };
+  deliver: { command: { readonly items: readonly (Delivery | Recount)[] }; reply: null };
   /** A delivery was set aside, so that the inbox lacks something from here on. */
   break: { command: Record<never, never>; reply: null };
   /** Where the inbox stands. `oldest` is the first entry that was not trimmed. */
   inbox: { command: Record<never, never>; reply: { readonly head: TimelineHead; readonly oldest: SequenceId } };
   /** Which conversations the slots of inbox records stand for, as the list has them now. */
-  summaries: { command: { readonly slots: readonly number[] }; reply: ReadonlyMap<number, ConversationSummary> };
+  summaries: {
+    command: { readonly slots: readonly number[] };
+    reply: { readonly summaries: ReadonlyMap<number, ConversationSummary> } & Countable;
+  };
   list: {
     command: { readonly after: ListCursor | null; readonly limit: number };
-    reply: Omit<Conversations, 't' | 'id' | 'next'> & { readonly next: ListCursor | null };
+    reply: Omit<Conversations, 't' | 'id' | 'next'> & { readonly next: ListCursor | null } & Countable;
   };
+}
+
+/** The unread counts of what is `uncounted` are not right before that was recounted. */
+export interface Countable {
+  readonly uncounted: readonly Uncounted[];
 }
 
 /** The last conversation of a page: the list is in falling order of last activity, then of slot. */

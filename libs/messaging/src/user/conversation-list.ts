@@ -1,7 +1,7 @@
 import { type ConversationId, type UserId } from '@millrace/kernel';
 import type { ConversationSummary } from '@millrace/protocol';
-import type { ListCursor, UserCalls } from './commands.ts';
-import { ownAfterRead } from './deliver.ts';
+import type { ListCursor, Uncounted, UserCalls } from './commands.ts';
+import { isUncounted, ownAfterRead } from './deliver.ts';
 import type { ListedConversation, Progress, UserState } from './user-state.ts';
 
 /** The other one of a direct conversation, whose id names both. */
@@ -37,17 +37,19 @@ function summaryOf(
   };
 }
 
-export function summaries(state: UserState, slots: readonly number[]): ReadonlyMap<number, ConversationSummary> {
+export function summaries(state: UserState, slots: readonly number[]): UserCalls['summaries']['reply'] {
   const found = new Map<number, ConversationSummary>();
+  const uncounted: Uncounted[] = [];
   for (const slot of slots) {
     const conversation = state.conversationAt(slot);
     const listed = conversation === undefined ? undefined : state.listed.get(conversation);
     const progress = state.progress.get(slot);
     if (conversation !== undefined && listed !== undefined && progress !== undefined) {
       found.set(slot, summaryOf(state.id, conversation, listed, progress));
+      if (isUncounted(progress)) uncounted.push({ conversation, from: progress.sentFrom });
     }
   }
-  return found;
+  return { summaries: found, uncounted };
 }
 
 const isAfter = (slot: number, { lastAt }: Progress, cursor: ListCursor): boolean =>
@@ -70,7 +72,8 @@ export function listConversations(
   );
   const last = page.at(-1);
   return {
-    conversations: [...found.values()],
+    conversations: [...found.summaries.values()],
+    uncounted: found.uncounted,
     next: rest.length > page.length && last !== undefined ? { slot: last[0], lastAt: last[1].lastAt } : null,
   };
 }

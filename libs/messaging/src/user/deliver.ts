@@ -1,9 +1,9 @@
-import { sequenceId } from '@millrace/kernel';
+import { sequenceId, unreachable, type SequenceId } from '@millrace/kernel';
 import type { PushItem, WireEntry } from '@millrace/protocol';
 import { comparePositions } from '@millrace/timeline';
 import type { Effect } from '../effects.ts';
 import type { MessagingLimits } from '../limits.ts';
-import type { Delivery } from './commands.ts';
+import type { Delivery, Reading, Recount } from './commands.ts';
 import type { Progress, UserState } from './user-state.ts';
 
 type Messages = Extract<Delivery, { d: 'messages' }>;
@@ -15,7 +15,7 @@ type ReadPosition = Extract<Delivery, { d: 'read' }>;
  */
 export function deliver(
   state: UserState,
-  items: readonly Delivery[],
+  items: readonly (Delivery | Recount)[],
   nowMs: number,
   limits: MessagingLimits,
 ): readonly Effect[] {
@@ -23,15 +23,28 @@ export function deliver(
   const first = sequenceId(state.head.value.seq + 1);
   const pushed: PushItem<WireEntry>[] = [];
   for (const item of items) {
-    const push = item.d === 'messages' ? deliverMessages(state, item, nowMs) : deliverRead(state, item, nowMs);
+    const push = deliverOne(state, item, nowMs);
     if (push !== null) pushed.push(push);
   }
-  if (pushed.length === 0) return [];
-  const wasBroken = state.inbox.value.oldest > oldest;
+  const broken: readonly Effect[] = state.inbox.value.oldest > oldest ? [{ e: 'broken', user: state.id }] : [];
+  if (pushed.length === 0) return broken;
   state.trim(nowMs, limits);
   const { gen, seq } = state.head.value;
   const push: Effect = { e: 'inbox', user: state.id, push: { gen, from: first, to: seq, items: pushed } };
-  return wasBroken ? [{ e: 'broken', user: state.id }, push] : [push];
+  return [...broken, push];
+}
+
+function deliverOne(state: UserState, item: Delivery | Recount, nowMs: number): PushItem<WireEntry> | null {
+  switch (item.d) {
+    case 'messages':
+      return deliverMessages(state, item, nowMs);
+    case 'read':
+      return deliverRead(state, item, nowMs);
+    case 'recount':
+      return recount(state, item);
+    default:
+      return unreachable(item);
+  }
 }
 
 /** The inbox lacks something for good: it begins anew here. */
@@ -48,11 +61,16 @@ function freshEntries(entries: readonly WireEntry[], applied: Progress | undefin
 }
 
 /**
- * Whether deliveries between the watermark and this entry never came. A member gets every entry of a generation; who
- * was out in between gets the entry of the join next, and nothing before it.
+ * Whether this entry goes on where the inbox stands. A member gets every entry, also over generations, and the first is
+ * that of their join; who was out in between gets the entry of the join next, and nothing before it. Otherwise
+ * deliveries never came, or were lost, or what they brought has been lost since by the conversation.
  */
-const isHole = (before: Progress, first: WireEntry, joined: boolean): boolean =>
-  before.member && !joined && first.gen === before.gen && first.seq > before.seq + 1;
+function goesOn(before: Progress | undefined, first: WireEntry, joined: boolean): boolean {
+  if (before === undefined) return joined;
+  return first.seq === before.seq + 1 || (joined && first.seq > before.seq);
+}
+
+const unknownReading: Reading = { readSeq: sequenceId(0), readMsgNo: 0, sentAtRead: 0 };
 
 function deliverMessages(state: UserState, item: Messages, nowMs: number): PushItem<WireEntry> | null {
   const { conversation, kind, title } = item.facts;
@@ -63,26 +81,37 @@ function deliverMessages(state: UserState, item: Messages, nowMs: number): PushI
   const last = entries.at(-1);
   if (first === undefined || last === undefined) return null;
   const { slot } = state.list(conversation, kind, title);
-  if (before !== undefined && isHole(before, first, item.change === 'joined')) state.breakInbox(nowMs);
+  const joined = item.change === 'joined';
+  const isBroken = !goesOn(before, first, joined);
+  if (isBroken) state.breakInbox(nowMs);
   const { message } = last;
-  let sent = before?.sent ?? 0;
+  const sentFrom = isBroken ? sequenceId(first.seq - 1) : (before?.sentFrom ?? sequenceId(0));
+  let sent = isBroken ? 0 : (before?.sent ?? 0);
   for (const entry of entries) if (entry.message.countable && entry.message.from === state.id) sent += 1;
-  const joined = item.change === 'joined' || before === undefined;
   // Reading begins with the entry that tells of the join: what was there before does not count as unread.
   const reading = joined
     ? { readSeq: last.seq, readMsgNo: message.msgNo, sentAtRead: sent }
-    : { readSeq: before.readSeq, readMsgNo: before.readMsgNo, sentAtRead: before.sentAtRead };
+    : readingBefore(before, first.seq);
   state.progress.set(slot, {
     gen: last.gen,
     seq: last.seq,
     msgNo: message.msgNo,
     sent,
+    sentFrom,
     ...reading,
     lastAt: message.at,
-    member: item.change === 'left' ? false : joined || before.member,
+    // Only members get entries, and who leaves the one that tells of it.
+    member: item.change !== 'left',
   });
   state.append({ kind: 'messages', slot, gen: first.gen, from: first.seq, to: last.seq }, nowMs);
   return { conversation, messages: entries };
+}
+
+/** What was read is still there, unless it was lost. */
+function readingBefore(before: Progress | undefined, first: SequenceId): Reading {
+  if (before === undefined || before.readSeq >= first) return unknownReading;
+  const { readSeq, readMsgNo, sentAtRead } = before;
+  return { readSeq, readMsgNo, sentAtRead };
 }
 
 function deliverRead(state: UserState, item: ReadPosition, nowMs: number): PushItem<WireEntry> | null {
@@ -92,9 +121,27 @@ function deliverRead(state: UserState, item: ReadPosition, nowMs: number): PushI
   if (slot === undefined || before === undefined || readSeq <= before.readSeq) return null;
   const after: Progress = { ...before, readSeq, readMsgNo, sentAtRead };
   state.progress.set(slot, after);
+  if (isUncounted(after)) {
+    // The devices would be told a wrong number of their user's own: they ask for the list instead.
+    state.breakInbox(nowMs);
+    return null;
+  }
   state.append({ kind: 'read', slot, readSeq, readMsgNo, sentAtRead }, nowMs);
   return { conversation, read: { readSeq, readMsgNo, own: ownAfterRead(after) } };
 }
+
+/** What the conversation knew of the user at `from`, where the own count of the inbox begins. */
+function recount(state: UserState, { conversation, from, sent, reading }: Recount): null {
+  const slot = state.listed.get(conversation)?.slot;
+  const before = slot === undefined ? undefined : state.progress.get(slot);
+  if (slot === undefined || before === undefined || !isUncounted(before) || before.sentFrom !== from) return null;
+  const latest = reading.readSeq >= before.readSeq ? reading : {};
+  state.progress.set(slot, { ...before, ...latest, sent: before.sent + sent, sentFrom: sequenceId(0) });
+  return null;
+}
+
+/** Whether the conversation has to be asked before anybody is told how much the user has not read. */
+export const isUncounted = ({ sentFrom }: Progress): boolean => sentFrom > 0;
 
 /** The user's own countable messages after their read position. */
 export const ownAfterRead = (progress: Progress): number => Math.max(0, progress.sent - progress.sentAtRead);

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { mergeDeliveries } from '../diffuse/plan.ts';
 import { defaultMessagingLimits, type MessagingLimits } from '../limits.ts';
 import { StoredRecord, tellUser } from '../testing/stored-record.ts';
-import type { Delivery, ListCursor } from './commands.ts';
+import type { Delivery, ListCursor, Recount } from './commands.ts';
 import { listConversations, summaries } from './conversation-list.ts';
 import { decodeInboxEntry } from './inbox-entry.ts';
 import { UserActor } from './user-actor.ts';
@@ -28,7 +28,7 @@ class AUser {
     this.actor = new UserActor(this.state, { ...defaultMessagingLimits, ...limits });
   }
 
-  deliver(items: readonly Delivery[]) {
+  deliver(items: readonly (Delivery | Recount)[]) {
     const { effects } = this.actor.handle({ t: 'deliver', items }, this.nowMs);
     return effects;
   }
@@ -252,7 +252,7 @@ describe('an inbox', () => {
     expect(user.state.inbox.value.oldest).toBe(4);
   });
 
-  it('does not break where its user was out of the conversation, nor at a repeat, nor at a new generation (U4)', () => {
+  it('does not break where its user was out, nor at a repeat, nor where a new generation goes on (U4)', () => {
     const user = new AUser();
     const [one, two, left] = [1, 2, 3].map((seq) => messageOf('x', seq, seq - 1, 'you', seq > 1));
     const back = messageOf('x', 9, 7, 'you', true);
@@ -261,7 +261,7 @@ describe('an inbox', () => {
     user.deliver([one, two, { ...left, change: 'left' }]);
     user.deliver([{ ...back, change: 'joined' }]);
     const data = back.entries[0]?.data ?? new Uint8Array();
-    user.deliver([{ ...back, gen: generation(2), entries: [new WireEntry(generation(2), sequenceId(12), data)] }]);
+    user.deliver([{ ...back, gen: generation(2), entries: [new WireEntry(generation(2), sequenceId(10), data)] }]);
     user.store();
     expect(user.inbox.map(({ kind }) => kind)).not.toContain('break');
   });
@@ -288,11 +288,82 @@ describe('an inbox', () => {
     if (item.d !== 'messages') throw new Error('a message');
     const data = item.entries[0]?.data ?? new Uint8Array();
     const newer = { ...item, gen: generation(2), entries: [new WireEntry(generation(2), sequenceId(4), data)] };
-    expect(user.deliver([newer])).toHaveLength(1);
+    // The inbox holds what was lost: devices read the conversation anew.
+    expect(user.deliver([newer]).map(({ e }) => e)).toEqual(['broken', 'inbox']);
     expect(user.deliver([newer])).toHaveLength(0);
     expect(user.deliver([item])).toHaveLength(0);
     user.store();
     expect(user.inbox.at(-1)).toMatchObject({ gen: 2, from: 4, to: 4 });
+  });
+});
+
+describe('the count of a user’s own messages', () => {
+  const reading = { readSeq: sequenceId(2), readMsgNo: 1, sentAtRead: 1 };
+  const ofNewer = (seq: number, msgNo: number, from: string): Delivery => {
+    const item = messageOf('x', seq, msgNo, from, true);
+    if (item.d !== 'messages') throw new Error('a message');
+    const data = item.entries[0]?.data ?? new Uint8Array();
+    return { ...item, gen: generation(2), entries: [new WireEntry(generation(2), sequenceId(seq), data)] };
+  };
+  const x = 'x' as ConversationId;
+  const started = (): AUser => {
+    const user = new AUser();
+    user.deliver([messageOf('x', 1, 0, 'you', false), messageOf('x', 2, 1, 'me', true)]);
+    user.deliver([messageOf('x', 3, 2, 'me', true), messageOf('x', 4, 3, 'me', true)]);
+    user.store();
+    return user;
+  };
+
+  it('is asked of the conversation where the inbox holds what was lost, and then is whole again', () => {
+    const user = started();
+    // 3 and 4 were lost: another 3 has come in their place, and a 4.
+    user.deliver([ofNewer(3, 2, 'you'), ofNewer(4, 3, 'me')]);
+    user.store();
+    expect(listConversations(user.state, null, 10).uncounted).toEqual([{ conversation: x, from: 2 }]);
+    expect(tellUser(user.reloaded())).toEqual(tellUser(user.state));
+    user.deliver([{ d: 'recount', conversation: x, from: sequenceId(2), sent: 1, reading }]);
+    user.store();
+    const { conversations: listed, uncounted } = listConversations(user.state, null, 10);
+    expect(uncounted).toEqual([]);
+    expect(listed[0]).toMatchObject({ readSeq: 2, msgNo: 3, own: 1, unread: 1 });
+  });
+
+  it('is asked where a delivery is missing, also of the first one ever', () => {
+    const user = started();
+    user.deliver([messageOf('x', 7, 6, 'me', true), messageOf('y', 5, 4, 'you', true)]);
+    expect(listConversations(user.state, null, 10).uncounted).toEqual([
+      { conversation: x, from: 6 },
+      { conversation: 'y', from: 4 },
+    ]);
+  });
+
+  it('is not changed by an answer to an older question, nor by a second one', () => {
+    const user = started();
+    user.deliver([ofNewer(3, 2, 'me')]);
+    user.deliver([{ d: 'recount', conversation: x, from: sequenceId(5), sent: 40, reading }]);
+    expect(listConversations(user.state, null, 10).uncounted).toHaveLength(1);
+    for (let round = 0; round < 2; round += 1) {
+      user.deliver([{ d: 'recount', conversation: x, from: sequenceId(2), sent: 1, reading }]);
+      expect(listConversations(user.state, null, 10).conversations[0]).toMatchObject({ own: 1, unread: 0 });
+    }
+  });
+
+  it('does not take a read position back that was moved while the question was out', () => {
+    const user = started();
+    user.deliver([ofNewer(3, 2, 'you'), ofNewer(4, 3, 'you')]);
+    const read = { d: 'read', conversation: x, readSeq: sequenceId(3), readMsgNo: 2, sentAtRead: 1 } as const;
+    // Nobody is told a number of their own that is not known: the devices ask.
+    expect(user.deliver([read]).map(({ e }) => e)).toEqual(['broken']);
+    user.deliver([{ d: 'recount', conversation: x, from: sequenceId(2), sent: 1, reading }]);
+    expect(listConversations(user.state, null, 10).conversations[0]).toMatchObject({ readSeq: 3, own: 0, unread: 1 });
+  });
+
+  it('forgets a read position that was lost', () => {
+    const user = started();
+    user.deliver([{ d: 'read', conversation: x, readSeq: sequenceId(4), readMsgNo: 3, sentAtRead: 3 }]);
+    user.deliver([ofNewer(3, 2, 'you')]);
+    user.deliver([{ d: 'recount', conversation: x, from: sequenceId(2), sent: 1, reading }]);
+    expect(listConversations(user.state, null, 10).conversations[0]).toMatchObject({ readSeq: 2, own: 0, unread: 1 });
   });
 });
 
@@ -348,7 +419,7 @@ describe('the conversation list', () => {
     const end = messageOf('x', 2, 0, 'you', false);
     if (end.d !== 'messages') throw new Error('a message');
     user.deliver([{ ...end, change: 'left' }]);
-    const found = summaries(user.state, [1, 2, 3]);
+    const { summaries: found } = summaries(user.state, [1, 2, 3]);
     expect(found.get(1)).toMatchObject({ peer: 'you', member: true });
     expect(found.get(2)).toMatchObject({ peer: null, member: false, seq: 2 });
     expect(found.has(3)).toBe(false);

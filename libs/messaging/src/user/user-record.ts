@@ -16,15 +16,17 @@ import { newInbox, UserState, type InboxMeta, type ListedConversation, type Prog
  * A user's record, version 1. One field each:
  *   s        JSON {"v":1, "oldest", "nextSlot", "days": [[at, seq], …]}
  *   i:<conversation>   JSON [slot, kind, title]
- *   p:<slot>           "gen seq msgNo sent readSeq readMsgNo sentAtRead lastAt member(0|1)"
+ *   p:<slot>           "gen seq msgNo sent readSeq readMsgNo sentAtRead lastAt member(0|1) sentFrom"
  */
 const VERSION = 1;
 
-const encodeProgress = (at: Progress): string =>
-  [at.gen, at.seq, at.msgNo, at.sent, at.readSeq, at.readMsgNo, at.sentAtRead, at.lastAt, at.member ? 1 : 0].join(' ');
+function encodeProgress(at: Progress): string {
+  const { gen, seq, msgNo, sent, readSeq, readMsgNo, sentAtRead, lastAt, sentFrom } = at;
+  return [gen, seq, msgNo, sent, readSeq, readMsgNo, sentAtRead, lastAt, at.member ? 1 : 0, sentFrom].join(' ');
+}
 
 function decodeProgress(text: string): Progress {
-  const [gen, seq, msgNo, sent, readSeq, readMsgNo, sentAtRead, lastAt, member] = text.split(' ').map(Number);
+  const [gen, seq, msgNo, sent, readSeq, readMsgNo, sentAtRead, lastAt, member, sentFrom] = text.split(' ').map(Number);
   return {
     gen: generation(gen ?? 0),
     seq: sequenceId(seq ?? 0),
@@ -35,6 +37,7 @@ function decodeProgress(text: string): Progress {
     sentAtRead: sentAtRead ?? 0,
     lastAt: lastAt ?? 0,
     member: member === 1,
+    sentFrom: sequenceId(sentFrom ?? 0),
   };
 }
 

@@ -18,8 +18,13 @@ export interface ListedConversation {
  */
 export interface Progress extends Position {
   readonly msgNo: number;
-  /** The user's own countable messages up to `seq`. */
+  /** The user's own countable messages up to `seq`, of those behind `sentFrom`. */
   readonly sent: number;
+  /**
+   * Where `sent` begins; 0, mostly: it is whole. Else deliveries below were missed or have been lost, and only the
+   * conversation knows how many of them were the user's own: see `recount`.
+   */
+  readonly sentFrom: SequenceId;
   readonly readSeq: SequenceId;
   readonly readMsgNo: number;
   readonly sentAtRead: number;
