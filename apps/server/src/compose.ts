@@ -21,7 +21,7 @@ export interface ServerParts {
   readonly config: ServerConfig;
   readonly secrets: Secrets;
   readonly log: ServerLog;
-  /** Another node took the lease: this one serves nothing any more and is to end. */
+  /** Another run of this node has registered: this one serves nothing any more and is to end. */
   readonly onLost: (why: string) => void;
 }
 
@@ -242,8 +242,8 @@ export class Server {
       node.reclaim();
     });
     this.#started.push('the node', async () => {
-      stopListening();
       await node.stop();
+      stopListening();
     });
     log.info('joining the cluster', { name: config.nodeName, roles: rolesOf(config) });
     const started = await startNode(node);

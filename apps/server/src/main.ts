@@ -78,8 +78,8 @@ async function main(): Promise<void> {
     secrets: secrets.value,
     log,
     onLost: (why) => {
-      log.error('this node is not the owner any more', { why });
-      stop('the lease was lost', 1);
+      log.error('this node may do nothing any more', { why });
+      stop('another run of this node has taken over', 1);
     },
   });
   const stop = endOnSignals(server, config.drainMs, log);

@@ -295,7 +295,6 @@ export class ChatNode {
 
   /** The connection to the store was lost and is back: claims again before anything is committed (I5). */
   reclaim(): void {
-    if (this.#stopping) return;
     this.#membership.renewNow();
     this.#host.reclaimAll();
     this.#peers.probe();
@@ -365,15 +364,18 @@ export class ChatNode {
     const others = new Set(view.members.map(({ node }) => node).filter((node) => node !== self));
     const gone = [...this.#others].filter((node) => !others.has(node));
     this.#others = others;
-    this.#router.follow(view);
+    const skipped = view.version > (this.#router.view?.version ?? 0) + 1;
+    // First, so that what waited for this view finds its partition here.
     this.#handoffs.follow(view);
+    this.#router.follow(view);
+    if (this.#isSettled()) this.#started();
     const mine = view.owners.flatMap((owner, index) => (owner === name ? [partitionId(index)] : []));
     this.#interest.keepOnly(new Set(mine));
     for (const node of gone) {
       this.#peers.forget(node);
       this.#interest.forgetNode(node);
     }
-    this.#attachments.follow();
+    this.#attachments.follow(skipped);
     this.#peers.viewChanged();
   }
 

@@ -2,7 +2,7 @@
 export interface LinkLimits {
   /** Records gather in one entry up to this; a larger one goes alone. About 1 ms of Redis and of the receiver. */
   readonly entryBytesMax: number;
-  /** Of one request, answer or note. More is a bug of the caller. */
+  /** Of one request, answer or note. A larger request is `overloaded`, a larger note is lost; an answer is a bug. */
   readonly payloadBytesMax: number;
   /** Calls to one node that wait for their answer; above it new ones are `overloaded`. */
   readonly unansweredMax: number;

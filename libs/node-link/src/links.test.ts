@@ -116,10 +116,16 @@ describe('a call', () => {
     expect([outcomes, later]).toEqual([['gone'], ['gone']]);
   });
 
-  it('to itself, or of too many bytes, is a bug', async () => {
-    const { a, b } = await someNodes({ payloadBytesMax: 10 });
+  it('to itself is a bug', async () => {
+    const { a } = await someNodes();
     expect(() => a.call(a, 'x')).toThrow(InvariantViolation);
-    expect(() => a.call(b, 'x'.repeat(11))).toThrow(InvariantViolation);
+  });
+
+  it('of too many bytes is refused, and throws at nobody (I9)', async () => {
+    const { a, b, time } = await someNodes({ payloadBytesMax: 10 });
+    const outcomes = a.call(b, 'x'.repeat(11));
+    await time.run();
+    expect(outcomes).toEqual(['overloaded']);
   });
 });
 

@@ -111,8 +111,8 @@ export class Links {
   }
 
   call(to: NodeId, payload: Uint8Array, answered: Answered): void {
-    const link = this.#linkTo(to, payload);
-    if (link?.outgoing.hasRoomFor(payload) !== true) {
+    const link = this.#linkTo(to);
+    if (payload.length > this.#parts.limits.payloadBytesMax || link?.outgoing.hasRoomFor(payload) !== true) {
       const code = this.#closed ? 'gone' : 'overloaded';
       const message = this.#closed ? 'this node is stopping' : `too much waits for node ${to}`;
       this.#parts.timers.soon(() => answered(err({ code, message })));
@@ -124,7 +124,7 @@ export class Links {
   }
 
   note(to: NodeId, payload: Uint8Array): void {
-    const link = this.#linkTo(to, payload);
+    const link = this.#linkTo(to);
     if (link === null) this.#forgotten.add(to, null);
     else {
       link.outgoing.note(payload);
@@ -144,10 +144,8 @@ export class Links {
   }
 
   /** Null when it would be one too many. */
-  #linkTo(node: NodeId, payload: Uint8Array): Link | null {
-    const { self, limits } = this.#parts;
-    invariant(node !== self, 'a node does not reach itself over the store');
-    invariant(payload.length <= limits.payloadBytesMax, `a payload of ${String(payload.length)} bytes`);
+  #linkTo(node: NodeId): Link | null {
+    invariant(node !== this.#parts.self, 'a node does not reach itself over the store');
     return this.#closed ? null : this.#openLink(node);
   }
 

@@ -141,7 +141,8 @@ export class Outgoing {
 
   /** @returns whether there was room for it. */
   note(payload: Uint8Array): boolean {
-    if (this.#queuedBytes < this.#limits.queuedBytesMax) {
+    const { queuedBytesMax, payloadBytesMax } = this.#limits;
+    if (this.#queuedBytes < queuedBytesMax && payload.length <= payloadBytesMax) {
       this.#push({ kind: 'note', payload });
       return true;
     }

@@ -165,7 +165,7 @@ export class PartitionOwner<Command, Reply, Effect> {
         await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
       }
       this.#phase = 'stopped';
-      await this.#parts.store.release(this.#parts.partition, this.#tenure.token);
+      await this.#parts.store.release(this.#parts.partition, this.#tenure.token, this.commitNo);
     }
     this.abandon('the node is stopping');
   }

@@ -86,11 +86,11 @@ export class RedisPartitionStore implements PartitionStore {
     return this.#parts.pipe.submit(commit);
   }
 
-  async release(partition: PartitionId, token: OwnerToken): Promise<void> {
+  async release(partition: PartitionId, token: OwnerToken, commitNo: number): Promise<void> {
     const { commits, layout } = this.#parts;
     // When this fails, the next owner only takes more care than it had to.
     await this.#ask('could not release', () =>
-      callFunction(commits.client, 'release', [layout.owner(partition)], [encodeOwnerToken(token)]),
+      callFunction(commits.client, 'release', [layout.owner(partition)], [encodeOwnerToken(token), String(commitNo)]),
     );
   }
 

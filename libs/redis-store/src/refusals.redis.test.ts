@@ -40,7 +40,7 @@ describe('what Redis itself refuses', () => {
     };
     const registered = await stores.cluster.register(member, 60_000, { version: 0, digest: '', settled: 0 });
     expect(registered).toMatchObject({ code: 'held' });
-    await stores.partitions.release(partition.id, partition.token);
+    await stores.partitions.release(partition.id, partition.token, partition.commitNo);
     await stores.cluster.leave('a', 'a1' as NodeId);
     expect((await partition.claim()).found).toMatchObject({ commitNo: 0, cleanStop: true });
     await redis.call('CONFIG', 'SET', 'maxmemory', '0');

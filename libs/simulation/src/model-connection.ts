@@ -162,11 +162,11 @@ export class ModelConnection {
         const code = reply.failure === 'refused' ? 'unavailable' : 'unknown';
         return { code, message: 'the commit was not answered' } satisfies CommitOutcome;
       },
-      release: async (partition, token) => {
+      release: async (partition, token, commitNo) => {
         const text = encodeOwnerToken(token);
         await this.#carry('release', partition, () => {
-          const released = this.#server.state.release(partition, text);
-          return this.#logged({ kind: 'release', partition, token: text }, released, released);
+          const released = this.#server.state.release(partition, text, commitNo);
+          return this.#logged({ kind: 'release', partition, token: text, commitNo }, released, released);
         });
       },
       loadActor: async (partition, actor) => {

@@ -47,7 +47,7 @@ interface ModelPartition {
 export type ModelOperation =
   | { readonly kind: 'claim'; readonly partition: number; readonly uuid: string; readonly aboveEpoch: number }
   | { readonly kind: 'commit'; readonly commit: Commit }
-  | { readonly kind: 'release'; readonly partition: number; readonly token: string }
+  | { readonly kind: 'release'; readonly partition: number; readonly token: string; readonly commitNo: number }
   | { readonly kind: 'cluster'; readonly operation: ClusterOperation };
 
 const emptyPartition = (): ModelPartition => ({
@@ -90,7 +90,7 @@ export class ModelState {
         this.commit(operation.commit);
         break;
       case 'release':
-        this.release(operation.partition, operation.token);
+        this.release(operation.partition, operation.token, operation.commitNo);
         break;
       case 'cluster':
         this.cluster.apply(operation.operation);
@@ -157,9 +157,9 @@ export class ModelState {
     owner.clean = false;
   }
 
-  release(partition: number, token: string): boolean {
+  release(partition: number, token: string, commitNo: number): boolean {
     const owner = this.#partition(partition);
-    if (owner.token !== token) return false;
+    if (owner.token !== token || owner.commitNo !== commitNo) return false;
     owner.clean = true;
     return true;
   }

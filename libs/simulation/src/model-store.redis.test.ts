@@ -49,7 +49,7 @@ class Side {
         return { epoch: claimed.value.token.epoch, found: claimed.value.found };
       }
       case 'release': {
-        await partitions.release(id, this.#token(partition, step.old ? 1 : 0));
+        await partitions.release(id, this.#token(partition, step.old ? 1 : 0), step.commitNo);
         return;
       }
       case 'commit': {

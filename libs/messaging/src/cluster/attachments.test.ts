@@ -90,6 +90,40 @@ describe('users with sockets here', () => {
   });
 });
 
+describe('a user who was missed and not asked about yet', () => {
+  it('is asked about still when another session of theirs attaches meanwhile (A1)', async () => {
+    const gateway = new AGateway();
+    await gateway.attachments.attach(alice);
+    gateway.answers = [err(frameError('overloaded', 'not now'))];
+    gateway.owner = 'a-2';
+    gateway.attachments.follow();
+    await settle();
+    await gateway.attachments.attach(alice);
+    expect(gateway.told).toEqual([]);
+    gateway.later.shift()?.();
+    await settle();
+    expect(gateway.told).toEqual(['alice 6..5']);
+  });
+
+  it('is asked about when something is lost after an attach of theirs was refused (A1)', async () => {
+    const gateway = new AGateway();
+    await gateway.attachments.attach(alice);
+    gateway.answers = [err(frameError('overloaded', 'not now'))];
+    await gateway.attachments.attach(alice);
+    gateway.attachments.missed('a-1' as NodeId);
+    await settle();
+    expect(gateway.told).toEqual(['alice 6..5']);
+  });
+
+  it('is asked about when a view was skipped, though the owner is the same again (A1)', async () => {
+    const gateway = new AGateway();
+    await gateway.attachments.attach(alice);
+    gateway.attachments.follow(true);
+    await settle();
+    expect(gateway.told).toEqual(['alice 6..5']);
+  });
+});
+
 describe('the interest in users that live here', () => {
   it('is kept by node, and forgotten with the node, the partition or the last socket', () => {
     const interest = new Interest((user) => partitionId(user === alice ? 0 : 1));

@@ -18,8 +18,10 @@ export interface AttachmentsParts {
 }
 
 interface Asked {
-  /** Asked of this run last; null when the answer of the last time is not known to hold any more. */
+  /** Asked of this run last. */
   owner: NodeId | null;
+  /** The sessions here may have missed something that is not made good yet. */
+  isDue: boolean;
   asking: boolean;
 }
 
@@ -44,22 +46,24 @@ export class Attachments {
   }
 
   async attach(user: UserId): Promise<Result<Attached, FrameError>> {
-    const attached: Asked = this.#users.get(user) ?? { owner: null, asking: false };
+    const attached: Asked = this.#users.get(user) ?? { owner: this.#ownerOf(user), isDue: false, asking: false };
     this.#users.set(user, attached);
-    attached.owner = this.#ownerOf(user);
-    const answer = await this.#parts.ask(user);
-    if (!answer.ok) attached.owner = null;
-    return answer;
+    // What is owed to the sessions that are here already stays owed, whatever comes of this.
+    return this.#parts.ask(user);
   }
 
   detach(user: UserId): void {
     if (this.#users.delete(user)) this.#parts.unask(user);
   }
 
-  /** The owners may have changed. */
-  follow(): void {
+  /**
+   * The owners may have changed.
+   *
+   * @param skipped - a view was never seen here: an owner that is the same again may have been none in between.
+   */
+  follow(skipped = false): void {
     for (const [user, attached] of this.#users) {
-      if (attached.owner !== this.#ownerOf(user)) void this.#again(user, attached);
+      if (skipped || attached.owner !== this.#ownerOf(user)) void this.#again(user, attached);
     }
   }
 
@@ -75,22 +79,26 @@ export class Attachments {
   }
 
   async #again(user: UserId, attached: Asked): Promise<void> {
-    attached.owner = null;
+    attached.isDue = true;
     if (attached.asking) return;
     attached.asking = true;
-    while (attached.owner === null && this.#users.get(user) === attached) {
+    while (attached.isDue && this.#users.get(user) === attached) {
+      attached.isDue = false;
       attached.owner = this.#ownerOf(user);
       const answer = await this.#parts.ask(user);
-      if (answer.ok) {
+      if (!answer.ok) {
+        attached.isDue = true;
+        await new Promise<void>((resolve) => {
+          this.#parts.timers.after(RETRY_MS, resolve);
+        });
+      } else if (this.#users.get(user) === attached) {
         const { gen, seq } = answer.value;
         // Nothing new: but a session that has not seen up to here notices that it missed something.
         this.#parts.push(user, { gen, from: sequenceId(seq + 1), to: seq, items: [] });
         this.#parts.again(user);
-      } else {
-        attached.owner = null;
-        await new Promise<void>((resolve) => {
-          this.#parts.timers.after(RETRY_MS, resolve);
-        });
+      } else if (!this.#users.has(user)) {
+        // They went while they were asked about.
+        this.#parts.unask(user);
       }
     }
     attached.asking = false;

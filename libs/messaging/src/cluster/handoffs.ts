@@ -112,8 +112,9 @@ export class Handoffs {
     this.#waiting.delete(partition);
     this.#pending += 1;
     // Not beside the last of an earlier tenure of ours: its memory goes first.
-    const before = this.#releasing.get(partition) ?? Promise.resolve();
-    void before
+    const before = this.#releasing.get(partition);
+    if (before === undefined) this.#parts.host.expect(partition);
+    void Promise.resolve(before)
       .then(() => (this.#isOurs(partition) ? this.#parts.host.claim(partition) : undefined))
       .then(() => {
         this.#pending -= 1;

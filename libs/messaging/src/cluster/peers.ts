@@ -1,6 +1,7 @@
-import { MalformedBytes, type NodeId, type Random, type Clock, type Timers } from '@millrace/kernel';
+import { err, MalformedBytes, type NodeId, type Random, type Clock, type Timers } from '@millrace/kernel';
 import { Links, type LinkLimits, type LinksSize, type NodeStreams } from '@millrace/node-link';
 import type { PartitionLog } from '@millrace/partition';
+import { frameError } from '@millrace/protocol';
 import type { AnyReply } from '../actor-calls.ts';
 import {
   decodeAnswer,
@@ -12,6 +13,7 @@ import {
   type NodeAnswer,
   type NodeNote,
   type NodeRequest,
+  type SentRequest,
 } from './node-messages.ts';
 
 export interface PeersParts {
@@ -149,7 +151,13 @@ export class Peers {
   }
 
   #requested(from: NodeId, payload: Uint8Array, answer: (payload: Uint8Array) => void): void {
-    const { version, request } = decodeRequest(payload);
+    const sent = this.#read(from, payload);
+    if (sent === null) {
+      // Of another version of the program, say: whoever asked must not wait for ever.
+      answer(encodeAnswer(err(frameError('unavailable', 'a node could not read what another one asked'))));
+      return;
+    }
+    const { version, request } = sent;
     const handle = (): void => {
       this.#parts.onRequest(from, request, (outcome) => {
         answer(encodeAnswer(outcome));
@@ -167,6 +175,16 @@ export class Peers {
       this.#parked = this.#parked.filter((each) => each !== parked);
       answer(encodeAnswer('not_owner'));
     });
+  }
+
+  #read(from: NodeId, payload: Uint8Array): SentRequest | null {
+    try {
+      return decodeRequest(payload);
+    } catch (error) {
+      if (!(error instanceof MalformedBytes)) throw error;
+      this.#parts.log.error('a request of another node cannot be read', { from, why: error.message });
+      return null;
+    }
   }
 
   /** An answer that cannot be read tells nothing of what became of the request. */

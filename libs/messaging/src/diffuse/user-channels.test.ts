@@ -118,6 +118,36 @@ describe('the channels to users', () => {
     );
   });
 
+  it('carry no more than a mebibyte at once, beside a first delivery of any size (I9)', () => {
+    const batches: number[] = [];
+    const large = (seq: number, bytes: number): Delivery => ({
+      d: 'messages',
+      facts: { conversation: 'x' as ConversationId, kind: 'group', title: '' },
+      gen: generation(1),
+      entries: [new WireEntry(generation(1), sequenceId(seq), new Uint8Array(bytes))],
+      change: null,
+    });
+    const channels = new UserChannels({
+      timers: { after: () => () => undefined, soon: () => undefined },
+      deliver: (_user, items, tell) => {
+        batches.push(items.reduce((sum, item) => sum + (item.d === 'messages' ? item.entries.length : 0), 0));
+        queueMicrotask(() => {
+          tell(ok(null));
+        });
+      },
+      setAside: () => undefined,
+    });
+    for (let seq = 1; seq <= 70; seq += 1) channels.send('a' as UserId, large(seq, 32_768), () => undefined);
+    channels.send('a' as UserId, large(71, 3_000_000), () => undefined);
+    channels.send('a' as UserId, large(72, 1), () => undefined);
+    channels.flush();
+    return Promise.resolve()
+      .then(() => new Promise(setImmediate))
+      .then(() => {
+        expect(batches).toEqual([32, 32, 6, 1, 1]);
+      });
+  });
+
   it('find one poison among many by halving, not one by one (I9)', () => {
     const receivers = new Receivers(new Set(['a: x 100']), [1][Symbol.iterator]());
     for (let seq = 1; seq <= 256; seq += 1) {

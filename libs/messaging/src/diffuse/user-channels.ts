@@ -30,6 +30,8 @@ export interface UserChannelsParts {
 }
 
 const DELIVERIES_MAX = 256;
+/** Of entries in one batch, but for the first delivery, which always goes: a batch may travel to another node. */
+const BATCH_BYTES_MAX = 1_048_576;
 const RETRY_MS_MIN = 10;
 const RETRY_MS_MAX = 1_000;
 
@@ -80,7 +82,7 @@ export class UserChannels {
   }
 
   #next(user: UserId, channel: Channel): void {
-    const batch = channel.waiting.splice(0, channel.batchMax);
+    const batch = channel.waiting.splice(0, withinBytes(channel.waiting, channel.batchMax));
     channel.inFlight = true;
     this.#parts.deliver(user, mergeDeliveries(batch.map(({ delivery }) => delivery)), (outcome) => {
       if (outcome.ok) {
@@ -131,6 +133,17 @@ export class UserChannels {
     const delayMs = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** Math.min(channel.attempts, 10));
     this.#parts.timers.after(delayMs, callback);
   }
+}
+
+/** How many of those that wait go into the next batch. */
+function withinBytes(waiting: readonly Waiting[], most: number): number {
+  let bytes = 0;
+  for (let count = 0; count < Math.min(most, waiting.length); count += 1) {
+    const delivery = waiting[count]?.delivery;
+    if (delivery?.d === 'messages') for (const { data } of delivery.entries) bytes += data.length;
+    if (bytes > BATCH_BYTES_MAX && count > 0) return count;
+  }
+  return most;
 }
 
 /** The channels to wherever the users' actors live. */

@@ -56,7 +56,7 @@ export function claimSuite(stores: () => StoresUnderTest): void {
       const partition = new APartition(stores());
       await partition.claim();
       await partition.stored([], { settle: { gen: generation(5), run: 'an-older/run', level: 'replicated' } });
-      await stores().partitions.release(partition.id, partition.token);
+      await stores().partitions.release(partition.id, partition.token, partition.commitNo);
       const first = await partition.claim();
       const second = await partition.claim();
       expect({ ...second.found, epoch: 0 }).toEqual({ ...first.found, epoch: 0 });
@@ -75,7 +75,7 @@ export function claimSuite(stores: () => StoresUnderTest): void {
       const partition = new APartition(stores());
       await partition.claim();
       await partition.stored([]);
-      await stores().partitions.release(partition.id, partition.token);
+      await stores().partitions.release(partition.id, partition.token, partition.commitNo);
       expect((await partition.claim()).found.cleanStop).toBe(true);
       await partition.stored([]);
       expect((await partition.claim()).found.cleanStop).toBe(false);
@@ -84,8 +84,16 @@ export function claimSuite(stores: () => StoresUnderTest): void {
     it('is taken back by a commit of the owner that released', async () => {
       const partition = new APartition(stores());
       await partition.claim();
-      await stores().partitions.release(partition.id, partition.token);
+      await stores().partitions.release(partition.id, partition.token, partition.commitNo);
       await partition.stored([]);
+      expect((await partition.claim()).found.cleanStop).toBe(false);
+    });
+
+    it('of a store that is behind its owner\u2019s last commit marks nothing (I3)', async () => {
+      const partition = new APartition(stores());
+      await partition.claim();
+      await partition.stored([]);
+      await stores().partitions.release(partition.id, partition.token, partition.commitNo + 1);
       expect((await partition.claim()).found.cleanStop).toBe(false);
     });
 
@@ -93,7 +101,7 @@ export function claimSuite(stores: () => StoresUnderTest): void {
       const partition = new APartition(stores());
       const { token } = await partition.claim();
       await partition.claim();
-      await stores().partitions.release(partition.id, token);
+      await stores().partitions.release(partition.id, token, partition.commitNo);
       expect((await partition.claim()).found.cleanStop).toBe(false);
     });
   });

@@ -125,7 +125,7 @@ export class ScriptedStore implements PartitionStore {
     return { code: 'ok' };
   }
 
-  release(_partition: PartitionId, token: OwnerToken): Promise<void> {
+  release(_partition: PartitionId, token: OwnerToken, _commitNo: number): Promise<void> {
     this.released.push(token);
     return Promise.resolve();
   }

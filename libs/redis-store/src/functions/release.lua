@@ -3,11 +3,13 @@
 --
 -- KEYS[1]  {p17}:owner
 -- ARGV[1]  the token
+-- ARGV[2]  the number of the owner's last commit: a store that lost its end meanwhile is not marked
 --
--- Returns 1 when the token still holds, else 0.
+-- Returns 1 when the token still holds and the store stands at that commit, else 0.
 
 local function release(keys, args)
-  if redis.call('HGET', keys[1], 'token') ~= args[1] then return 0 end
+  local owner = redis.call('HMGET', keys[1], 'token', 'no')
+  if owner[1] ~= args[1] or (owner[2] or '0') ~= args[2] then return 0 end
   redis.call('HSET', keys[1], 'clean', '1')
   return 1
 end

@@ -42,7 +42,15 @@ const write = fc.record({
 /** One thing to ask of a store. */
 export const step = fc.oneof(
   { weight: 2, arbitrary: fc.record({ do: fc.constant('claim' as const), partition: fc.nat(1), above: fc.nat(6) }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('release' as const), partition: fc.nat(1), old: fc.boolean() }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('release' as const),
+      partition: fc.nat(1),
+      old: fc.boolean(),
+      commitNo: fc.nat(6),
+    }),
+  },
   {
     weight: 12,
     arbitrary: fc.record({
