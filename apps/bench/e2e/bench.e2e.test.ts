@@ -124,6 +124,21 @@ describe('a workload, briefly,', () => {
     expect(checkedByName['server push']).toBeGreaterThan(0);
   }, 90_000);
 
+  it('burst: all that was due is acked, stored and delivered, however much waited', async () => {
+    const { report } = await measured('burst');
+    const { sent, acked, stored, delivered } = report.checked;
+    expect([acked, stored, delivered]).toEqual([sent, sent, sent]);
+    const shapes = ['one-node', 'all-nodes'];
+    expect(Object.keys(report.median.parts)).toEqual(shapes.flatMap((name) => [`${name} saturated`, `${name} burst`]));
+    for (const name of shapes) {
+      const { burst } = report.median.parts[`${name} burst`] ?? {};
+      expect(burst?.due).toBeGreaterThan(0);
+      expect(burst?.tailSeconds).toBeGreaterThan(0);
+      expect(burst?.residentBytesMax).toBeGreaterThan(0);
+    }
+    expect(report.faults).toEqual([]);
+  }, 90_000);
+
   it.each(['uws', 'ws'])(
     'ws-floor passes every message on, over %s',
     async (engine) => {

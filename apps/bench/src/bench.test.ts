@@ -181,7 +181,7 @@ describe('the scan of a server’s message', () => {
 
 describe('a shape', () => {
   it('of pairs lets each user write to the other one, on both targets alike', () => {
-    const plan = planOf(directShape(1), 'r', { kind: 'millrace', websocket: '', secret: '' });
+    const plan = planOf(directShape(1), 'r', { kind: 'millrace', websockets: [''], secret: '' });
     expect(plan.users).toHaveLength(500);
     expect(plan.streams).toHaveLength(500);
     expect(new Set(plan.streams.map(({ conversation }) => conversation)).size).toBe(250);
@@ -194,7 +194,7 @@ describe('a shape', () => {
   it('of a group expects a delivery for everyone but the device that sent, which has the ack', () => {
     const [hundred] = groupShapes(1);
     if (hundred === undefined) throw new Error('there is a group of 100');
-    const on = (kind: 'millrace' | 'relay') => planOf(hundred, 'r', { kind, websocket: '', secret: '' }).streams[0];
+    const on = (kind: 'millrace' | 'relay') => planOf(hundred, 'r', { kind, websockets: [''], secret: '' }).streams[0];
     expect(on('millrace')?.deliveries).toBe(99);
     expect(on('relay')?.deliveries).toBe(100);
   });
@@ -295,7 +295,7 @@ describe('the bench’s options', () => {
   });
 
   it.each([
-    [[], /Name one workload: direct, group, redis-floor, ws-floor/],
+    [[], /Name one workload: direct, group, burst, redis-floor, ws-floor/],
     [['indirect'], /Name one workload/],
     [['direct', '--rounds', '0'], /--rounds must be a number above 0/],
     [['direct', '--rounds', '1.5'], /whole number/],

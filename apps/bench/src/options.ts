@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { err, ok, type Result } from '@millrace/kernel';
 
-export const workloads = ['direct', 'group', 'redis-floor', 'ws-floor'] as const;
+export const workloads = ['direct', 'group', 'burst', 'redis-floor', 'ws-floor'] as const;
 export type Workload = (typeof workloads)[number];
 export type EngineChoice = 'auto' | 'uws' | 'ws';
 export type AckLevel = 'memory' | 'disk';
@@ -18,6 +18,8 @@ export interface BenchOptions {
   readonly tokenSecretFile: string | null;
   readonly ackLevel: AckLevel;
   readonly engine: EngineChoice;
+  /** How many servers are started, over one Redis. */
+  readonly nodes: number;
   /** Fewer users, for a test of the bench itself: a share of the workload's, 0..1. */
   readonly scale: number;
   /** Where reports go. */
@@ -29,6 +31,7 @@ export const usage = `Usage: npm run bench -- WORKLOAD [options]
 Workloads:
   direct        500 users in 250 pairs write to each other: saturated, then at 1,000 and 10,000 a second
   group         one group of 100 and one of 500, all online: at 20 a second, then saturated
+  burst         ten times the rate that the pairs just reached, for five seconds: into one node, then into all
   ws-floor      the socket engine passes messages on, nothing stored (direct and group shapes)
   redis-floor   redis-benchmark, XADD of 200 bytes, 16 in a pipeline
 
@@ -42,6 +45,7 @@ Options:
                       Signs users' tokens for --url. Default: .millrace/dev-jwt-secret
   --ack LEVEL         memory (the default) or disk.
   --engine ENGINE     auto (the default), uws or ws.
+  --nodes N           Servers, over one Redis. Default: 1, for burst 2
   --scale SHARE       Fewer users: a share of the workload's, above 0 and up to 1. For trying the bench itself.
   --reports DIR       Where the JSON and HTML reports go. Default: reports`;
 
@@ -70,6 +74,7 @@ export function parseBenchOptions(argv: readonly string[]): Result<BenchOptions 
         'token-secret-file': { type: 'string' },
         ack: { type: 'string' },
         engine: { type: 'string' },
+        nodes: { type: 'string' },
         scale: { type: 'string' },
         reports: { type: 'string' },
         help: { type: 'boolean' },
@@ -93,6 +98,9 @@ export function parseBenchOptions(argv: readonly string[]): Result<BenchOptions 
   if (!warmup.ok) return warmup;
   const scale = numberOf(values.scale, 'scale', 1, 1);
   if (!scale.ok) return scale;
+  const nodes = numberOf(values.nodes, 'nodes', workload === 'burst' ? 2 : 1, 9);
+  if (!nodes.ok) return nodes;
+  if (!Number.isInteger(nodes.value)) return err('--nodes must be a whole number.');
   const ackLevel = values.ack ?? 'memory';
   if (!isOneOf(['memory', 'disk'] as const, ackLevel)) return err(`--ack must be memory or disk, got "${ackLevel}".`);
   const engine = values.engine ?? 'auto';
@@ -108,6 +116,7 @@ export function parseBenchOptions(argv: readonly string[]): Result<BenchOptions 
     tokenSecretFile: values['token-secret-file'] ?? null,
     ackLevel,
     engine,
+    nodes: nodes.value,
     scale: scale.value,
     reports: values.reports ?? 'reports',
   });

@@ -1,7 +1,7 @@
-import { systemClock, systemTimers } from '@millrace/kernel';
+import { systemClock, systemRandom, systemTimers } from '@millrace/kernel';
 import { Latency } from '../measure/latency.ts';
 import type { FrameSocket } from './frame-socket.ts';
-import type { LoadPlan, LoadResult, LoadRun } from './load-plan.ts';
+import type { BurstLoad, LoadPlan, LoadResult, LoadRun } from './load-plan.ts';
 import { millraceWire } from './millrace-wire.ts';
 import { ageAt, newPayload, numberAt, streamAt, writePayload } from './payload.ts';
 import { relayWire } from './relay-wire.ts';
@@ -11,8 +11,9 @@ const OPEN_AT_ONCE = 64;
 const FAULTS_MAX = 20;
 const SERIES_TENTHS = 10;
 const RESEND_MS = 50;
-/** A message that was refused so often in a row is given up. */
-const RESENDS_MAX = 200;
+const RESEND_MS_MAX = 500;
+/** A stream that was refused so often, and got nothing through meanwhile, is given up. */
+const RESENDS_MAX = 100;
 
 const nowMicros = (): number => systemClock.monotonicMs() * 1000;
 
@@ -28,8 +29,13 @@ interface Stream {
   readonly deliveries: number;
   n: number;
   readonly pending: Map<number, Pending>;
+  /** When messages were due that wait for room in the window, microseconds. */
+  waiting: number[];
   resends: number;
-  resendScheduled: boolean;
+  /** Sent, and neither acknowledged nor refused yet. */
+  inFlight: number;
+  /** Something was refused: nothing is sent before that is. */
+  rewinding: boolean;
   dead: boolean;
 }
 
@@ -59,6 +65,9 @@ export class LoadGenerator implements WireSink {
   #sending = false;
   #saturated = false;
   #underWay = 0;
+  /** Messages that are due and not sent yet: only in a burst. */
+  #waiting = 0;
+  #waitingMax = 0;
   #startedMicros = 0;
   #idle: (() => void) | null = null;
   #closing = false;
@@ -73,8 +82,10 @@ export class LoadGenerator implements WireSink {
       deliveries,
       n: 0,
       pending: new Map(),
+      waiting: [],
       resends: 0,
-      resendScheduled: false,
+      inFlight: 0,
+      rewinding: false,
       dead: false,
     }));
     for (const stream of this.#streams) this.#streamOfUser.set(stream.sender, stream);
@@ -111,6 +122,8 @@ export class LoadGenerator implements WireSink {
   }
 
   #transmit(stream: Stream, n: number, due: number): void {
+    if (stream.rewinding) return;
+    stream.inFlight += 1;
     writePayload(this.#payload, stream.index, n, due);
     this.#sockets[stream.sender]?.send(this.#wire.encode(stream.index, n, this.#payload));
   }
@@ -121,6 +134,7 @@ export class LoadGenerator implements WireSink {
     if (stream === undefined || pending === undefined || pending.acked) return;
     pending.acked = true;
     stream.resends = 0;
+    this.#answered(stream);
     this.#counts.acked += 1;
     if (this.#measuring) {
       const now = nowMicros();
@@ -166,10 +180,14 @@ export class LoadGenerator implements WireSink {
     stream.pending.delete(n);
     this.#underWay -= 1;
     if (this.#sending && this.#saturated && !stream.dead) this.#send(stream, nowMicros());
-    if (this.#underWay === 0) this.#idle?.();
+    this.#sendWaiting(stream);
+    if (this.#underWay === 0 && this.#waiting === 0) this.#idle?.();
   }
 
-  /** What is refused with a hope is sent again, and all behind it, in order: numbers leave no hole. */
+  /**
+   * What is refused with a hope is sent again, and all behind it, in order: numbers leave no hole. As the client library
+   * does, after a pause, and not before everything that is out was answered.
+   */
   refused(user: number, n: number, reason: string, mayRetry: boolean): void {
     const stream = this.#streamOfUser.get(user);
     if (stream?.pending.get(n)?.acked !== false) {
@@ -179,16 +197,23 @@ export class LoadGenerator implements WireSink {
     this.#counts.refused += 1;
     if (this.#counts.refused === 1)
       this.#fault(`the first refusal, of ${String(n)} of stream ${String(stream.index)}: ${reason}`);
-    stream.resends += 1;
-    if (!mayRetry || stream.resends > RESENDS_MAX) {
-      this.#fault(`message ${String(n)} of stream ${String(stream.index)} was refused: ${reason}`);
+    if (!mayRetry || stream.resends >= RESENDS_MAX) {
+      if (!stream.dead) this.#fault(`message ${String(n)} of stream ${String(stream.index)} was refused: ${reason}`);
       stream.dead = true;
       return;
     }
-    if (stream.resendScheduled) return;
-    stream.resendScheduled = true;
-    systemTimers.after(RESEND_MS, () => {
-      stream.resendScheduled = false;
+    stream.rewinding = true;
+    this.#answered(stream);
+  }
+
+  /** One of those that are out was answered. */
+  #answered(stream: Stream): void {
+    stream.inFlight -= 1;
+    if (!stream.rewinding || stream.inFlight > 0) return;
+    const delayMs = Math.min(RESEND_MS_MAX, RESEND_MS * 2 ** stream.resends);
+    stream.resends += 1;
+    systemTimers.after(delayMs * (0.5 + systemRandom.fraction() / 2), () => {
+      stream.rewinding = false;
       for (const [number, { acked, due }] of stream.pending) if (!acked) this.#transmit(stream, number, due);
     });
   }
@@ -207,6 +232,7 @@ export class LoadGenerator implements WireSink {
     this.#sending = true;
     this.#saturated = run.mode.kind === 'saturated';
     const startMs = systemClock.monotonicMs();
+    if (run.mode.kind === 'burst') return this.#runBurst(run, run.mode.perSecond, onMeasure);
     const stopSending = run.mode.kind === 'open' ? this.#sendAtRate(run.mode.perSecond) : this.#fillWindows();
     await pauseUntil(startMs + run.warmupMs);
     this.#startedMicros = nowMicros();
@@ -219,6 +245,31 @@ export class LoadGenerator implements WireSink {
     this.#sending = false;
     stopSending();
     await this.#drained(run.drainMs);
+    return this.#result(seconds, null);
+  }
+
+  async #runBurst(run: LoadRun, perSecond: number, onMeasure: (edge: 'begin' | 'end') => void): Promise<LoadResult> {
+    this.#startedMicros = nowMicros();
+    this.#measuring = true;
+    this.#waitingMax = 0;
+    onMeasure('begin');
+    const offer = this.#offerAtRate(perSecond);
+    await pauseUntil(this.#startedMicros / 1000 + run.measureMs);
+    const due = offer.stop();
+    const offeredMicros = nowMicros();
+    await this.#drained(run.drainMs);
+    const endedMicros = nowMicros();
+    this.#measuring = false;
+    onMeasure('end');
+    return this.#result((endedMicros - this.#startedMicros) / 1_000_000, {
+      due,
+      seconds: (offeredMicros - this.#startedMicros) / 1_000_000,
+      tailSeconds: (endedMicros - offeredMicros) / 1_000_000,
+      waitingMax: this.#waitingMax,
+    });
+  }
+
+  #result(seconds: number, burst: BurstLoad | null): LoadResult {
     const tenths = Math.max(1, Math.floor((seconds * 1000) / 100));
     return {
       ...this.#counts,
@@ -226,6 +277,7 @@ export class LoadGenerator implements WireSink {
       ack: this.#ack.encode(),
       deliver: this.#deliver.encode(),
       series: Array.from({ length: tenths }, (_, tenth) => (this.#series[tenth] ?? 0) * SERIES_TENTHS),
+      burst,
       faults: this.#faults,
     };
   }
@@ -267,11 +319,59 @@ export class LoadGenerator implements WireSink {
     };
   }
 
+  /** Streams take turns, and one whose window is full keeps what is due until there is room. */
+  #offerAtRate(perSecond: number): { stop(): number } {
+    const startMicros = nowMicros();
+    let dueCount = 0;
+    const tick = (): void => {
+      const wanted = Math.floor(((nowMicros() - startMicros) * perSecond) / 1_000_000);
+      for (; dueCount < wanted; dueCount += 1) {
+        const stream = this.#streams[dueCount % this.#streams.length];
+        if (stream === undefined) continue;
+        stream.waiting.push(startMicros + (dueCount * 1_000_000) / perSecond);
+        this.#waiting += 1;
+        this.#sendWaiting(stream);
+      }
+      this.#waitingMax = Math.max(this.#waitingMax, this.#waiting);
+    };
+    const timer = setInterval(tick, 1);
+    return {
+      stop: () => {
+        clearInterval(timer);
+        tick();
+        return dueCount;
+      },
+    };
+  }
+
+  #sendWaiting(stream: Stream): void {
+    let sent = 0;
+    while (sent < stream.waiting.length && stream.pending.size < this.#plan.window && !stream.dead) {
+      this.#send(stream, stream.waiting[sent] ?? 0);
+      sent += 1;
+    }
+    if (sent === 0) return;
+    this.#waiting -= sent;
+    stream.waiting.splice(0, sent);
+  }
+
+  #tellLate(msMax: number): void {
+    const pending = this.#streams.flatMap((stream) => [...stream.pending.values()]);
+    const unacked = pending.filter(({ acked }) => !acked).length;
+    this.#fault(
+      `after ${String(msMax / 1000)} s ${String(unacked)} messages are not acknowledged, ` +
+        `${String(pending.length - unacked)} not delivered to all, ${String(this.#waiting)} never sent`,
+    );
+  }
+
   /** Resolves when nothing is under way any more, or after `msMax`. */
   #drained(msMax: number): Promise<void> {
-    if (this.#underWay === 0) return Promise.resolve();
+    if (this.#underWay === 0 && this.#waiting === 0) return Promise.resolve();
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, msMax);
+      const timer = setTimeout(() => {
+        this.#tellLate(msMax);
+        resolve();
+      }, msMax);
       this.#idle = () => {
         clearTimeout(timer);
         this.#idle = null;

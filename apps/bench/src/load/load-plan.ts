@@ -2,7 +2,8 @@
 export interface LoadPlan {
   /** A Millrace server, or the relay that is its floor. */
   readonly target: 'millrace' | 'relay';
-  readonly websocket: string;
+  /** Users take turns in connecting to them. */
+  readonly websockets: readonly string[];
   /** Signs the users' tokens; not needed for the relay. */
   readonly secret: string;
   readonly device: string;
@@ -13,6 +14,9 @@ export interface LoadPlan {
   readonly window: number;
   readonly payloadBytes: number;
 }
+
+export const addressFor = ({ websockets }: LoadPlan, user: number): string =>
+  websockets[user % websockets.length] ?? '';
 
 /** The messages of one sender into one conversation. */
 export interface StreamPlan {
@@ -25,7 +29,14 @@ export interface StreamPlan {
   readonly deliveries: number;
 }
 
-export type LoadMode = { readonly kind: 'saturated' } | { readonly kind: 'open'; readonly perSecond: number };
+export type LoadMode =
+  | { readonly kind: 'saturated' }
+  | { readonly kind: 'open'; readonly perSecond: number }
+  /**
+   * Messages are due at a rate while it is measured, and everything that was due is sent sooner or later: what does not
+   * fit into a writer's window waits there. Measured until the last one is through.
+   */
+  | { readonly kind: 'burst'; readonly perSecond: number };
 
 export interface LoadRun {
   readonly mode: LoadMode;
@@ -51,8 +62,20 @@ export interface LoadResult {
   readonly deliver: string;
   /** Acks a second, for each tenth of the measured time. */
   readonly series: readonly number[];
+  /** Null unless it was a burst. */
+  readonly burst: BurstLoad | null;
   /** What went wrong, for people: the first few. */
   readonly faults: readonly string[];
+}
+
+export interface BurstLoad {
+  /** Messages that were due. */
+  readonly due: number;
+  /** For how long messages were due, and how long it took from there until the last one was through. */
+  readonly seconds: number;
+  readonly tailSeconds: number;
+  /** The most that waited at their writers at one moment. */
+  readonly waitingMax: number;
 }
 
 export type LoadCommand =

@@ -2,7 +2,7 @@ import { systemClock, type ConversationId, type DeviceId, type UserId } from '@m
 import { decodeServerFrames, encodeClientFrames, subprotocols } from '@millrace/protocol';
 import { signToken } from '@millrace/raw-client';
 import { FrameSocket } from './frame-socket.ts';
-import type { LoadPlan } from './load-plan.ts';
+import { addressFor, type LoadPlan } from './load-plan.ts';
 import { scanServerMessage } from './millrace-scan.ts';
 import { PAYLOAD_HEAD_CHARS } from './payload.ts';
 import type { Wire, WireSink } from './wire.ts';
@@ -52,7 +52,7 @@ export function millraceWire(plan: LoadPlan, sink: WireSink): Wire {
           notice(user, id, payload);
         },
       };
-      const socket = await FrameSocket.open(plan.websocket, subprotocols.binary, {
+      const socket = await FrameSocket.open(addressFor(plan, user), subprotocols.binary, {
         message(bytes) {
           if (isConnected) {
             scanServerMessage(bytes, scanSink);

@@ -1,5 +1,5 @@
 import { FrameSocket } from './frame-socket.ts';
-import type { LoadPlan } from './load-plan.ts';
+import { addressFor, type LoadPlan } from './load-plan.ts';
 import {
   RELAY_ALL,
   RELAY_DELIVERY_HEAD_BYTES,
@@ -19,7 +19,7 @@ export function relayWire(plan: LoadPlan, sink: WireSink): Wire {
       const answer = new Promise<void>((resolve) => {
         greeted = resolve;
       });
-      const socket = await FrameSocket.open(plan.websocket, RELAY_SUBPROTOCOL, {
+      const socket = await FrameSocket.open(addressFor(plan, user), RELAY_SUBPROTOCOL, {
         message(bytes) {
           const kind = bytes[0];
           if (kind === relayKind.ack) sink.acked(user, u32At(bytes, 1));

@@ -27,6 +27,16 @@ export function cpuMicrosOf(pid: number | null): number | null {
   }
 }
 
+/** Of several processes together; null when there is none, or one of them cannot be seen. */
+export function sumOver(pids: readonly number[], read: (pid: number) => number | null): number | null {
+  let sum = pids.length === 0 ? null : 0;
+  for (const pid of pids) {
+    const value = read(pid);
+    sum = sum === null || value === null ? null : sum + value;
+  }
+  return sum;
+}
+
 /** Resident memory of a process, bytes, from the text of /proc/PID/status. */
 export function parseResidentBytes(status: string): number | null {
   const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1];

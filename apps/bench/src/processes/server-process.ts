@@ -12,15 +12,17 @@ const READY_MS_MAX = 60_000;
 const STOP_MS_MAX = 30_000;
 const POLL_MS = 25;
 
-/** The server under test, with what measures it. */
+/** The servers under test, with what measures them. */
 export interface Target {
+  /** Of the first. */
   readonly url: string;
-  readonly websocket: string;
+  /** Of each. */
+  readonly websockets: readonly string[];
   readonly secret: string;
-  /** Null when it was not started here. */
-  readonly serverPid: number | null;
+  /** Empty when they were not started here. */
+  readonly serverPids: readonly number[];
   readonly redisPid: number | null;
-  /** The end of its log when it has ended by itself; null while it runs. */
+  /** The end of the log of one that has ended by itself; null while all run. */
   obituary(): string | null;
   stop(): Promise<void>;
 }
@@ -101,27 +103,34 @@ export interface StartTarget {
   readonly bundle: string;
   readonly ackLevel: AckLevel;
   readonly engine: EngineChoice;
+  readonly nodes: number;
 }
 
-/** Starts a Redis and a server of the bench's own, in a directory that is gone after `stop`. */
-export async function startTarget({ bundle, ackLevel, engine }: StartTarget): Promise<Target> {
-  const dir = mkdtempSync(join(tmpdir(), 'millrace-bench-'));
-  const redis = await startPrivateRedis(join(dir, 'redis'), ackLevel).catch((error: unknown) => {
-    rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
-    throw error;
-  });
-  const dataDir = join(dir, 'data');
+interface ServerNode {
+  readonly url: string;
+  readonly child: ChildProcess;
+  readonly log: string;
+}
+
+async function startNode(
+  { bundle, ackLevel, engine }: StartTarget,
+  name: string,
+  dir: string,
+  redisUrl: string,
+  secret: string,
+): Promise<ServerNode> {
+  const dataDir = join(dir, name);
   mkdirSync(dataDir);
-  const log = join(dir, 'server.log');
+  const log = join(dir, `${name}.log`);
   const [port, socketPort] = await freePorts();
-  const secret = systemRandom.id() + systemRandom.id();
   const output = openSync(log, 'a');
   const child = spawn(process.execPath, [bundle], {
     stdio: ['ignore', output, output],
     env: {
       ...process.env,
-      REDIS_URL: redis.url,
+      REDIS_URL: redisUrl,
       MILLRACE_MODE: 'development',
+      MILLRACE_NODE_NAME: name,
       MILLRACE_PORT: String(port),
       MILLRACE_SOCKET_PORT: String(socketPort),
       MILLRACE_DATA_DIR: dataDir,
@@ -132,18 +141,64 @@ export async function startTarget({ bundle, ackLevel, engine }: StartTarget): Pr
     },
   });
   closeSync(output);
+  return { url: `http://127.0.0.1:${String(port)}`, child, log };
+}
+
+async function servedBy({ url }: ServerNode): Promise<number> {
+  const metrics = await (await fetch(`${url}/metrics`)).text();
+  return Number(/^millrace_partitions_serving(?:\{[^}]*\})? (\d+)/m.exec(metrics)?.[1] ?? 0);
+}
+
+/** Waits until the partitions are spread evenly: a move during the measurement would be measured. */
+async function spread(nodes: readonly ServerNode[]): Promise<void> {
+  const startedMs = systemClock.monotonicMs();
+  for (;;) {
+    const counts = await Promise.all(nodes.map(servedBy));
+    if (Math.min(...counts) > 0 && Math.max(...counts) - Math.min(...counts) <= 1) return;
+    if (systemClock.monotonicMs() - startedMs > READY_MS_MAX) {
+      throw new Error(`the partitions are not spread over the nodes: ${counts.join(', ')}`);
+    }
+    await sleep(POLL_MS);
+  }
+}
+
+const hasEnded = ({ child }: ServerNode): boolean => child.exitCode !== null || child.signalCode !== null;
+
+/** Starts a Redis and servers of the bench's own, in a directory that is gone after `stop`. */
+export async function startTarget(what: StartTarget): Promise<Target> {
+  const dir = mkdtempSync(join(tmpdir(), 'millrace-bench-'));
+  const redis = await startPrivateRedis(join(dir, 'redis'), what.ackLevel).catch((error: unknown) => {
+    rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
+    throw error;
+  });
+  const secret = systemRandom.id() + systemRandom.id();
+  const nodes: ServerNode[] = [];
   const stop = async (): Promise<void> => {
-    await stopChild(child);
+    // At once, so that nobody hands anything to one that goes down next.
+    await Promise.all(nodes.map(({ child }) => stopChild(child)));
     // Not killed: a child of it that rewrites its log would go on writing into the directory.
     await redis.stop();
     rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
   };
-  const url = `http://127.0.0.1:${String(port)}`;
   try {
-    await ready(url, child, log);
-    const websocket = await socketAddressOf(url);
-    const obituary = (): string | null => (child.exitCode === null && child.signalCode === null ? null : endOfLog(log));
-    return { url, websocket, secret, serverPid: child.pid ?? null, redisPid: redis.pid, obituary, stop };
+    for (let number = 1; number <= what.nodes; number += 1) {
+      nodes.push(await startNode(what, `bench-${String(number)}`, dir, redis.url, secret));
+    }
+    await Promise.all(nodes.map(({ url, child, log }) => ready(url, child, log)));
+    await spread(nodes);
+    const websockets = await Promise.all(nodes.map(({ url }) => socketAddressOf(url)));
+    return {
+      url: nodes[0]?.url ?? '',
+      websockets,
+      secret,
+      serverPids: nodes.flatMap(({ child }) => child.pid ?? []),
+      redisPid: redis.pid,
+      obituary: () => {
+        const ended = nodes.find(hasEnded);
+        return ended === undefined ? null : endOfLog(ended.log);
+      },
+      stop,
+    };
   } catch (error) {
     await stop();
     throw error;

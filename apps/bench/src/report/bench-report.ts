@@ -125,6 +125,7 @@ export function benchReport({ options, run, machine, commit, at }: ReportParts):
       engineAskedFor: options.engine,
       engine: run.engine,
       server: options.url ?? 'its own',
+      nodes: options.url === null ? options.nodes : null,
     },
     rounds: run.rounds.map(({ floor: onFloor, millrace: onMillrace, redisFloor }) => ({
       floor: onFloor === null ? null : sideReport([onFloor], []),

@@ -3,7 +3,7 @@ import type { MeasuredPart } from '../workloads/part-result.ts';
 import type { SideRun, WorkloadRun } from '../workloads/run-workload.ts';
 import type { BenchReport } from './bench-report.ts';
 import { escaped, plotSvg, type Plot, type Series } from './plot.ts';
-import { reportLines } from './text-table.ts';
+import { partNames, reportLines } from './text-table.ts';
 
 const STYLE = `
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; padding: 0 1rem; color: #222; background: #fff }
@@ -99,7 +99,7 @@ function facts(report: BenchReport): string {
 }
 
 export function htmlReport(report: BenchReport, run: WorkloadRun): string {
-  const names = Object.keys(report.floor.parts);
+  const names = partNames(report);
   const plots = [
     ...costPlots(report),
     ...names.flatMap((name) => [

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { BurstLoad } from '../load/load-plan.ts';
 import { Latency } from '../measure/latency.ts';
 import { parseBenchOptions, type BenchOptions } from '../options.ts';
 import type { MeasuredPart } from '../workloads/part-result.ts';
@@ -9,7 +10,7 @@ import { htmlReport } from './html-report.ts';
 import { escaped, linearTicks, logTicks, plotSvg } from './plot.ts';
 import { checkedLine, reportLines } from './text-table.ts';
 
-function measured(perSecond: number, node: number): MeasuredPart {
+function measured(perSecond: number, node: number, burst: BurstLoad | null = null): MeasuredPart {
   const latency = new Latency();
   for (let micros = 100; micros < 1_000; micros += 100) latency.record(micros);
   const encoded = latency.encode();
@@ -26,10 +27,12 @@ function measured(perSecond: number, node: number): MeasuredPart {
       ack: encoded,
       deliver: encoded,
       series: [perSecond, perSecond],
+      burst,
       faults: [],
     },
     { node: 1_000, redis: 500, load: null },
     { node: 1_000 + node * acked, redis: 500 + acked, load: null },
+    { before: 10 * 2 ** 20, max: 30 * 2 ** 20 },
   );
 }
 
@@ -102,6 +105,23 @@ describe('a report', () => {
     expect(html).toContain('&#60;b&#62;trouble');
     expect(html).toContain('What was not');
     expect(html).not.toContain('NaN');
+  });
+
+  it('of a burst says how much was due, how long its tail was and what memory it took, without a floor', () => {
+    const burst = { due: 5_000, seconds: 5, tailSeconds: 40, waitingMax: 4_000 };
+    const parts = { 'one-node saturated': measured(100, 20), 'one-node burst': measured(100, 20, burst) };
+    const rounds = [{ floor: null, millrace: { parts, bytesPerConnection: null }, redisFloor: null }];
+    const parsed = parseBenchOptions(['burst']);
+    if (!parsed.ok || parsed.value === 'help') throw new Error('options');
+    const ofBurst = { ...run, rounds };
+    const told = benchReport({ options: parsed.value, run: ofBurst, machine, commit: null, at: 'now' });
+    expect(told.config['nodes']).toBe(2);
+    expect(told.median.parts['one-node burst']?.burst?.duePerSecond).toBe(1_000);
+    const text = reportLines(told).join('\n');
+    expect(text).toContain('one-node burst: 5,000 messages were due in 5.0 s (1,000/s), 0 times one was refused');
+    expect(text).toContain('all through 40.0 s after the last; servers 10 MiB before, at most 30 MiB');
+    expect(text).not.toContain('floor');
+    expect(htmlReport(told, ofBurst).match(/<svg /g)?.length).toBe(6);
   });
 
   it('of a floor alone has no Millrace in it', () => {

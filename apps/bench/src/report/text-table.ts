@@ -1,4 +1,4 @@
-import type { PartResult } from '../workloads/part-result.ts';
+import type { BurstResult, PartResult } from '../workloads/part-result.ts';
 import type { BenchReport, Ratio } from './bench-report.ts';
 
 const HEADINGS = [
@@ -12,6 +12,7 @@ const HEADINGS = [
   'node',
   'redis',
   'load µs',
+  'refused',
 ];
 
 const whole = (value: number | null | undefined): string =>
@@ -52,17 +53,35 @@ export function alignedRows(rows: readonly (readonly string[])[]): string[] {
 const ratioText = ({ throughput, cpu, p99 }: Ratio): string =>
   `throughput ${fine(throughput)}, CPU ${fine(cpu)}, ack p99 ${fine(p99)}`;
 
+const mebibytes = (bytes: number | null): string => (bytes === null ? '-' : whole(bytes / 2 ** 20));
+
+const burstText = (burst: BurstResult, refused: number): string =>
+  `${whole(burst.due)} messages were due in ${fine(burst.seconds, 1)} s (${whole(burst.duePerSecond)}/s), ` +
+  `${whole(refused)} times one was refused, at most ${whole(burst.waitingMax)} waited at their writers; all through ` +
+  `${fine(burst.tailSeconds, 1)} s after the last; servers ${mebibytes(burst.residentBytesBefore)} MiB before, ` +
+  `at most ${mebibytes(burst.residentBytesMax)} MiB`;
+
+/** Of both sides, in the order in which they were measured. */
+export const partNames = ({ floor, median }: Pick<BenchReport, 'floor' | 'median'>): readonly string[] => [
+  ...new Set([...Object.keys(floor.parts), ...Object.keys(median.parts)]),
+];
+
 /** What a person reads at the end: medians of all rounds. */
 export function reportLines(report: BenchReport): string[] {
   const isFloor = report.workload === 'ws-floor' || report.workload === 'redis-floor';
-  const rows = Object.entries(report.floor.parts).flatMap(([name, floor]) => {
+  const rows = partNames(report).flatMap((name) => {
     const millrace = report.median.parts[name];
+    const floor = report.floor.parts[name];
     const own = isFloor || millrace === undefined ? [] : [rowOf(`${name}: Millrace`, millrace)];
-    return [...own, rowOf(`${name}: floor`, floor)];
+    return floor === undefined ? own : [...own, rowOf(`${name}: floor`, floor)];
   });
   const lines = rows.length > 0 ? alignedRows([HEADINGS, ...rows]) : [];
-  for (const [name, ratio] of Object.entries(report.ratio.parts))
-    lines.push(`${name}, to the floor: ${ratioText(ratio)}`);
+  for (const [name, ratio] of Object.entries(report.ratio.parts)) {
+    if (name in report.floor.parts) lines.push(`${name}, to the floor: ${ratioText(ratio)}`);
+  }
+  for (const [name, { burst, refused }] of Object.entries(report.median.parts)) {
+    if (burst !== null) lines.push(`${name}: ${burstText(burst, refused)}`);
+  }
   const { redis } = report.floor;
   if (redis !== undefined) {
     lines.push(`redis-floor: ${whole(redis.xaddPerSecond)} XADD/s, ${fine(redis.cpuMicrosPerXadd, 1)} µs each`);

@@ -50,12 +50,13 @@ type Ask = <Request extends RequestContent>(content: Request) => Promise<AnswerT
 
 /** Users of a server under test: set up before a run, and asked afterwards what is there. Throws when refused. */
 export class MillraceUsers {
-  readonly #websocket: string;
+  readonly #websockets: readonly string[];
+  #turn = 0;
   readonly #secret: string;
   readonly #device = `bench-${systemRandom.id()}` as DeviceId;
 
-  constructor({ websocket, secret }: { readonly websocket: string; readonly secret: string }) {
-    this.#websocket = websocket;
+  constructor({ websockets, secret }: { readonly websockets: readonly string[]; readonly secret: string }) {
+    this.#websockets = websockets;
     this.#secret = secret;
   }
 
@@ -66,10 +67,10 @@ export class MillraceUsers {
     };
     const issuedAtSeconds = Math.floor(systemClock.nowMs() / 1000);
     const token = signToken(this.#secret, { user, issuedAtSeconds, seconds: TOKEN_SECONDS });
+    this.#turn += 1;
+    const url = this.#websockets[this.#turn % this.#websockets.length] ?? '';
     const session = valueOf(
-      await withRetries(retry, () =>
-        RawSession.connect({ url: this.#websocket, token, device: this.#device, timers: systemTimers }),
-      ),
+      await withRetries(retry, () => RawSession.connect({ url, token, device: this.#device, timers: systemTimers })),
     );
     try {
       return await job(async (content) => valueOf(await withRetries(retry, () => session.request(content))));

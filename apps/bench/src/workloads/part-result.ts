@@ -17,8 +17,23 @@ export interface PartResult {
   readonly ackMs: LatencySummary | null;
   readonly deliverMs: LatencySummary | null;
   readonly cpuMicrosPerMessage: CpuCost;
+  /** Null unless it was a burst. */
+  readonly burst: BurstResult | null;
   /** Node and Redis together, for each delivery. */
   readonly cpuMicrosPerDelivery: number | null;
+}
+
+export interface BurstResult {
+  readonly due: number;
+  readonly duePerSecond: number;
+  readonly seconds: number;
+  /** From the end of the burst until the last message was acknowledged and delivered. */
+  readonly tailSeconds: number;
+  /** The most that waited at their writers, whose windows were full. */
+  readonly waitingMax: number;
+  /** Resident memory of the servers together, before and at most. */
+  readonly residentBytesBefore: number | null;
+  readonly residentBytesMax: number | null;
 }
 
 /** With what only the plots need. */
@@ -38,7 +53,23 @@ export interface CpuReading {
 const per = (before: number | null, after: number | null, count: number): number | null =>
   before === null || after === null || count === 0 ? null : (after - before) / count;
 
-export function partResult(result: LoadResult, before: CpuReading, after: CpuReading): MeasuredPart {
+export interface Resident {
+  readonly before: number | null;
+  readonly max: number | null;
+}
+
+function burstResult({ burst }: LoadResult, { before, max }: Resident): BurstResult | null {
+  if (burst === null) return null;
+  const duePerSecond = burst.due / burst.seconds;
+  return { ...burst, duePerSecond, residentBytesBefore: before, residentBytesMax: max };
+}
+
+export function partResult(
+  result: LoadResult,
+  before: CpuReading,
+  after: CpuReading,
+  resident: Resident,
+): MeasuredPart {
   const { acked, delivered, seconds } = result.measured;
   const node = per(before.node, after.node, acked);
   const redis = per(before.redis, after.redis, acked);
@@ -50,6 +81,7 @@ export function partResult(result: LoadResult, before: CpuReading, after: CpuRea
     ackMs: Latency.decode(result.ack).summary(),
     deliverMs: Latency.decode(result.deliver).summary(),
     cpuMicrosPerMessage: { node, redis, load: per(before.load, after.load, acked) },
+    burst: burstResult(result, resident),
     cpuMicrosPerDelivery: servers === null || delivered === 0 ? null : (servers * acked) / delivered,
     ackHistogram: result.ack,
     deliverHistogram: result.deliver,

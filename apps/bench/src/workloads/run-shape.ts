@@ -1,18 +1,29 @@
-import type { LoadCommand, LoadResult, LoadRun } from '../load/load-plan.ts';
-import { cpuMicrosOf, residentBytesOf } from '../measure/proc-stat.ts';
+import type { LoadCommand, LoadMode, LoadResult, LoadRun } from '../load/load-plan.ts';
+import { cpuMicrosOf, residentBytesOf, sumOver } from '../measure/proc-stat.ts';
 import type { RoleProcess } from '../processes/role-process.ts';
 import { addChecked, nothingChecked, type Checked } from './checked.ts';
 import { partResult, type CpuReading, type MeasuredPart } from './part-result.ts';
-import { planOf, type Shape } from './shape.ts';
+import { planOf, type Part, type Shape } from './shape.ts';
 
 const DRAIN_MS = 30_000;
+/** What a burst leaves takes longer: ten times what is taken a second, for some seconds. */
+const TAIL_MS = 180_000;
+const RESIDENT_EVERY_MS = 100;
+
+const atMost = (left: number | null, right: number | null): number | null =>
+  left === null || right === null ? null : Math.max(left, right);
+
+function loadMode(mode: Part['mode'], saturated: MeasuredPart | undefined): LoadMode {
+  if (mode.kind !== 'burst' || !('times' in mode)) return mode;
+  return { kind: 'burst', perSecond: Math.max(1, (saturated?.ackedPerSecond ?? 0) * mode.times) };
+}
 
 /** What a shape is measured on: a server or a relay, and the processes that it consists of. */
 export interface MeasuredTarget {
   readonly kind: 'millrace' | 'relay';
-  readonly websocket: string;
+  readonly websockets: readonly string[];
   readonly secret: string;
-  readonly nodePid: number | null;
+  readonly nodePids: readonly number[];
   readonly redisPid: number | null;
 }
 
@@ -37,11 +48,12 @@ export async function runShape(
   timing: Timing,
   onPart: (name: string) => void,
 ): Promise<ShapeRun> {
-  const residentBefore = residentBytesOf(target.nodePid);
+  const resident = (): number | null => sumOver(target.nodePids, residentBytesOf);
+  const residentBefore = resident();
   await load.ask({ op: 'open', plan: planOf(shape, run, target) } satisfies LoadCommand);
-  const residentAfter = residentBytesOf(target.nodePid);
+  const residentAfter = resident();
   const reading = (): CpuReading => ({
-    node: cpuMicrosOf(target.nodePid),
+    node: sumOver(target.nodePids, cpuMicrosOf),
     redis: cpuMicrosOf(target.redisPid),
     load: cpuMicrosOf(load.pid),
   });
@@ -49,24 +61,35 @@ export async function runShape(
   const parts: Record<string, MeasuredPart> = {};
   let counts = nothingChecked;
   const faults: string[] = [];
-  for (const { name, mode } of shape.parts) {
+  for (const { name, mode: planned, seconds } of shape.parts) {
     onPart(name);
-    const command: LoadRun = { mode, ...timing, drainMs: DRAIN_MS };
+    const mode = loadMode(planned, parts['saturated']);
+    const measureMs = seconds === undefined ? timing.measureMs : seconds * 1_000;
+    const command: LoadRun = { mode, ...timing, measureMs, drainMs: mode.kind === 'burst' ? TAIL_MS : DRAIN_MS };
     let before = reading();
     let after = before;
-    const result = (await load.ask({ op: 'run', run: command } satisfies LoadCommand, (edge) => {
-      if (edge === 'begin') before = reading();
-      else after = reading();
-    })) as LoadResult;
-    parts[name] = partResult(result, before, after);
+    const atRest = resident();
+    let most = atRest;
+    const watch = setInterval(() => {
+      most = atMost(most, resident());
+    }, RESIDENT_EVERY_MS);
+    const result = (await load
+      .ask({ op: 'run', run: command } satisfies LoadCommand, (edge) => {
+        if (edge === 'begin') before = reading();
+        else after = reading();
+      })
+      .finally(() => {
+        clearInterval(watch);
+      })) as LoadResult;
+    parts[name] = partResult(result, before, after, { before: atRest, max: most });
     const { sent, acked, delivered, duplicated, gaps } = result;
     counts = addChecked(counts, { ...nothingChecked, sent, acked, delivered, duplicated, gaps });
     for (const fault of result.faults) if (!faults.includes(fault)) faults.push(fault);
   }
-  const resident = residentBefore === null || residentAfter === null ? null : residentAfter - residentBefore;
+  const grown = residentBefore === null || residentAfter === null ? null : residentAfter - residentBefore;
   return {
     parts,
-    bytesPerConnection: resident === null ? null : Math.max(0, resident / shape.users),
+    bytesPerConnection: grown === null ? null : Math.max(0, grown / shape.users),
     counts,
     faults,
   };

@@ -10,7 +10,7 @@ import { MillraceUsers } from './millrace-users.ts';
 import type { MeasuredPart } from './part-result.ts';
 import { measureRedisFloor, type RedisFloor } from './redis-floor.ts';
 import { runShape, type MeasuredTarget, type ShapeRun } from './run-shape.ts';
-import { directShape, groupShapes, type Shape } from './shape.ts';
+import { burstShapes, directShape, groupShapes, type Shape } from './shape.ts';
 
 /** Where the programs are that the bench starts, and how it tells what it does. */
 export interface BenchHost {
@@ -58,18 +58,21 @@ export class WorkloadRunner {
     const { workload, scale } = options;
     const direct = workload === 'direct' || workload === 'ws-floor' ? [directShape(scale)] : [];
     const groups = workload === 'group' || workload === 'ws-floor' ? groupShapes(scale) : [];
-    this.#shapes = [...direct, ...groups];
+    const bursts = workload === 'burst' ? burstShapes(scale) : [];
+    this.#shapes = [...direct, ...groups, ...bursts];
   }
 
   /** Floor, Millrace, floor, Millrace …: what disturbs the machine for a while disturbs both. */
   async run(): Promise<WorkloadRun> {
     const { workload, rounds } = this.#options;
-    const hasMillrace = workload === 'direct' || workload === 'group';
+    const hasMillrace = workload === 'direct' || workload === 'group' || workload === 'burst';
+    const hasFloor = workload !== 'redis-floor' && workload !== 'burst';
     const done: Round[] = [];
     for (let round = 1; round <= rounds; round += 1) {
       const label = `round ${String(round)} of ${String(rounds)}`;
-      const redisFloor = workload === 'group' || workload === 'ws-floor' ? null : await this.#redisFloor(label);
-      const floor = workload === 'redis-floor' ? null : await this.#side(label, 'floor');
+      const hasRedisFloor = workload === 'direct' || workload === 'redis-floor';
+      const redisFloor = hasRedisFloor ? await this.#redisFloor(label) : null;
+      const floor = hasFloor ? await this.#side(label, 'floor') : null;
       const millrace = hasMillrace ? await this.#side(label, 'millrace') : null;
       done.push({ floor, millrace, redisFloor });
     }
@@ -130,7 +133,13 @@ export class WorkloadRunner {
       const { port, engine } = value as Relay;
       this.#engine = engine;
       const websocket = `ws://127.0.0.1:${String(port)}/`;
-      const target = { kind: 'relay', websocket, secret: '', nodePid: relay.pid, redisPid: null } as const;
+      const target = {
+        kind: 'relay',
+        websockets: [websocket],
+        secret: '',
+        nodePids: [relay.pid],
+        redisPid: null,
+      } as const;
       const run = await this.#measure(shape, runName(), target, onPart);
       const { sent, acked, delivered } = run.counts;
       const deliveries = shape.kind === 'direct' ? 1 : shape.users;
@@ -150,13 +159,13 @@ export class WorkloadRunner {
   }
 
   async #target(): Promise<Target> {
-    const { url, tokenSecretFile, ackLevel, engine } = this.#options;
-    if (url === null) return startTarget({ bundle: this.#host.serverBundle, ackLevel, engine });
+    const { url, tokenSecretFile, ackLevel, engine, nodes } = this.#options;
+    if (url === null) return startTarget({ bundle: this.#host.serverBundle, ackLevel, engine, nodes });
     return {
       url,
-      websocket: await socketAddressOf(url),
+      websockets: [await socketAddressOf(url)],
       secret: readFileSync(tokenSecretFile ?? join('.millrace', 'dev-jwt-secret'), 'utf8').trim(),
-      serverPid: null,
+      serverPids: [],
       redisPid: null,
       obituary: () => null,
       stop: () => Promise.resolve(),
@@ -166,12 +175,12 @@ export class WorkloadRunner {
   async #millrace(shape: Shape, onPart: (name: string) => void): Promise<ShapeRun> {
     const target = await this.#stoppable(this.#target(), (started) => started.stop());
     try {
-      const { websocket, secret, serverPid, redisPid } = target;
+      const { websockets, secret, serverPids: nodePids, redisPid } = target;
       const run = runName();
       const users = new MillraceUsers(target);
       onPart('set-up');
       await users.prepare(shape, run);
-      const measured = { kind: 'millrace', websocket, secret, nodePid: serverPid, redisPid } as const;
+      const measured = { kind: 'millrace', websockets, secret, nodePids, redisPid } as const;
       const shapeRun = await this.#measure(shape, run, measured, onPart);
       onPart('check');
       const { checked, behind } = await users.check(shape, run, shapeRun.counts);

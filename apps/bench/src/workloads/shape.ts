@@ -4,7 +4,15 @@ import type { LoadMode, LoadPlan, StreamPlan } from '../load/load-plan.ts';
 /** One thing that is measured with a set of users. */
 export interface Part {
   readonly name: string;
-  readonly mode: LoadMode;
+  readonly mode: LoadMode | BurstMode;
+  /** Instead of what the run says. */
+  readonly seconds?: number;
+}
+
+/** At a multiple of what the part `saturated` before it reached. */
+export interface BurstMode {
+  readonly kind: 'burst';
+  readonly times: number;
 }
 
 /** Users, who writes to whom, and what is measured with them. */
@@ -13,10 +21,18 @@ export interface Shape {
   readonly kind: 'direct' | 'group';
   readonly users: number;
   readonly parts: readonly Part[];
+  /** Messages of a writer that may be under way. */
+  readonly window: number;
+  /** On a target of several nodes: whether all sockets are on the first. */
+  readonly onOneNode?: boolean;
 }
 
 export const PAYLOAD_BYTES = 200;
 const WINDOW = 4;
+/** With the rest waiting at the writers, as in their outboxes. */
+const BURST_WINDOW = 8;
+const BURST_TIMES = 10;
+const BURST_SECONDS = 5;
 const DIRECT_USERS = 500;
 const GROUP_SENDERS = 10;
 const GROUP_SIZES = [100, 500] as const;
@@ -28,7 +44,20 @@ const open = (perSecond: number): LoadMode => ({ kind: 'open', perSecond });
 export function directShape(scale: number): Shape {
   const users = Math.max(2, Math.round((DIRECT_USERS * scale) / 2) * 2);
   const rates = [1_000, 10_000].map((rate) => ({ name: `${String(rate)}/s`, mode: open(Math.max(10, rate * scale)) }));
-  return { name: 'direct', kind: 'direct', users, parts: [{ name: 'saturated', mode: saturated }, ...rates] };
+  const parts = [{ name: 'saturated', mode: saturated }, ...rates];
+  return { name: 'direct', kind: 'direct', users, parts, window: WINDOW };
+}
+
+/** Pairs of which each has its users on two nodes, if there are two; once with all sockets on the first. */
+export function burstShapes(scale: number): readonly Shape[] {
+  const { kind, users } = directShape(scale);
+  const burst: Part = { name: 'burst', mode: { kind: 'burst', times: BURST_TIMES }, seconds: BURST_SECONDS * scale };
+  const parts = [{ name: 'saturated', mode: saturated }, burst];
+  const shape = { kind, users, parts, window: BURST_WINDOW };
+  return [
+    { ...shape, name: 'one-node', onOneNode: true },
+    { ...shape, name: 'all-nodes' },
+  ];
 }
 
 export function groupShapes(scale: number): readonly Shape[] {
@@ -36,6 +65,7 @@ export function groupShapes(scale: number): readonly Shape[] {
     name: `group-${String(size)}`,
     kind: 'group',
     users: Math.max(3, Math.round(size * scale)),
+    window: WINDOW,
     parts: [
       { name: '20/s', mode: open(20) },
       { name: 'saturated', mode: saturated },
@@ -72,16 +102,16 @@ export function streamsOf(shape: Shape, run: string, target: LoadPlan['target'])
 export function planOf(
   shape: Shape,
   run: string,
-  target: { readonly kind: LoadPlan['target']; readonly websocket: string; readonly secret: string },
+  target: { readonly kind: LoadPlan['target']; readonly websockets: readonly string[]; readonly secret: string },
 ): LoadPlan {
   return {
     target: target.kind,
-    websocket: target.websocket,
+    websockets: shape.onOneNode === true ? target.websockets.slice(0, 1) : target.websockets,
     secret: target.secret,
     device: 'bench-load',
     users: userNames(run, shape.users),
     streams: streamsOf(shape, run, target.kind),
-    window: WINDOW,
+    window: shape.window,
     payloadBytes: PAYLOAD_BYTES,
   };
 }
