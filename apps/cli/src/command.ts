@@ -10,6 +10,8 @@ export interface OptionSpec {
   readonly name: string;
   /** What stands for its value in the help; absent for a switch. */
   readonly value?: string;
+  /** May be given several times. */
+  readonly several?: boolean;
   readonly help: string;
 }
 
@@ -21,7 +23,10 @@ export interface Context {
 /** The words and options that a command was called with. */
 export interface Args {
   readonly words: readonly string[];
+  /** Its last value. */
   text(name: string): string | undefined;
+  /** All values of one that may be given several times. */
+  texts(name: string): readonly string[];
   flag(name: string): boolean;
 }
 
@@ -41,17 +46,18 @@ const HELP: OptionSpec = { name: 'help', help: 'Shows this help.' };
 
 export function parseCommandLine(command: Command, argv: readonly string[]): Result<Args, string> {
   const options: NonNullable<ParseArgsConfig['options']> = {};
-  for (const { name, value } of [...command.options, HELP]) {
-    options[name] = { type: value === undefined ? 'boolean' : 'string' };
+  for (const { name, value, several = false } of [...command.options, HELP]) {
+    options[name] = { type: value === undefined ? 'boolean' : 'string', multiple: several };
   }
   try {
     const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true, strict: true });
+    const texts = (name: string): readonly string[] => {
+      return [values[name] ?? []].flat().filter((value) => typeof value === 'string');
+    };
     return ok({
       words: positionals,
-      text: (name) => {
-        const value = values[name];
-        return typeof value === 'string' ? value : undefined;
-      },
+      text: (name) => texts(name).at(-1),
+      texts,
       flag: (name) => values[name] === true,
     });
   } catch (error) {

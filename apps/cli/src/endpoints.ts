@@ -27,7 +27,23 @@ export function fetchFault(url: string, error: unknown): string {
 
 /** The HTTP address that a command speaks to, without a slash at its end. */
 export function urlOf(args: Args, environment: Environment): Result<string, string> {
-  const text = args.text('url') ?? environment.url;
+  return addressOf(args.text('url') ?? environment.url);
+}
+
+/** The HTTP addresses of the nodes that a command speaks to; at least one. */
+export function urlsOf(args: Args, environment: Environment): Result<readonly string[], string> {
+  const urls: string[] = [];
+  for (const text of args.texts('url')) {
+    const url = addressOf(text);
+    if (!url.ok) return url;
+    urls.push(url.value);
+  }
+  if (urls.length > 0) return ok(urls);
+  const only = urlOf(args, environment);
+  return only.ok ? ok([only.value]) : only;
+}
+
+function addressOf(text: string): Result<string, string> {
   if (!/^https?:\/\/[^/]/.test(text) || !URL.canParse(text)) {
     return err(`The address of the server must begin with http:// or https://, got "${text}".`);
   }

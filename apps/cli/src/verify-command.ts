@@ -4,6 +4,7 @@ import { exitCode, wholeNumber, type Args, type Command, type Context } from './
 import { findEndpoints, urlOf, urlOption } from './endpoints.ts';
 import { countsOf } from './ledger/ledger-book.ts';
 import { newestLedger, readLedger } from './ledger/ledger-file.ts';
+import { liveOptions, runLive } from './live/live-command.ts';
 import { Progress, duration, grouped } from './progress.ts';
 import { SessionPool, rawSessionsOf } from './session-pool.ts';
 import { dataDirOf, tokenOptions, tokenSourceOf } from './token-source.ts';
@@ -40,6 +41,9 @@ async function run(args: Args, context: Context): Promise<number> {
     return exitCode.misused;
   };
   if (args.words.length > 0) return misused('verify takes options only; name a ledger by --ledger FILE.');
+  if (args.flag('live')) return runLive(args, context);
+  const ofLive = liveOptions.find(({ name }) => args.flag(name) || args.text(name) !== undefined);
+  if (ofLive !== undefined) return misused(`--${ofLive.name} goes with --live.`);
   const atOnce = wholeNumber(args, 'members-at-once', { from: 1, to: 1_000 });
   if (!atOnce.ok) return misused(atOnce.error);
   const path = args.text('ledger') ?? newestLedger(dataDirOf(args, environment));
@@ -107,13 +111,16 @@ async function run(args: Args, context: Context): Promise<number> {
 export const verifyCommand: Command = {
   name: 'verify',
   usage: '[options]',
-  summary: 'Reads a replayed corpus back as every member and compares it with the ledger',
+  summary: 'Reads a replayed corpus back as every member, or checks a running cluster while it is under load (--live)',
   description: [
     'For every member a new device syncs from nothing and pages through the history of each conversation: every seq from 1 ' +
       'to the head must be there once, every acknowledged message at its seq with its text, and the summaries (unread ' +
       'counts, heads) must agree with the history. For a sample of members a device from before their first message syncs on.',
     'The last line is "verified N messages, N conversations, N members: 0 lost, 0 duplicated, 0 gaps". The exit code is 0 only ' +
       'when nothing is wrong.',
+    'With --live nothing is replayed: it writes to conversations of its own, over all nodes that --url names, and goes on ' +
+      'when they fail. Every acknowledged message must be stored once, at the seq of its ack, and come to every device of ' +
+      'every member once, in order. It tells the longest time that a sender waited for an ack, and when.',
   ],
   options: [
     { name: 'ledger', value: 'FILE', help: 'What to compare with. Default: the newest ledger in the data directory.' },
@@ -122,7 +129,12 @@ export const verifyCommand: Command = {
       value: 'N',
       help: `Members read as at the same time. Default: ${String(MEMBERS_AT_ONCE)}`,
     },
-    { ...urlOption, help: 'The HTTP address of the server. Default: the one that was replayed to.' },
+    {
+      ...urlOption,
+      several: true,
+      help: 'The HTTP address of the server. Default: the one that was replayed to. With --live: of a node; name several.',
+    },
+    ...liveOptions,
     ...tokenOptions,
   ],
   run,

@@ -1,0 +1,85 @@
+export interface SendQueueLimits {
+  /** Unanswered sends at a time. */
+  readonly window: number;
+  /** Messages that wait for their turn. */
+  readonly waitingMax: number;
+}
+
+export interface QueuedSend {
+  /** The counter that it is sent with. */
+  readonly n: number;
+  /** Of all messages of this sender, from 1. */
+  readonly number: number;
+}
+
+/**
+ * The messages of one device in one conversation that have no ack, in order.
+ *
+ * (Q1) Counters are used one after the other; one whose answer is not known is never given to another message.
+ */
+export class SendQueue {
+  readonly #limits: SendQueueLimits;
+  /** Number by counter, rising. */
+  readonly #unanswered = new Map<number, number>();
+  readonly #waiting: number[] = [];
+  #nextCounter = 1;
+  #written = 0;
+
+  constructor(limits: SendQueueLimits) {
+    this.#limits = limits;
+  }
+
+  get size(): number {
+    return this.#waiting.length + this.#unanswered.size;
+  }
+
+  get written(): number {
+    return this.#written;
+  }
+
+  /** One more message. @returns false when too many wait: then there is none. */
+  write(): boolean {
+    if (this.#waiting.length >= this.#limits.waitingMax) return false;
+    this.#written += 1;
+    this.#waiting.push(this.#written);
+    return true;
+  }
+
+  /** What may be sent now, from here on unanswered. */
+  take(): readonly QueuedSend[] {
+    const taken: QueuedSend[] = [];
+    while (this.#unanswered.size < this.#limits.window) {
+      const number = this.#waiting.shift();
+      if (number === undefined) break;
+      this.#unanswered.set(this.#nextCounter, number);
+      taken.push({ n: this.#nextCounter, number });
+      this.#nextCounter += 1;
+    }
+    return taken;
+  }
+
+  /** What is to be sent again when it is not known what became of it. */
+  unanswered(): readonly QueuedSend[] {
+    return [...this.#unanswered].map(([n, number]) => ({ n, number }));
+  }
+
+  /** @returns which message it was; null when it had its answer before. */
+  acked(n: number): number | null {
+    const number = this.#unanswered.get(n);
+    this.#unanswered.delete(n);
+    return number ?? null;
+  }
+
+  /**
+   * The server waits for a counter below all of ours, so it lost history: what is unanswered takes the free ones. Only
+   * when every send was answered, so that no number of theirs can be taken.
+   */
+  renumber(expected: number): void {
+    const unanswered = this.unanswered();
+    const [first] = unanswered;
+    if (first === undefined || expected >= first.n) return;
+    this.#unanswered.clear();
+    unanswered.forEach(({ number }, index) => this.#unanswered.set(expected + index, number));
+    this.#nextCounter = expected + unanswered.length;
+  }
+}
