@@ -4,18 +4,18 @@ import type { PositionBook } from './position-book.ts';
 import { valueOf, type AckedMessage } from './stored-check.ts';
 
 /**
- * What one sender was told, in one conversation.
+ * What one sender was told, in one conversation. Acks may come in any order (an answer that was lost comes late, by the
+ * repeated send), but what they say is in the order of sending:
  *
- * (A1) Messages are acknowledged in the order in which they were sent: with a later one comes a higher `(gen, seq)`.
- * (A2) A counter is acknowledged once in a generation.
+ * (A1) Within a generation, a message that was sent later has a higher counter and a higher seq.
  */
 export class AckLog {
+  /** In the order of sending. */
   readonly acked: AckedMessage[] = [];
   readonly #conversation: ConversationId;
   readonly #sender: string;
   readonly #book: PositionBook;
   readonly #findings: Findings;
-  #last = { number: 0, n: 0, gen: 0, seq: 0 };
 
   constructor(conversation: ConversationId, sender: string, book: PositionBook, findings: Findings) {
     this.#conversation = conversation;
@@ -25,18 +25,23 @@ export class AckLog {
   }
 
   add(number: number, n: number, gen: number, seq: number): void {
-    const last = this.#last;
-    const value = valueOf(this.#sender, number);
-    const where = `${String(gen)}-${String(seq)}`;
-    if (gen < last.gen || (gen === last.gen && seq <= last.seq)) {
-      const before = `${String(last.gen)}-${String(last.seq)}`;
-      this.#findings.add('backwards', this.#conversation, `${value} was acked as ${where} after ${before}`);
+    const { acked } = this;
+    let at = acked.length;
+    while (at > 0 && (acked[at - 1]?.number ?? 0) > number) at -= 1;
+    const ack = { sender: this.#sender, number, n, gen, seq };
+    this.#inOrder(acked[at - 1], ack);
+    this.#inOrder(ack, acked[at]);
+    acked.splice(at, 0, ack);
+    this.#book.told(gen, seq, valueOf(this.#sender, number), 'its sender');
+  }
+
+  #inOrder(earlier: AckedMessage | undefined, later: AckedMessage | undefined): void {
+    if (earlier === undefined || later === undefined || earlier.gen !== later.gen) return;
+    const said = ({ number, n, seq }: AckedMessage): string => `${String(number)} (n ${String(n)}) at ${String(seq)}`;
+    const text = `${this.#sender} was told of ${said(earlier)} and of ${said(later)} in generation ${String(later.gen)}`;
+    if (earlier.n === later.n) this.#findings.add('duplicated', this.#conversation, text);
+    else if (earlier.n > later.n || earlier.seq >= later.seq) {
+      this.#findings.add('backwards', this.#conversation, text);
     }
-    if (gen === last.gen && n <= last.n) {
-      this.#findings.add('duplicated', this.#conversation, `counter ${String(n)} of ${this.#sender} was acked twice`);
-    }
-    this.#last = { number, n, gen, seq };
-    this.acked.push({ sender: this.#sender, number, n, gen, seq });
-    this.#book.told(gen, seq, value, `its sender`);
   }
 }

@@ -1,16 +1,22 @@
 import type { ConversationId } from '@millrace/kernel';
 import type { Findings } from './findings.ts';
 
+/** Not held, and its client said so; not held, and nobody has said why yet. */
+const SKIPPED = 0;
+const MISSING = -1;
+
 /**
  * One device's way through one conversation, by what its client told: it must be told every entry from seq 1 on, once, in
- * order. A higher generation takes the place of what it follows on (docs/protocol.md, lost history).
+ * order, or that it was skipped, which it then pages. A higher generation takes the place of what it follows on
+ * (docs/protocol.md, lost history). A client finds out what was skipped or lost by asking, so it may say so later than
+ * what comes behind it: a hole is a gap only if nothing has explained it at the end.
  */
 export class DeviceLog {
   readonly #conversation: ConversationId;
   readonly #device: string;
   readonly #findings: Findings;
-  /** The generation of the entry that it holds, by seq; 0 where it holds none. */
-  readonly #gens: number[] = [0];
+  /** The generation of the entry that it holds, by seq. */
+  readonly #gens: number[] = [SKIPPED];
   #lastGen = 0;
   /** The last summary's position. */
   #summary = { gen: 0, seq: 0 };
@@ -40,30 +46,41 @@ export class DeviceLog {
       else this.#wrong('backwards', `was shown ${where} when it was at ${String(this.head)}`);
       return;
     }
-    if (seq > this.head + 1) {
-      this.#wrong('gap', `was shown ${where} after seq ${String(this.head)}`);
-      this.#skipTo(seq - 1);
-    }
+    while (this.head + 1 < seq) this.#gens.push(MISSING);
     this.#gens.push(gen);
     this.#lastGen = gen;
   }
 
   /** The client said that `after + 1 .. to` come as no event: they are to be paged. */
   skipped(after: number, to: number): void {
-    if (after < this.head) this.#wrong('backwards', `skips from ${String(after)} when it was at ${String(this.head)}`);
-    else if (after > this.head) this.#wrong('gap', `skips from ${String(after)} when it was at ${String(this.head)}`);
-    this.#skipTo(to);
+    while (this.head < after) this.#gens.push(MISSING);
+    for (let seq = after + 1; seq <= to; seq += 1) {
+      if (seq > this.head) this.#gens[seq] = SKIPPED;
+      else if (this.#gens[seq] === MISSING) this.#gens[seq] = SKIPPED;
+      else if (this.#gens[seq] !== SKIPPED) this.#wrong('backwards', `skips seq ${String(seq)}, which it was shown`);
+    }
   }
 
   /** An entry of a page that it asked for because of a skip. */
   paged(gen: number, seq: number): void {
-    if (this.#gens[seq] === 0) this.#gens[seq] = gen;
+    if (this.#gens[seq] === SKIPPED) this.#gens[seq] = gen;
   }
 
   /** The client said that what came after `from` in generation `gen` was lost. */
   regressed(gen: number, from: number): void {
-    while (this.head > from && (this.#gens[this.head] ?? 0) <= gen) this.#gens.pop();
+    for (let seq = from + 1; seq <= this.head; seq += 1) {
+      if ((this.#gens[seq] ?? 0) <= gen) this.#gens[seq] = MISSING;
+    }
+    while (this.head > from && this.#gens[this.head] === MISSING) this.#gens.pop();
     this.#summary = { gen: 0, seq: 0 };
+  }
+
+  /** Nothing more comes: what is missing without a word is a gap. */
+  ended(): void {
+    for (let seq = 1; seq <= this.head; seq += 1) {
+      if (this.#gens[seq] !== MISSING || this.#gens[seq - 1] === MISSING) continue;
+      this.#wrong('gap', `was shown nothing at seq ${String(seq)}, and was shown later ones`);
+    }
   }
 
   /** The client's summary of the conversation. */
@@ -83,10 +100,6 @@ export class DeviceLog {
       if (stored[seq] !== this.#gens[seq]) seqs.push(seq);
     }
     return seqs;
-  }
-
-  #skipTo(seq: number): void {
-    while (this.head < seq) this.#gens.push(0);
   }
 
   #wrong(kind: 'duplicated' | 'backwards' | 'gap', text: string): void {

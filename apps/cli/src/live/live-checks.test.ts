@@ -128,27 +128,27 @@ describe('the acks of a sender', () => {
   let log: AckLog;
   beforeEach(() => {
     log = new AckLog(conversation, 's', new PositionBook(conversation, findings), findings);
-    log.add(1, 1, 1, 5);
+    log.add(2, 2, 1, 5);
   });
 
-  it('rise, also into the next generation, where counters begin lower', () => {
-    log.add(2, 2, 1, 6);
-    log.add(3, 1, 2, 4);
+  it('rise with what was sent, however late they come, and begin lower in the next generation', () => {
+    log.add(4, 4, 1, 9);
+    log.add(3, 3, 1, 7);
+    log.add(1, 1, 1, 4);
+    log.add(5, 3, 2, 6);
     expect(found()).toEqual({});
-    expect(log.acked).toHaveLength(3);
+    expect(log.acked.map(({ number }) => number)).toEqual([1, 2, 3, 4, 5]);
   });
 
-  it.each([
-    ['the seq of the one before', 5],
-    ['a lower seq', 4],
-  ])('must not come with %s', (_what, seq) => {
-    log.add(2, 2, 1, seq);
-    expect(found()).toMatchObject({ backwards: 1 });
-  });
-
-  it('must not come twice for one counter', () => {
-    log.add(2, 1, 1, 6);
-    expect(found()).toEqual({ duplicated: 1 });
+  it.each<[string, number, number, number, ViolationKind]>([
+    ['the seq of the one before', 3, 3, 5, 'backwards'],
+    ['a lower seq than the one before', 3, 3, 4, 'backwards'],
+    ['a higher seq than the one behind', 1, 1, 6, 'backwards'],
+    ['a lower counter than the one before', 3, 1, 6, 'backwards'],
+    ['a counter that another had', 3, 2, 6, 'duplicated'],
+  ])('must not come with %s', (_what, number, n, seq, kind) => {
+    log.add(number, n, 1, seq);
+    expect(found()).toMatchObject({ [kind]: 1 });
   });
 });
 
@@ -178,6 +178,7 @@ describe('the way of a device through a conversation', () => {
     ['one too far ahead', 5, 'gap'],
   ])('must not be shown %s', (_what, seq, kind) => {
     log.shown(1, seq);
+    log.ended();
     expect(found()).toEqual({ [kind]: 1 });
   });
 
@@ -205,6 +206,7 @@ describe('the way of a device through a conversation', () => {
   it('fills by pages what its client skipped, and is incomplete until then', () => {
     log.skipped(3, 5);
     log.shown(1, 6);
+    log.ended();
     expect(found()).toEqual({});
     expect(log.differsFrom(gens(1, 1, 1, 1, 1, 1))).toEqual([4, 5]);
     log.paged(1, 4);
@@ -212,12 +214,19 @@ describe('the way of a device through a conversation', () => {
     expect(log.differsFrom(gens(1, 1, 1, 1, 1, 1))).toEqual([]);
   });
 
-  it.each<[number, ViolationKind]>([
-    [2, 'backwards'],
-    [4, 'gap'],
-  ])('must not skip from another place than where it is: %s', (after, kind) => {
-    log.skipped(after, 6);
-    expect(found()).toEqual({ [kind]: 1 });
+  it('may be told only afterwards what was lost and what was skipped, as its client finds it out by asking', () => {
+    log.shown(2, 6);
+    log.regressed(1, 2);
+    log.skipped(2, 5);
+    log.ended();
+    expect(found()).toEqual({});
+    for (const seq of [3, 4, 5]) log.paged(2, seq);
+    expect(log.differsFrom(gens(1, 1, 2, 2, 2, 2))).toEqual([]);
+  });
+
+  it('must not skip what it was shown', () => {
+    log.skipped(2, 6);
+    expect(found()).toEqual({ backwards: 1 });
   });
 
   it('has a summary that never goes back, unless history was lost', () => {

@@ -6,9 +6,17 @@ import { tokenSourceOf } from '../token-source.ts';
 import { liveTable, liveVerdict, type LiveProgress } from './live-report.ts';
 import { LiveRun } from './live-run.ts';
 
-const defaults = { rate: 200, users: 12, devices: 2, conversations: 12, members: 4, writers: 2, window: 16 } as const;
+const defaults = {
+  rate: 200,
+  users: 12,
+  devices: 2,
+  conversations: 12,
+  members: 4,
+  writers: 2,
+  window: 16,
+  settle: 60,
+} as const;
 const BYTES = 200;
-const SETTLE_MS_MAX = 60_000;
 /** On a terminal each second, else less often. */
 const LINES_EVERY = 5;
 
@@ -33,6 +41,7 @@ export const liveOptions: readonly OptionSpec[] = [
   option('members', 'N', `of each conversation. Default: ${String(defaults.members)}`),
   option('writers', 'N', `members of each conversation that write. Default: ${String(defaults.writers)}`),
   option('window', 'N', `unanswered messages of each sender. Default: ${String(defaults.window)}`),
+  option('settle-seconds', 'N', `how long the end may take to come everywhere. Default: ${String(defaults.settle)}`),
   { name: 'json', help: 'With --live: prints JSON objects, a line each: one a second, and the result last.' },
 ];
 
@@ -66,6 +75,7 @@ export async function runLive(args: Args, { terminal, environment }: Context): P
     members: wholeNumber(args, 'members', { from: 2, to: 200 }),
     writers: wholeNumber(args, 'writers', { from: 1, to: 200 }),
     window: wholeNumber(args, 'window', { from: 1, to: 64 }),
+    settle: wholeNumber(args, 'settle-seconds', { from: 1, to: 100_000 }),
   };
   for (const one of Object.values(wanted)) if (!one.ok) return misused(one.error);
   const numberOf = (name: keyof typeof wanted): number | undefined => {
@@ -105,7 +115,7 @@ export async function runLive(args: Args, { terminal, environment }: Context): P
     window: numberOf('window') ?? defaults.window,
     bytes: BYTES,
     publishing: AbortSignal.any([terminal.interrupted, ...ends]),
-    settleMsMax: SETTLE_MS_MAX,
+    settleMsMax: 1000 * (numberOf('settle') ?? defaults.settle),
     onStarted: () => {
       if (isJson) terminal.out(JSON.stringify({ event: 'started', at: new Date().toISOString() }));
       else terminal.note(`Publishing to ${addresses.join(', ')}${seconds === undefined ? '; end it by Ctrl-C' : ''}`);

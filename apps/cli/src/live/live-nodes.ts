@@ -15,7 +15,7 @@ import { frameError } from '@millrace/protocol';
 import type { TokenSource } from '../token-source.ts';
 import type { StoredConversation, StoredEntry } from './stored-check.ts';
 
-const ATTEMPTS_MAX = 60;
+const ATTEMPTS_MAX = 1_000;
 const PAGE_MESSAGES = 1_000;
 const ANSWER_MS_MAX = 15_000;
 
@@ -46,11 +46,14 @@ export class LiveReader {
   readonly #user: UserId;
   readonly #seat: Seat;
   readonly #tokenOf: TokenSource;
+  readonly #untilMs: number;
   /** One that no server has seen. */
   readonly #device = `read-${systemRandom.id()}` as DeviceId;
   #session: RawSession | null = null;
 
-  constructor(user: UserId, seat: Seat, tokenOf: TokenSource) {
+  /** @param untilMs - when to give up, by the monotonic clock. */
+  constructor(user: UserId, seat: Seat, tokenOf: TokenSource, untilMs: number) {
+    this.#untilMs = untilMs;
     this.#user = user;
     this.#seat = seat;
     this.#tokenOf = tokenOf;
@@ -58,7 +61,16 @@ export class LiveReader {
 
   /** Repeats what was lost or put off; a refusal for good is the answer. */
   ask<Request extends RequestContent>(content: Request): Promise<Result<AnswerTo<Request>, SessionError>> {
-    const policy = { initialMs: 50, maxMs: 1_000, attemptsMax: ATTEMPTS_MAX, random: systemRandom, sleep: wait };
+    const untilMs = this.#untilMs;
+    const policy = {
+      initialMs: 50,
+      maxMs: 1_000,
+      random: systemRandom,
+      sleep: wait,
+      get attemptsMax() {
+        return performance.now() < untilMs ? ATTEMPTS_MAX : 1;
+      },
+    };
     return withRetries(policy, async () => {
       const session = await this.#connected();
       if (!session.ok) return session;

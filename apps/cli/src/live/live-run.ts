@@ -33,7 +33,7 @@ export interface LiveRunOptions {
   readonly bytes: number;
   /** Ends publishing when it is aborted; then everything is checked. */
   readonly publishing: AbortSignal;
-  /** How long, after publishing, acks and devices may take to be complete. */
+  /** How long, after publishing, the last acks may take; then the reading, while no node answers; then the devices. */
   readonly settleMsMax: number;
   readonly onStarted: () => void;
   readonly onProgress: (progress: LiveProgress) => void;
@@ -315,10 +315,11 @@ export class LiveRun {
   async #read(): Promise<readonly StoredConversation[] | string> {
     const valueOf = (body: string | Uint8Array): string => this.#texts.valueOf(body);
     const all: StoredConversation[] = [];
+    const untilMs = performance.now() + this.#options.settleMsMax;
     for (const { conversation, members, book } of this.#conversations) {
       let first: StoredConversation | null = null;
       for (const member of members) {
-        const reader = new LiveReader(member, this.#seat(), this.#options.tokenOf);
+        const reader = new LiveReader(member, this.#seat(), this.#options.tokenOf, untilMs);
         const read = await reader.readWhole(conversation, valueOf);
         reader.close();
         if (!read.ok) return `${conversation} cannot be read as ${member}: ${describeSessionError(read.error)}`;
@@ -347,7 +348,9 @@ export class LiveRun {
     for (const { conversation, entries } of stored) {
       const gens = gensOf(entries);
       for (const { name, logs } of this.#devices) {
-        const seqs = logs.get(conversation)?.differsFrom(gens) ?? [];
+        const log = logs.get(conversation);
+        log?.ended();
+        const seqs = log?.differsFrom(gens) ?? [];
         if (seqs.length === 0) continue;
         incomplete.add(name);
         const which = `${String(seqs[0])} to ${String(seqs.at(-1))}`;
