@@ -252,6 +252,39 @@ describe('a store that lost acknowledged commits', () => {
     expect(claims.at(-1)?.memoryKept).toBe(true);
   });
 
+  it('does not know what was loaded from it before that was noticed, once they are back (P5, I3)', async () => {
+    const { store, time, post, resting, errors } = await aServingOwner();
+    const early = store.moment;
+    post('a');
+    await time.settle();
+    resting.forget(() => true);
+    store.goBackTo(early, 'run-2');
+    post('a', 'count');
+    await time.settle();
+    post('b');
+    await time.advance(2_000);
+    const asked = post('a');
+    await time.advance(2_000);
+    expect(asked.outcome).toEqual(ok(2));
+    expect(errors).toEqual([]);
+  });
+
+  it('refuses what was decided on such a load, and does not send it for ever (I5)', async () => {
+    const { owner, store, time, post, resting, claims } = await aServingOwner();
+    const early = store.moment;
+    post('a');
+    await time.settle();
+    resting.forget(() => true);
+    store.goBackTo(early, 'run-2');
+    const stale = post('a');
+    await time.advance(2_000);
+    expect(stale.outcome).toMatchObject(refused('unavailable'));
+    expect([owner.isServing, owner.gen, claims.at(-1)?.memoryKept]).toEqual([true, 1, false]);
+    const again = post('a');
+    await time.advance(2_000);
+    expect(again.outcome).toEqual(ok(2));
+  });
+
   it('begins a generation when they are no longer held, and goes on above what survived (I3)', async () => {
     const { owner, store, time, post, claims } = await aServingOwner({ held: { ageMsMax: 1_000, bytesMax: 1e6 } });
     post('a');

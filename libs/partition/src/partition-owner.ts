@@ -381,7 +381,8 @@ export class PartitionOwner<Command, Reply, Effect> {
     if (this.#isStopped()) return false;
     if (result.pendingStored && batch !== null && batch.commit !== null) this.#accepted(batch, batch.commit);
     if (result.code === 'failed') return false;
-    const memoryKept = result.code === 'kept';
+    const memoryKept = result.code !== 'lost';
+    if (result.code === 'replayed') this.#dropMemory();
     if (!memoryKept) {
       const message = 'what became of this is not known; try again with the same id';
       this.#refusePending({ code: 'unavailable', message });

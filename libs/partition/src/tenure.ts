@@ -15,10 +15,11 @@ export type CommitContent = Pick<Commit, 'writes' | 'feed' | 'diffusedTo' | 'dea
 
 /**
  * What came of claiming. `pendingStored`: the commit whose answer was lost is in the store now. `failed`: try again.
- * `kept`: what is in memory equals what is stored. `lost`: it does not, and everything has to be loaded again.
+ * `kept`: what is in memory equals what is stored. `replayed`: it does, but for actors that may have been loaded while
+ * the store lacked what was replayed. `lost`: it does not. After both everything has to be loaded again.
  */
 export interface ClaimResult {
-  readonly code: 'failed' | 'kept' | 'lost';
+  readonly code: 'failed' | 'kept' | 'replayed' | 'lost';
   readonly pendingStored: boolean;
   readonly found: ClaimFound | null;
 }
@@ -42,6 +43,8 @@ export class Tenure {
   #isSole = true;
   /** Null before the first claim, and when memory is not to be trusted. */
   #held: HeldCommits | null = null;
+  /** Whether commits were replayed since this owner settled last. */
+  #hasReplayed = false;
   /** A settling commit whose answer was lost. */
   #unsettled: Commit | null = null;
 
@@ -117,11 +120,16 @@ export class Tenure {
     }
     if (this.#unsettled !== null && found.commitId === this.#unsettled.commitId) this.#held?.add(this.#unsettled);
     this.#unsettled = null;
-    const pendingStored = pending !== null && (await this.#resend(pending));
-    if (pending !== null && !pendingStored) return { code: 'failed', pendingStored, found };
-    if (pending !== null) this.#held?.add(pending);
-    const settled = await this.#settle(claimed.value, decision.gen);
-    return { code: settled ? 'kept' : 'failed', pendingStored, found };
+    const sent = pending === null ? null : await this.#resend(pending);
+    if (sent === 'failed') return { code: 'failed', pendingStored: false, found };
+    // Decided on an actor that was loaded without what has been replayed since: it can never be stored.
+    const isStale = sent === 'conflict';
+    const pendingStored = sent === 'stored';
+    if (pending !== null && pendingStored) this.#held?.add(pending);
+    const replayed = this.#hasReplayed;
+    if (!(await this.#settle(claimed.value, decision.gen))) return { code: 'failed', pendingStored, found };
+    if (isStale) return { code: 'lost', pendingStored, found };
+    return { code: replayed ? 'replayed' : 'kept', pendingStored, found };
   }
 
   #memory(pending: Commit | null): OwnerMemory | null {
@@ -144,7 +152,8 @@ export class Tenure {
       partition: this.#parts.partition,
       commits: commits.length,
     });
-    for (const commit of commits) if (!(await this.#resend(commit))) return false;
+    this.#hasReplayed = true;
+    for (const commit of commits) if ((await this.#resend(commit)) !== 'stored') return false;
     return true;
   }
 
@@ -158,27 +167,28 @@ export class Tenure {
       diffusedTo: null,
       settle: { gen, run, level: this.#parts.level },
     });
-    if (!(await this.#resend(settle))) {
+    if ((await this.#resend(settle)) !== 'stored') {
       this.#unsettled = settle;
       return false;
     }
     this.#held?.add(settle);
     this.#run = run;
     this.#isSole = true;
+    this.#hasReplayed = false;
     return true;
   }
 
   /** Sends an already decided commit under the present token; the store executes it at most once. */
-  async #resend(commit: Commit): Promise<boolean> {
-    if (!this.#parts.mayServe()) return false;
+  async #resend(commit: Commit): Promise<'stored' | 'conflict' | 'failed'> {
+    if (!this.#parts.mayServe()) return 'failed';
     const outcome = await this.#parts.store.commit({ ...commit, token: this.#token });
-    if (outcome.code === 'ok' || outcome.code === 'dup') return true;
+    if (outcome.code === 'ok' || outcome.code === 'dup') return 'stored';
     if (outcome.code === 'fenced' && outcome.heldEpoch > this.#token.epoch) {
       this.#epochSeen = Math.max(this.#epochSeen, outcome.heldEpoch);
       this.#isSole = false;
     }
     this.#parts.log.warn('a commit could not be sent again yet', { partition: this.#parts.partition, outcome });
-    return false;
+    return outcome.code === 'conflict' ? 'conflict' : 'failed';
   }
 
   #logLoss(gen: Generation, why: string): void {
