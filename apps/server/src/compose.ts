@@ -1,7 +1,7 @@
 import { HttpApi, httpApiConfigSchema, type Readiness, type SocketEndpoint } from '@millrace/http-api';
 import { Gateway } from '@millrace/gateway';
 import { err, ok, systemClock, systemRandom, systemTimers, type Result } from '@millrace/kernel';
-import { ChatNode, PartitionCountMismatch } from '@millrace/messaging';
+import { ChatNode, PartitionCountMismatch, type MessageTrace } from '@millrace/messaging';
 import { subprotocols } from '@millrace/protocol';
 import type { RedisStores, StoreHealth } from '@millrace/redis-store';
 import { connectRedis } from './connect-redis.ts';
@@ -9,7 +9,7 @@ import { gatewayMetrics, sessionMetrics } from './gateway-metrics.ts';
 import { LateChat, LatePushPort, LateSessionPort, LateSessions } from './late-parts.ts';
 import { withoutPassword, type ServerLog } from './logging.ts';
 import { createRegistry, nodeMetrics, storeMetrics } from './metrics.ts';
-import { limitsOf, nodeIdOf, rolesOf, socketUrlOf, urlHost } from './node-parts.ts';
+import { limitsOf, nodeIdOf, rolesOf, socketUrlOf, traceOf, urlHost } from './node-parts.ts';
 import { PrivateRedis } from './private-redis.ts';
 import type { Secrets } from './secrets.ts';
 import type { ServerConfig } from './server-config.ts';
@@ -68,6 +68,7 @@ export class Server {
   readonly #sessions = new LateSessions();
   readonly #pushPort = new LatePushPort();
   readonly #sessionPort = new LateSessionPort();
+  readonly #trace: MessageTrace;
   #phase = 'starting';
   #stopRequested = false;
   #privateRedis: PrivateRedis | null = null;
@@ -79,6 +80,7 @@ export class Server {
 
   constructor(parts: ServerParts) {
     this.#parts = parts;
+    this.#trace = traceOf(parts.config, clock);
     this.#started = new StartedStack((what, error) => {
       parts.log.error(`${what} did not stop`, { error: String(error) });
     });
@@ -230,6 +232,7 @@ export class Server {
       limits: limitsOf(config),
       pushPort: this.#pushPort,
       sessionPort: this.#sessionPort,
+      trace: this.#trace,
       clock,
       timers,
       random,
@@ -273,6 +276,7 @@ export class Server {
       chat: node.chat,
       ackLevel: config.ackLevel,
       observer: gatewayMetrics(this.#registry),
+      trace: this.#trace,
       clock,
       timers,
       random,

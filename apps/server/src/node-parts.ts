@@ -1,5 +1,12 @@
-import { InvariantViolation, parseNodeId, type NodeId, type Random } from '@millrace/kernel';
-import { defaultMessagingLimits, defaultRouterLimits, type ChatNodeLimits } from '@millrace/messaging';
+import { InvariantViolation, parseNodeId, type Clock, type NodeId, type Random } from '@millrace/kernel';
+import {
+  defaultMessagingLimits,
+  defaultRouterLimits,
+  NodeTrace,
+  silentTrace,
+  type ChatNodeLimits,
+  type MessageTrace,
+} from '@millrace/messaging';
 import { defaultLinkLimits } from '@millrace/node-link';
 import { defaultPartitionLimits, defaultPlacementLimits, type Role } from '@millrace/partition';
 import type { ServerConfig } from './server-config.ts';
@@ -28,6 +35,10 @@ export function limitsOf(config: ServerConfig): ChatNodeLimits {
     releaseMsMax: RELEASE_MS_MAX,
   };
 }
+
+/** Where this run of the node notes what becomes of messages; nowhere when that is switched off. */
+export const traceOf = ({ traceMessages }: ServerConfig, clock: Clock): MessageTrace =>
+  traceMessages === 0 ? silentTrace : new NodeTrace(clock, traceMessages);
 
 /** One run of this node: its name, and what tells this run from the one before. */
 export function nodeIdOf(config: ServerConfig, random: Random): NodeId {

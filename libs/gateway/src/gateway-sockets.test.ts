@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { ok, seededRandom, systemClock, systemRandom, systemTimers, type Random, type UserId } from '@millrace/kernel';
+import { silentTrace } from '@millrace/messaging';
 import {
   closeCode,
   decodeServerFrames,
@@ -120,6 +121,7 @@ function gatewayOver(name: string, create: () => SocketEngine): void {
         chat,
         verifier: new PlainVerifier(systemClock),
         ackLevel: 'memory',
+        trace: silentTrace,
         clock: systemClock,
         timers: systemTimers,
         random: systemRandom,

@@ -1,5 +1,5 @@
 import { err, ok, type Cancel, type Clock, type Random, type Result, type Timers, type UserId } from '@millrace/kernel';
-import type { ChatService } from '@millrace/messaging';
+import type { ChatService, MessageTrace } from '@millrace/messaging';
 import { frameError, protocolLimits, type Connect } from '@millrace/protocol';
 import type { TokenVerifier, VerifiedToken } from './auth/token-verifier.ts';
 import type { EngineServer, EngineSocket, ListenError, SocketEngine } from './engine/socket-engine.ts';
@@ -27,6 +27,8 @@ export interface GatewayParts {
   readonly random: Random;
   readonly log: GatewayLog;
   readonly observer: GatewayObserver;
+  /** Where it notes what becomes of messages. */
+  readonly trace: MessageTrace;
 }
 
 export interface GatewayStats {
@@ -159,14 +161,15 @@ export class Gateway {
   }
 
   #opened(socket: EngineSocket<Admitted>): void {
-    const { config, clock, verifier, observer, chat } = this.#parts;
+    const { config, clock, verifier, observer, chat, trace } = this.#parts;
     this.#admission.opened(socket.context);
     observer.socketOpened();
     const onDefect = (error: unknown): void => {
       this.#defect(error);
     };
     const { requestsInFlightMax, queriesInFlightMax } = config;
-    const submitParts = { chat, nowMs: () => clock.nowMs(), requestsInFlightMax, queriesInFlightMax, onDefect };
+    const nowMs = (): number => clock.nowMs();
+    const submitParts = { chat, trace, nowMs, requestsInFlightMax, queriesInFlightMax, onDefect };
     this.#sockets.set(
       socket,
       new SocketSession(socket, {
@@ -176,8 +179,8 @@ export class Gateway {
         observer,
         onDefect,
         welcome: (...args) => this.#welcome(...args),
-        submit: (session, frame) => {
-          submit(submitParts, session, frame);
+        submit: (session, frame, heardMs) => {
+          submit(submitParts, session, frame, heardMs);
         },
         takeFrame: ({ user }, { ipKey }) => this.#userFrames.take(user) || this.#ipFrames.take(ipKey),
       }),
@@ -226,10 +229,11 @@ export class Gateway {
   }
 
   #session(socket: EngineSocket<Admitted>, { device, client }: Connect, token: VerifiedToken): Session {
-    const { config, clock, random, observer, log } = this.#parts;
+    const { config, clock, random, observer, log, trace } = this.#parts;
     const { user, expiresAtMs } = token;
+    const id = random.id();
     return new Session({
-      id: random.id(),
+      id,
       user,
       device,
       client: client ?? null,
@@ -241,6 +245,7 @@ export class Gateway {
       clock,
       turn: this.#turn,
       observer,
+      trace: trace.connected({ user, device }, id),
       onDamaged: (error) => {
         log.error('a stored entry cannot be read', { user, why: error.message });
       },

@@ -14,6 +14,7 @@ import type { TimelineReader } from '@millrace/timeline';
 import type { SessionPort, UserPushPort } from './chat-service.ts';
 import type { RouterLimits } from './cluster/router.ts';
 import type { MessagingLimits } from './limits.ts';
+import type { MessageTrace } from './trace/message-trace.ts';
 
 export interface ChatNodeLimits {
   readonly messaging: MessagingLimits;
@@ -52,6 +53,8 @@ export interface ChatNodeParts {
   readonly limits: ChatNodeLimits;
   readonly pushPort: UserPushPort;
   readonly sessionPort: SessionPort;
+  /** Where it notes what becomes of messages. */
+  readonly trace: MessageTrace;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;

@@ -17,23 +17,25 @@ import { chatOver } from './chat.ts';
 import { actorsOf } from './cluster/actors-of.ts';
 import { Attachments } from './cluster/attachments.ts';
 import { birthKey, PartitionCountMismatch } from './cluster/birth-actor.ts';
+import { bornWith } from './cluster/born-with.ts';
 import { clientCalls } from './cluster/client-calls.ts';
-import { lookAtCluster } from './cluster/cluster-look.ts';
+import { lookAtCluster, socketUrlsOf } from './cluster/cluster-look.ts';
 import { ClusterSessions } from './cluster/cluster-sessions.ts';
 import type { ClusterStatus, NodeStatus } from './cluster/cluster-status.ts';
 import { Devices } from './cluster/devices.ts';
 import { Handoffs } from './cluster/handoffs.ts';
 import { Interest } from './cluster/interest.ts';
 import { News } from './cluster/news.ts';
-import type { ActorRequest, NodeAnswer, NodeNote, NodeQuestion, NodeRequest } from './cluster/node-messages.ts';
+import { answerQuestion } from './cluster/questions.ts';
+import type { ActorRequest, NodeAnswer, NodeNote, NodeRequest } from './cluster/node-messages.ts';
 import { PartitionHost } from './cluster/partition-host.ts';
 import { Peers } from './cluster/peers.ts';
 import { Router } from './cluster/router.ts';
 import { recall } from './diffuse/recall.ts';
 import { userChannelsOver, type UserChannels } from './diffuse/user-channels.ts';
 import type { Effect } from './effects.ts';
+import { MessageStories } from './explain/message-stories.ts';
 
-const RETRY_MS = 200;
 const STOP_POLL_MS = 5;
 
 /**
@@ -44,6 +46,8 @@ export class ChatNode {
   readonly chat: ChatService;
   /** Of users, on all nodes. */
   readonly sessions: ClusterSessions;
+  /** Of single messages. */
+  readonly stories: MessageStories;
   readonly #parts: ChatNodeParts;
   readonly #membership: Membership;
   readonly #coordinator: Coordinator | null;
@@ -120,6 +124,7 @@ export class ChatNode {
       limits: limits.router,
       local: (of, request, answer) => this.#local(self, of, request, answer),
       remote: (to, request, answer) => this.#peers.ask(to, request, answer),
+      routed: (command, reply, way) => parts.trace.routed(command, reply, way),
     });
     this.#channels = userChannelsOver(this.#router, timers, log);
     this.#interest = new Interest((user) => partition(userKey(user)));
@@ -186,11 +191,23 @@ export class ChatNode {
       ask: (msMax, to, request) => this.#peers.askWithin(msMax, to, request),
       behind: () => this.#membership.renewNow(),
     });
+    this.stories = new MessageStories({
+      self,
+      name,
+      level: parts.ackLevel,
+      calls: this.#router,
+      timelines: stores.timelines,
+      trace: parts.trace,
+      timers,
+      view: () => this.#router.view,
+      ask: (msMax, to, question) => this.#peers.askWithin(msMax, to, question),
+    });
     this.chat = {
       ...chatOver(
         clientCalls(this.#router, timers, () => this.#stopping),
         stores.timelines,
         random,
+        parts.trace,
       ),
       attach: (user) => this.#attachments.attach(user),
       connected: ({ user, device }, arrival) => this.#devices.connected(user, device, arrival),
@@ -227,18 +244,9 @@ export class ChatNode {
   }
 
   async #checkBirth(): Promise<void> {
-    const { partitionCount } = this.#parts;
-    while (!this.#stopping) {
-      const stored = await new Promise<AnyReply>((resolve) => {
-        this.#router.post(birthKey, { t: 'birth', partitionCount }, resolve, 'client');
-      });
-      if (stored.ok) {
-        if (stored.value !== partitionCount)
-          this.#misfit = new PartitionCountMismatch(Number(stored.value), partitionCount);
-        return;
-      }
-      await this.#sleep(RETRY_MS);
-    }
+    const { partitionCount, timers } = this.#parts;
+    const born = await bornWith(this.#router, partitionCount, timers, () => this.#stopping);
+    if (born !== null && born !== partitionCount) this.#misfit = new PartitionCountMismatch(born, partitionCount);
   }
 
   /** Whether requests can be answered now, and if not, why. */
@@ -277,10 +285,7 @@ export class ChatNode {
 
   /** Where other nodes take sockets that do not go down, as far as they told. */
   socketUrls(): readonly string[] {
-    const others = this.#router.view?.members.filter(({ node }) => this.#others.has(node)) ?? [];
-    return others
-      .filter(({ isDraining, socketUrl }) => !isDraining && socketUrl !== '')
-      .map(({ socketUrl }) => socketUrl);
+    return socketUrlsOf(this.#router.view, this.#others);
   }
 
   #status(): NodeStatus {
@@ -341,15 +346,12 @@ export class ChatNode {
   }
 
   async #until(isDone: () => boolean, msMax: number): Promise<void> {
-    const { clock } = this.#parts;
+    const { clock, timers } = this.#parts;
     const deadline = clock.monotonicMs() + msMax;
-    while (!isDone() && !this.#isLost && clock.monotonicMs() < deadline) await this.#sleep(STOP_POLL_MS);
-  }
-
-  #sleep(delayMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      this.#parts.timers.after(delayMs, resolve);
-    });
+    while (!isDone() && !this.#isLost && clock.monotonicMs() < deadline)
+      await new Promise<void>((resolve) => {
+        timers.after(STOP_POLL_MS, resolve);
+      });
   }
 
   #follow(view: ClusterView): void {
@@ -407,12 +409,10 @@ export class ChatNode {
     if (request.q === 'command') this.#local(from, this.#router.partitionOf(request.key), request, answer);
     else if (request.q === 'attach')
       this.#local(from, this.#router.partitionOf(userKey(request.user)), request, answer);
-    else answer({ ok: true, value: this.#tell(request) });
-  }
-
-  /** What this node tells of itself, or of the sessions on it. */
-  #tell(question: NodeQuestion): unknown {
-    return question.q === 'status' ? this.#status() : this.sessions.tell(question);
+    else {
+      const { trace } = this.#parts;
+      answer(answerQuestion(request, { status: () => this.#status(), sessions: this.sessions, trace }));
+    }
   }
 
   #local(from: NodeId, partition: PartitionId, request: ActorRequest, answer: (outcome: NodeAnswer) => void): void {

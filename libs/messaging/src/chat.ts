@@ -8,6 +8,7 @@ import { decodeListCursor, encodeListCursor } from './sync/list-cursor.ts';
 import { markRead } from './sync/mark-read.ts';
 import { counted } from './sync/recount.ts';
 import { sync } from './sync/sync.ts';
+import type { MessageTrace } from './trace/message-trace.ts';
 
 const MEMBERS_DEFAULT = 200;
 const CONVERSATIONS_DEFAULT = 100;
@@ -46,7 +47,12 @@ function createTarget(
 type OfSockets = 'attach' | 'connected' | 'detach';
 
 /** The service over the actors: says which actor is asked what, and reads Timelines for what may be seen of them. */
-export function chatOver(calls: ActorCalls, timelines: TimelineReader, random: Random): Omit<ChatService, OfSockets> {
+export function chatOver(
+  calls: ActorCalls,
+  timelines: TimelineReader,
+  random: Random,
+  trace: MessageTrace,
+): Omit<ChatService, OfSockets> {
   const createAs = async (
     creator: Principal['user'],
     command: Omit<Create, 't' | 'id'>,
@@ -75,8 +81,16 @@ export function chatOver(calls: ActorCalls, timelines: TimelineReader, random: R
     kick: (by, { conversation, users }) => calls.conversation(conversation, { t: 'kick', by: by.user, users }),
     setRole: (by, { conversation, user, role }) =>
       calls.conversation(conversation, { t: 'role', by: by.user, user, role }),
-    read: (by, command) => answered(() => markRead(calls, timelines, by.user, command)),
-    delivered: (by, { conversation, seq }) => calls.conversation(conversation, { t: 'delivered', user: by.user, seq }),
+    async read(by, command) {
+      const outcome = await answered(() => markRead(calls, timelines, by.user, command));
+      if (outcome.ok) trace.receipt(by, command.conversation, command.seq, 'read');
+      return outcome;
+    },
+    async delivered(by, { conversation, seq }) {
+      const outcome = await calls.conversation(conversation, { t: 'delivered', user: by.user, seq });
+      if (outcome.ok) trace.receipt(by, conversation, seq, 'delivered');
+      return outcome;
+    },
     typing(by, { conversation }) {
       calls.post(conversationKey(conversation), { t: 'typing', user: by.user }, () => undefined, 'client');
     },
@@ -99,7 +113,7 @@ export function chatOver(calls: ActorCalls, timelines: TimelineReader, random: R
         return ok({ conversations, next: next === null ? null : encodeListCursor(next) });
       });
     },
-    sync: (by, query) => answered(() => sync(calls, timelines, by, query)),
+    sync: (by, query) => answered(() => sync(calls, timelines, by, query, trace)),
     info: (conversation) => calls.conversation(conversation, { t: 'info' }),
     publishKeyed({ conversation, ...send }) {
       return calls.conversation(conversation, { t: 'publishKeyed', ...send });

@@ -16,4 +16,9 @@ export type { ClusterStatus, NodeStatus, PartitionStatus } from './cluster/clust
 export type { ClosedSessions, NodeSession, UserSessions } from './cluster/cluster-sessions.ts';
 export { PartitionCountMismatch } from './cluster/birth-actor.ts';
 export { defaultRouterLimits, type RouterLimits } from './cluster/router.ts';
+export type { MessageStories, StoryQuery } from './explain/message-stories.ts';
+export type { DeviceStory, MemberStory, MessageStory, StoryStep, Why } from './explain/story.ts';
+export type { Mark, Spread } from './trace/trace-here.ts';
+export { silentTrace, type DeviceTrace, type MessageTrace } from './trace/message-trace.ts';
+export { NodeTrace } from './trace/node-trace.ts';
 export { defaultMessagingLimits, type MessagingLimits } from './limits.ts';

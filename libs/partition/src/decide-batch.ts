@@ -9,6 +9,15 @@ import type { Refusal } from './partition-owner-parts.ts';
 export interface Mail<Command, Reply> {
   readonly command: Command;
   readonly answer: (outcome: Result<Reply, Refusal>) => void;
+  /** When it came into the mailbox, monotonic. */
+  readonly queuedMs: number;
+}
+
+/** A command that was handled. Its effects are those of its batch from where the one before ends, up to `effectsTo`. */
+export interface HandledMail<Command, Reply> {
+  readonly mail: Mail<Command, Reply>;
+  readonly reply: Reply;
+  readonly effectsTo: number;
 }
 
 export type MailActivation<Command, Reply, Effect> = Activation<
@@ -27,7 +36,7 @@ export interface Poison<Command, Reply> {
 /** What a batch of commands came to. Nothing of it has left, or is stored, yet. */
 export interface DecidedBatch<Command, Reply, Effect> {
   readonly activations: readonly MailActivation<Command, Reply, Effect>[];
-  readonly replies: readonly { readonly mail: Mail<Command, Reply>; readonly reply: Reply }[];
+  readonly replies: readonly HandledMail<Command, Reply>[];
   readonly effects: readonly Effect[];
   readonly writes: readonly ActorWrite[];
   readonly poison: readonly Poison<Command, Reply>[];
@@ -44,7 +53,7 @@ export function decideBatch<Command, Reply, Effect>(
   const activations = [...new Set(taken.map(({ activation }) => activation))];
   const poison: Poison<Command, Reply>[] = [];
   for (let rest = taken; ;) {
-    const replies: { mail: Mail<Command, Reply>; reply: Reply }[] = [];
+    const replies: HandledMail<Command, Reply>[] = [];
     const effects: Effect[] = [];
     const thrown = handleAll(rest, nowMs, replies, effects);
     if (thrown === null) {
@@ -60,7 +69,7 @@ export function decideBatch<Command, Reply, Effect>(
 function handleAll<Command, Reply, Effect>(
   taken: readonly TakenMail<Command, Reply, Effect>[],
   nowMs: number,
-  replies: { mail: Mail<Command, Reply>; reply: Reply }[],
+  replies: HandledMail<Command, Reply>[],
   effects: Effect[],
 ): Poison<Command, Reply> | null {
   for (const { activation, mail } of taken) {
@@ -71,8 +80,8 @@ function handleAll<Command, Reply, Effect>(
     } catch (error) {
       return { key: activation.key, mail, error };
     }
-    replies.push({ mail, reply: handled.reply });
     for (const effect of handled.effects) effects.push(effect);
+    replies.push({ mail, reply: handled.reply, effectsTo: effects.length });
   }
   return null;
 }

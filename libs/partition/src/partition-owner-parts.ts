@@ -2,6 +2,7 @@ import type { RestingActors } from '@millrace/actor';
 import type { Clock, Generation, NodeId, PartitionId, Random, Timers } from '@millrace/kernel';
 import type { ActorKey } from '@millrace/timeline';
 import type { AckLevel } from './commit.ts';
+import type { HandledMail } from './decide-batch.ts';
 import type { HeldLimits } from './held-commits.ts';
 import type { PartitionActor } from './partition-actor.ts';
 import type { ActorRecord, PartitionStore } from './partition-store.ts';
@@ -44,6 +45,20 @@ export interface PartitionLog {
   error(message: string, fields?: Readonly<Record<string, unknown>>): void;
 }
 
+/** A batch that is stored, and when, for whoever follows a single command's way. Times are monotonic. */
+export interface CommittedBatch<Command, Reply, Effect> {
+  readonly commitNo: number;
+  /** Of the owner token that it is stored under. */
+  readonly epoch: number;
+  readonly decidedMs: number;
+  /** When it was known to be stored. */
+  readonly storedMs: number;
+  /** Whether it took more than one call to know that: an answer was lost, and the partition was claimed again (I5). */
+  readonly again: boolean;
+  readonly handled: readonly HandledMail<Command, Reply>[];
+  readonly effects: readonly Effect[];
+}
+
 export interface PartitionOwnerParts<Command, Reply, Effect> {
   readonly partition: PartitionId;
   readonly node: NodeId;
@@ -58,8 +73,8 @@ export interface PartitionOwnerParts<Command, Reply, Effect> {
   activate(key: ActorKey, record: ActorRecord, gen: Generation): PartitionActor<Command, Reply, Effect>;
   /** The changefeed entry for what a batch did, null when no follower needs to know. */
   encodeFeed(effects: readonly Effect[]): Uint8Array | null;
-  /** Called once for each commit, in order, after its replies. `commitNo` is null for effects without a commit. */
-  afterCommit(effects: readonly Effect[], commitNo: number | null): void;
+  /** Called once for each commit, in order, after its replies. `batch` is null for effects without a commit. */
+  afterCommit(effects: readonly Effect[], batch: CommittedBatch<Command, Reply, Effect> | null): void;
   /** Called after each claim, before anything new is decided: the commits after `diffusedTo` are to be followed up. */
   claimed(claim: { readonly diffusedTo: number; readonly commitNo: number; readonly memoryKept: boolean }): void;
   /** Another owner has claimed the partition: this one has let go of it, and does not take it back. */

@@ -11,12 +11,14 @@ import {
   type TakenMail,
 } from './decide-batch.ts';
 import type { PartitionActor } from './partition-actor.ts';
-import type { PartitionOwnerParts, Refusal } from './partition-owner-parts.ts';
+import type { CommittedBatch, PartitionOwnerParts, Refusal } from './partition-owner-parts.ts';
 import { Tenure } from './tenure.ts';
 
 /** A decided batch on its way into the store; `commit` is null when there is nothing to store. */
 interface Batch<Command, Reply, Effect> extends DecidedBatch<Command, Reply, Effect> {
   readonly commit: Commit | null;
+  /** When it was decided, monotonic. */
+  readonly decidedMs: number;
 }
 
 const RETRY_MS_MIN = 20;
@@ -130,7 +132,11 @@ export class PartitionOwner<Command, Reply, Effect> {
       this.#refuseSoon(answer, { code: 'overloaded', message: 'the partition has more to do than it may queue' });
       return;
     }
-    const activation = this.#activations.offer(key, { command, answer });
+    const activation = this.#activations.offer(key, {
+      command,
+      answer,
+      queuedMs: this.#parts.clock.monotonicMs(),
+    });
     if (activation === null) {
       this.#refuseSoon(answer, { code: 'overloaded', message: `the mailbox of ${key} is full` });
     } else if (activation.actor !== null) {
@@ -253,7 +259,9 @@ export class PartitionOwner<Command, Reply, Effect> {
   }
 
   #decide(taken: readonly TakenMail<Command, Reply, Effect>[]): Batch<Command, Reply, Effect> {
-    const decided = decideBatch(taken, this.#parts.clock.nowMs());
+    const { clock } = this.#parts;
+    const decidedMs = clock.monotonicMs();
+    const decided = decideBatch(taken, clock.nowMs());
     for (const { key, mail, error } of decided.poison) {
       this.#parts.log.error('a handler threw; its command is refused and kept as a dead letter', {
         partition: this.#parts.partition,
@@ -262,7 +270,7 @@ export class PartitionOwner<Command, Reply, Effect> {
       });
       this.#answer(mail, err({ code: 'poison', message: 'this hit a defect of the server; it was set aside' }));
     }
-    return { ...decided, commit: this.#commitOf(decided) };
+    return { ...decided, commit: this.#commitOf(decided), decidedMs };
   }
 
   #commitOf({ writes, effects, poison }: DecidedBatch<Command, Reply, Effect>): Commit | null {
@@ -287,7 +295,7 @@ export class PartitionOwner<Command, Reply, Effect> {
       case 'ok':
       case 'dup':
         this.#tenure.stored(commit);
-        this.#accepted(batch, commit);
+        this.#accepted(batch, commit, outcome.code === 'dup');
         return;
       case 'unavailable':
         this.#refusePending({ code: 'unavailable', message: outcome.message });
@@ -327,16 +335,18 @@ export class PartitionOwner<Command, Reply, Effect> {
     }
   }
 
-  #accepted(batch: Batch<Command, Reply, Effect>, commit: Commit): void {
-    if (commit.diffusedTo !== null) this.#diffusedStored = commit.diffusedTo;
+  #accepted(batch: Batch<Command, Reply, Effect>, { commitNo, diffusedTo }: Commit, again: boolean): void {
+    const storedMs = this.#parts.clock.monotonicMs();
+    if (diffusedTo !== null) this.#diffusedStored = diffusedTo;
     for (const { actor } of batch.activations) actor?.settle();
     this.#pending = null;
-    this.#release(batch, commit.commitNo);
+    const { replies: handled, effects, decidedMs } = batch;
+    this.#release(batch, { commitNo, epoch: this.epoch, decidedMs, storedMs, again, handled, effects });
   }
 
-  #release(batch: Batch<Command, Reply, Effect>, commitNo: number | null): void {
+  #release(batch: Batch<Command, Reply, Effect>, committed: CommittedBatch<Command, Reply, Effect> | null): void {
     for (const { mail, reply } of batch.replies) this.#answer(mail, ok(reply));
-    this.#parts.afterCommit(batch.effects, commitNo);
+    this.#parts.afterCommit(batch.effects, committed);
     for (const activation of batch.activations) this.#activations.rest(activation);
     if (this.#activations.hasReady || this.#cursorDue) this.#schedule();
     this.#settleIdle();
@@ -379,7 +389,7 @@ export class PartitionOwner<Command, Reply, Effect> {
     const batch = this.#pending;
     const result = await this.#tenure.claim(batch?.commit ?? null);
     if (this.#isStopped()) return false;
-    if (result.pendingStored && batch !== null && batch.commit !== null) this.#accepted(batch, batch.commit);
+    if (result.pendingStored && batch !== null && batch.commit !== null) this.#accepted(batch, batch.commit, true);
     if (result.code === 'failed') return false;
     const memoryKept = result.code !== 'lost';
     if (result.code === 'replayed') this.#dropMemory();

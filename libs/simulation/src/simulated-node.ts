@@ -1,5 +1,5 @@
 import type { NodeId } from '@millrace/kernel';
-import { ChatNode, defaultMessagingLimits, defaultRouterLimits } from '@millrace/messaging';
+import { ChatNode, defaultMessagingLimits, defaultRouterLimits, NodeTrace } from '@millrace/messaging';
 import { defaultLinkLimits } from '@millrace/node-link';
 import { defaultPartitionLimits, type Commit } from '@millrace/partition';
 import type { ModelConnection } from './model-connection.ts';
@@ -72,6 +72,8 @@ export class SimulatedNode {
         },
       },
       sessionPort: { list: () => [], kick: () => 0, arrivals: () => [], replace: () => null },
+      // Small, so that it is over its bound all the time.
+      trace: new NodeTrace(world.time.clock, 16),
       clock: world.time.clock,
       timers: this.process.timers,
       random: world.random,

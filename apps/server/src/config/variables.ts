@@ -200,6 +200,10 @@ export const variables = {
   actorsMax: wholeNumber('MILLRACE_ACTORS_MAX', [100, 10_000_000], 100_000, {
     about: 'Conversations and users kept in memory while nothing is asked of them.',
   }),
+  traceMessages: wholeNumber('MILLRACE_TRACE_MESSAGES', [0, 1_000_000], 16_384, {
+    about:
+      'Of about how many messages this node keeps in memory what became of them, for `millrace explain`: up to 1.2 kB each. `0` notes nothing.',
+  }),
   leaseMs: wholeNumber('MILLRACE_LEASE_MS', [1_000, 600_000], 10_000, {
     about:
       'How long this node may act without renewing its lease, in milliseconds: so long its partitions wait for another node when this one dies.',

@@ -33,7 +33,8 @@ export interface SocketSessionParts {
     frame: Connect,
     identity: VerifiedToken,
   ) => Promise<Result<Session, Farewell>>;
-  readonly submit: (session: Session, frame: ChatFrame) => void;
+  /** `heardMs`: when the frame came in, monotonic. */
+  readonly submit: (session: Session, frame: ChatFrame, heardMs: number) => void;
   /** Beside the session's own bucket: what its user and its address may do. @returns 0, or when to come back. */
   readonly takeFrame: (session: Session, from: Admitted) => number;
   /** A bug of ours. */
@@ -195,7 +196,7 @@ export class SocketSession {
       return;
     }
     if (frame.t === 'refresh') void this.#refresh(session, frame);
-    else this.#parts.submit(session, frame);
+    else this.#parts.submit(session, frame, this.#heardAtMs);
   }
 
   #beforeSession(frame: ClientFrame): void {

@@ -1,5 +1,5 @@
 import { err, type Result } from '@millrace/kernel';
-import type { ChatService } from '@millrace/messaging';
+import type { ChatService, MessageTrace } from '@millrace/messaging';
 import {
   frameError,
   type ClientFrame,
@@ -22,6 +22,7 @@ const isQuery = ({ t }: ChatFrame): boolean =>
 
 export interface SubmitParts {
   readonly chat: ChatService;
+  readonly trace: MessageTrace;
   readonly nowMs: () => number;
   readonly requestsInFlightMax: number;
   readonly queriesInFlightMax: number;
@@ -45,8 +46,12 @@ function overload(
   return null;
 }
 
-/** Asks the chat as the session's user (I11) and answers when it has answered. */
-export function submit(parts: SubmitParts, session: Session, frame: ChatFrame): void {
+/**
+ * Asks the chat as the session's user (I11) and answers when it has answered.
+ *
+ * @param heardMs - when the frame came in, monotonic.
+ */
+export function submit(parts: SubmitParts, session: Session, frame: ChatFrame, heardMs: number): void {
   if (frame.t === 'typing') {
     parts.chat.typing(session.principal, frame);
     return;
@@ -57,17 +62,21 @@ export function submit(parts: SubmitParts, session: Session, frame: ChatFrame): 
   }
   const problem = overload(parts, session, frame);
   if (problem !== null) session.refuse(frame.id, frameError('overloaded', problem, { retryAfterMs: OVERLOAD_MS }));
-  else if (frame.t === 'send') submitPublish(parts, session, frame);
+  else if (frame.t === 'send') submitPublish(parts, session, frame, heardMs);
   else void submitRequest(parts, session, frame);
 }
 
-function submitPublish({ chat }: SubmitParts, session: Session, frame: Send): void {
+function submitPublish({ chat, trace }: SubmitParts, session: Session, frame: Send, heardMs: number): void {
   const { id } = frame;
   session.inFlight += 1;
   chat.publish(session.principal, frame, (outcome) => {
     session.inFlight -= 1;
-    if (outcome.ok) session.answer({ t: 'ack', id, ...outcome.value });
-    else session.refuse(id, outcome.error);
+    if (!outcome.ok) {
+      session.refuse(id, outcome.error);
+      return;
+    }
+    session.answer({ t: 'ack', id, ...outcome.value });
+    trace.accepted(session.principal, session.id, outcome.value, heardMs);
   });
 }
 

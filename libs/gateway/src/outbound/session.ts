@@ -1,11 +1,12 @@
 import type { Clock, DeviceId, MalformedBytes, UserId } from '@millrace/kernel';
-import { isLater, type Arrival, type Principal, type UserPush } from '@millrace/messaging';
+import { isLater, type Arrival, type DeviceTrace, type Principal, type UserPush } from '@millrace/messaging';
 import {
   closeCode,
   deviceTag,
   type CloseReason,
   type Encoding,
   type FrameError,
+  type Push,
   type Receipt,
   type Resync,
   type ServerFrame,
@@ -38,6 +39,7 @@ export interface SessionParts {
   readonly clock: Clock;
   readonly turn: TurnQueue<Outbox>;
   readonly observer: GatewayObserver;
+  readonly trace: DeviceTrace;
   readonly onDamaged: (error: MalformedBytes) => void;
   /** Once: nothing more is to be brought to this session. */
   readonly onEnd: (session: Session) => void;
@@ -204,6 +206,7 @@ export class Session {
   ended(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
+    this.#parts.trace.ended();
     this.#parts.onEnd(this);
   }
 
@@ -220,7 +223,7 @@ export class Session {
     const isBehind = this.#isOver(PUSH_SHARE);
     if (step.kind === 'push') {
       if (isBehind) this.#take(this.#follower.resync('slow'));
-      else this.answer(step.frame);
+      else this.#push(step.frame);
     } else if (isBehind) {
       // Told when the device reads again: now it would only add to what it does not read.
       this.#resyncOwed = step.reason;
@@ -229,8 +232,15 @@ export class Session {
     }
   }
 
+  #push(frame: Push<WireEntry>): void {
+    if (!this.#isOpen) return;
+    this.answer(frame);
+    this.#parts.trace.pushed(frame);
+  }
+
   #tellResync(reason: Resync['reason']): void {
     this.#parts.observer.resynced(reason);
+    this.#parts.trace.resynced(reason);
     this.answer({ t: 'resync', reason });
   }
 }

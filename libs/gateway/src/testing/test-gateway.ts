@@ -1,3 +1,4 @@
+import { silentTrace } from '@millrace/messaging';
 import { err, ok, seededRandom, type Clock, type DeviceId, type Result, type UserId } from '@millrace/kernel';
 import { frameError, type ClientFrame, type Encoding, type FrameError } from '@millrace/protocol';
 import type { TokenVerifier, VerifiedToken } from '../auth/token-verifier.ts';
@@ -58,6 +59,10 @@ export interface TestGateway {
   readonly log: MemoryLog;
   /** What the observer was told: `closed 4100`, `resync slow`, `limited`. */
   readonly observed: string[];
+  /** What the trace was told. */
+  readonly traced: string[];
+  /** The sessions that it was told of. */
+  readonly sessions: ReadonlySet<string>;
   /** A socket that has connected. */
   readonly connect: (token: string, device?: string, encoding?: Encoding) => Promise<MemoryPeer>;
 }
@@ -76,6 +81,8 @@ export async function testGateway(settings: GatewaySettings = {}): Promise<TestG
   const chat = new MemoryChat();
   const log = new MemoryLog();
   const observed: string[] = [];
+  const traced: string[] = [];
+  const sessions = new Set<string>();
   const started = await Gateway.start({
     config: gatewayConfigSchema.parse(settings),
     engine,
@@ -86,6 +93,33 @@ export async function testGateway(settings: GatewaySettings = {}): Promise<TestG
     timers: time,
     random: seededRandom(1),
     log,
+    trace: {
+      ...silentTrace,
+      accepted: ({ user, device }, session, { conversation, seq, duplicate }, receivedMs) => {
+        traced.push(
+          `accepted ${conversation} ${String(seq)} of ${user}/${device} at ${String(receivedMs)}${duplicate ? ' again' : ''}`,
+        );
+        sessions.add(session);
+      },
+      connected: ({ user, device }, session) => {
+        sessions.add(session);
+        const note = (what: string): void => {
+          traced.push(`${user}/${device} ${what}`);
+        };
+        note('connected');
+        return {
+          pushed: ({ prev, seq }) => {
+            note(`pushed ${String(prev)}>${String(seq)}`);
+          },
+          resynced: (reason) => {
+            note(`resynced ${reason}`);
+          },
+          ended: () => {
+            note('ended');
+          },
+        };
+      },
+    },
     observer: {
       ...silentGatewayObserver,
       socketClosed: (code) => observed.push(`closed ${String(code)}`),
@@ -101,6 +135,8 @@ export async function testGateway(settings: GatewaySettings = {}): Promise<TestG
     time,
     log,
     observed,
+    traced,
+    sessions,
     async connect(token, device, encoding) {
       const peer = engine.open(encoding);
       peer.says(connectFrame(token, device));

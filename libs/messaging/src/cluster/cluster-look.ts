@@ -29,3 +29,9 @@ export async function lookAtCluster(
   const unserved = view.owners.map((_, index) => partitionId(index)).filter((partition) => !serving.has(partition));
   return { version: view.version, owners: view.owners, members, unserved, self };
 }
+
+/** Where these members take sockets, as far as they told, and do not go down. */
+export function socketUrlsOf(view: ClusterView | null, nodes: ReadonlySet<NodeId>): readonly string[] {
+  const open = view?.members.filter(({ node, isDraining }) => nodes.has(node) && !isDraining) ?? [];
+  return open.map(({ socketUrl }) => socketUrl).filter((url) => url !== '');
+}

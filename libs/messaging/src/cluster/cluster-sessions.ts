@@ -22,7 +22,7 @@ export interface ClosedSessions {
   readonly missing: readonly string[];
 }
 
-type SessionQuestion = Exclude<NodeQuestion, { readonly q: 'status' }>;
+export type SessionQuestion = Extract<NodeQuestion, { readonly q: 'sessions' | 'close' }>;
 
 export interface ClusterSessionsParts {
   readonly self: NodeId;

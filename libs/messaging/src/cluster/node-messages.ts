@@ -13,6 +13,7 @@ import type { ActorKey } from '@millrace/timeline';
 import { addExtension, Packr } from 'msgpackr/pack';
 import type { AnyCommand, AnyReply } from '../actor-calls.ts';
 import type { SessionInfo, UserPush } from '../chat-service.ts';
+import type { TraceQuestion } from '../trace/message-trace.ts';
 import type { Arrival } from './arrival.ts';
 
 /*
@@ -34,6 +35,8 @@ export type NodeRequest =
 export type NodeQuestion =
   /** A {@link NodeStatus}. */
   | { readonly q: 'status' }
+  /** A {@link TraceHere}. */
+  | ({ readonly q: 'trace' } & TraceQuestion)
   /** A {@link SessionsHere}. */
   | { readonly q: 'sessions'; readonly user: UserId }
   /** A {@link ClosedHere}. Of all the user's sessions on the node when `session` is null. */

@@ -20,7 +20,7 @@ type Owner = PartitionOwner<AnyCommand, AnyReply, Effect>;
 
 export interface PartitionHostParts extends Pick<
   ChatNodeParts,
-  'node' | 'ackLevel' | 'clock' | 'timers' | 'random' | 'log' | 'limits'
+  'node' | 'ackLevel' | 'clock' | 'timers' | 'random' | 'log' | 'limits' | 'trace'
 > {
   readonly stores: Pick<ChatNodeParts['stores'], 'partitions'> & { readonly timelines: TimelineReader };
   readonly resting: RestingActors<ActorKey, Actor>;
@@ -174,7 +174,7 @@ export class PartitionHost {
   }
 
   #host(partition: PartitionId): Hosted {
-    const { stores, node, ackLevel, clock, timers, random, limits, log, resting, channels } = this.#parts;
+    const { stores, node, ackLevel, clock, timers, random, limits, log, resting, channels, trace } = this.#parts;
     const diffuser = new Diffuser({
       timers,
       channels,
@@ -188,6 +188,7 @@ export class PartitionHost {
         }
       },
       diffused: (commitNo) => owner.diffused(commitNo),
+      traced: (commit) => trace.diffused(commit),
       failed: (error) => {
         log.error('the changefeed of a partition cannot be followed', { partition, error: String(error) });
       },
@@ -207,8 +208,8 @@ export class PartitionHost {
       mayServe: () => this.#parts.mayServe(),
       activate: (key, record, gen) => this.#parts.activate(key, record, gen),
       encodeFeed,
-      afterCommit: (effects, commitNo) => {
-        if (commitNo !== null) diffuser.committed(effects, commitNo);
+      afterCommit: (effects, batch) => {
+        if (batch !== null) diffuser.committed(effects, batch.commitNo, trace.committed(partition, batch));
         this.#parts.told(effects);
       },
       claimed: (claim) => diffuser.claimed(claim),

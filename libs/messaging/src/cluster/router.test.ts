@@ -4,6 +4,7 @@ import type { ActorKey } from '@millrace/timeline';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { AnyCommand, AnyReply } from '../actor-calls.ts';
+import type { Way } from '../trace/message-trace.ts';
 import type { NodeAnswer, ActorRequest } from './node-messages.ts';
 import { Router, type RouterLimits } from './router.ts';
 
@@ -95,6 +96,8 @@ class ACluster {
   /** What was carried out, in order, by partition. */
   readonly done = new Map<PartitionId, number[]>();
   readonly answers = new Map<number, AnyReply[]>();
+  /** How each command came to the owner that answered it, in the order of the answers. */
+  readonly ways: Way[] = [];
   readonly #nodes = new Map(NODES.map((name) => [name, new ANode(name)]));
   readonly #delay: Iterator<number>;
   /** Of each way to a node and back, what comes later arrives later. */
@@ -116,6 +119,7 @@ class ACluster {
       remote: (to, request, answer) => {
         this.#carry(to.slice(0, 1) as Name, request, answer, 1 + this.#random(20));
       },
+      routed: (command, reply, way) => this.ways.push(way),
     });
   }
 
@@ -231,6 +235,26 @@ describe('the router', () => {
         },
       ),
     );
+  });
+
+  it('says of each command that was answered how it came to its owner, and that it waited for one', () => {
+    const cluster = new ACluster(Array.from({ length: 200 }, () => 7)[Symbol.iterator](), { retryMs: 10 });
+    cluster.post(keyOf(0), 1);
+    cluster.time.plan(95, () => {
+      cluster.move(partitionId(0), 'b');
+      cluster.move(partitionId(0), 'c');
+    });
+    cluster.time.plan(300, () => {
+      cluster.post(keyOf(0), 2);
+    });
+    cluster.time.run(2_000);
+    expect([1, 2].map((number) => cluster.answers.get(number)?.length)).toEqual([1, 1]);
+    expect(cluster.ways.map(({ to }) => to)).toEqual(['c-1', 'c-1']);
+    const [first, second] = cluster.ways;
+    expect(first?.postedMs).toBe(0);
+    expect(first?.askedMs).toBeGreaterThanOrEqual(95);
+    expect(first?.tries).toBeGreaterThanOrEqual(1);
+    expect(second).toEqual({ to: 'c-1', postedMs: 300, askedMs: 300, tries: 1 });
   });
 
   it('refuses what waits too long, and what is too much, and keeps nothing of it (R3)', () => {

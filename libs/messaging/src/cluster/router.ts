@@ -3,6 +3,7 @@ import type { ClusterView } from '@millrace/partition';
 import { frameError, type ErrorCode } from '@millrace/protocol';
 import { conversationKey, userKey, type ActorKey } from '@millrace/timeline';
 import type { ActorCalls, AnyCommand, AnyReply } from '../actor-calls.ts';
+import type { Way } from '../trace/message-trace.ts';
 import type { NodeAnswer, ActorRequest, Priority } from './node-messages.ts';
 
 export interface RouterLimits {
@@ -23,6 +24,8 @@ export interface RouterParts {
   local(partition: PartitionId, request: ActorRequest, answer: (outcome: NodeAnswer) => void): void;
   /** Asks another node; `gone` when it did not answer and never will: what became of the request is not known. */
   remote(to: NodeId, request: ActorRequest, answer: (outcome: NodeAnswer | 'gone' | 'overloaded') => void): void;
+  /** Told of each command that its owner has answered, before the answer is passed on. */
+  routed(command: AnyCommand, reply: AnyReply, way: Way): void;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly limits: RouterLimits;
@@ -35,6 +38,8 @@ interface Request {
   readonly untilMs: number;
   /** Its place among all that were posted here. */
   readonly order: number;
+  /** Owners that were asked. */
+  tries: number;
 }
 
 /** Requests of one partition that are not answered yet, all of them asked of one node. */
@@ -128,11 +133,12 @@ export class Router implements ActorCalls {
   #send(partition: PartitionId, request: ActorRequest, answer: (reply: AnyReply) => void): void {
     const { clock, limits } = this.#parts;
     this.#posted += 1;
-    const untilMs = clock.monotonicMs() + limits.waitMsMax;
-    const asked: Request = { partition, request, answer, untilMs, order: this.#posted };
+    const nowMs = clock.monotonicMs();
+    const untilMs = nowMs + limits.waitMsMax;
+    const asked: Request = { partition, request, answer, untilMs, order: this.#posted, tries: 0 };
     if (this.#stopped !== null) this.#refuse(asked, 'draining', this.#stopped);
     else if (this.#waiting.has(partition)) this.#wait(asked);
-    else this.#try(asked);
+    else this.#try(asked, nowMs);
   }
 
   #refuse({ answer }: Request, code: ErrorCode, message: string): void {
@@ -141,7 +147,7 @@ export class Router implements ActorCalls {
     });
   }
 
-  #try(asked: Request): void {
+  #try(asked: Request, askedMs: number): void {
     const { self } = this.#parts;
     const { partition, request, answer } = asked;
     const owner = this.ownerOf(partition);
@@ -152,6 +158,7 @@ export class Router implements ActorCalls {
     }
     flight.to = owner;
     flight.count += 1;
+    asked.tries += 1;
     const answered = (outcome: NodeAnswer | 'gone' | 'overloaded'): void => {
       flight.count -= 1;
       // Only what waited for the old owner goes on at once: asking the same one again would go in circles.
@@ -159,7 +166,13 @@ export class Router implements ActorCalls {
       if (outcome === 'overloaded')
         answer(err(frameError('overloaded', 'another node has more to do than it may queue')));
       else if (typeof outcome === 'string') this.#wait(asked);
-      else answer(outcome);
+      else {
+        if (request.q === 'command') {
+          const postedMs = asked.untilMs - this.#parts.limits.waitMsMax;
+          this.#parts.routed(request.command, outcome, { to: owner, postedMs, askedMs, tries: asked.tries });
+        }
+        answer(outcome);
+      }
     };
     if (owner === self) this.#parts.local(partition, request, answered);
     else this.#parts.remote(owner, request, answered);
@@ -215,7 +228,7 @@ export class Router implements ActorCalls {
       if (nowMs < asked.untilMs) {
         // Behind one that has to wait again, all of its line do.
         if (this.#waiting.has(asked.partition)) this.#wait(asked);
-        else this.#try(asked);
+        else this.#try(asked, nowMs);
       } else asked.answer(err(frameError('unavailable', 'the partition has no owner at the moment; try again')));
     }
   }

@@ -1,5 +1,5 @@
 import type { MembershipInterval } from '@millrace/diffusion';
-import type { Result, SequenceId, UserId } from '@millrace/kernel';
+import type { DeviceId, Result, SequenceId, UserId } from '@millrace/kernel';
 import type {
   Ack,
   Changed,
@@ -66,6 +66,16 @@ export interface ConversationCalls {
   info: { command: Record<never, never>; reply: ConversationInfo };
   /** For diffusion that resumes after a crash: everyone who is or was a member, with their intervals. */
   audience: { command: Record<never, never>; reply: Audience };
+  /** Of one entry: who got it, and how far they say that they are. Of the members `user` alone, or the first `limit`. */
+  audienceAt: {
+    command: {
+      readonly seq: SequenceId;
+      readonly author: { readonly user: UserId; readonly deviceTag: number } | null;
+      readonly user: UserId | null;
+      readonly limit: number;
+    };
+    reply: AudienceAt;
+  };
 }
 
 export interface ReadPlan {
@@ -91,6 +101,29 @@ export interface Audience {
   readonly facts: ConversationFacts | null;
   readonly head: TimelineHead;
   readonly members: readonly (readonly [UserId, readonly MembershipInterval[]])[];
+}
+
+/** Recipients are the members as of the entry (I7); the counts are over all of them, but for the author. */
+export interface AudienceAt {
+  readonly kind: ConversationKind;
+  readonly recipients: number;
+  /** By whom it was said to be delivered, and read. */
+  readonly delivered: number;
+  readonly read: number;
+  /** Which of the author's devices sent it; null when it is not known (any more). */
+  readonly authorDevice: DeviceId | null;
+  /** In order of user id. */
+  readonly members: readonly RecipientAt[];
+}
+
+export interface RecipientAt {
+  readonly user: UserId;
+  /** Null for one who is no member any more. */
+  readonly role: Role | null;
+  readonly deliveredSeq: SequenceId;
+  readonly readSeq: SequenceId;
+  /** The devices that have ever sent something here. */
+  readonly devices: readonly DeviceId[];
 }
 
 export type ConversationCallName = keyof ConversationCalls;

@@ -140,6 +140,12 @@ export class ConversationState {
     return { count, lastSeq: sequenceId(lastSeq) };
   }
 
+  /** The user's devices that have sent something here. */
+  devicesOf(user: UserId): readonly DeviceId[] {
+    const names = (this.#devices.get(user) ?? []).map((key) => key.slice(user.length + 1));
+    return names.filter((name) => name !== '@api') as DeviceId[];
+  }
+
   /**
    * Puts one entry at the tail: its seq is allocated together with it (I3).
    */

@@ -1,9 +1,13 @@
-import { err, ok, sequenceId, type Result } from '@millrace/kernel';
-import { frameError, type FrameError, type MemberInfo, type Members } from '@millrace/protocol';
+import { err, ok, sequenceId, type Result, type UserId } from '@millrace/kernel';
+import { isOpen, receivedRanges } from '@millrace/diffusion';
+import { deviceTag, frameError, type FrameError, type MemberInfo, type Members } from '@millrace/protocol';
 import type { ConversationInfo } from '../chat-service.ts';
-import type { Audience, ConversationCalls, Visible } from './commands.ts';
+import type { Audience, AudienceAt, ConversationCalls, RecipientAt, Visible } from './commands.ts';
 import type { ConversationState } from './conversation-state.ts';
 import { factsOf } from './facts.ts';
+
+/** Of one member: the ones that sent something here first longest ago are left out. */
+const DEVICES_TOLD_MAX = 32;
 
 const notFound = (state: ConversationState): FrameError =>
   frameError('not_found', `there is no conversation ${state.id}`);
@@ -62,6 +66,45 @@ export function info(state: ConversationState): Result<ConversationInfo, FrameEr
     msgNo: state.msgNo.value,
     keyWindow: state.keyWindow.value.window,
   });
+}
+
+/** Keeps the least of what it is given, at most `most`, in order. */
+function keepLeast(kept: UserId[], user: UserId, most: number): void {
+  const last = kept.at(-1);
+  if (kept.length >= most && last !== undefined && user > last) return;
+  const at = kept.findIndex((each) => each > user);
+  kept.splice(at < 0 ? kept.length : at, 0, user);
+  if (kept.length > most) kept.pop();
+}
+
+/** What the members say of one entry. Goes through all of them, a bounded number, and picks out a few. */
+export function audienceAt(
+  state: ConversationState,
+  { seq, author, user, limit }: ConversationCalls['audienceAt']['command'],
+): Result<AudienceAt, FrameError> {
+  const meta = state.meta.value;
+  if (meta === null) return err(notFound(state));
+  const picked: UserId[] = [];
+  let recipients = 0;
+  let delivered = 0;
+  let read = 0;
+  for (const [id, { intervals, deliveredSeq, readSeq }] of state.members.entries()) {
+    if (receivedRanges(intervals, { from: seq, to: seq }).length === 0) continue;
+    recipients += 1;
+    if (id !== author?.user && deliveredSeq >= seq) delivered += 1;
+    if (id !== author?.user && readSeq >= seq) read += 1;
+    if (user === null || user === id) keepLeast(picked, id, limit);
+  }
+  const devices = author === null ? [] : state.devicesOf(author.user);
+  const authorDevice = devices.find((device) => author !== null && deviceTag(author.user, device) === author.deviceTag);
+  const members = picked.flatMap((id): readonly RecipientAt[] => {
+    const member = state.members.get(id);
+    if (member === undefined) return [];
+    const { intervals, role, deliveredSeq, readSeq } = member;
+    const known = state.devicesOf(id).slice(-DEVICES_TOLD_MAX);
+    return [{ user: id, role: isOpen(intervals) ? role : null, deliveredSeq, readSeq, devices: known }];
+  });
+  return ok({ kind: meta.kind, recipients, delivered, read, authorDevice: authorDevice ?? null, members });
 }
 
 export function audience(state: ConversationState): Audience {

@@ -3,6 +3,7 @@ import type { FeedEntry, StoreError } from '@millrace/partition';
 import type { Effect } from '../effects.ts';
 import type { Delivery } from '../user/commands.ts';
 import { decodeFeed, type FeedChange } from './changefeed-entry.ts';
+import { UNTRACED } from '../trace/message-trace.ts';
 import { planDiffusion, type Planned } from './plan.ts';
 
 export interface DiffuserParts {
@@ -19,6 +20,8 @@ export interface DiffuserParts {
   failed(error: unknown): void;
   /** Everything up to this commit is in its destinations. */
   diffused(commitNo: number): void;
+  /** Everything of a commit that is traced is in its destinations. */
+  traced(commit: number): void;
 }
 
 const FEED_PAGE = 64;
@@ -36,18 +39,19 @@ const RETRY_MS = 200;
 export class Diffuser {
   readonly #parts: DiffuserParts;
   /** Commits with something outstanding, in order: a Map keeps insertion order. */
-  readonly #outstanding = new Map<number, number>();
+  readonly #outstanding = new Map<number, { left: number; readonly trace: number }>();
   #newest = 0;
-  #behind: { readonly commitNo: number; readonly effects: readonly Effect[] }[] | null = null;
+  #behind: { readonly commitNo: number; readonly effects: readonly Effect[]; readonly trace: number }[] | null = null;
   #run = 0;
 
   constructor(parts: DiffuserParts) {
     this.#parts = parts;
   }
 
-  committed(effects: readonly Effect[], commitNo: number): void {
-    if (this.#behind === null) this.#dispatch(commitNo, planDiffusion(effects));
-    else this.#behind.push({ commitNo, effects });
+  /** @param trace - names the commit to {@link DiffuserParts.traced}. */
+  committed(effects: readonly Effect[], commitNo: number, trace = UNTRACED): void {
+    if (this.#behind === null) this.#dispatch(commitNo, planDiffusion(effects), trace);
+    else this.#behind.push({ commitNo, effects, trace });
   }
 
   /** The partition was claimed. Without memory the changefeed is followed from the stored cursor. */
@@ -92,7 +96,7 @@ export class Diffuser {
     const behind = this.#behind ?? [];
     this.#behind = null;
     this.#dispatch(through, []);
-    for (const { commitNo, effects } of behind) this.#dispatch(commitNo, planDiffusion(effects));
+    for (const { commitNo, effects, trace } of behind) this.#dispatch(commitNo, planDiffusion(effects), trace);
   }
 
   /** Asks until there is an answer; null when the partition was lost meanwhile. */
@@ -108,12 +112,13 @@ export class Diffuser {
     }
   }
 
-  #dispatch(commitNo: number, planned: readonly Planned[]): void {
+  #dispatch(commitNo: number, planned: readonly Planned[], trace = UNTRACED): void {
     invariant(commitNo >= this.#newest, 'diffusion follows the order of commits');
     this.#newest = commitNo;
     const run = this.#run;
     // One for the dispatch itself, so that the commit is not complete before all of it was sent.
-    this.#outstanding.set(commitNo, 1 + planned.reduce((sum, { users }) => sum + users.length, 0));
+    const left = 1 + planned.reduce((sum, { users }) => sum + users.length, 0);
+    this.#outstanding.set(commitNo, { left, trace });
     const done = (): void => {
       if (run === this.#run) this.#done(commitNo);
     };
@@ -124,9 +129,13 @@ export class Diffuser {
   }
 
   #done(commitNo: number): void {
-    this.#outstanding.set(commitNo, (this.#outstanding.get(commitNo) ?? 0) - 1);
+    const commit = this.#outstanding.get(commitNo);
+    if (commit !== undefined) {
+      commit.left -= 1;
+      if (commit.left === 0) this.#parts.traced(commit.trace);
+    }
     let complete = 0;
-    for (const [no, left] of this.#outstanding) {
+    for (const [no, { left }] of this.#outstanding) {
       if (left > 0) break;
       this.#outstanding.delete(no);
       complete = no;

@@ -18,6 +18,7 @@ import {
 } from '@millrace/timeline';
 import type { ActorCalls } from '../actor-calls.ts';
 import type { Principal } from '../chat-service.ts';
+import type { MessageTrace } from '../trace/message-trace.ts';
 import type { UserReply } from '../user/commands.ts';
 import { cutDelta, isInLostRecord, joinPointers, type InboxDelta } from './inbox-delta.ts';
 import {
@@ -46,30 +47,37 @@ export async function sync(
   timelines: TimelineReader,
   by: Principal,
   query: Query,
+  trace: Pick<MessageTrace, 'told' | 'pulled'>,
 ): Promise<Result<SyncedContent, FrameError>> {
   const inbox = await calls.user(by.user, { t: 'inbox' });
   if (!inbox.ok) return inbox;
   const { head, oldest } = inbox.value;
-  if (query.token === undefined) return snapshot(calls, timelines, by, head, false);
+  const afresh = (regressed: boolean): ReturnType<typeof sync> =>
+    snapshot(calls, timelines, by, head, regressed, trace);
+  if (query.token === undefined) return afresh(false);
   const decoded = decodeSyncToken(by.user, query.token);
   if (!decoded.ok) return decoded;
   const token = withSeen(decoded.value, query.seen);
-  if (cursorStatus(head, query.seen ?? token.position).kind === 'regressed')
-    return snapshot(calls, timelines, by, head, true);
-  if (cursorStatus(head, token.position).kind === 'regressed') return snapshot(calls, timelines, by, head, true);
-  if (token.position.seq + 1 < oldest) return snapshot(calls, timelines, by, head, false);
+  trace.told(by, token.position);
+  for (const known of [query.seen ?? token.position, token.position]) {
+    if (cursorStatus(head, known).kind === 'regressed') return afresh(true);
+  }
+  if (token.position.seq + 1 < oldest) return afresh(false);
   const from = sequenceId(token.position.seq + 1);
   const to = sequenceId(Math.min(head.seq, from + RECORDS_MAX - 1));
   const at = { partition: calls.partitionOf(userKey(by.user)), actor: userKey(by.user) };
   const records = from > to ? [] : await readDense(timelines, at, positionsOf(head, { from, to }), 'forward');
-  if (isInLostRecord(token, records)) return snapshot(calls, timelines, by, head, true);
+  if (isInLostRecord(token, records)) return afresh(true);
   try {
     for (let limit = query.limit ?? LIMIT_DEFAULT; ;) {
       const delta = cutDelta(token, records, limit);
       const answered = await answer(calls, timelines, by, delta, head, !delta.complete || to < head.seq);
       if (!answered.ok) return answered;
       const { bytes, count } = sizeOf(answered.value);
-      if (bytes <= ANSWER_BYTES_MAX || count <= 1) return answered;
+      if (bytes <= ANSWER_BYTES_MAX || count <= 1) {
+        trace.pulled(by, answered.value.inbox, false);
+        return answered;
+      }
       // Large messages: as many as would fit if all were like these, and some less.
       limit = Math.max(1, Math.floor((count * ANSWER_BYTES_MAX * 0.8) / bytes));
     }
@@ -149,11 +157,13 @@ async function snapshot(
   by: Principal,
   head: TimelineHead,
   regressed: boolean,
+  trace: Pick<MessageTrace, 'pulled'>,
 ): Promise<Result<SyncedContent, FrameError>> {
   // Asked after the inbox: what comes in between is in the list already, and delivered once more behind the token.
   const ask = (): Promise<UserReply<'list'>> => calls.user(by.user, { t: 'list', after: null, limit: SNAPSHOT_MAX });
   const list = await counted(calls, timelines, by.user, ask);
   if (!list.ok) return list;
+  trace.pulled(by, head, true);
   return ok({
     tooLong: true,
     regressed,

@@ -1,6 +1,6 @@
 import type { ConversationId, Generation, Result, SequenceId } from '@millrace/kernel';
 import type { Conversations, ConversationSummary, FrameError, WireEntry } from '@millrace/protocol';
-import type { TimelineHead } from '@millrace/timeline';
+import type { Position, TimelineHead } from '@millrace/timeline';
 import type { ConversationFacts, MembershipChange } from '../effects.ts';
 
 /** What diffusion brings to a user. Entries are consecutive, of one generation, in rising seq. */
@@ -55,6 +55,8 @@ export interface UserCalls {
     command: { readonly slots: readonly number[] };
     reply: { readonly summaries: ReadonlyMap<number, ConversationSummary> } & Countable;
   };
+  /** How far the inbox is in one conversation. */
+  place: { command: { readonly conversation: ConversationId }; reply: Place };
   list: {
     command: { readonly after: ListCursor | null; readonly limit: number };
     reply: Omit<Conversations, 't' | 'id' | 'next'> & { readonly next: ListCursor | null } & Countable;
@@ -64,6 +66,15 @@ export interface UserCalls {
 /** The unread counts of what is `uncounted` are not right before that was recounted. */
 export interface Countable {
   readonly uncounted: readonly Uncounted[];
+}
+
+export interface Place {
+  readonly head: TimelineHead;
+  readonly oldest: SequenceId;
+  /** The first inbox seq of each day that had any, oldest first. */
+  readonly days: readonly (readonly [atMs: number, seq: number])[];
+  /** Null when the conversation is not in the user's list. `applied`: the inbox has, or had, everything up to there. */
+  readonly listed: { readonly slot: number; readonly applied: Position } | null;
 }
 
 /** The last conversation of a page: the list is in falling order of last activity, then of slot. */

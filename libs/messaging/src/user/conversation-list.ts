@@ -1,6 +1,6 @@
 import { type ConversationId, type UserId } from '@millrace/kernel';
 import type { ConversationSummary } from '@millrace/protocol';
-import type { ListCursor, Uncounted, UserCalls } from './commands.ts';
+import type { ListCursor, Place, Uncounted, UserCalls } from './commands.ts';
 import { isUncounted, ownAfterRead } from './deliver.ts';
 import type { ListedConversation, Progress, UserState } from './user-state.ts';
 
@@ -76,4 +76,13 @@ export function listConversations(
     uncounted: found.uncounted,
     next: rest.length > page.length && last !== undefined ? { slot: last[0], lastAt: last[1].lastAt } : null,
   };
+}
+
+export function place(state: UserState, conversation: ConversationId): Place {
+  const { oldest, days } = state.inbox.value;
+  const slot = state.listed.get(conversation)?.slot;
+  const progress = slot === undefined ? undefined : state.progress.get(slot);
+  const listed =
+    slot === undefined || progress === undefined ? null : { slot, applied: { gen: progress.gen, seq: progress.seq } };
+  return { head: state.head.value, oldest, days, listed };
 }

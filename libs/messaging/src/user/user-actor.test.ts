@@ -387,6 +387,28 @@ describe('a user who is not stored yet', () => {
   });
 });
 
+describe('the place of a conversation in an inbox', () => {
+  it('is nothing before a delivery, and then how far the inbox is in it', () => {
+    const user = new AUser();
+    const ask = () => user.actor.handle({ t: 'place', conversation: 'x' as ConversationId }, user.nowMs);
+    expect(ask()).toEqual({
+      reply: { ok: true, value: { head: user.state.head.value, oldest: 1, days: [], listed: null } },
+      effects: [],
+    });
+    user.deliver([messageOf('y', 1, 1, 'a', true), messageOf('x', 7, 1, 'a', true)]);
+    user.store();
+    expect(ask().reply).toMatchObject({
+      value: {
+        head: { seq: 2 },
+        oldest: 1,
+        days: [[20 * DAY_MS, 1]],
+        listed: { slot: 2, applied: { gen: 1, seq: 7 } },
+      },
+    });
+    expect(user.actor.pendingWrite()).toBe(null);
+  });
+});
+
 describe('the conversation list', () => {
   it('in pages of any size is the whole list once, the latest active first', () => {
     fc.assert(

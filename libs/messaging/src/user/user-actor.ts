@@ -3,7 +3,7 @@ import type { ActorWrite, Handled, PartitionActor } from '@millrace/partition';
 import type { Effect } from '../effects.ts';
 import type { MessagingLimits } from '../limits.ts';
 import type { AnyUserReply, UserCommand } from './commands.ts';
-import { listConversations, summaries } from './conversation-list.ts';
+import { listConversations, place, summaries } from './conversation-list.ts';
 import { breakInbox, deliver } from './deliver.ts';
 import { userWrite } from './user-record.ts';
 import type { UserState } from './user-state.ts';
@@ -41,6 +41,8 @@ export class UserActor implements PartitionActor<UserCommand, AnyUserReply, Effe
         return { reply: ok({ head: state.head.value, oldest: state.inbox.value.oldest }), effects: [] };
       case 'summaries':
         return { reply: ok(summaries(state, command.slots)), effects: [] };
+      case 'place':
+        return { reply: ok(place(state, command.conversation)), effects: [] };
       case 'list':
         return { reply: ok(listConversations(state, command.after, command.limit)), effects: [] };
       default:

@@ -3,7 +3,12 @@ import { partitionId, seededRandom, type NodeId, type Result } from '@millrace/k
 import type { ActorKey } from '@millrace/timeline';
 import type { PartitionActor } from '../partition-actor.ts';
 import { PartitionOwner } from '../partition-owner.ts';
-import { defaultPartitionLimits, type PartitionLimits, type Refusal } from '../partition-owner-parts.ts';
+import {
+  defaultPartitionLimits,
+  type CommittedBatch,
+  type PartitionLimits,
+  type Refusal,
+} from '../partition-owner-parts.ts';
 import { CountingActor, type CountCommand } from './counting-actor.ts';
 import { HandDriven } from './hand-driven.ts';
 import { ScriptedStore } from './scripted-store.ts';
@@ -24,6 +29,7 @@ export function anOwner(
   const left: string[] = [];
   const errors: string[] = [];
   const claims: Claimed[] = [];
+  const batches: CommittedBatch<CountCommand, number, string>[] = [];
   const resting = new RestingActors<ActorKey, PartitionActor<CountCommand, number, string>>({
     actorsMax: 100,
     weightMax: 100,
@@ -50,8 +56,9 @@ export function anOwner(
       return new CountingActor(key, record, gen);
     },
     encodeFeed: (effects) => new TextEncoder().encode(effects.join(',')),
-    afterCommit: (effects, commitNo) => {
-      for (const effect of effects) left.push(`effect ${effect} of ${String(commitNo)}`);
+    afterCommit: (effects, batch) => {
+      if (batch !== null) batches.push(batch);
+      for (const effect of effects) left.push(`effect ${effect} of ${String(batch?.commitNo ?? null)}`);
     },
     claimed: (claim) => {
       claims.push(claim);
@@ -80,7 +87,7 @@ export function anOwner(
     );
     return asked;
   };
-  return { owner, store, time, lease, left, errors, claims, resting, post };
+  return { owner, store, time, lease, left, errors, claims, batches, resting, post };
 }
 
 /** The same, claimed and serving. */
