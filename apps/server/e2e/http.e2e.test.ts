@@ -190,6 +190,23 @@ describe('the HTTP API of the real server', () => {
     expect((await ask('DELETE', at)).json['closed']).toBe(0);
   });
 
+  it('tells the story of a message that a backend sent', async () => {
+    await group('told', ['bob']);
+    const at = '/api/v1/conversations/told/messages';
+    const message = { from: 'alice', key: 'k1', window: await windowOf('told'), body: 'b' };
+    for (const status of [201, 200]) expect((await ask('POST', at, { body: message })).status).toBe(status);
+    const { status, json } = await ask('GET', `${at}/2/story`);
+    const steps = json['steps'] as readonly { readonly step: string; readonly known: string }[];
+    expect([status, json['message']]).toMatchObject([200, { from: 'alice', device: null, n: 0, type: 'text' }]);
+    expect(steps.find(({ step }) => step === 'accepted')).toMatchObject({ via: 'http', node: 'e2e', retries: 1 });
+    expect(steps.slice(0, 5).map(({ known }) => known)).toEqual(Array.from({ length: 5 }, () => 'traced'));
+    expect(await ask('GET', `${at}/3/story`)).toMatchObject({ status: 404, code: 'not_found' });
+    expect(await ask('GET', `${at}/two/story`)).toMatchObject({ status: 400, code: 'bad_request' });
+    expect(await ask('GET', `${at}/2/story?user=zoe`)).toMatchObject({ status: 404, code: 'not_found' });
+    const nowhere = await ask('GET', '/api/v1/conversations/nowhere/messages/1/story');
+    expect(nowhere).toMatchObject({ status: 404, code: 'not_found' });
+  });
+
   it('tells of a cluster of one', async () => {
     const { json } = await ask('GET', '/api/v1/cluster');
     expect(json).toMatchObject({ asked: 'e2e', members: [{ name: 'e2e', owned: 16, draining: false }], unserved: [] });
@@ -206,7 +223,11 @@ describe('the HTTP API of the real server', () => {
     };
     const open = new Set(['getHealth', 'getReadiness', 'getEndpoints']);
     for (const { id, method, path } of documentedOperations) {
-      const at = path.replace('{conversation}', 'locked').replace('{user}', 'bob').replace('{session}', 's');
+      const at = path
+        .replace('{conversation}', 'locked')
+        .replace('{user}', 'bob')
+        .replace('{session}', 's')
+        .replace('{seq}', '1');
       const ask1 = (key: null | 'reader' | 'writer' | 'scraper' | { readonly unknown: string }) =>
         ask(method, at, { key, ...(bodies[id] === undefined ? {} : { body: bodies[id] }) });
       const without = await ask1(null);

@@ -6,7 +6,7 @@ import { subprotocols } from '@millrace/protocol';
 import type { RedisStores, StoreHealth } from '@millrace/redis-store';
 import { connectRedis } from './connect-redis.ts';
 import { gatewayMetrics, sessionMetrics } from './gateway-metrics.ts';
-import { LateChat, LatePushPort, LateSessionPort, LateSessions } from './late-parts.ts';
+import { LateChat, LatePushPort, LateSessionPort, LateSessions, LateStories } from './late-parts.ts';
 import { withoutPassword, type ServerLog } from './logging.ts';
 import { createRegistry, nodeMetrics, storeMetrics } from './metrics.ts';
 import { limitsOf, nodeIdOf, rolesOf, socketUrlOf, traceOf, urlHost } from './node-parts.ts';
@@ -66,6 +66,7 @@ export class Server {
   readonly #registry = createRegistry();
   readonly #chat = new LateChat();
   readonly #sessions = new LateSessions();
+  readonly #stories = new LateStories();
   readonly #pushPort = new LatePushPort();
   readonly #sessionPort = new LateSessionPort();
   readonly #trace: MessageTrace;
@@ -155,6 +156,7 @@ export class Server {
       keys: secrets.apiKeys,
       chat: this.#chat,
       sessions: this.#sessions,
+      stories: this.#stories,
       endpoint: () => this.#endpoint ?? this.#endpointElsewhere(),
       readiness: () => this.#readiness(),
       cluster: () => this.#node?.cluster() ?? null,
@@ -259,6 +261,7 @@ export class Server {
     );
     this.#chat.become(node.chat);
     this.#sessions.become(node.sessions);
+    this.#stories.become(node.stories);
     const { partitionsOwned, members } = node.stats();
     log.info('the node serves', {
       partitions: partitionsOwned,

@@ -1,5 +1,5 @@
 import { err, type DeviceId, type UserId } from '@millrace/kernel';
-import type { BackendChat, SessionControl } from '@millrace/http-api';
+import type { BackendChat, StoryTeller, SessionControl } from '@millrace/http-api';
 import type { Arrival, SessionInfo, SessionPort, UserPush, UserPushPort } from '@millrace/messaging';
 import { frameError, type FrameError, type Receipt, type Resync, type TypingNotice } from '@millrace/protocol';
 
@@ -40,6 +40,17 @@ export class LateSessions implements SessionControl {
 
   list: SessionControl['list'] = (...args) => this.#sessions?.list(...args) ?? notYet();
   close: SessionControl['close'] = (...args) => this.#sessions?.close(...args) ?? notYet();
+}
+
+/** The stories of messages for the HTTP API: `unavailable` until the node serves. */
+export class LateStories implements StoryTeller {
+  #stories: StoryTeller | null = null;
+
+  become(stories: StoryTeller): void {
+    this.#stories = stories;
+  }
+
+  tell: StoryTeller['tell'] = (...args) => this.#stories?.tell(...args) ?? notYet();
 }
 
 /** The sessions on this node: none until the sockets listen, or ever without the role `gateway`. */

@@ -10,9 +10,18 @@ import { refusalOfThrown, retryAfterSeconds, statusOf, type ErrorBody } from './
 import { HttpMetrics } from './http-metrics.ts';
 import { IpRateLimit } from './ip-rate-limit.ts';
 import type { Operation } from './operation.ts';
-import type { BackendChat, ClusterLook, HttpApiLog, Readiness, SessionControl, SocketEndpoint } from './ports.ts';
+import type {
+  BackendChat,
+  ClusterLook,
+  HttpApiLog,
+  StoryTeller,
+  Readiness,
+  SessionControl,
+  SocketEndpoint,
+} from './ports.ts';
 import { answerBrokenRequest } from './broken-request.ts';
 import { serviceOperations } from './service-operations.ts';
+import { storyOperations } from './story-operations.ts';
 import { userOperations } from './user-operations.ts';
 
 export interface HttpApiParts {
@@ -24,6 +33,7 @@ export interface HttpApiParts {
   readonly endpoint: () => SocketEndpoint | null;
   readonly readiness: () => Promise<Readiness>;
   readonly cluster: ClusterLook;
+  readonly stories: StoryTeller;
   /** What `/metrics` shows; the API adds its own. */
   readonly metrics: Registry;
   readonly clock: Clock;
@@ -99,6 +109,7 @@ export function buildHttpApi(parts: HttpApiParts, isDraining: () => boolean): Bu
     }),
     ...clusterOperations(parts.cluster),
     ...conversationOperations(parts.chat),
+    ...storyOperations(parts.stories),
     ...userOperations(parts.chat, parts.sessions),
   ];
   const operationAt = new Map(operations.map(({ method, path, id }) => [`${method} ${path}`, id]));

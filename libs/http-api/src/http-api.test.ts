@@ -25,6 +25,7 @@ const requests: Readonly<Record<string, Omit<Asked, 'key'>>> = {
   setRole: { method: 'PUT', url: '/api/v1/conversations/team/members/bob/role', body: { role: 'admin' } },
   sendMessage: { method: 'POST', url: '/api/v1/conversations/team/messages', body: send('k1') },
   listMessages: { method: 'GET', url: '/api/v1/conversations/team/messages?as=bob' },
+  explainMessage: { method: 'GET', url: '/api/v1/conversations/team/messages/3/story' },
   listUserConversations: { method: 'GET', url: '/api/v1/users/bob/conversations' },
   listUserSessions: { method: 'GET', url: '/api/v1/users/alice/sessions' },
   closeUserSession: { method: 'DELETE', url: '/api/v1/users/alice/sessions/s1' },

@@ -1,5 +1,5 @@
 import type { Result, UserId } from '@millrace/kernel';
-import type { ChatService, ClosedSessions, ClusterStatus, UserSessions } from '@millrace/messaging';
+import type { ChatService, ClosedSessions, ClusterStatus, MessageStories, UserSessions } from '@millrace/messaging';
 import type { FrameError } from '@millrace/protocol';
 
 /** What a backend may ask of the chat. */
@@ -22,6 +22,9 @@ export interface SessionControl {
   /** Closes one session, or all of the user's when it is null, as revoked. */
   close(user: UserId, session: string | null): Promise<Result<ClosedSessions, FrameError>>;
 }
+
+/** Tells of single messages what became of them. */
+export type StoryTeller = Pick<MessageStories, 'tell'>;
 
 /** The cluster as this node sees it, at once or within a bounded time. Null until this node has a part in it. */
 export type ClusterLook = () => Promise<ClusterStatus> | null;

@@ -8,6 +8,7 @@ import { httpApiConfigSchema, type HttpApiConfig } from '../http-api-config.ts';
 import type { Readiness, SessionControl, SocketEndpoint } from '../ports.ts';
 import { OpenApiDocument } from '../schema.ts';
 import { MemoryChat } from './memory-chat.ts';
+import { MemoryStories } from './memory-stories.ts';
 
 export const testKeys = {
   reader: 'reader-key-0123456789abcdef',
@@ -124,6 +125,7 @@ export function testParts(config: Partial<HttpApiConfig> = {}) {
   if (!keys.ok) throw new Error(keys.error);
   const chat = new MemoryChat();
   const sessions = new MemorySessions();
+  const stories = new MemoryStories();
   const clock = new ManualClock();
   const logged: string[] = [];
   const state: {
@@ -142,6 +144,7 @@ export function testParts(config: Partial<HttpApiConfig> = {}) {
     keys: keys.value,
     chat,
     sessions,
+    stories,
     endpoint: () => state.endpoint,
     readiness: () => Promise.resolve(state.readiness),
     cluster: () => (state.cluster === null ? null : Promise.resolve(state.cluster)),
@@ -153,7 +156,7 @@ export function testParts(config: Partial<HttpApiConfig> = {}) {
       error: (message, fields) => logged.push(`${message} ${JSON.stringify(fields)}`),
     },
   };
-  return { parts, chat, sessions, clock, logged, state };
+  return { parts, chat, sessions, stories, clock, logged, state };
 }
 
 /** The API without a socket. Each answer is checked against docs/openapi.yaml before the test sees it. */
