@@ -106,6 +106,21 @@ describe('trying it out', () => {
     expect(again.lastLine).toBe('alice!bob 1-3 stored (memory)');
   });
 
+  it('tells the story of a message, and of none that is not there', async () => {
+    const told = await run('explain', 'alice!bob', '2');
+    expect([told.code, told.notes]).toEqual([0, '']);
+    expect(told.out).toMatch(
+      /^direct alice!bob, seq 2 of generation 1 \(the last one is 3\)\ntext from alice, device /,
+    );
+    for (const step of ['accepted', 'routed', 'sequenced', 'committed', 'acked', 'diffused'])
+      expect(told.out).toMatch(new RegExp(`^${step} +\\d\\d:.* cli-e2e( |$)`, 'm'));
+    expect(told.out).toMatch(/\nbob +inbox 2 .* not read\n +\S+ +pushed .* it has said nothing since, offline\n/);
+    expect(JSON.parse((await run('explain', 'alice!bob', '3', '--json')).out)).toMatchObject({ seq: 3 });
+    const none = await run('explain', 'alice!bob', '9');
+    expect([none.code, none.notes]).toEqual([1, 'It cannot be told: alice!bob ends at seq 3: there is no 9 yet.\n']);
+    expect((await run('explain', 'alice!bob', 'last')).code).toBe(2);
+  });
+
   it('refuses what cannot be, in a sentence, with an exit code', async () => {
     const stranger = await run('send', '--as', 'eve', '--conversation', 'alice!bob', 'psst');
     expect(stranger.code).toBe(1);

@@ -2,6 +2,7 @@ import { clusterCommand } from './cluster-command.ts';
 import { exitCode, helpOf, parseCommandLine, type Command } from './command.ts';
 import { doctorCommand } from './doctor-command.ts';
 import { readEnvironment } from './environment.ts';
+import { explainCommand } from './explain-command.ts';
 import { replayCommand } from './replay-command.ts';
 import { sendCommand } from './send-command.ts';
 import { serveCommand } from './serve-command.ts';
@@ -18,6 +19,7 @@ const commands: readonly Command[] = [
   replayCommand,
   verifyCommand,
   clusterCommand,
+  explainCommand,
   doctorCommand,
 ];
 

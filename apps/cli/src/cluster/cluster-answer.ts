@@ -1,5 +1,5 @@
-import { err, ok, type Result } from '@millrace/kernel';
-import { fetchFault } from '../endpoints.ts';
+import { err, type Result } from '@millrace/kernel';
+import { askApi, type ApiFault } from '../ask-api.ts';
 
 /** One partition, as the node that has it tells. */
 export interface PartitionAnswer {
@@ -39,24 +39,15 @@ export interface LookFault {
   readonly isFinal: boolean;
 }
 
-/** Longer than a server waits for its members. */
-const ANSWER_MS_MAX = 10_000;
-
 function isClusterAnswer(value: unknown): value is ClusterAnswer {
   const { owners, members, unserved } = (value ?? {}) as { readonly [Name in keyof ClusterAnswer]?: unknown };
   return Array.isArray(owners) && Array.isArray(members) && Array.isArray(unserved);
 }
 
-function refusal(url: string, status: number, body: unknown): LookFault {
-  const { error } = (body ?? {}) as { readonly error?: { readonly message?: unknown } };
-  const reason = typeof error?.message === 'string' ? error.message : `HTTP status ${String(status)}`;
-  if (status === 401 || status === 403) {
-    return {
-      message: `${url} refuses the API key: ${reason}. It takes one with the scope admin: by --key or MILLRACE_API_KEY.`,
-      isFinal: true,
-    };
-  }
-  return { message: `${url} does not tell of its cluster: ${reason}`, isFinal: status === 404 };
+function faultOf(url: string, { kind, status, message }: ApiFault): LookFault {
+  if (kind === 'refused')
+    return { message: `${url} does not tell of its cluster: ${message}`, isFinal: status === 404 };
+  return { message, isFinal: kind === 'key' || kind === 'stranger' };
 }
 
 /** Asks a node for the cluster as it sees it. */
@@ -65,16 +56,6 @@ export async function lookAtCluster(
   key: string,
   interrupted: AbortSignal,
 ): Promise<Result<ClusterAnswer, LookFault>> {
-  try {
-    const response = await fetch(`${url}/api/v1/cluster`, {
-      headers: { authorization: `Bearer ${key}` },
-      signal: AbortSignal.any([AbortSignal.timeout(ANSWER_MS_MAX), interrupted]),
-    });
-    const body: unknown = await response.json().catch(() => null);
-    if (!response.ok) return err(refusal(url, response.status, body));
-    if (isClusterAnswer(body)) return ok(body);
-    return err({ message: `${url} answers with something else: is this a Millrace server?`, isFinal: true });
-  } catch (error) {
-    return err({ message: fetchFault(url, error), isFinal: false });
-  }
+  const answer = await askApi({ url, path: '/api/v1/cluster', key, isAnswer: isClusterAnswer }, interrupted);
+  return answer.ok ? answer : err(faultOf(url, answer.error));
 }

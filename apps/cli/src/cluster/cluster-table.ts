@@ -1,11 +1,10 @@
 import { grouped } from '../progress.ts';
+import { many, table } from '../text-table.ts';
 import type { ClusterAnswer, MemberAnswer, PartitionAnswer } from './cluster-answer.ts';
 
 /** Every node answers, and every partition is served. */
 export const isAllServed = ({ members, unserved }: ClusterAnswer): boolean =>
   unserved.length === 0 && members.length > 0 && members.every(({ status }) => status !== null);
-
-const many = (count: number, one: string): string => `${grouped(count)} ${one}${count === 1 ? '' : 's'}`;
 
 const sumOf = (partitions: readonly PartitionAnswer[], count: (of: PartitionAnswer) => number): number =>
   partitions.reduce((sum, each) => sum + count(each), 0);
@@ -19,19 +18,6 @@ export function ranges(numbers: readonly number[]): string {
     else runs.push([number, number]);
   }
   return runs.map(([from, to]) => (from === to ? String(from) : `${String(from)}-${String(to)}`)).join(', ');
-}
-
-/** Columns as wide as their widest cell; those of numbers are aligned to the right. */
-function table(heads: readonly string[], rows: readonly (readonly string[])[], numbersFrom: number): string[] {
-  const widths = heads.map((head, column) => Math.max(head.length, ...rows.map((row) => row[column]?.length ?? 0)));
-  const line = (cells: readonly string[]): string =>
-    cells
-      .map((cell, column) =>
-        column < numbersFrom ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0),
-      )
-      .join('  ')
-      .trimEnd();
-  return [line(heads), ...rows.map(line)];
 }
 
 /** Who coordinates, by what the nodes that answered say: at most one, unless they disagree. */

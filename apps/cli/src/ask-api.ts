@@ -1,0 +1,52 @@
+import { err, ok, type Result } from '@millrace/kernel';
+import { fetchFault } from './endpoints.ts';
+
+/**
+ * Why there is no answer. `key`: the API key is not good for it; `refused`: the server says no, and why; `stranger`: what
+ * answers is no Millrace server; `away`: nothing answers.
+ */
+export interface ApiFault {
+  readonly kind: 'key' | 'refused' | 'stranger' | 'away';
+  /** HTTP's, 0 without an answer. */
+  readonly status: number;
+  /** For people: the whole of it, but for `refused`, where it is the server's reason alone. */
+  readonly message: string;
+}
+
+export interface ApiQuestion<Answer> {
+  readonly url: string;
+  readonly path: string;
+  readonly key: string;
+  readonly isAnswer: (value: unknown) => value is Answer;
+}
+
+/** Longer than a server takes for its longest answer. */
+const ANSWER_MS_MAX = 20_000;
+
+function refusal(url: string, status: number, body: unknown): ApiFault {
+  const { error } = (body ?? {}) as { readonly error?: { readonly message?: unknown } };
+  const reason = typeof error?.message === 'string' ? error.message : `HTTP status ${String(status)}`;
+  if (status !== 401 && status !== 403) return { kind: 'refused', status, message: reason };
+  const message = `${url} refuses the API key: ${reason}. It takes one with the scope admin: by --key or MILLRACE_API_KEY.`;
+  return { kind: 'key', status, message };
+}
+
+/** Asks the HTTP API something that changes nothing. */
+export async function askApi<Answer>(
+  { url, path, key, isAnswer }: ApiQuestion<Answer>,
+  interrupted: AbortSignal,
+): Promise<Result<Answer, ApiFault>> {
+  try {
+    const response = await fetch(`${url}${path}`, {
+      headers: { authorization: `Bearer ${key}` },
+      signal: AbortSignal.any([AbortSignal.timeout(ANSWER_MS_MAX), interrupted]),
+    });
+    const body: unknown = await response.json().catch(() => null);
+    if (!response.ok) return err(refusal(url, response.status, body));
+    if (isAnswer(body)) return ok(body);
+    const message = `${url} answers with something else: is this a Millrace server?`;
+    return err({ kind: 'stranger', status: response.status, message });
+  } catch (error) {
+    return err({ kind: 'away', status: 0, message: fetchFault(url, error) });
+  }
+}
