@@ -18,7 +18,7 @@ const pathsIn = (text: string): readonly string[] =>
     .filter((name) => !name.startsWith('.'))
     .filter((name) => /\.(ts|lua|md|yaml|json|mjs|sh)$/.test(name) || /^(libs|apps|scripts|docs|docker)\//.test(name));
 
-const DOCUMENTS = ['message-path', 'invariants', 'cluster', 'node-streams', 'deployment'].map(
+const DOCUMENTS = ['message-path', 'invariants', 'cluster', 'node-streams', 'deployment', 'explain'].map(
   (name) => `docs/${name}.md`,
 );
 
