@@ -77,7 +77,7 @@ describe('sending', () => {
     await one.time.advance(899);
     await one.network.drain();
     expect([attempts, outcome.value]).toEqual([1, undefined]);
-    await one.time.advance(30_000);
+    await one.time.advance(3_000);
     await one.network.drain();
     expect(storedTexts()).toEqual(['a']);
     expect(outcome.value?.duplicate).toBe(false);
@@ -306,6 +306,30 @@ describe('connecting', () => {
     expect(one.events.some((event) => event.includes('no word for'))).toBe(true);
     await one.heal();
     expect(one.client.state).toBe('live');
+  });
+
+  test('a server that stands still while an answer is due is left within seconds, and the message is sent elsewhere', async () => {
+    const one = await live(alice);
+    const sent = one.client.send(room, 'a');
+    for (let ms = 0; ms < 10_000; ms += 500) await one.time.advance(500);
+    expect(one.events).toContain('state offline: no word for 3000 ms after a ping');
+    await one.heal();
+    expect(await sent).toMatchObject({ duplicate: false });
+  });
+
+  test('a server that answers pings is given the time that it takes for another answer', async () => {
+    const one = await live(alice);
+    server.answersLate = true;
+    const sent = one.client.send(room, 'a');
+    for (let ms = 0; ms < 30_000; ms += 500) {
+      await one.time.advance(500);
+      await one.network.drain();
+    }
+    expect(one.events.filter((event) => event === 'state connecting')).toHaveLength(1);
+    server.answersLate = false;
+    server.answerNow();
+    await one.heal();
+    expect(await sent).toMatchObject({ duplicate: false });
   });
 
   test('pings go out before the idle limit, and an answered one keeps the connection', async () => {

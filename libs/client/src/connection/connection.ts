@@ -45,6 +45,8 @@ export interface ConnectionEvents {
 const DRAIN_MS_MAX = 5_000;
 /** Longest silence before a ping, whatever the server allows. */
 const PING_MS_MAX = 25_000;
+/** While an answer is due: after a silence of so long a ping asks whether anybody is there, and after another nobody is. */
+const SILENCE_MS_MAX = 3_000;
 /** Refused tokens in a row, after which a new one is not tried any more. */
 const TOKEN_ATTEMPTS = 3;
 /** Limits before the server has told its own. */
@@ -59,6 +61,10 @@ interface Attempt {
   draining: boolean;
   frameBytes: number;
   heardAtMs: number;
+  /** Messages of the server so far. */
+  heard: number;
+  /** An answer is due, and whether anything is heard meanwhile is looked at. */
+  awaiting: boolean;
 }
 
 /**
@@ -117,6 +123,7 @@ export class Connection {
       return;
     }
     this.#send(attempt, attempt.requests.add(question, done));
+    if (!attempt.awaiting) this.#awaitWord(attempt, false);
   }
 
   /** Dropped when there is no connection. */
@@ -148,6 +155,8 @@ export class Connection {
       draining: false,
       frameBytes: FRAME_BYTES,
       heardAtMs: this.#options.clock.monotonicMs(),
+      heard: 0,
+      awaiting: false,
     };
     this.#attempt = attempt;
     this.#events.state('connecting', '');
@@ -232,9 +241,30 @@ export class Connection {
     });
   }
 
+  /**
+   * A node that stands still, or a network that is gone, closes nothing: who waits for an answer must not wait for the
+   * next ping of an idle connection.
+   */
+  #awaitWord(attempt: Attempt, pinged: boolean): void {
+    const { heard } = attempt;
+    attempt.awaiting = true;
+    this.#later(attempt, SILENCE_MS_MAX, () => {
+      attempt.awaiting = attempt.requests.size > 0;
+      if (!attempt.awaiting) return;
+      const isSilent = attempt.heard === heard;
+      if (isSilent && pinged) {
+        this.#end(attempt, 'backoff', `no word for ${String(SILENCE_MS_MAX)} ms after a ping`);
+        return;
+      }
+      if (isSilent) this.ask({ t: 'ping' }, () => undefined);
+      this.#awaitWord(attempt, isSilent);
+    });
+  }
+
   #message(attempt: Attempt, data: unknown): void {
     if (this.#attempt !== attempt) return;
     attempt.heardAtMs = this.#options.clock.monotonicMs();
+    attempt.heard += 1;
     const frames = decodeMessage(data, this.#options.encoding);
     if (!frames.ok) {
       this.#end(attempt, 'backoff', `the server sent what cannot be read: ${frames.error}`);

@@ -81,7 +81,7 @@ export class ModelServer {
   pageRecords = 1_000;
   /** Refuses a send that is not stored yet; null lets it pass. */
   refuse: (send: Send) => FrameError | null = () => null;
-  /** Answers wait for {@link answerNow}, and pushes overtake them. */
+  /** Answers, but those to pings, wait for {@link answerNow}, and pushes overtake them. */
   answersLate = false;
   #late: (() => void)[] = [];
   readonly #users = new Map<UserId, ModelUser>();
@@ -110,7 +110,7 @@ export class ModelServer {
       // What the answer holds needs no push any more.
       if (reply.t === 'synced') session.told = Math.max(session.told, reply.inbox.seq);
     };
-    if (this.answersLate) this.#late.push(give);
+    if (this.answersLate && frame.t !== 'ping') this.#late.push(give);
     else give();
   }
 
