@@ -395,7 +395,9 @@ describe('the place of a conversation in an inbox', () => {
       reply: { ok: true, value: { head: user.state.head.value, oldest: 1, days: [], listed: null } },
       effects: [],
     });
-    user.deliver([messageOf('y', 1, 1, 'a', true), messageOf('x', 7, 1, 'a', true)]);
+    const joined = messageOf('x', 7, 1, 'a', true);
+    if (joined.d !== 'messages') throw new Error('a message');
+    user.deliver([messageOf('y', 1, 1, 'a', true), { ...joined, change: 'joined' }]);
     user.store();
     expect(ask().reply).toMatchObject({
       value: {
