@@ -13,6 +13,8 @@ export const gatewayConfigSchema = z.object({
   host: z.string().min(1).default('127.0.0.1'),
   /** 0 takes a free one. */
   port: count(0, 65_535, 7_401),
+  /** Other processes of this server listen on the same port. */
+  portShared: z.boolean().default(false),
   /** Where sockets are opened; `*` for any path. */
   path: z.string().min(1).default('/'),
   /** Web sites whose pages may open sockets; `*` for any. Programs that are no browsers send no origin. */

@@ -174,6 +174,19 @@ describe('a gateway that drains', () => {
     expect(gateway.stats()).toEqual({ sockets: 0, sessions: 0, users: 0 });
   });
 
+  it.each([
+    [true, false],
+    [false, true],
+  ])('leaves its port, if it is shared (%s), to those who go on', async (portShared, isListening) => {
+    const { connect, engine, gateway, time } = await testGateway({ portShared });
+    const peer = await connect('ann');
+    const drained = gateway.drain(2_000);
+    expect(engine.isListening).toBe(isListening);
+    peer.hangUp(1000);
+    await time.advance(50);
+    await drained;
+  });
+
   it('is done as soon as the last socket is gone', async () => {
     const { connect, gateway, time } = await testGateway();
     const peer = await connect('ann');

@@ -65,11 +65,12 @@ export class Gateway {
 
   static async start(parts: GatewayParts): Promise<Result<Gateway, ListenError>> {
     const gateway = new Gateway(parts);
-    const { host, port, frameBytesMax, sendBufferBytesMax, handshakeMs, closeMs } = parts.config;
+    const { host, port, portShared: shared, frameBytesMax, sendBufferBytesMax, handshakeMs, closeMs } = parts.config;
     const listening = await parts.engine.listen<Admitted>(
       {
         host,
         port,
+        shared,
         maxFrameBytes: frameBytesMax * FRAME_SLACK,
         maxSendBufferBytes: sendBufferBytesMax,
         handshakeMs,
@@ -116,11 +117,15 @@ export class Gateway {
     return { sockets: this.#admission.total, sessions: this.sessions.size, users: this.sessions.users };
   }
 
-  /** Takes no new sockets, asks the others to go elsewhere, and closes those that are left after `deadlineMs`. */
+  /**
+   * Takes no new sockets, asks the others to go elsewhere, and closes those that are left after `deadlineMs`. On a shared
+   * port it stops listening first, so that whoever comes back is taken by another process.
+   */
   async drain(deadlineMs: number): Promise<void> {
     if (this.#drainUntilMs !== null) return;
     const { clock, config } = this.#parts;
     this.#drainUntilMs = clock.monotonicMs() + deadlineMs;
+    if (config.portShared) this.#server?.stopListening();
     this.#admission.drain();
     for (const session of this.sessions.all()) session.answer({ t: 'drain', deadlineMs });
     await this.#untilEmpty(this.#drainUntilMs);

@@ -38,6 +38,7 @@ export async function startRelay(choice: EngineChoice): Promise<Relay> {
     {
       host: '127.0.0.1',
       port: 0,
+      shared: false,
       maxFrameBytes: 65_536,
       maxSendBufferBytes: SEND_BUFFER_BYTES_MAX,
       handshakeMs: HANDSHAKE_MS,

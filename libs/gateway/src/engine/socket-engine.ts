@@ -81,8 +81,13 @@ export interface EngineHandlers<Context> {
 
 export interface ListenOptions {
   readonly host: string;
-  /** 0 takes a free one. A port that another program listens on is refused, never shared. */
+  /** 0 takes a free one. A port that another program listens on is refused, unless it is `shared`. */
   readonly port: number;
+  /**
+   * Whether other processes of this server listen on the port, too, and each connection goes to one of them. Only for a
+   * port that is named and was looked at before: what else listens there may not be noticed.
+   */
+  readonly shared: boolean;
   /** A peer that sends a longer message is cut off: code 1009, or no code at all. */
   readonly maxFrameBytes: number;
   readonly maxSendBufferBytes: number;
@@ -101,6 +106,8 @@ export interface EngineServer {
   publish(topic: string, data: string | Uint8Array, isBinary: boolean): void;
   /** Writes now what waits for the end of the turn, for a caller who knows that nothing more is to come. */
   flush(): void;
+  /** Takes no connection any more, and leaves the sockets as they are. Twice does nothing. */
+  stopListening(): void;
   /** Cuts off every socket and gives the port back. */
   close(): Promise<void>;
 }

@@ -59,6 +59,7 @@ export interface UwsApp {
 export interface UwsApi {
   App(): UwsApp;
   us_socket_local_port(listenSocket: unknown): number;
+  us_listen_socket_close(listenSocket: unknown): void;
   readonly DISABLED: number;
 }
 

@@ -8,13 +8,18 @@ import { bytesOf, UwsSocket, type UwsUserData } from './uws-socket.ts';
 
 class UwsServer<Context> implements EngineServer {
   readonly port: number;
+  readonly #uws: UwsApi;
   readonly #app: UwsApp;
   readonly #turn: TurnQueue<UwsSocket<Context>>;
   readonly #timers: Timers;
+  /** Null once it is closed: the library must not be given it again. */
+  #listenSocket: unknown;
 
-  constructor(port: number, app: UwsApp, turn: TurnQueue<UwsSocket<Context>>, timers: Timers) {
-    this.port = port;
+  constructor(uws: UwsApi, app: UwsApp, listenSocket: unknown, turn: TurnQueue<UwsSocket<Context>>, timers: Timers) {
+    this.port = uws.us_socket_local_port(listenSocket);
+    this.#uws = uws;
     this.#app = app;
+    this.#listenSocket = listenSocket;
     this.#turn = turn;
     this.#timers = timers;
   }
@@ -27,7 +32,13 @@ class UwsServer<Context> implements EngineServer {
     this.#turn.flush();
   }
 
+  stopListening(): void {
+    if (this.#listenSocket !== null) this.#uws.us_listen_socket_close(this.#listenSocket);
+    this.#listenSocket = null;
+  }
+
   close(): Promise<void> {
+    this.#listenSocket = null;
     this.#app.close();
     // The library gives the port back when this turn of the event loop ends.
     return new Promise((resolve) => {
@@ -81,7 +92,8 @@ export class UwsEngine implements SocketEngine {
     handlers: EngineHandlers<Context>,
   ): Promise<Result<EngineServer, ListenError>> {
     const { host, port } = options;
-    const problem = await portProblem(host, port);
+    // On Linux the library listens with SO_REUSEPORT: the kernel spreads the connections over those who do.
+    const problem = options.shared ? null : await portProblem(host, port);
     if (problem !== null) return err(problem);
     const turn = new TurnQueue<UwsSocket<Context>>(this.#timers, (socket) => {
       socket.flush();
@@ -97,7 +109,7 @@ export class UwsEngine implements SocketEngine {
           resolve(err({ code: 'cannot_listen', message: `cannot listen on ${host} port ${String(port)}` }));
           return;
         }
-        resolve(ok(new UwsServer(this.#uws.us_socket_local_port(listenSocket), app, turn, this.#timers)));
+        resolve(ok(new UwsServer(this.#uws, app, listenSocket, turn, this.#timers)));
       });
     });
   }

@@ -16,6 +16,7 @@ describe('the engine on ws', () => {
       {
         host: '127.0.0.1',
         port: 0,
+        shared: false,
         maxFrameBytes: 1_000,
         maxSendBufferBytes: 1_000_000,
         handshakeMs: 1_000,

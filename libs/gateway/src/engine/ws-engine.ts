@@ -61,6 +61,10 @@ class WsServer<Context> implements EngineServer {
     this.#turn.flush();
   }
 
+  stopListening(): void {
+    if (this.#http.listening) this.#http.close();
+  }
+
   close(): Promise<void> {
     return new Promise((resolve) => {
       this.#http.close(() => {
@@ -149,7 +153,8 @@ export class WsEngine implements SocketEngine {
         const code = error.code === 'EADDRINUSE' ? 'address_in_use' : 'cannot_listen';
         resolve(err({ code, message: error.message }));
       });
-      http.listen({ host: options.host, port: options.port, exclusive: true }, () => {
+      // Not exclusive, a process of Node's cluster shares the port with the others: the primary hands connections out.
+      http.listen({ host: options.host, port: options.port, exclusive: !options.shared }, () => {
         resolve(ok(new WsServer(http, sockets, topics, turn)));
       });
     });

@@ -9,6 +9,7 @@ import { RecordingHandlers, type TestSocket } from './recording-handlers.ts';
 const OPTIONS: ListenOptions = {
   host: '127.0.0.1',
   port: 0,
+  shared: false,
   maxFrameBytes: 65_536,
   maxSendBufferBytes: 262_144,
   handshakeMs: 2_000,
@@ -394,6 +395,28 @@ export function socketEngineConformance(create: () => SocketEngine): void {
       if (!again.ok) throw new Error(again.error.message);
       server = again.value;
       await openClient('/again');
+    });
+
+    it('is left to others when it stops listening, while the sockets go on', async () => {
+      const shared: ListenOptions = { ...OPTIONS, port: server.port, shared: true };
+      await server.close();
+      const listening = await create().listen(shared, handlers);
+      if (!listening.ok) throw new Error(listening.error.message);
+      server = listening.value;
+      handlers.received = (socket, data) => socket.send(data, true);
+      const client = await openClient();
+      server.stopListening();
+      server.stopListening();
+      await expect(openClient('/refused')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+      const next = await create().listen(shared, new RecordingHandlers());
+      if (!next.ok) throw new Error(next.error.message);
+      await openClient('/next');
+      client.send('still here');
+      expect(String((await once(client, 'message'))[0])).toBe('still here');
+      const closed = once(client, 'close');
+      await server.close();
+      expect((await closed)[0]).toBe(1006);
+      await next.value.close();
     });
   });
 }

@@ -101,6 +101,7 @@ export class MemoryPeer implements EngineSocket<unknown> {
 /** An engine without a network, for tests of what is built on the port. */
 export class MemoryEngine implements SocketEngine {
   readonly name = 'ws';
+  isListening = false;
   #handlers: EngineHandlers<unknown> | null = null;
   #options: ListenOptions | null = null;
 
@@ -110,7 +111,16 @@ export class MemoryEngine implements SocketEngine {
   ): Promise<Result<EngineServer, ListenError>> {
     this.#options = options;
     this.#handlers = handlers;
-    const server = { port: 7401, publish: () => undefined, flush: () => undefined, close: () => Promise.resolve() };
+    const server = {
+      port: 7401,
+      publish: () => undefined,
+      flush: () => undefined,
+      stopListening: () => {
+        this.isListening = false;
+      },
+      close: () => Promise.resolve(),
+    };
+    this.isListening = true;
     return Promise.resolve(ok(server));
   }
 
