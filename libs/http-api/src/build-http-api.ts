@@ -36,11 +36,19 @@ export interface HttpApiParts {
   readonly stories: StoryTeller;
   /** What `/metrics` shows; the API adds its own. */
   readonly metrics: Registry;
+  /** What `/metrics` shows instead, when there is more than this process: a text in the form of `metrics`. */
+  readonly metricsOfAll?: () => Promise<string>;
   readonly clock: Clock;
   readonly log: HttpApiLog;
 }
 
-/** The API without a socket; `isDraining` is asked before each request. */
+/**
+ * - `draining`: requests are refused.
+ * - `leaving`: they are answered, each as the last one of its connection.
+ */
+export type HttpApiPhase = 'serving' | 'leaving' | 'draining';
+
+/** The API without a socket; the phase is asked before each request. */
 export interface BuiltHttpApi {
   readonly app: FastifyInstance;
   readonly operations: readonly Operation[];
@@ -94,7 +102,7 @@ function authorise(keys: readonly ApiKey[], request: FastifyRequest, scope: Scop
  * (H2) Every answer but `/metrics` is JSON; every refusal has the one error form, and no text of an unexpected error.
  * (H3) Every request is bounded: size, time to send, time to answer, rate of its address.
  */
-export function buildHttpApi(parts: HttpApiParts, isDraining: () => boolean): BuiltHttpApi {
+export function buildHttpApi(parts: HttpApiParts, phase: () => HttpApiPhase): BuiltHttpApi {
   const { config, clock, log } = parts;
   const metrics = new HttpMetrics(parts.metrics);
   const rateLimit = new IpRateLimit(config.rateLimit, clock);
@@ -104,7 +112,7 @@ export function buildHttpApi(parts: HttpApiParts, isDraining: () => boolean): Bu
       endpointsNeedKey: config.endpointsNeedKey,
       endpoint: parts.endpoint,
       fallbackHost: config.host.includes(':') ? `[${config.host}]` : config.host,
-      isDraining,
+      isDraining: () => phase() === 'draining',
       readiness: parts.readiness,
     }),
     ...clusterOperations(parts.cluster),
@@ -147,8 +155,7 @@ export function buildHttpApi(parts: HttpApiParts, isDraining: () => boolean): Bu
       return refuse(reply, error);
     }
     const isOpen = request.routeOptions.url === '/healthz' || request.routeOptions.url === '/readyz';
-    if (isDraining() && !isOpen) {
-      reply.header('connection', 'close');
+    if (phase() === 'draining' && !isOpen) {
       return refuse(reply, frameError('draining', 'this node is about to go; ask another one, or again soon'));
     }
     return undefined;
@@ -156,6 +163,7 @@ export function buildHttpApi(parts: HttpApiParts, isDraining: () => boolean): Bu
 
   app.addHook('onSend', async (_request, reply) => {
     reply.headers(securityHeaders);
+    if (phase() !== 'serving') reply.header('connection', 'close');
   });
 
   app.addHook('onResponse', async (request, reply) => {
@@ -208,7 +216,7 @@ export function buildHttpApi(parts: HttpApiParts, isDraining: () => boolean): Bu
     url: '/metrics',
     ...(config.mode === 'development' ? {} : { onRequest: guard('metrics') }),
     handler: async (_request, reply) => {
-      const text = await parts.metrics.metrics();
+      const text = await (parts.metricsOfAll?.() ?? parts.metrics.metrics());
       return reply.header('content-type', parts.metrics.contentType).send(text);
     },
   });

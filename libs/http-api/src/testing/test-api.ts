@@ -162,7 +162,7 @@ export function testParts(config: Partial<HttpApiConfig> = {}) {
 /** The API without a socket. Each answer is checked against docs/openapi.yaml before the test sees it. */
 export function testApi(config: Partial<HttpApiConfig> = {}) {
   const made = testParts(config);
-  const { app, operations } = buildHttpApi(made.parts, () => made.state.draining);
+  const { app, operations } = buildHttpApi(made.parts, () => (made.state.draining ? 'draining' : 'serving'));
   const ask = async ({ method, url, key = 'admin', body, headers = {} }: Asked): Promise<Got> => {
     const authorization = key === null ? {} : { authorization: `Bearer ${testKeys[key]}` };
     const response = await app.inject({
