@@ -50,6 +50,6 @@ export function openPaths(): readonly string[] {
 
 /** What the server gives itself beside the draining before it ends at once, in milliseconds. */
 export function stopMsMax(): number {
-  const source = readFileSync(inRoot('apps/server/src/main.ts'), 'utf8');
+  const source = readFileSync(inRoot('apps/server/src/ending.ts'), 'utf8');
   return Number(/const STOP_MS_MAX = ([\d_]+);/.exec(source)?.[1]?.replaceAll('_', ''));
 }

@@ -11,7 +11,7 @@ const serverBundle = (): string => fileURLToPath(new URL('./server.mjs', import.
 
 async function run(args: Args, { terminal, environment }: Context): Promise<number> {
   if (args.words.length > 0) {
-    terminal.note('serve is configured by environment variables: see docs/configuration.md.');
+    terminal.note('serve is configured by its options and by environment variables: see docs/configuration.md.');
     return exitCode.misused;
   }
   const bundle = serverBundle();
@@ -20,7 +20,9 @@ async function run(args: Args, { terminal, environment }: Context): Promise<numb
     return exitCode.failed;
   }
   const url = args.text('redis-url');
-  const server = spawn(process.execPath, ['--enable-source-maps', bundle], {
+  const processes = args.text('processes');
+  const serverArgs = processes === undefined ? [] : ['--processes', processes];
+  const server = spawn(process.execPath, ['--enable-source-maps', bundle, ...serverArgs], {
     stdio: 'inherit',
     env: url === undefined ? environment.all : { ...environment.all, REDIS_URL: url },
   });
@@ -50,6 +52,13 @@ export const serveCommand: Command = {
     'Configured by environment variables (docs/configuration.md). In development mode, the default, it needs nothing: it ' +
       'starts a Redis of its own and keeps everything under .millrace/.',
   ],
-  options: [{ name: 'redis-url', value: 'URL', help: 'Uses this Redis; the same as REDIS_URL.' }],
+  options: [
+    { name: 'redis-url', value: 'URL', help: 'Uses this Redis; the same as REDIS_URL.' },
+    {
+      name: 'processes',
+      value: 'N',
+      help: 'Runs so many server processes behind one pair of ports; the same as MILLRACE_PROCESSES.',
+    },
+  ],
   run,
 };

@@ -10,7 +10,8 @@ import { LateChat, LatePushPort, LateSessionPort, LateSessions, LateStories } fr
 import { withoutPassword, type ServerLog } from './logging.ts';
 import { createRegistry, nodeMetrics, storeMetrics } from './metrics.ts';
 import { limitsOf, nodeIdOf, rolesOf, socketUrlOf, traceOf, urlHost } from './node-parts.ts';
-import { PrivateRedis } from './private-redis.ts';
+import { PrivateRedis, privateRedisShown } from './private-redis.ts';
+import type { SharedPorts } from './processes/process-link.ts';
 import type { Secrets } from './secrets.ts';
 import type { ServerConfig } from './server-config.ts';
 import { prepareSockets, type SocketParts } from './sockets.ts';
@@ -23,6 +24,8 @@ export interface ServerParts {
   readonly log: ServerLog;
   /** Another run of this node has registered: this one serves nothing any more and is to end. */
   readonly onLost: (why: string) => void;
+  /** Null when this process has its ports for itself. */
+  readonly shared: SharedPorts | null;
 }
 
 /** Where a server that came up can be reached. */
@@ -56,9 +59,10 @@ async function startNode(node: ChatNode): Promise<Result<null, string>> {
 }
 
 /**
- * The one process: HTTP, Redis, the node, the sockets, put together. The only place that picks adapters.
+ * One process: HTTP, Redis, the node, the sockets, put together. The only place that picks adapters.
  *
- * HTTP comes first and goes last, so that `/healthz` and `/readyz` tell of every state between.
+ * HTTP comes first and goes last, so that `/healthz` and `/readyz` tell of every state between. Not so on shared ports:
+ * there a process takes requests only while it serves, for the others take them at any other time.
  */
 export class Server {
   readonly #parts: ServerParts;
@@ -82,6 +86,8 @@ export class Server {
   constructor(parts: ServerParts) {
     this.#parts = parts;
     this.#trace = traceOf(parts.config, clock);
+    if (parts.shared !== null) this.#registry.setDefaultLabels({ process: parts.config.nodeName });
+    parts.shared?.measures(this.#registry);
     this.#started = new StartedStack((what, error) => {
       parts.log.error(`${what} did not stop`, { error: String(error) });
     });
@@ -107,7 +113,8 @@ export class Server {
   stop(): Promise<boolean> {
     this.#stopRequested = true;
     this.#phase = 'stopping';
-    this.#http?.drain();
+    if (this.#parts.shared === null) this.#http?.drain();
+    else this.#http?.leave();
     return this.#started.unwind();
   }
 
@@ -117,11 +124,14 @@ export class Server {
   }
 
   async #startAll(): Promise<Result<ServerAddresses, string>> {
-    const { config, secrets, log } = this.#parts;
-    const socketParts = prepareSockets(config, secrets, { clock, timers, log });
+    const { config, secrets, log, shared } = this.#parts;
+    const socketParts = prepareSockets(config, secrets, { clock, timers, log, portShared: shared !== null });
     if (!socketParts.ok) return socketParts;
-    const http = await this.#startHttp();
-    if (!http.ok) return http;
+    if (shared?.isFirst !== false) {
+      const http = await this.#startHttp();
+      if (!http.ok) return http;
+      this.#started.push('HTTP', () => http.value.close(HTTP_GRACE_MS));
+    }
     const redis = await this.#findRedis();
     if (!redis.ok) return redis;
     const stores = await this.#connectStores(redis.value.url);
@@ -129,21 +139,33 @@ export class Server {
     const node = await this.#startNode(stores.value);
     if (!node.ok) return node;
     if (this.#started.isUnwinding) return err('it was stopped while it started');
-    const httpUrl = `http://${urlHost(config.host)}:${String(http.value.port)}`;
-    const addresses = { httpUrl, engine: socketParts.value.engine.name, redis: redis.value.shown };
-    if (!rolesOf(config).includes('gateway')) {
-      this.#phase = 'serving';
-      return ok({ ...addresses, socketUrl: null });
-    }
-    const sockets = await this.#startSockets(socketParts.value, node.value);
+    if (shared !== null) this.#stopTogether(shared);
+    const sockets = rolesOf(config).includes('gateway')
+      ? await this.#startSockets(socketParts.value, node.value)
+      : ok(null);
     if (!sockets.ok) return sockets;
     this.#phase = 'serving';
-    const socketUrl = config.socketUrl ?? `ws://${urlHost(config.host)}:${String(sockets.value.port)}`;
-    return ok({ ...addresses, socketUrl });
+    const http = this.#http === null ? await this.#startHttp() : ok(this.#http);
+    if (!http.ok) return http;
+    return ok({
+      httpUrl: `http://${urlHost(config.host)}:${String(http.value.port)}`,
+      socketUrl:
+        sockets.value === null
+          ? null
+          : (config.socketUrl ?? `ws://${urlHost(config.host)}:${String(sockets.value.port)}`),
+      engine: socketParts.value.engine.name,
+      redis: redis.value.shown,
+    });
+  }
+
+  /** On shared ports: once no process that stops has a client, HTTP ends what is under way, and only then the node. */
+  #stopTogether(shared: SharedPorts): void {
+    this.#started.push('HTTP', () => this.#http?.close(HTTP_GRACE_MS) ?? Promise.resolve());
+    this.#started.push('the other processes', () => shared.drained());
   }
 
   async #startHttp(): Promise<Result<HttpApi, string>> {
-    const { config, secrets, log } = this.#parts;
+    const { config, secrets, log, shared } = this.#parts;
     const started = await HttpApi.start({
       config: httpApiConfigSchema.parse({
         host: config.host,
@@ -161,13 +183,13 @@ export class Server {
       readiness: () => this.#readiness(),
       cluster: () => this.#node?.cluster() ?? null,
       metrics: this.#registry,
+      ...(shared === null ? {} : { metricsOfAll: () => shared.metricsOfAll() }),
       clock,
       timers,
       log,
     });
     if (!started.ok) return err(`MILLRACE_PORT is ${String(config.port)}, but ${started.error.message}`);
     this.#http = started.value;
-    this.#started.push('HTTP', () => started.value.close(HTTP_GRACE_MS));
     return started;
   }
 
@@ -179,7 +201,7 @@ export class Server {
     if (!redis.ok) return redis;
     this.#privateRedis = redis.value;
     this.#started.push('the private Redis', () => redis.value.stop());
-    return ok({ url: redis.value.url, shown: `a private one, its data under ${config.dataDir}/redis` });
+    return ok({ url: redis.value.url, shown: privateRedisShown(config) });
   }
 
   async #connectStores(url: string): Promise<Result<RedisStores, string>> {
@@ -202,7 +224,7 @@ export class Server {
   }
 
   #connected(stores: RedisStores): RedisStores {
-    const { log } = this.#parts;
+    const { log, shared } = this.#parts;
     this.#stores = stores;
     this.#started.push('the connection to Redis', () => {
       stores.close();
@@ -212,7 +234,7 @@ export class Server {
     log.info('connected to Redis', { flavour: facts.flavour, version: facts.version, cluster: facts.cluster });
     for (const { severity, message } of findings) {
       if (severity !== 'advice') log.warn(`Redis: ${message}`);
-      else if (this.#privateRedis === null) log.info(`Redis: ${message}`);
+      else if (this.#privateRedis === null && shared?.advises !== false) log.info(`Redis: ${message}`);
     }
     return stores;
   }

@@ -33,6 +33,13 @@ describe('the log', () => {
     );
   });
 
+  it('names the process in each line for people, where there are several', () => {
+    const lines: string[] = [];
+    const out = { write: (line: string) => lines.push(line) };
+    createLog({ logFormat: 'text', logLevel: 'info', nodeName: 'n1' }, out, 'n1').info('it runs', { port: 1 });
+    expect(lines[0]).toMatch(/^\d\d:\d\d:\d\d\.\d{3} info {2}n1 {2}it runs port=1\n$/);
+  });
+
   it('leaves out what is below its level', () => {
     const { log, lines } = logged('json');
     log.debug('quiet');

@@ -38,22 +38,24 @@ const shown = (value: unknown): string => {
   return /^[\w./:@-]+$/.test(value) ? value : JSON.stringify(value);
 };
 
-/** One line for people: time, level, message, then what else there is to it. */
-export function textLine(json: string): string {
+/** One line for people: time, level, who when there are several, message, then what else there is to it. */
+export function textLine(json: string, who = ''): string {
   const { level, time, msg, ...fields } = JSON.parse(json) as Record<string, unknown>;
   const clock = typeof time === 'string' ? time.slice(11, 23) : '';
   const rest = Object.entries(fields).map(([name, value]) => ` ${name}=${shown(value)}`);
-  return `${clock} ${levelNames[Number(level)] ?? 'log  '} ${String(msg)}${rest.join('')}\n`;
+  return `${clock} ${levelNames[Number(level)] ?? 'log  '} ${who}${String(msg)}${rest.join('')}\n`;
 }
 
 /**
  * The log of the process, redacted.
  *
+ * @param who - the name that text lines begin with, where several processes write to one place; JSON always has it.
  * @param out - takes whole lines; in production a file descriptor's stream, in tests an array.
  */
 export function createLog(
   config: Pick<ServerConfig, 'logLevel' | 'logFormat' | 'nodeName'>,
   out: DestinationStream,
+  who: string | null = null,
 ): ServerLog {
   const isText = config.logFormat === 'text';
   const logger = pino(
@@ -63,7 +65,7 @@ export function createLog(
       timestamp: pino.stdTimeFunctions.isoTime,
       redact: { paths: DEPTHS.flatMap((depth) => SECRET_FIELDS.map((field) => depth + field)), censor: '[redacted]' },
     },
-    isText ? { write: (line: string) => out.write(textLine(line)) } : out,
+    isText ? { write: (line: string) => out.write(textLine(line, who === null ? '' : `${who}  `)) } : out,
   );
   return {
     debug: (message, fields = {}) => {

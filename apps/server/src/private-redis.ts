@@ -6,6 +6,10 @@ import type { ServerConfig } from './server-config.ts';
 
 const WATCH_MS = 500;
 
+/** For people, instead of its address. */
+export const privateRedisShown = ({ dataDir }: Pick<ServerConfig, 'dataDir'>): string =>
+  `a private one, its data under ${dataDir}/redis`;
+
 /** The Redis of development mode: started with the server, started again should it die, stopped with the server. */
 export class PrivateRedis {
   readonly url: string;

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { variablesTable } from './config/variables-table.ts';
 import { variables } from './config/variables.ts';
-import { readServerConfig, type Environment } from './server-config.ts';
+import { processNames, readServerConfig, type Environment } from './server-config.ts';
 
 const production: Environment = {
   MILLRACE_MODE: 'production',
@@ -149,6 +149,34 @@ describe('the configuration', () => {
     const table = page.split('\n').filter((line) => line.startsWith('|'));
     const squeezed = (line: string): string => line.replace(/ +/g, ' ').replace(/-{3,}/g, '---');
     expect(table.map(squeezed)).toEqual(variablesTable(variables));
+  });
+});
+
+describe('several processes', () => {
+  it('are nodes of their own, with names that stay', () => {
+    const config = configOf({ MILLRACE_PROCESSES: '3', MILLRACE_NODE_NAME: 'chat' });
+    expect(processNames(config)).toEqual(['chat-1', 'chat-2', 'chat-3']);
+    const unnamed = processNames(configOf({ MILLRACE_PROCESSES: '12' }));
+    expect(unnamed.at(-1)).toMatch(/^[\w.-]+-7400-12$/);
+    expect(Math.max(...unnamed.map(({ length }) => length))).toBeLessThanOrEqual(40);
+  });
+
+  it('leave room for their numbers in the name', () => {
+    const name = 'n'.repeat(38);
+    expect(configOf({ MILLRACE_PROCESSES: '9', MILLRACE_NODE_NAME: name }).nodeName).toBe(name);
+    expect(problemsOf({ MILLRACE_PROCESSES: '10', MILLRACE_NODE_NAME: name })).toContain('at most 37 characters');
+    expect(configOf({ MILLRACE_NODE_NAME: 'n'.repeat(40) }).nodeName).toHaveLength(40);
+  });
+
+  it('share the port of uWebSockets.js on Linux alone, and that of ws everywhere', () => {
+    const engineOn = (platform: string, engine: string, processes: string) =>
+      readServerConfig({ MILLRACE_PROCESSES: processes, MILLRACE_SOCKET_ENGINE: engine }, platform);
+    expect(engineOn('linux', 'uws', '2')).toMatchObject({ ok: true, value: { config: { socketEngine: 'uws' } } });
+    expect(engineOn('linux', 'auto', '2')).toMatchObject({ ok: true, value: { config: { socketEngine: 'auto' } } });
+    expect(engineOn('darwin', 'auto', '2')).toMatchObject({ ok: true, value: { config: { socketEngine: 'ws' } } });
+    expect(engineOn('darwin', 'uws', '1')).toMatchObject({ ok: true, value: { config: { socketEngine: 'uws' } } });
+    const refused = engineOn('darwin', 'uws', '2');
+    expect(refused.ok ? '' : refused.error.join()).toContain('set MILLRACE_SOCKET_ENGINE=ws');
   });
 });
 

@@ -51,7 +51,7 @@ const given = (names: Readonly<Record<string, string | null>>): readonly string[
   Object.entries(names).flatMap(([name, value]) => (value === null ? [] : [name]));
 
 /** What does not fit together, in any mode. */
-function contradictions(values: Values): readonly string[] {
+function contradictions(values: Values, platform: string): readonly string[] {
   const problems: string[] = [];
   const tokenKeys = given({
     MILLRACE_JWT_SECRET: values.jwtSecret,
@@ -70,6 +70,16 @@ function contradictions(values: Values): readonly string[] {
   }
   if (values.apiKeys !== null && values.apiKeysFile !== null) {
     problems.push('MILLRACE_API_KEYS and MILLRACE_API_KEYS_FILE are both set; set one of them');
+  }
+  if (values.processes > 1 && values.socketEngine === 'uws' && platform !== 'linux') {
+    problems.push(
+      `MILLRACE_SOCKET_ENGINE is uws and MILLRACE_PROCESSES is ${String(values.processes)}, but uWebSockets.js shares a port on Linux alone, and this is ${platform}; set MILLRACE_SOCKET_ENGINE=ws`,
+    );
+  }
+  if (values.nodeName !== null && values.nodeName.length > nameCharsMax(values)) {
+    problems.push(
+      `MILLRACE_NODE_NAME is ${JSON.stringify(values.nodeName)}; with ${String(values.processes)} processes it has at most ${String(nameCharsMax(values))} characters, for their numbers come behind it`,
+    );
   }
   if (values.port !== 0 && values.socketPort === values.port) {
     problems.push(`MILLRACE_SOCKET_PORT is ${String(values.port)} as MILLRACE_PORT is; they must differ`);
@@ -106,22 +116,40 @@ function developmentRefusals(values: Values): readonly string[] {
   ];
 }
 
+/** What the processes of one server are called, as nodes. */
+export const processNames = ({
+  nodeName,
+  processes,
+}: Pick<ServerConfig, 'nodeName' | 'processes'>): readonly string[] =>
+  Array.from({ length: processes }, (_, index) => `${nodeName}-${String(index + 1)}`);
+
+/** As much of a name as is left beside the number of a process. */
+const nameCharsMax = ({ processes }: Values): number => (processes === 1 ? 40 : 40 - `-${String(processes)}`.length);
+
 function nameOf(values: Values): string {
+  const port = `-${String(values.port)}`;
   const host =
     hostname()
       .replace(/[^A-Za-z0-9._-]/g, '-')
-      .slice(0, 34) || 'node';
-  return values.nodeName ?? `${host}-${String(values.port)}`;
+      .slice(0, nameCharsMax(values) - port.length) || 'node';
+  return values.nodeName ?? `${host}${port}`;
 }
+
+/** The environment of this process, with what goes before it. */
+export const environmentWith = (over: Environment): Environment => ({ ...process.env, ...over });
 
 /**
  * Reads the whole configuration.
  *
  * @param env - the environment, once; nothing else in the program looks at it.
+ * @param platform - of the machine, as Node calls it.
  * @returns every problem at once, each a sentence that names the variable, its value (never a secret's) and what is
  * allowed.
  */
-export function readServerConfig(env: Environment = process.env): Result<ConfigRead, readonly string[]> {
+export function readServerConfig(
+  env: Environment,
+  platform: string = process.platform,
+): Result<ConfigRead, readonly string[]> {
   const problems: string[] = [];
   const seen = withAliases(env, problems);
   const read: Record<string, unknown> = {};
@@ -132,13 +160,14 @@ export function readServerConfig(env: Environment = process.env): Result<ConfigR
   }
   if (problems.length > 0) return err(problems);
   const values = read as Values;
-  problems.push(...contradictions(values));
+  problems.push(...contradictions(values, platform));
   problems.push(...(values.mode === 'production' ? productionRefusals(values) : developmentRefusals(values)));
   if (problems.length > 0) return err(problems);
   const auto = values.mode === 'production' ? 'json' : 'text';
   return ok({
     config: {
       ...values,
+      socketEngine: values.processes > 1 && platform !== 'linux' ? 'ws' : values.socketEngine,
       socketPort: values.socketPort ?? (values.port === 0 ? 0 : values.port + 1),
       nodeName: nameOf(values),
       drainMs: values.drainMs ?? (values.mode === 'production' ? 10_000 : 1_000),

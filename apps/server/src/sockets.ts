@@ -46,13 +46,14 @@ function verifierOf(
   return verifier.ok ? verifier : err(`${keyVariable[tokenKey.kind]}: ${verifier.error}`);
 }
 
-function gatewayConfigOf(config: ServerConfig): GatewayConfig {
+function gatewayConfigOf(config: ServerConfig, portShared: boolean): GatewayConfig {
   // In development mode a page from anywhere on this machine may try it; it still needs a token.
   const anyOrigin = config.mode === 'development' && config.origins.length === 0;
   const frames = (perSecond: number) => ({ perSecond, burst: perSecond * FRAME_BURST });
   return gatewayConfigSchema.parse({
     host: config.host,
     port: config.socketPort,
+    portShared,
     origins: anyOrigin ? ['*'] : [...config.origins],
     trustedProxies: [...config.trustedProxies],
     // A proxy passes on the path of its own address.
@@ -72,11 +73,11 @@ function gatewayConfigOf(config: ServerConfig): GatewayConfig {
 export function prepareSockets(
   config: ServerConfig,
   secrets: Secrets,
-  parts: { readonly clock: Clock; readonly timers: Timers; readonly log: ServerLog },
+  parts: { readonly clock: Clock; readonly timers: Timers; readonly log: ServerLog; readonly portShared: boolean },
 ): Result<SocketParts, string> {
   const verifier = verifierOf(config, secrets, parts);
   if (!verifier.ok) return verifier;
   const engine = pickEngine(config.socketEngine, parts.timers, parts.log);
   if (!engine.ok) return err(`MILLRACE_SOCKET_ENGINE is ${config.socketEngine}, but ${engine.error}`);
-  return ok({ engine: engine.value, verifier: verifier.value, config: gatewayConfigOf(config) });
+  return ok({ engine: engine.value, verifier: verifier.value, config: gatewayConfigOf(config, parts.portShared) });
 }

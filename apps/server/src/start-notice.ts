@@ -10,6 +10,8 @@ export interface Running {
   readonly ackLevel: string;
   readonly apiKeyFile: string | null;
   readonly dataDir: string;
+  /** How many share the two addresses. */
+  readonly processes: number;
 }
 
 const DEFAULT_DATA_DIR = '.millrace';
@@ -19,9 +21,10 @@ const DEFAULT_URL = 'http://127.0.0.1:7400';
 export function startNotice(running: Running, workingDirectory: string): string {
   const url = running.httpUrl === DEFAULT_URL ? '' : ` --url ${running.httpUrl}`;
   const dataDir = running.dataDir === DEFAULT_DATA_DIR ? '' : ` --data-dir ${running.dataDir}`;
+  const processes = running.processes === 1 ? '' : `, in ${String(running.processes)} processes`;
   const key = running.apiKeyFile === null ? 'as configured' : `in ${relative(workingDirectory, running.apiKeyFile)}`;
   return `
-Millrace ${running.version} is running, in development mode.
+Millrace ${running.version} is running, in development mode${processes}.
 
   HTTP     ${running.httpUrl}
   sockets  ${running.socketUrl === null ? 'none on this node' : `${running.socketUrl} (${running.engine})`}

@@ -15,6 +15,8 @@ export interface MillraceProcess {
   readonly httpUrl: string;
   readonly socketUrl: string;
   readonly pid: number;
+  /** Null while it runs, and when a signal ended it. */
+  readonly exitCode: number | null;
   /** What it wrote to its log since the start. */
   log(): string;
   /** Resolves once the process is gone. */
@@ -99,6 +101,9 @@ export async function startMillrace(
     socketUrl: `ws://127.0.0.1:${String(socketPort)}`,
     get pid() {
       return child.pid ?? 0;
+    },
+    get exitCode() {
+      return child.exitCode;
     },
     log,
     kill,

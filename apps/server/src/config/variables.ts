@@ -73,6 +73,10 @@ export const variables = {
     },
     'host name and HTTP port',
   ),
+  processes: wholeNumber('MILLRACE_PROCESSES', [1, 64], 1, {
+    about:
+      'How many server processes share the two ports; `--processes` says it, too, and goes first. More than one: each is a node of its own, called like this one with `-1`, `-2` … behind, below a parent that starts again what dies. Limits and rates count for each process.',
+  }),
   roles: list(
     'MILLRACE_ROLES',
     '`gateway`, `actors`, `jobs`',

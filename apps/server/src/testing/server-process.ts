@@ -35,8 +35,12 @@ export function endLeftServers(): void {
 }
 
 /** Runs the server as built on free ports. Nothing of this process's environment reaches it. */
-export function startServer(dir: string, env: Readonly<Record<string, string>> = {}): ServerProcess {
-  const child = spawn(process.execPath, [fileURLToPath(new URL('dist/server.mjs', root))], {
+export function startServer(
+  dir: string,
+  env: Readonly<Record<string, string>> = {},
+  args: readonly string[] = [],
+): ServerProcess {
+  const child = spawn(process.execPath, [fileURLToPath(new URL('dist/server.mjs', root)), ...args], {
     cwd: dir,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH: process.env['PATH'], MILLRACE_PORT: '0', MILLRACE_PARTITIONS: '16', ...env },
