@@ -2,6 +2,7 @@ import type { ConversationId, UserId } from '@millrace/kernel';
 import type { Commit } from '@millrace/partition';
 import { comparePositions, conversationKey, type ActorKey, type Position } from '@millrace/timeline';
 import type { ModelState } from './model-state.ts';
+import { entryName, StoreAudit } from './store-audit.ts';
 
 export interface Ack {
   readonly conversation: ConversationId;
@@ -14,7 +15,6 @@ export interface Ack {
 }
 
 const VIOLATIONS_MAX = 20;
-const entryName = (actor: ActorKey, { gen, seq }: Position): string => `${actor} ${String(gen)}-${String(seq)}`;
 const show = ({ gen, seq }: Position): string => `${String(gen)}-${String(seq)}`;
 
 /** What was observed during a run, checked as it comes in where that is possible. */
@@ -23,6 +23,8 @@ export class History {
   readonly acks: Ack[] = [];
   /** How often the program said that acknowledged history was or may have been lost. */
   losses = 0;
+  /** What the store took, held against I2. */
+  readonly audit = new StoreAudit((what) => this.violated(what));
   readonly #stored = new Set<string>();
   readonly #ackOf = new Map<string, Ack>();
   /** The highest position acknowledged in each conversation since the last loss. */
@@ -40,10 +42,11 @@ export class History {
   }
 
   /** A process knows that this commit is stored. */
-  committed({ writes }: Commit): void {
-    for (const { actor, head, entries } of writes) {
+  committed(commit: Commit): void {
+    this.audit.acknowledged(commit);
+    for (const { actor, head, entries } of commit.writes) {
       for (let back = 0; back < entries.length; back += 1) {
-        this.#stored.add(entryName(actor, { gen: head.gen, seq: (head.seq - back) as Position['seq'] }));
+        this.#stored.add(entryName(actor, { gen: head.gen, seq: head.seq - back }));
       }
     }
   }
@@ -75,10 +78,14 @@ export class History {
     if (highest === undefined || comparePositions(at, highest) > 0) this.#floors.set(conversation, at);
   }
 
-  /** Somebody has learned of an entry: it must have been stored before (I1). */
+  /** Somebody has learned of an entry: it must have been stored, and acknowledged to its owner, before (I1). */
   revealed(conversation: ConversationId, at: Position, how: string): void {
     const actor = conversationKey(conversation);
     if (this.#stored.has(entryName(actor, at))) return;
+    if (this.audit.isUnacknowledged(entryName(actor, at))) {
+      this.violated(`(I1) ${how} reveals ${conversation} ${show(at)}, which no owner knows to be stored`);
+      return;
+    }
     const query = { from: at, to: at, limit: 1, direction: 'forward' } as const;
     if (this.#state().range(this.#partitionOf(actor), actor, query).length > 0) return;
     this.violated(`(I1) ${how} reveals ${conversation} ${show(at)}, which is not stored`);

@@ -27,6 +27,8 @@ export interface ModelStoreParts {
   readonly answerMsMax?: number;
   /** How long a new connection takes. Default 20. */
   readonly reconnectMs?: number;
+  /** Told of everything that changes the state, and of how much of it is lost again. */
+  readonly observer?: { executed(operation: ModelOperation): void; lost(operations: number): void };
 }
 
 const noFault: ModelFate = { kind: 'none', requestMs: 0, replyMs: 0 };
@@ -41,6 +43,8 @@ export interface ModelServer {
   readonly run: string;
   /** Rises with every crash: a request that was under way to a dead Redis is not executed by the next one. */
   readonly life: number;
+  /** A replica is taking over until then, monotonic ms: what arrives waits. */
+  readonly stalledUntilMs: number;
   log(operation: ModelOperation): void;
 }
 
@@ -61,6 +65,8 @@ export class ModelConnection {
   readonly #inFlight = new Set<() => void>();
   #connection = 1;
   #connected = true;
+  /** What was under way on a connection when a replica took over, and the earliest time for it, monotonic ms. */
+  #late = { connection: 0, untilMs: 0 };
   #executesFromMs = 0;
 
   constructor(server: ModelServer, parts: ModelStoreParts) {
@@ -69,6 +75,10 @@ export class ModelConnection {
     this.partitions = this.#partitionStore();
     this.cluster = this.#clusterStore();
     this.timelines = this.#timelineReader();
+  }
+
+  get isConnected(): boolean {
+    return this.#connected;
   }
 
   onReconnect(listener: () => void): () => void {
@@ -89,6 +99,19 @@ export class ModelConnection {
       for (const listener of [...this.#listeners]) listener();
       this.#connected = true;
     });
+  }
+
+  /**
+   * What this connection is asked waits until then, monotonic ms, though the store may be there before. The process may
+   * be gone by then, or have made another connection.
+   */
+  delay(untilMs: number): void {
+    this.#late = { connection: this.#connection, untilMs };
+  }
+
+  #stalledForMs(connection: number): number {
+    const ofConnectionMs = connection === this.#late.connection ? this.#late.untilMs : 0;
+    return Math.max(this.#server.stalledUntilMs, ofConnectionMs) - this.#parts.clock.monotonicMs();
   }
 
   /** Carries one request to the state and its answer back, or tells what came between. */
@@ -112,8 +135,16 @@ export class ModelConnection {
           if (this.#inFlight.has(fail) && connection === this.#connection) this.cut();
         });
       };
+      let isStalled = false;
       const arrive = (): void => {
         if (life !== this.#server.life) return;
+        const stalledMs = this.#stalledForMs(connection);
+        if (stalledMs > 0) {
+          if (!isStalled) giveUp();
+          isStalled = true;
+          this.#later(stalledMs, arrive);
+          return;
+        }
         if (kind === 'refuse') {
           settle({ ok: false, failure: 'refused' });
           return;

@@ -162,6 +162,21 @@ describe('the model of a Redis', () => {
     expect(await partition.load(room)).toEqual({ head: null, fields: new Map() });
   });
 
+  it('that a replica took over from goes on with its connections: what was under way waits, and may come late', async () => {
+    await partition.stored([appending(room, at(1, 1), ['two'])]);
+    const { run } = await partition.claim();
+    const asked = partition.send(two());
+    store.failOver({ lostOperations: 1, downMs: 20, lateMs: () => 30 });
+    const next = new APartition({ ...underTest(store, clock), partitions: store.connect().partitions });
+    const claimed = next.claim();
+    await clock.run(20);
+    expect((await claimed).run).not.toBe(run);
+    expect((await claimed).found.epoch).toBe(1);
+    await clock.run(30);
+    expect((await asked).code).toBe('fenced');
+    expect(await next.entries(room)).toEqual(['1-1 one', '1-2 two']);
+  });
+
   it('that lost the end of its log may be back at an older view and an older term, as any other state', async () => {
     const { cluster } = store;
     const [a, b] = ['a1', 'b1'] as [NodeId, NodeId];

@@ -22,6 +22,7 @@ export class ModelStore {
   #log: ModelOperation[] = [];
   #run: string;
   #life = 0;
+  #stalledUntilMs = 0;
 
   constructor(parts: ModelStoreParts) {
     this.#parts = parts;
@@ -65,13 +66,30 @@ export class ModelStore {
    * @param downMs - until it can be reached again.
    */
   crash({ lostOperations, downMs }: { readonly lostOperations: number; readonly downMs: number }): void {
+    this.#goBack(lostOperations);
+    this.#life += 1;
+    this.cut(downMs);
+  }
+
+  /**
+   * A replica takes the place of Redis, without the last `lostOperations` of its log, and the connections stay: what is
+   * under way waits, and is executed by the replica.
+   *
+   * @param lateMs - asked for each connection: how much later than `downMs` its requests of now are executed.
+   */
+  failOver({ lostOperations, downMs, lateMs }: { lostOperations: number; downMs: number; lateMs: () => number }): void {
+    this.#goBack(lostOperations);
+    this.#stalledUntilMs = this.#parts.clock.monotonicMs() + downMs;
+    for (const connection of this.#connections) connection.delay(this.#stalledUntilMs + lateMs());
+  }
+
+  #goBack(lostOperations: number): void {
     invariant(lostOperations >= 0 && lostOperations <= this.#log.length, 'a crash cannot lose more than there is');
     this.#log = this.#log.slice(0, this.#log.length - lostOperations);
     this.#state = new ModelState();
     for (const operation of this.#log) this.#state.apply(operation);
     this.#run = this.#newRun();
-    this.#life += 1;
-    this.cut(downMs);
+    this.#parts.observer?.lost(lostOperations);
   }
 
   #newRun(): string {
@@ -84,6 +102,7 @@ export class ModelStore {
       state: () => this.#state,
       run: () => this.#run,
       life: () => this.#life,
+      stalledUntilMs: () => this.#stalledUntilMs,
     };
     return {
       get state() {
@@ -95,8 +114,12 @@ export class ModelStore {
       get life() {
         return now.life();
       },
+      get stalledUntilMs() {
+        return now.stalledUntilMs();
+      },
       log: (operation) => {
         this.#log.push(operation);
+        this.#parts.observer?.executed(operation);
       },
     };
   }

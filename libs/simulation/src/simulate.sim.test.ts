@@ -29,7 +29,17 @@ describe('a run of the whole core over a store that fails', () => {
   });
 
   it('met, over all seeds, everything that was to go wrong', () => {
-    const often = ['kills', 'pauses', 'stops', 'storeCrashes', 'cuts', 'lostOperations', 'generations', 'resyncs'];
+    const often = [
+      'kills',
+      'pauses',
+      'stops',
+      'storeCrashes',
+      'failOvers',
+      'cuts',
+      'lostOperations',
+      'generations',
+      'resyncs',
+    ];
     expect(often.filter((name) => (totals[name] ?? 0) < 20)).toEqual([]);
     expect(totals['acks']).toBeGreaterThan(50 * SEEDS);
   });

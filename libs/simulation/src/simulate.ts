@@ -15,6 +15,8 @@ export interface SimulationOptions extends Partial<WorldOptions> {
 
 export interface SimulationReport {
   readonly seed: number;
+  /** What the seed chose, or was given. */
+  readonly options: Required<SimulationOptions>;
   /** What must not have been, at most the first twenty of it; empty for a good run. */
   readonly violations: readonly string[];
   readonly counts: Readonly<Record<string, number>>;
@@ -40,6 +42,8 @@ function optionsOf(seed: number, given: SimulationOptions): Required<SimulationO
     users: one(3, 5),
     groups: one(2, 3),
     faultEveryMs: one(1_000, 3_000),
+    // Drawn last, so that what was added to the world leaves other seeds what they were.
+    failOvers: one(false, false, true),
     ...given,
   };
 }
@@ -66,6 +70,7 @@ export async function simulate(seed: number, given: SimulationOptions = {}): Pro
     );
     const lives = devices.map((device) => device.live());
     await goWrong(world, time.nowMs + options.durationMs, options.faultEveryMs);
+    if (options.failOvers) await world.settled();
     world.heal();
     for (const device of devices) device.isActive = false;
     await Promise.all(lives);
@@ -82,6 +87,7 @@ export async function simulate(seed: number, given: SimulationOptions = {}): Pro
     devices.reduce((total, device) => total + count(device), 0);
   return {
     seed,
+    options,
     violations: history.violations,
     counts: {
       ...world.counts,
@@ -133,6 +139,11 @@ async function goWrong(world: World, untilMs: number, everyMs: number): Promise<
       await time.sleep(world.between(0, 1_000));
       await world.settled();
       world.start();
+      if (world.options.failOvers && world.chance(0.3)) {
+        // While the partitions are claimed.
+        await time.sleep(world.between(0, 8));
+        world.failOverStore();
+      }
     } else if (dice < 6) world.crashStore();
     else if (dice < 7) {
       // All nodes at once, or one for longer than its lease.
@@ -144,7 +155,7 @@ async function goWrong(world: World, untilMs: number, everyMs: number): Promise<
     } else if (dice < 9) {
       world.pause(world.between(500, 8_000));
       if (world.chance(0.7)) world.start();
-    }
+    } else if (world.options.failOvers) world.failOverStore();
     if (!world.isUp && world.chance(0.5)) world.start();
     if (world.chance(0.3)) world.startAll();
   }

@@ -109,6 +109,8 @@ export class SimulatedDevice {
     const { tooLong, conversations, token, hasMore, inbox } = synced.value;
     this.syncs += 1;
     if (tooLong) {
+      // What it had is gone with the first page: it must not go on from there when the next one fails.
+      this.#token = undefined;
       const rebuilt = await this.#rebuild(conversations.map(({ summary }) => summary.conversation));
       if (!rebuilt) return false;
       this.resyncs += 1;
@@ -134,8 +136,9 @@ export class SimulatedDevice {
         const page = await this.#ask((chat) =>
           chat.history(this.by, { conversation, direction: 'forward', from: start, limit: 40 }),
         );
-        // Its beginning was lost, and the list does not know yet.
-        if (!page.ok && (page.error.code === 'not_found' || page.error.code === 'not_member')) break;
+        // After a loss a list may name what its conversation does not know any more.
+        const isGone = !page.ok && (page.error.code === 'not_found' || page.error.code === 'not_member');
+        if (isGone && this.#world.history.losses > 0) break;
         if (!page.ok) return false;
         this.view.page(conversation, page.value.messages);
         if (!page.value.hasMore) break;

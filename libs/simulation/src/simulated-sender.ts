@@ -9,6 +9,7 @@ interface Sent {
   /** What had been acknowledged when it was first sent. */
   floor: Position | null | undefined;
   acked: boolean;
+  attempts: number;
 }
 
 const PIPELINE = 3;
@@ -21,6 +22,7 @@ export class SimulatedSender {
   #sent: Sent[] = [];
   #written = 0;
   #isSending = false;
+  #isClosed = false;
 
   constructor(world: World, by: Principal, conversation: ConversationId) {
     this.#world = world;
@@ -33,10 +35,11 @@ export class SimulatedSender {
   }
 
   write(): void {
+    if (this.#isClosed) return;
     this.#written += 1;
     const { user, device } = this.#by;
     const body = `${user}/${device} in ${this.#conversation}: ${String(this.#written)}`;
-    this.#sent.push({ n: this.#sent.length + 1, body, floor: undefined, acked: false });
+    this.#sent.push({ n: this.#sent.length + 1, body, floor: undefined, acked: false, attempts: 0 });
     if (!this.#isSending) void this.#send();
   }
 
@@ -56,6 +59,7 @@ export class SimulatedSender {
     const { history } = this.#world;
     const conversation = this.#conversation;
     const { n, body } = sent;
+    sent.attempts += 1;
     if (sent.floor === undefined) sent.floor = history.floor(conversation);
     const answer = await this.#world.ask((chat) => {
       const send = { conversation, n, sentAt: n, type: 'text' as const, body };
@@ -78,7 +82,9 @@ export class SimulatedSender {
       // The server's memory of this device went back with a generation: everything from there is sent again.
       for (const each of this.#sent) if (each.n >= (expected ?? n)) each.acked = false;
     } else if (code === 'not_member' || code === 'not_found') {
-      // Refused for good; its number is free, and that of what was written behind it.
+      // Refused for good. Its number is free, and that of what was written behind it; but where an attempt before this
+      // one is under way yet, which may take the number, nothing more is written.
+      if (this.#sent.slice(n - 1).some(({ attempts }) => attempts > 1)) this.#isClosed = true;
       this.#sent = this.#sent.slice(0, n - 1);
     } else if (code !== 'unavailable' && code !== 'overloaded' && code !== 'draining') {
       history.violated(`${id} was refused with ${code}: ${answer.error.message}`);

@@ -32,9 +32,12 @@ export interface WorldOptions {
   readonly answersLostChance: number;
   /** Lets faults strike while a lossy crash of the store is still being made good. */
   readonly doubleFaults: boolean;
+  /** Lets a replica take the place of the store now and then, which connections do not notice. */
+  readonly failOvers: boolean;
 }
 
 const PATIENCE_MS = 4_000;
+const NOTICE_MS = 2_000;
 const NAMES = ['first', 'second', 'third', 'fourth', 'fifth'];
 /** At level `memory` the store syncs its log so often. */
 const UNSYNCED_MS = 1_000;
@@ -54,6 +57,7 @@ export class World {
     pauses: 0,
     stops: 0,
     storeCrashes: 0,
+    failOvers: 0,
     cuts: 0,
     lostOperations: 0,
     generations: 0,
@@ -77,6 +81,10 @@ export class World {
       random: this.random,
       fate: (request) => this.#fate(request === 'commit'),
       answerMsMax: 1_500,
+      observer: {
+        executed: (operation) => this.history.audit.executed(operation),
+        lost: (operations) => this.history.audit.lost(operations),
+      },
     });
     this.streams = new ModelNodeStreams({
       clock: this.time.clock,
@@ -230,10 +238,16 @@ export class World {
 
   /** Every partition has an owner that is awake, and what those hold in memory is all that was committed lately. */
   get #isWhole(): boolean {
-    if (this.#nodes.some(({ process, serves }) => process.isPaused || !serves)) return false;
+    // One that is cut off may hold for its own what another one has taken over.
+    if (this.#nodes.some(({ process, serves, isCut }) => process.isPaused || !serves || isCut)) return false;
     const stats = this.#nodes.map(({ chatNode }) => chatNode.stats());
     const serving = stats.reduce((sum, { partitionsServing }) => sum + partitionsServing, 0);
     return serving === this.options.partitionCount && stats.every(({ partitionsMoving }) => partitionsMoving === 0);
+  }
+
+  /** No node that lives knows a commit that the store does not. */
+  get #hasNoMemory(): boolean {
+    return this.#nodes.every(({ hasSettled }) => !hasSettled);
   }
 
   /**
@@ -241,7 +255,15 @@ export class World {
    * before, while one partition has replayed what another has not, is a matter of `doubleFaults`.
    */
   async settled(): Promise<void> {
-    while (!this.options.doubleFaults && this.#unsettled.size > 0 && this.#nodes.length > 0) await this.time.sleep(50);
+    let untilMs = this.time.nowMs + NOTICE_MS;
+    while (!this.options.doubleFaults && this.#unsettled.size > 0 && this.#nodes.length > 0) {
+      // Who has nothing to commit does not notice that a replica took over: not before it has to connect again.
+      if (this.options.failOvers && this.time.nowMs > untilMs) {
+        for (const node of this.#nodes) node.cut(5);
+        untilMs += NOTICE_MS;
+      }
+      await this.time.sleep(50);
+    }
     this.#unsettled.clear();
   }
 
@@ -257,18 +279,25 @@ export class World {
     for (const node of this.#nodes) node.cut(downMs);
   }
 
-  crashStore(): void {
-    this.counts.storeCrashes += 1;
+  /** How many operations the store loses by a fault of now. */
+  #toLose(): number {
     const { store, options } = this;
     const mayLose =
       options.level === 'memory' &&
       this.chance(0.8) &&
-      (options.doubleFaults || (this.#unsettled.size === 0 && (this.#nodes.length === 0 || this.#isWhole)));
+      (options.doubleFaults || (this.#unsettled.size === 0 && (this.#isWhole || this.#hasNoMemory)));
     const lostOperations = mayLose ? this.between(0, store.logLength - this.#syncedLength()) : 0;
     this.counts.lostOperations += lostOperations;
     if (lostOperations > 0) {
       for (let partition = 0; partition < options.partitionCount; partition += 1) this.#unsettled.add(partition);
     }
+    return lostOperations;
+  }
+
+  crashStore(): void {
+    this.counts.storeCrashes += 1;
+    const { store } = this;
+    const lostOperations = this.#toLose();
     const downMs = this.between(5, 1_500);
     store.crash({ lostOperations, downMs });
     const { streams } = this;
@@ -276,6 +305,18 @@ export class World {
     streams.crash({ lostOperations: lostEntries, downMs });
     // What it came back with, it has from its disk.
     this.#lengths = [{ atMs: -Infinity, length: store.logLength }];
+  }
+
+  /** A replica takes the place of the store. All nodes may end while it does, and what they had asked comes later. */
+  failOverStore(): void {
+    this.counts.failOvers += 1;
+    const lostOperations = this.#toLose();
+    const downMs = this.between(5, 1_500);
+    this.store.failOver({ lostOperations, downMs, lateMs: () => this.between(0, this.pick([8, 1_500]) ?? 0) });
+    this.#lengths = [{ atMs: -Infinity, length: this.store.logLength }];
+    if (this.chance(0.5)) return;
+    for (const node of [...this.#nodes]) this.#end(node);
+    this.startAll();
   }
 
   /** From now on nothing goes wrong any more. */
