@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { inRoot } from './paths.mjs';
 import { sourceFiles } from './source-files.mjs';
 
@@ -51,11 +51,28 @@ function workspaceImports() {
 }
 
 async function build() {
+  const entryPoints = Object.fromEntries(Object.entries(ENTRIES).filter(([, path]) => existsSync(inRoot(path))));
+  const outdir = inRoot(`dist/.next-${process.pid}`);
+  try {
+    await bundle(entryPoints, outdir);
+    // By rename, each at once: another process may be starting from the former ones.
+    for (const file of readdirSync(outdir)) renameSync(join(outdir, file), join(DIST, file));
+  } finally {
+    rmSync(outdir, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Bundles programs into one file each.
+ *
+ * @param {Record<string, string>} entryPoints - the source of each, from the root, by the name of what it becomes
+ * @param {string} outdir
+ * @param {ReadonlyMap<string, string>} [edited] - other text for some sources, by their paths from the root
+ */
+export async function bundle(entryPoints, outdir, edited = new Map()) {
   // Imported only now: the staleness check must not cost the start of a bundler.
   const esbuild = await import('esbuild');
   const imports = workspaceImports();
-  const entryPoints = Object.fromEntries(Object.entries(ENTRIES).filter(([, path]) => existsSync(inRoot(path))));
-  const outdir = inRoot(`dist/.next-${process.pid}`);
   try {
     await esbuild.build({
       absWorkingDir: inRoot(),
@@ -94,14 +111,20 @@ async function build() {
             });
           },
         },
+        {
+          name: 'edited-sources',
+          setup({ onLoad }) {
+            onLoad({ filter: /\.ts$/ }, ({ path }) => {
+              const contents = edited.get(relative(inRoot(), path));
+              return contents === undefined ? null : { contents, loader: 'ts' };
+            });
+          },
+        },
       ],
     });
-    // By rename, each at once: another process may be starting from the former ones.
-    for (const file of readdirSync(outdir)) renameSync(join(outdir, file), join(DIST, file));
   } finally {
     // Its service process would live as long as the server that is started next.
     await esbuild.stop();
-    rmSync(outdir, { recursive: true, force: true });
   }
 }
 

@@ -32,7 +32,7 @@ import { sourceFiles } from './source-files.mjs';
 
 /**
  * @param {string} text
- * @param {Mutant} mutant
+ * @param {Pick<Mutant, 'find' | 'replace'>} mutant
  * @returns {string | undefined} the faulty text; undefined when `find` does not occur exactly once
  */
 export function mutate(text, { find, replace }) {
