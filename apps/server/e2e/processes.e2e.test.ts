@@ -216,6 +216,17 @@ describe.each(loadableEngines)('three processes behind one port, on %s', (engine
     expect({ ...found, gaps: [] }).toEqual({ lost: [], duplicated: [], gaps: [] });
   }, 120_000);
 
+  it('serve one another until the last client of all is gone', async () => {
+    // A client that is told to go, and stays.
+    const socket = await PlainSocket.connect(server.socketUrl, await tokenFor('ann'), 'phone');
+    const gone = server.kill('SIGTERM');
+    expect((await socket.closed).code).toBe(4000);
+    expect(server.log()).not.toContain('"msg":"stopped"');
+    await gone;
+    expect(server.log().split('"msg":"stopped"')).toHaveLength(1 + PROCESSES + 1);
+    expect(server.exitCode).toBe(0);
+  });
+
   it('end at once at a second signal', async () => {
     // A client that is told to go, and stays.
     await PlainSocket.connect(server.socketUrl, await tokenFor('ann'), 'phone');

@@ -95,24 +95,22 @@ describe('the HTTP API on a socket', () => {
   });
 
   it('answers on while it leaves its port to others, and keeps no connection', async () => {
-    const { url, api, chat } = await listening();
-    const headers = { authorization: `Bearer ${testKeys.reader}` };
-    const kept = connect(api.port, '127.0.0.1');
+    const { url, api } = await listening();
     const idle = connect(api.port, '127.0.0.1');
     const idleClosed = once(idle, 'close');
     idle.on('data', () => undefined).write('GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n');
     await once(idle, 'data');
-    let open: () => void = () => undefined;
-    chat.gate = new Promise((resolve) => (open = resolve));
+    const halfAsked = connect(api.port, '127.0.0.1');
     let told = '';
-    kept.setEncoding('utf8').on('data', (chunk: string) => (told += chunk));
-    kept.write(`GET /api/v1/conversations/team HTTP/1.1\r\nhost: a\r\nauthorization: ${headers.authorization}\r\n\r\n`);
+    halfAsked.setEncoding('utf8').on('data', (chunk: string) => (told += chunk));
+    halfAsked.write('GET /api/v1/conversations/team HTTP/1.1\r\nhost: a\r\n');
     await expect.poll(async () => (await fetch(`${url}/readyz`)).status).toBe(200);
     api.leave();
     await idleClosed;
     await expect(fetch(`${url}/healthz`)).rejects.toThrow();
-    open();
-    await once(kept, 'close');
+    const closed = once(halfAsked, 'close');
+    halfAsked.write(`authorization: Bearer ${testKeys.reader}\r\n\r\n`);
+    await closed;
     expect(told).toMatch(/^HTTP\/1.1 404 [\s\S]*connection: close/i);
     await api.close(10_000);
     await api.close(10_000);
