@@ -133,6 +133,10 @@ function tidy(dir: string, isKept: boolean): void {
   }
 }
 
+const onStage = (one: Stage): void => {
+  stage = one;
+};
+
 let directories = 0;
 function contextOf(name: string, commit: string | null, machine: string): RunContext {
   directories += 1;
@@ -145,14 +149,12 @@ function contextOf(name: string, commit: string | null, machine: string): RunCon
       leaseMs,
       partitions,
       settleSeconds: SETTLE_SECONDS,
+      onStage,
     },
     commit,
     machine,
     say: (text) => {
       say(`  ${text}`);
-    },
-    onStage: (one) => {
-      stage = one;
     },
     beforeMs: BEFORE_MS,
     afterMs: AFTER_MS,

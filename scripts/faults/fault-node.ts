@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { until } from './until.ts';
 
@@ -38,10 +38,19 @@ export class FaultNode {
     return this.#child?.exitCode === null && this.#child.signalCode === null;
   }
 
+  /** What it wrote to its log so far. */
+  log(): string {
+    return readFileSync(this.#logFile, 'utf8');
+  }
+
+  get #logFile(): string {
+    return join(this.#options.dir, `${this.name}.log`);
+  }
+
   /** Resolves when it says that it is ready. */
   async start(): Promise<void> {
     const { name, dir, bundle, port, socketPort, redisUrl, env } = this.#options;
-    const log = openSync(join(dir, `${name}.log`), 'a');
+    const log = openSync(this.#logFile, 'a');
     this.#child = spawn(process.execPath, ['--enable-source-maps', bundle], {
       stdio: ['ignore', log, log],
       env: {

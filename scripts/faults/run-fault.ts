@@ -17,8 +17,6 @@ export interface RunContext {
   readonly commit: string | null;
   readonly machine: string;
   readonly say: (text: string) => void;
-  /** Told of the stage, to end it from outside. */
-  readonly onStage: (stage: Stage) => void;
   /** Under load before the fault, and after it; milliseconds. */
   readonly beforeMs: number;
   readonly afterMs: number;
@@ -69,8 +67,7 @@ async function within<T>(work: Promise<T>, msMax: number): Promise<T> {
 
 /** How much the same load reaches in a setting when every sender always has a full window. */
 export async function measureCapacity(setting: Setting, context: RunContext): Promise<CapacityRecord> {
-  const stage = await Stage.start({ ...context.stage, setting });
-  context.onStage(stage);
+  const stage = await Stage.start({ ...context.stage, setting }, context.say);
   try {
     const load = stage.load(null, CAPACITY_SECONDS);
     const result = await within(load.result(), RUN_MS_MAX);
@@ -122,8 +119,7 @@ export async function runFault(
   const { leaseMs } = context.stage;
 
   const whole = async (): Promise<void> => {
-    const stage = await Stage.start({ ...context.stage, setting: fault.setting });
-    context.onStage(stage);
+    const stage = await Stage.start({ ...context.stage, setting: fault.setting }, say);
     try {
       const load = stage.load(rate);
       await load.started();

@@ -11,6 +11,8 @@ import { until } from './until.ts';
 
 const NODES = 3;
 const WHOLE_MS_MAX = 120_000;
+const START_TRIES_MAX = 3;
+const PORT_TRIES_MAX = 5;
 
 export interface StageOptions {
   readonly setting: Setting;
@@ -22,6 +24,8 @@ export interface StageOptions {
   readonly partitions: number;
   /** How long the end of a load may take to come everywhere. */
   readonly settleSeconds: number;
+  /** Told of a stage as soon as anything runs on it, to end it from outside. */
+  readonly onStage: (stage: Stage) => void;
 }
 
 /** A cluster for one run, and everything that was started for it. */
@@ -43,10 +47,23 @@ export class Stage {
     writeFileSync(this.#secretFile, this.#secret, { mode: 0o600 });
   }
 
-  /** Three nodes, with the partitions spread evenly over them. */
-  static async start(options: StageOptions): Promise<Stage> {
+  /** Three nodes, with the partitions spread evenly over them. What cannot be started is tried again: it is no fault of ours. */
+  static async start(options: StageOptions, say: (text: string) => void): Promise<Stage> {
+    for (let tries = 1; ; tries += 1) {
+      const dir = tries === 1 ? options.dir : join(options.dir, `again-${String(tries)}`);
+      try {
+        return await Stage.#once({ ...options, dir });
+      } catch (error) {
+        if (tries === START_TRIES_MAX) throw error;
+        say(`it could not be started, and is again: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    }
+  }
+
+  static async #once(options: StageOptions): Promise<Stage> {
     mkdirSync(options.dir, { recursive: true });
     const stage = new Stage(options, await startBelow(options.setting, options.dir));
+    options.onStage(stage);
     try {
       // The first makes the cluster, the others join it together.
       await stage.add();
@@ -72,16 +89,31 @@ export class Stage {
 
   /** Starts one more node; resolves when it is ready, before it owns anything. */
   async add(): Promise<FaultNode> {
-    const { dir, bundles, leaseMs, partitions } = this.#options;
     this.#named += 1;
     const name = `node-${String(this.#named)}`;
-    const [port, socketPort, redisUrl] = [await freePort(), await freePort(), await this.below.urlFor(name)];
-    const node = new FaultNode({
+    const redisUrl = await this.below.urlFor(name);
+    for (let tries = 1; ; tries += 1) {
+      const node = await this.#nodeOf(name, redisUrl);
+      this.nodes.push(node);
+      try {
+        await node.start();
+        return node;
+      } catch (error) {
+        // Between the look for free ports and its start another program may have taken one.
+        if (tries === PORT_TRIES_MAX || !node.log().includes('is taken by another program')) throw error;
+        this.nodes.splice(this.nodes.indexOf(node), 1);
+      }
+    }
+  }
+
+  async #nodeOf(name: string, redisUrl: string): Promise<FaultNode> {
+    const { dir, bundles, leaseMs, partitions } = this.#options;
+    return new FaultNode({
       name,
       dir,
       bundle: join(bundles, 'server.mjs'),
-      port,
-      socketPort,
+      port: await freePort(),
+      socketPort: await freePort(),
       redisUrl,
       env: {
         MILLRACE_ACK: this.below.ack,
@@ -91,9 +123,6 @@ export class Stage {
         MILLRACE_API_KEYS: `faults:admin:${this.#apiKey}`,
       },
     });
-    this.nodes.push(node);
-    await node.start();
-    return node;
   }
 
   load(rate: number | null, seconds?: number): LiveLoad {
