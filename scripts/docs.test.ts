@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { variables } from '../apps/server/src/config/variables.ts';
+import { faults } from './faults/faults.ts';
 import { sourceFiles } from './lib/source-files.mjs';
 
 const files = sourceFiles();
@@ -18,7 +19,7 @@ const pathsIn = (text: string): readonly string[] =>
     .filter((name) => !name.startsWith('.'))
     .filter((name) => /\.(ts|lua|md|yaml|json|mjs|sh)$/.test(name) || /^(libs|apps|scripts|docs|docker)\//.test(name));
 
-const DOCUMENTS = ['message-path', 'invariants', 'cluster', 'node-streams', 'deployment', 'explain'].map(
+const DOCUMENTS = ['message-path', 'invariants', 'cluster', 'node-streams', 'deployment', 'explain', 'faults'].map(
   (name) => `docs/${name}.md`,
 );
 
@@ -27,6 +28,13 @@ describe.each(DOCUMENTS)('%s', (document) => {
     const names = pathsIn(readFileSync(document, 'utf8'));
     expect(names.length).toBeGreaterThan(0);
     expect(names.filter((name) => !exists(name))).toEqual([]);
+  });
+});
+
+describe('docs/faults.md', () => {
+  it('names every fault that there is, with what it is', () => {
+    const rows = [...readFileSync('docs/faults.md', 'utf8').matchAll(/^\| `([\w-]+)` +\| [^|]+\| [^|]+\| [^|]+\|$/gm)];
+    expect(rows.map(([, name]) => name)).toEqual(faults.map(({ name }) => name));
   });
 });
 
