@@ -1,7 +1,10 @@
 import { parseArgs } from 'node:util';
-import { simulate } from '@millrace/simulation';
+import { shrink, simulate, type SimulationOptions, type SimulationReport } from '@millrace/simulation';
 
-/** Runs seeds of the simulation: `--seeds N` of them from `--from`, or one by `--seed S`, told in full; `--nodes N` in each. */
+/**
+ * Runs seeds of the simulation: `--seeds N` of them from `--from`, or one by `--seed S`, told in full; `--nodes N` in
+ * each. `--seed S --shrink` looks for less that goes wrong alike, and tells the `--options` that show it.
+ */
 const { values } = parseArgs({
   options: {
     seed: { type: 'string' },
@@ -9,38 +12,77 @@ const { values } = parseArgs({
     from: { type: 'string', default: '1' },
     'double-faults': { type: 'boolean', default: false },
     nodes: { type: 'string' },
+    options: { type: 'string', default: '{}' },
+    shrink: { type: 'boolean', default: false },
   },
 });
 
-const whole = (name: string, text: string): number => {
+function refuse(why: string): never {
+  console.error(why);
+  process.exit(2);
+}
+
+function whole(name: string, text: string): number {
   const value = Number(text);
   if (Number.isSafeInteger(value) && value >= 0) return value;
-  console.error(`--${name} must be a whole number, got ${JSON.stringify(text)}`);
-  process.exit(2);
-};
+  return refuse(`--${name} must be a whole number, got ${JSON.stringify(text)}`);
+}
 
-const options = {
+function optionsFrom(text: string): SimulationOptions {
+  try {
+    return JSON.parse(text) as SimulationOptions;
+  } catch {
+    return refuse(`--options must be JSON, as --shrink prints it, got ${JSON.stringify(text)}`);
+  }
+}
+
+function tell({ seed, options, counts, faults, violations }: SimulationReport): void {
+  console.log(JSON.stringify({ options, counts }, null, 2));
+  for (const { index, atMs, what } of faults) console.log(`  fault ${String(index)} at ${String(atMs)} ms: ${what}`);
+  if (violations.length > 0) console.log(`seed ${String(seed)}:\n  ${violations.join('\n  ')}`);
+}
+
+async function runOne(seed: number, options: SimulationOptions): Promise<number> {
+  if (values.shrink) {
+    const shrunk = await shrink(seed, options, simulate);
+    if (shrunk !== null) {
+      tell(shrunk.report);
+      console.log(`after ${String(shrunk.runs)} runs, the least that goes wrong alike:`);
+      console.log(`  npm run simulate -- --seed ${String(seed)} --options '${JSON.stringify(shrunk.options)}'`);
+    }
+    return shrunk === null ? 0 : 1;
+  }
+  const report = await simulate(seed, options);
+  tell(report);
+  return report.violations.length === 0 ? 0 : 1;
+}
+
+async function runMany(from: number, count: number, options: SimulationOptions): Promise<number> {
+  const startedMs = performance.now();
+  let failed = 0;
+  for (let done = 1; done <= count; done += 1) {
+    const { seed, violations } = await simulate(from + done - 1, options);
+    if (violations.length > 0) {
+      failed += 1;
+      console.log(`seed ${String(seed)}:\n  ${violations.join('\n  ')}`);
+    }
+    if (done % 50 > 0) continue;
+    const seconds = ((performance.now() - startedMs) / 1_000).toFixed(0);
+    console.log(`  ${String(done)} of ${String(count)} seeds, ${String(failed)} failed, ${seconds} s`);
+  }
+  return failed;
+}
+
+const options: SimulationOptions = {
+  ...optionsFrom(values.options),
   ...(values['double-faults'] ? { doubleFaults: true } : {}),
   ...(values.nodes === undefined ? {} : { nodes: whole('nodes', values.nodes) }),
 };
-const single = values.seed === undefined ? null : whole('seed', values.seed);
-const from = single ?? whole('from', values.from);
-const count = single === null ? whole('seeds', values.seeds) : 1;
-const startedMs = performance.now();
-const bad: number[] = [];
-
-for (let seed = from; seed < from + count; seed += 1) {
-  const { violations, counts } = await simulate(seed, options);
-  if (single !== null) console.log(JSON.stringify(counts, null, 2));
-  if (violations.length > 0) {
-    bad.push(seed);
-    console.log(`seed ${String(seed)}:\n  ${violations.join('\n  ')}`);
-  }
-  const done = seed - from + 1;
-  if (single === null && done % 50 === 0) {
-    const seconds = ((performance.now() - startedMs) / 1_000).toFixed(0);
-    console.log(`  ${String(done)} of ${String(count)} seeds, ${String(bad.length)} failed, ${seconds} s`);
-  }
-}
-console.log(`${String(count - bad.length)} passed, ${String(bad.length)} failed, 0 skipped`);
-process.exitCode = bad.length === 0 ? 0 : 1;
+if (values.shrink && values.seed === undefined) refuse('--shrink needs the --seed that goes wrong');
+const count = values.seed === undefined ? whole('seeds', values.seeds) : 1;
+const failed =
+  values.seed === undefined
+    ? await runMany(whole('from', values.from), count, options)
+    : await runOne(whole('seed', values.seed), options);
+console.log(`${String(count - failed)} passed, ${String(failed)} failed, 0 skipped`);
+process.exitCode = failed === 0 ? 0 : 1;

@@ -7,4 +7,5 @@ export {
 export { ModelState, type ModelOperation } from './model-state.ts';
 export { type ModelFate, type ModelRequest, type ModelStoreParts } from './model-connection.ts';
 export { ModelStore } from './model-store.ts';
-export { simulate, type SimulationOptions, type SimulationReport } from './simulate.ts';
+export { shrink, type Shrunk } from './shrink.ts';
+export { simulate, type Fault, type SimulationOptions, type SimulationReport } from './simulate.ts';

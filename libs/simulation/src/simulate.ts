@@ -11,6 +11,18 @@ export interface SimulationOptions extends Partial<WorldOptions> {
   readonly groups?: number;
   /** The mean time between faults of the program and of the store, in virtual milliseconds. */
   readonly faultEveryMs?: number;
+  /** After so many faults that were due nothing goes wrong any more. */
+  readonly faultsMax?: number;
+  /** Faults that are left out, by their index. */
+  readonly without?: readonly number[];
+}
+
+/** Something that happened to the program or its store. */
+export interface Fault {
+  /** Of all that were due, those that were left out too. From 0. */
+  readonly index: number;
+  readonly atMs: number;
+  readonly what: string;
 }
 
 export interface SimulationReport {
@@ -19,6 +31,8 @@ export interface SimulationReport {
   readonly options: Required<SimulationOptions>;
   /** What must not have been, at most the first twenty of it; empty for a good run. */
   readonly violations: readonly string[];
+  /** In their order. */
+  readonly faults: readonly Fault[];
   readonly counts: Readonly<Record<string, number>>;
 }
 
@@ -44,6 +58,8 @@ function optionsOf(seed: number, given: SimulationOptions): Required<SimulationO
     faultEveryMs: one(1_000, 3_000),
     // Drawn last, so that what was added to the world leaves other seeds what they were.
     failOvers: one(false, false, true),
+    faultsMax: Infinity,
+    without: [],
     ...given,
   };
 }
@@ -59,6 +75,7 @@ export async function simulate(seed: number, given: SimulationOptions = {}): Pro
   const direct = directConversationId(first, second);
   const showsAll = new Set<ConversationId>([direct, ...groups.filter(() => world.chance(0.5))]);
 
+  const faults: Fault[] = [];
   let devices: readonly SimulatedDevice[] = [];
   const run = async (): Promise<void> => {
     world.startAll();
@@ -69,7 +86,7 @@ export async function simulate(seed: number, given: SimulationOptions = {}): Pro
       ),
     );
     const lives = devices.map((device) => device.live());
-    await goWrong(world, time.nowMs + options.durationMs, options.faultEveryMs);
+    await goWrong(world, time.nowMs + options.durationMs, options, faults);
     if (options.failOvers) await world.settled();
     world.heal();
     for (const device of devices) device.isActive = false;
@@ -89,6 +106,7 @@ export async function simulate(seed: number, given: SimulationOptions = {}): Pro
     seed,
     options,
     violations: history.violations,
+    faults,
     counts: {
       ...world.counts,
       views: world.store.state.cluster.view?.version ?? 0,
@@ -125,40 +143,56 @@ async function create(
   }
 }
 
-/** Lets one thing after the other happen to the program and its store. */
-async function goWrong(world: World, untilMs: number, everyMs: number): Promise<void> {
+/** Lets one thing after the other happen to the program and its store, and writes down what. */
+async function goWrong(
+  world: World,
+  untilMs: number,
+  { faultEveryMs, faultsMax, without }: Required<SimulationOptions>,
+  faults: Fault[],
+): Promise<void> {
   const { time } = world;
-  while (time.nowMs < untilMs) {
-    await time.sleep(world.between(everyMs / 4, everyMs * 2));
+  for (let index = 0; time.nowMs < untilMs && index < faultsMax; index += 1) {
+    await time.sleep(world.between(faultEveryMs / 4, faultEveryMs * 2));
     await world.settled();
     const dice = world.between(0, 9);
-    if (dice < 4) {
-      world.kill();
-      // The store may go down with it.
-      if (world.chance(0.3)) world.crashStore();
-      await time.sleep(world.between(0, 1_000));
-      await world.settled();
-      world.start();
-      if (world.options.failOvers && world.chance(0.3)) {
-        // While the partitions are claimed.
-        await time.sleep(world.between(0, 8));
-        world.failOverStore();
-      }
-    } else if (dice < 6) world.crashStore();
-    else if (dice < 7) {
-      // All nodes at once, or one for longer than its lease.
-      if (world.chance(0.5)) world.cut();
-      else world.cutOne(world.between(5, 6_000));
-    } else if (dice < 8) {
-      await world.stop();
-      world.start();
-    } else if (dice < 9) {
-      world.pause(world.between(500, 8_000));
-      if (world.chance(0.7)) world.start();
-    } else if (world.options.failOvers) world.failOverStore();
-    if (!world.isUp && world.chance(0.5)) world.start();
-    if (world.chance(0.3)) world.startAll();
+    if (without.includes(index)) continue;
+    const atMs = Math.round(time.nowMs);
+    const { length } = world.told;
+    await strike(world, dice);
+    const what = world.told.slice(length).join(', ');
+    if (what !== '') faults.push({ index, atMs, what });
   }
+}
+
+/** One fault, or nothing: which, the dice say, from 0 to 9. */
+async function strike(world: World, dice: number): Promise<void> {
+  const { time } = world;
+  if (dice < 4) {
+    world.kill();
+    // The store may go down with it.
+    if (world.chance(0.3)) world.crashStore();
+    await time.sleep(world.between(0, 1_000));
+    await world.settled();
+    world.start();
+    if (world.options.failOvers && world.chance(0.3)) {
+      // While the partitions are claimed.
+      await time.sleep(world.between(0, 8));
+      world.failOverStore();
+    }
+  } else if (dice < 6) world.crashStore();
+  else if (dice < 7) {
+    // All nodes at once, or one for longer than its lease.
+    if (world.chance(0.5)) world.cut();
+    else world.cutOne(world.between(5, 6_000));
+  } else if (dice < 8) {
+    await world.stop();
+    world.start();
+  } else if (dice < 9) {
+    world.pause(world.between(500, 8_000));
+    if (world.chance(0.7)) world.start();
+  } else if (world.options.failOvers) world.failOverStore();
+  if (!world.isUp && world.chance(0.5)) world.start();
+  if (world.chance(0.3)) world.startAll();
 }
 
 /** Nothing goes wrong any more: everyone gets everything, and all of it is what it should be. */

@@ -63,6 +63,8 @@ export class World {
     generations: 0,
     logErrors: 0,
   };
+  /** What was done to the program and its store, in words and in order. */
+  readonly told: string[] = [];
   #faulty = true;
   /** Partitions whose owner has not made good yet what the store has lost. */
   readonly #unsettled = new Set<number>();
@@ -139,6 +141,7 @@ export class World {
     const name = NAMES.find((each) => !taken.includes(each));
     if (name === undefined || awake >= this.options.nodes) return;
     this.counts.starts += 1;
+    this.told.push(`start ${name}`);
     const node = new SimulatedNode(
       this,
       { name, run: this.counts.starts },
@@ -201,6 +204,7 @@ export class World {
     const node = this.pick(this.#nodes);
     if (node === undefined) return;
     this.counts.kills += 1;
+    this.told.push(`kill ${node.name}`);
     this.#end(node);
   }
 
@@ -209,6 +213,7 @@ export class World {
     const node = this.#victim();
     if (node === undefined) return;
     this.counts.stops += 1;
+    this.told.push(`stop ${node.name}`);
     await Promise.race([node.chatNode.stop(), this.time.sleep(5_000)]);
     this.#end(node);
   }
@@ -218,6 +223,7 @@ export class World {
     const node = this.#victim();
     if (node === undefined) return;
     this.counts.pauses += 1;
+    this.told.push(`pause ${node.name} for ${String(forMs)} ms`);
     node.process.pause();
     this.time.timers.after(forMs, () => {
       node.process.wake();
@@ -229,6 +235,7 @@ export class World {
     const node = this.#victim();
     if (node === undefined) return;
     this.counts.cuts += 1;
+    this.told.push(`cut ${node.name} off for ${String(forMs)} ms`);
     node.cut(forMs);
   }
 
@@ -276,6 +283,7 @@ export class World {
   cut(): void {
     this.counts.cuts += 1;
     const downMs = this.between(5, 800);
+    this.told.push(`cut all off for ${String(downMs)} ms`);
     for (const node of this.#nodes) node.cut(downMs);
   }
 
@@ -301,6 +309,7 @@ export class World {
     const downMs = this.between(5, 1_500);
     store.crash({ lostOperations, downMs });
     const { streams } = this;
+    this.told.push(`the store crashes, loses ${String(lostOperations)} operations, is away for ${String(downMs)} ms`);
     const lostEntries = this.chance(0.5) ? this.between(0, Math.min(40, streams.logLength)) : 0;
     streams.crash({ lostOperations: lostEntries, downMs });
     // What it came back with, it has from its disk.
@@ -314,7 +323,9 @@ export class World {
     const downMs = this.between(5, 1_500);
     this.store.failOver({ lostOperations, downMs, lateMs: () => this.between(0, this.pick([8, 1_500]) ?? 0) });
     this.#lengths = [{ atMs: -Infinity, length: this.store.logLength }];
+    this.told.push(`a replica takes over within ${String(downMs)} ms, without ${String(lostOperations)} operations`);
     if (this.chance(0.5)) return;
+    this.told.push('all nodes end');
     for (const node of [...this.#nodes]) this.#end(node);
     this.startAll();
   }

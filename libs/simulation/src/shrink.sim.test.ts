@@ -1,0 +1,41 @@
+import { describe, expect, it } from 'vitest';
+import { shrink } from './shrink.ts';
+import { simulate, type SimulationOptions, type SimulationReport } from './simulate.ts';
+
+const SEED = 3;
+
+/** The run as it is, and wrong, by what a test says, where some faults are in it. */
+const wrongAfter =
+  (words: readonly string[], said = 'seen at 1') =>
+  async (seed: number, options: SimulationOptions): Promise<SimulationReport> => {
+    const report = await simulate(seed, options);
+    const isWrong = words.every((word) => report.faults.some(({ what }) => what.includes(word)));
+    return { ...report, violations: isWrong ? [`${said}${String(report.counts['acks'])}`] : [] };
+  };
+
+describe('a seed that goes wrong', () => {
+  it('is shrunk to the faults and the world that it takes, and those show it again', async () => {
+    const run = wrongAfter(['kill', 'pause']);
+    const whole = await run(SEED, { faultEveryMs: 600 });
+    expect(whole.faults.length).toBeGreaterThan(4);
+    const shrunk = await shrink(SEED, { faultEveryMs: 600 }, run);
+    expect(shrunk?.report.faults.length).toBe(2);
+    expect(shrunk?.report.options).toMatchObject({ users: 2, groups: 1, faultChance: 0 });
+    expect(shrunk?.runs).toBeGreaterThan(5);
+    expect(await run(SEED, shrunk?.options ?? {})).toEqual(shrunk?.report);
+  });
+
+  it('is not taken for one that goes wrong in another way', async () => {
+    const [alike, otherwise] = [wrongAfter(['kill']), wrongAfter([], 'something else')];
+    const run = async (seed: number, options: SimulationOptions): Promise<SimulationReport> => {
+      const report = await alike(seed, options);
+      return report.violations.length > 0 ? report : otherwise(seed, options);
+    };
+    const shrunk = await shrink(SEED, { faultEveryMs: 600 }, run);
+    expect(shrunk?.report.faults.map(({ what }) => what).join()).toContain('kill');
+  });
+
+  it('is nothing to shrink when it goes right', async () => {
+    expect(await shrink(SEED, {}, simulate)).toBeNull();
+  });
+});
