@@ -14,7 +14,7 @@ function settingsOf(words: readonly string[]): Record<string, string> {
   return settings;
 }
 
-const started = ['docker/compose.yaml', 'docker/compose.cluster.yaml'].map((path) => {
+const started = ['docker/compose.yaml', 'docker/compose.cluster.yaml', 'docker/compose.roles.yaml'].map((path) => {
   const commands = redisServices(readCompose(path)).map(([, service]) => commandWords(service));
   return { path, commands, settings: settingsOf(commands[0] ?? []) };
 });

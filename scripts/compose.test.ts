@@ -44,7 +44,12 @@ function danglingNames(path: string): readonly string[] {
 }
 
 it('finds the compose files', () => {
-  expect(files).toEqual(['docker/compose.cluster.yaml', 'docker/compose.full.yaml', 'docker/compose.yaml']);
+  expect(files).toEqual([
+    'docker/compose.cluster.yaml',
+    'docker/compose.full.yaml',
+    'docker/compose.roles.yaml',
+    'docker/compose.yaml',
+  ]);
 });
 
 it('would be told by the schema of a field that there is not, and of one that holds something else', () => {
@@ -102,9 +107,10 @@ describe.each(nodes)('$title', ({ service, redis }) => {
     expect(mounted).toEqual([config?.jwtSecretFile, config?.apiKeysFile]);
   });
 
-  it('publishes the ports that it listens on, each under its own number', () => {
-    const { port = 0, socketPort = 0 } = config ?? {};
-    expect(service.ports).toEqual([`${port}:${port}`, `${socketPort}:${socketPort}`]);
+  it('publishes the ports that it listens on, each under its own number; nothing without sockets', () => {
+    const { port = 0, socketPort = 0, roles = [] } = config ?? {};
+    const hasSockets = roles.length === 0 || roles.includes('gateway');
+    expect(service.ports).toEqual(hasSockets ? [`${port}:${port}`, `${socketPort}:${socketPort}`] : undefined);
   });
 
   it('may drain to its end before it is killed', () => {
