@@ -418,6 +418,29 @@ describe('an owner with too much to do', () => {
     expect(again.outcome).toEqual(ok(4));
   });
 
+  it('does not take a partition that is being claimed for one whose followers lag', async () => {
+    const first = await aServingOwner();
+    for (let count = 0; count < 5; count += 1) {
+      first.post('a');
+      await first.time.settle();
+    }
+    first.owner.diffused(6);
+    await first.time.advance(1_000);
+    await first.owner.stop();
+    const { store, time } = first;
+    const next = anOwner({ undiffusedCommitsMax: 3 }, store, time, 'node-2');
+    store.isHolding = true;
+    const claimed = next.owner.claim();
+    await time.settle();
+    expect([store.inFlight, next.owner.isServing]).toEqual([1, false]);
+    const early = next.post('a');
+    store.isHolding = false;
+    store.letGo();
+    await claimed;
+    await time.settle();
+    expect(early.outcome).toEqual(ok(6));
+  });
+
   it('takes turns: a busy actor does not hold up the others', async () => {
     const { store, time, post } = await aServingOwner({ batchCommandsPerActorMax: 2, batchCommandsMax: 5 });
     store.isHolding = true;

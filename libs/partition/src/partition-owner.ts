@@ -81,9 +81,9 @@ export class PartitionOwner<Command, Reply, Effect> {
     return this.#tenure.commitNo;
   }
 
-  /** Commits that have not reached all of their destinations. */
+  /** Commits that have not reached all of their destinations; 0 while it is claimed, when that is not known yet. */
   get undiffused(): number {
-    return Math.max(0, this.commitNo - this.#diffusedTo);
+    return this.isServing ? Math.max(0, this.commitNo - this.#diffusedTo) : 0;
   }
 
   get queued(): number {
