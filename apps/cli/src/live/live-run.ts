@@ -315,10 +315,11 @@ export class LiveRun {
   async #read(): Promise<readonly StoredConversation[] | string> {
     const valueOf = (body: string | Uint8Array): string => this.#texts.valueOf(body);
     const all: StoredConversation[] = [];
-    const untilMs = performance.now() + this.#options.settleMsMax;
     for (const { conversation, members, book } of this.#conversations) {
       let first: StoredConversation | null = null;
       for (const member of members) {
+        // Each has its own time: that reading much takes long is nobody's fault.
+        const untilMs = performance.now() + this.#options.settleMsMax;
         const reader = new LiveReader(member, this.#seat(), this.#options.tokenOf, untilMs);
         const read = await reader.readWhole(conversation, valueOf);
         reader.close();
