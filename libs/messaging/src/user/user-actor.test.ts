@@ -395,9 +395,8 @@ describe('the place of a conversation in an inbox', () => {
       reply: { ok: true, value: { head: user.state.head.value, oldest: 1, days: [], listed: null } },
       effects: [],
     });
-    const joined = messageOf('x', 7, 1, 'a', true);
-    if (joined.d !== 'messages') throw new Error('a message');
-    user.deliver([messageOf('y', 1, 1, 'a', true), { ...joined, change: 'joined' }]);
+    const item = messageOf('x', 7, 1, 'a', true) as Extract<Delivery, { d: 'messages' }>;
+    user.deliver([messageOf('y', 1, 1, 'a', true), { ...item, change: 'joined' }]);
     user.store();
     expect(ask().reply).toMatchObject({
       value: {
