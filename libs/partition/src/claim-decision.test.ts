@@ -1,8 +1,10 @@
 import { generation } from '@millrace/kernel';
 import { describe, expect, it } from 'vitest';
-import { decideClaim, type CommitMark, type OwnerMemory } from './claim-decision.ts';
+import { decideClaim as decideKnowing, type CommitMark, type OwnerMemory } from './claim-decision.ts';
 import type { ClaimAnswer, ClaimFound } from './commit.ts';
 
+/** By a node that has heard of no generation. */
+const decideClaim = (answer: ClaimAnswer, memory: OwnerMemory | null) => decideKnowing(answer, memory, generation(0));
 const idOf = (commitNo: number): string => commitNo.toString(16).padStart(16, 'a');
 const mark = (commitNo: number): CommitMark => ({ commitNo, commitId: idOf(commitNo) });
 
@@ -19,6 +21,7 @@ function answer(found: Partial<Omit<ClaimFound, 'gen'>> & { gen?: number }, run 
       level: 'memory',
       cleanStop: false,
       diffusedTo: 0,
+      recovering: generation(0),
       ...found,
       gen: generation(found.gen ?? 3),
     },
@@ -128,5 +131,31 @@ describe('a claim by who remembers the partition, but was not its only owner sin
     });
     const wiped = { gen: 0, commitNo: 0, commitId: '', run: '' };
     expect(decideClaim(answer(wiped, 'run-2'), doubtful)).toMatchObject({ kind: 'new-generation', gen: 4 });
+  });
+});
+
+describe('a generation that other nodes know of', () => {
+  const known = generation(3);
+
+  it('is the one that goes on when the store still has it', () => {
+    expect(decideKnowing(answer({}), null, known)).toEqual({ kind: 'reload', gen: 3 });
+    expect(decideKnowing(answer({}), memory(8), known)).toMatchObject({ kind: 'resume', gen: 3 });
+    expect(decideKnowing(answer({ commitNo: 8 }), memory(8), known)).toMatchObject({ kind: 'replay', gen: 3 });
+  });
+
+  it('that the store has forgotten was lost with what came in it, and does not begin again', () => {
+    const lost = { kind: 'new-generation', gen: 4 };
+    expect(decideKnowing(answer({ gen: 2 }), null, known)).toMatchObject(lost);
+    expect(decideKnowing(answer({ gen: 2, cleanStop: true }, 'run-2'), null, known)).toMatchObject(lost);
+    expect(decideKnowing(answer({ gen: 2 }, 'run-2'), null, known)).toMatchObject(lost);
+    const never = { gen: 0, commitNo: 0, commitId: '', run: '', epoch: 0 };
+    expect(decideKnowing(answer(never), null, known)).toMatchObject(lost);
+  });
+
+  it('that began after this owner had settled was another owner’s, whose commits the store has lost', () => {
+    expect(decideKnowing(answer({ gen: 2 }), memory(8), generation(7))).toMatchObject({
+      kind: 'new-generation',
+      gen: 8,
+    });
   });
 });

@@ -57,8 +57,19 @@ function decideWithMemory({ found }: ClaimAnswer, memory: OwnerMemory): ClaimDec
   };
 }
 
-/** @param memory - null for a process that did not own the partition before. */
-export function decideClaim(answer: ClaimAnswer, memory: OwnerMemory | null): ClaimDecision {
+/**
+ * @param memory - null for a process that did not own the partition before.
+ * @param known - the newest generation of the partition that this node has heard of, 0 for none: a store that is behind
+ *   it went back, and no generation is to begin twice.
+ */
+export function decideClaim(answer: ClaimAnswer, memory: OwnerMemory | null, known: Generation): ClaimDecision {
+  const decision = decideByStore(answer, memory);
+  if (decision.gen > known || (decision.gen === known && decision.kind !== 'new-generation')) return decision;
+  const why = `the store went back behind generation ${String(known)}, which other nodes know of`;
+  return { kind: 'new-generation', gen: generation(known + 1), why };
+}
+
+function decideByStore(answer: ClaimAnswer, memory: OwnerMemory | null): ClaimDecision {
   const { found, run } = answer;
   if (memory !== null && (memory.isSole || memory.run === run)) return decideWithMemory(answer, memory);
   if (found.gen === 0 && memory === null) return { kind: 'reload', gen: generation(1) };

@@ -31,11 +31,14 @@ function writeFault({ actor, expected, head, entries, set, unset }: ActorWrite):
  * `conflict`: a function that met it halfway could not take back what it had written (I2, I3).
  */
 export function commitFault(commit: Commit): string | null {
-  const { commitNo, commitId, diffusedTo, writes } = commit;
+  const { commitNo, commitId, diffusedTo, feedFrom, writes } = commit;
   if (!Number.isSafeInteger(commitNo) || commitNo < 1) return `not a commit number: ${String(commitNo)}`;
   if (!/^[0-9a-f]{16}$/.test(commitId)) return `not a commit id: ${commitId}`;
   if (diffusedTo !== null && (!Number.isSafeInteger(diffusedTo) || diffusedTo < 0 || diffusedTo > commitNo)) {
     return `the diffusion cursor cannot be at ${String(diffusedTo)}`;
+  }
+  if (feedFrom !== null && !(Number.isSafeInteger(feedFrom) && feedFrom >= 1 && feedFrom <= (diffusedTo ?? -1) + 1)) {
+    return `the changefeed cannot begin at ${String(feedFrom)}`;
   }
   const actors = new Set<string>();
   for (const write of writes) {

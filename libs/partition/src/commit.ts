@@ -35,12 +35,16 @@ export interface Commit {
   readonly writes: readonly ActorWrite[];
   /** The changefeed entry: what followers are to learn of this commit. Null when nothing concerns them. */
   readonly feed: Uint8Array | null;
-  /** Moves the diffusion cursor to this commit's number and trims the changefeed up to it. Null leaves it. */
+  /** Moves the diffusion cursor to this commit's number. Null leaves it. */
   readonly diffusedTo: number | null;
+  /** Changefeed entries of commits before this one are trimmed: at most up to `diffusedTo`, and only with it. */
+  readonly feedFrom: number | null;
   /** A handler's poison message, kept for people in the partition's bounded dead-letter stream. */
   readonly deadLetters: readonly Uint8Array[];
   /** Begins a generation for the whole partition; written by the settling commit after a claim only. */
   readonly settle: { readonly gen: Generation; readonly run: string; readonly level: AckLevel } | null;
+  /** Sets {@link ClaimFound.recovering}: with the settling commit that begins a generation, and 0 when that is over. */
+  readonly recovering: Generation | null;
 }
 
 /**
@@ -71,6 +75,11 @@ export interface ClaimFound {
   readonly cleanStop: boolean;
   /** Changefeed followers have everything up to this commit. */
   readonly diffusedTo: number;
+  /**
+   * The generation that began when the partition lost something, for as long as what it was sent by other partitions
+   * has not been asked for again; 0 for none.
+   */
+  readonly recovering: Generation;
 }
 
 export interface ClaimAnswer {

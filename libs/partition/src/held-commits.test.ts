@@ -16,6 +16,8 @@ function commit(commitNo: number, bytes = 0): Commit {
     token: { epoch: 1, uuid: '' },
     feed: null,
     diffusedTo: null,
+    feedFrom: null,
+    recovering: null,
     deadLetters: [],
     settle: null,
     writes: [

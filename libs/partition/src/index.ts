@@ -7,6 +7,7 @@ export type { ActorRecord, FeedEntry, PartitionStore, StoreError } from './parti
 export { PartitionOwner } from './partition-owner.ts';
 export {
   defaultPartitionLimits,
+  type Claimed,
   type CommittedBatch,
   type PartitionLimits,
   type PartitionLog,

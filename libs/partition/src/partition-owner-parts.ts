@@ -3,11 +3,12 @@ import type { Clock, Generation, NodeId, PartitionId, Random, Timers } from '@mi
 import type { ActorKey } from '@millrace/timeline';
 import type { AckLevel } from './commit.ts';
 import type { HandledMail } from './decide-batch.ts';
+import type { FeedRetentionLimits } from './feed-retention.ts';
 import type { HeldLimits } from './held-commits.ts';
 import type { PartitionActor } from './partition-actor.ts';
 import type { ActorRecord, PartitionStore } from './partition-store.ts';
 
-export interface PartitionLimits {
+export interface PartitionLimits extends FeedRetentionLimits {
   /** Commands in one commit: about 200 keeps a commit near 1 ms of Redis. */
   readonly batchCommandsMax: number;
   /** Commands of one actor in one commit, so that a busy one does not starve the others. */
@@ -31,6 +32,8 @@ export const defaultPartitionLimits: PartitionLimits = {
   undiffusedCommitsMax: 4_096,
   held: { ageMsMax: 10_000, bytesMax: 2 * 1024 * 1024 },
   cursorIdleMs: 1_000,
+  feedKeptMs: 60_000,
+  feedKeptCommitsMax: 2_048,
 };
 
 /** Why a command was not decided, or its outcome cannot be told. Nothing of it may be assumed to have happened. */
@@ -59,6 +62,15 @@ export interface CommittedBatch<Command, Reply, Effect> {
   readonly effects: readonly Effect[];
 }
 
+/** What came of a claim. The commits after `diffusedTo` are to be followed up. */
+export interface Claimed {
+  readonly diffusedTo: number;
+  readonly commitNo: number;
+  readonly memoryKept: boolean;
+  /** The store had lost commits and has them again: those after `diffusedTo` are to be followed up once more. */
+  readonly replayed: boolean;
+}
+
 export interface PartitionOwnerParts<Command, Reply, Effect> {
   readonly partition: PartitionId;
   readonly node: NodeId;
@@ -75,8 +87,10 @@ export interface PartitionOwnerParts<Command, Reply, Effect> {
   encodeFeed(effects: readonly Effect[]): Uint8Array | null;
   /** Called once for each commit, in order, after its replies. `batch` is null for effects without a commit. */
   afterCommit(effects: readonly Effect[], batch: CommittedBatch<Command, Reply, Effect> | null): void;
-  /** Called after each claim, before anything new is decided: the commits after `diffusedTo` are to be followed up. */
-  claimed(claim: { readonly diffusedTo: number; readonly commitNo: number; readonly memoryKept: boolean }): void;
+  /** Called after each claim, before anything new is decided. */
+  claimed(claim: Claimed): void;
+  /** The newest generation of the partition that this node has heard of, 0 for none. */
+  knownGen(this: void): Generation;
   /** Another owner has claimed the partition: this one has let go of it, and does not take it back. */
   lost(why: string): void;
   /** Whether an actor lives in this partition. */

@@ -1,3 +1,4 @@
+import { generation } from '@millrace/kernel';
 import { describe, expect, it } from 'vitest';
 import { aServingOwner, anOwner, keyOf } from './testing/an-owner.ts';
 
@@ -21,7 +22,7 @@ describe('a partition that is claimed', () => {
     await time.settle();
     expect(owner.isServing).toBe(true);
     expect(waiting.outcome).toEqual(ok(1));
-    expect(claims).toEqual([{ diffusedTo: 0, commitNo: 1, memoryKept: false }]);
+    expect(claims).toEqual([{ diffusedTo: 0, commitNo: 1, memoryKept: false, replayed: false }]);
     expect(store.executed.map(({ settle }) => settle?.gen)).toEqual([1, undefined]);
   });
 
@@ -249,7 +250,63 @@ describe('a store that lost acknowledged commits', () => {
     expect(owner.gen).toBe(1);
     expect(store.moment.actors.get(keyOf('a'))?.head).toMatchObject({ gen: 1, seq: 4 });
     expect(store.moment.actors.get(keyOf('b'))?.head).toMatchObject({ gen: 1, seq: 1 });
-    expect(claims.at(-1)?.memoryKept).toBe(true);
+    expect(claims.at(-1)).toMatchObject({ memoryKept: true, replayed: true });
+    expect(store.moment.found.recovering).toBe(0);
+  });
+
+  it('has what was lost and replayed followed up again, though it had reached its destinations (I6)', async () => {
+    const { owner, store, time, post, claims } = await aServingOwner({ cursorIdleMs: 100 });
+    post('a');
+    await time.settle();
+    const early = store.moment;
+    for (let commitNo = 3; commitNo <= 5; commitNo += 1) {
+      post('a');
+      await time.settle();
+      owner.diffused(commitNo);
+    }
+    await time.advance(1_000);
+    store.goBackTo(early, 'run-2');
+    // The answer to the replay is lost: what the next claim finds does not tell of it any more.
+    store.fates.push({ execute: true }, ...Array.from({ length: 4 }, () => ({ execute: true })));
+    store.fates.push({ execute: true, answer: { code: 'unknown', message: 'lost' } });
+    post('a');
+    await time.advance(5_000);
+    expect(claims.at(-1)).toMatchObject({ diffusedTo: 2, memoryKept: true, replayed: true });
+    owner.reclaim();
+    await time.advance(1_000);
+    expect(claims.at(-1)).toMatchObject({ diffusedTo: 5, memoryKept: true, replayed: false });
+  });
+
+  it('owes its sources a question for as long as they were not asked, over restarts', async () => {
+    const first = await aServingOwner({ held: { ageMsMax: 0, bytesMax: 0 } });
+    const { store, time } = first;
+    const early = store.moment;
+    first.post('a');
+    await time.advance(100);
+    store.goBackTo(early, 'run-2');
+    first.post('a');
+    await time.advance(1_000);
+    expect([first.owner.gen, first.owner.recovering, store.moment.found.recovering]).toEqual([2, 2, 2]);
+    first.owner.abandon('killed');
+    const second = await aServingOwner({}, store, time, 'node-two');
+    expect([second.owner.gen, second.owner.recovering]).toEqual([2, 2]);
+    second.owner.recovered(generation(1));
+    await time.advance(5_000);
+    expect(store.moment.found.recovering).toBe(2);
+    second.owner.recovered(generation(2));
+    await time.settle();
+    expect([second.owner.recovering, store.moment.found.recovering]).toEqual([0, 0]);
+    const commits = store.executed.length;
+    await time.advance(5_000);
+    expect(store.executed).toHaveLength(commits);
+  });
+
+  it('and with them that a generation had begun, begins another one than that', async () => {
+    const { owner, store, time, known } = await aServingOwner();
+    known.gen = 4;
+    owner.reclaim();
+    await time.advance(1_000);
+    expect([owner.gen, store.moment.found.recovering]).toEqual([5, 5]);
   });
 
   it('does not know what was loaded from it before that was noticed, once they are back (P5, I3)', async () => {
@@ -466,6 +523,26 @@ describe('the diffusion cursor', () => {
     post('a');
     await time.settle();
     expect(store.executed.at(-1)?.diffusedTo).toBe(2);
+  });
+
+  it('leaves what it has passed lately in the changefeed, for who loses it (I6)', async () => {
+    const { owner, store, time, post } = await aServingOwner({ feedKeptMs: 10_000, feedKeptCommitsMax: 5 });
+    const kept: unknown[] = [];
+    for (let commitNo = 2; commitNo <= 12; commitNo += 1) {
+      post('a');
+      await time.settle();
+      owner.diffused(commitNo - 1);
+      kept.push(store.executed.at(-1)?.feedFrom);
+    }
+    expect(kept.slice(0, 6)).toEqual([null, 1, 1, 1, 1, 1]);
+    expect(kept.at(-1)).toBe(6);
+    await time.advance(20_000);
+    post('a');
+    await time.settle();
+    owner.diffused(13);
+    post('a');
+    await time.settle();
+    expect(store.executed.at(-1)).toMatchObject({ diffusedTo: 13, feedFrom: 12 });
   });
 
   it('is stored before long without one, and never goes back', async () => {

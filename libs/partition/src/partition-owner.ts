@@ -1,6 +1,7 @@
-import { err, invariant, ok, type Generation, type PartitionId, type Result } from '@millrace/kernel';
+import { err, generation, invariant, ok, type Generation, type PartitionId, type Result } from '@millrace/kernel';
 import type { ActorKey } from '@millrace/timeline';
 import { Activations } from './activations.ts';
+import { Answers } from './answers.ts';
 import type { Commit, CommitOutcome } from './commit.ts';
 import {
   deadLetter,
@@ -10,6 +11,7 @@ import {
   type MailActivation,
   type TakenMail,
 } from './decide-batch.ts';
+import { DiffusionCursor } from './diffusion-cursor.ts';
 import type { PartitionActor } from './partition-actor.ts';
 import type { CommittedBatch, PartitionOwnerParts, Refusal } from './partition-owner-parts.ts';
 import { Tenure } from './tenure.ts';
@@ -36,24 +38,27 @@ const RETRY_MS_MAX = 1_000;
 export class PartitionOwner<Command, Reply, Effect> {
   readonly #parts: PartitionOwnerParts<Command, Reply, Effect>;
   readonly #tenure: Tenure;
+  readonly #answers: Answers<Command, Reply>;
   readonly #activations: Activations<PartitionActor<Command, Reply, Effect>, Mail<Command, Reply>>;
   #phase: 'new' | 'claiming' | 'serving' | 'stopped' = 'new';
   #accepting = false;
   #busy = false;
   #turnDue = false;
   #pending: Batch<Command, Reply, Effect> | null = null;
-  #diffusedTo = 0;
-  #diffusedStored = 0;
+  readonly #cursor: DiffusionCursor;
   #cursorTimer = false;
   #cursorDue = false;
   #claimDue = false;
+  #recovered = generation(0);
   /** Rises whenever memory is dropped, so that a load begun before is not used after. */
   #incarnation = 0;
-  #whenIdle: (() => void)[] = [];
+  readonly #whenIdle: (() => void)[] = [];
 
   constructor(parts: PartitionOwnerParts<Command, Reply, Effect>) {
     this.#parts = parts;
     this.#tenure = new Tenure(parts);
+    this.#answers = new Answers(parts);
+    this.#cursor = new DiffusionCursor(parts.limits);
     this.#activations = new Activations(parts.resting, parts.limits.mailboxMax);
   }
 
@@ -77,13 +82,18 @@ export class PartitionOwner<Command, Reply, Effect> {
     return this.#tenure.gen;
   }
 
+  /** See {@link ClaimFound.recovering}: what was not told to be {@link recovered} yet. */
+  get recovering(): Generation {
+    return this.#tenure.recovering === this.#recovered ? generation(0) : this.#tenure.recovering;
+  }
+
   get commitNo(): number {
     return this.#tenure.commitNo;
   }
 
   /** Commits that have not reached all of their destinations; 0 while it is claimed, when that is not known yet. */
   get undiffused(): number {
-    return this.isServing ? Math.max(0, this.commitNo - this.#diffusedTo) : 0;
+    return this.isServing ? Math.max(0, this.commitNo - this.#cursor.to) : 0;
   }
 
   get queued(): number {
@@ -124,12 +134,12 @@ export class PartitionOwner<Command, Reply, Effect> {
   ): void {
     const { limits } = this.#parts;
     if (!this.#accepting) {
-      this.#refuseSoon(answer, { code: 'not_owner', message: 'this node does not own the partition (any more)' });
+      this.#answers.refuseSoon(answer, 'not_owner', 'this node does not own the partition (any more)');
       return;
     }
     const lags = this.undiffused > limits.undiffusedCommitsMax;
     if (priority === 'client' && (lags || this.#activations.queued >= limits.partitionMailMax)) {
-      this.#refuseSoon(answer, { code: 'overloaded', message: 'the partition has more to do than it may queue' });
+      this.#answers.refuseSoon(answer, 'overloaded', 'the partition has more to do than it may queue');
       return;
     }
     const activation = this.#activations.offer(key, {
@@ -138,7 +148,7 @@ export class PartitionOwner<Command, Reply, Effect> {
       queuedMs: this.#parts.clock.monotonicMs(),
     });
     if (activation === null) {
-      this.#refuseSoon(answer, { code: 'overloaded', message: `the mailbox of ${key} is full` });
+      this.#answers.refuseSoon(answer, 'overloaded', `the mailbox of ${key} is full`);
     } else if (activation.actor !== null) {
       this.#schedule();
     } else if (!activation.loading) {
@@ -148,16 +158,21 @@ export class PartitionOwner<Command, Reply, Effect> {
 
   /** Everything up to this commit has reached its destinations; stored with the next commit, or soon. */
   diffused(commitNo: number): void {
-    if (commitNo <= this.#diffusedTo) return;
-    this.#diffusedTo = commitNo;
-    if (this.#cursorTimer) return;
+    if (!this.#cursor.move(commitNo) || this.#cursorTimer) return;
     this.#cursorTimer = true;
     this.#parts.timers.after(this.#parts.limits.cursorIdleMs, () => {
       this.#cursorTimer = false;
-      if (this.#diffusedTo <= this.#diffusedStored) return;
+      if (!this.#cursor.isAhead) return;
       this.#cursorDue = true;
       this.#schedule();
     });
+  }
+
+  /** What was lost with the beginning of this generation has been asked for again. Stored soon. */
+  recovered(gen: Generation): void {
+    this.#recovered = gen;
+    this.#cursorDue = true;
+    this.#schedule();
   }
 
   /** Finishes what is queued, stores the cursor, releases with the clean-stop mark. */
@@ -165,7 +180,7 @@ export class PartitionOwner<Command, Reply, Effect> {
     if (this.#phase === 'stopped') return;
     this.#accepting = false;
     if (this.#phase === 'serving') {
-      if (this.#diffusedTo > this.#diffusedStored) this.#cursorDue = true;
+      if (this.#cursor.isAhead) this.#cursorDue = true;
       this.#schedule();
       if (this.#busy || this.#activations.queued > 0 || this.#cursorDue) {
         await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
@@ -184,7 +199,7 @@ export class PartitionOwner<Command, Reply, Effect> {
     this.#dropMemory();
     const pending = this.#pending;
     this.#pending = null;
-    for (const { mail } of pending?.replies ?? []) this.#answer(mail, err(refusal));
+    this.#answers.refuseHandled(pending?.replies ?? [], refusal);
     this.#refuseQueued(refusal);
     // A stop that waits for the rest has nothing to wait for any more.
     this.#resolveIdle();
@@ -204,7 +219,10 @@ export class PartitionOwner<Command, Reply, Effect> {
       return;
     }
     if (!record.ok) {
-      this.#refuseAll(this.#activations.remove(activation), { code: 'unavailable', message: record.error.message });
+      this.#answers.refuse(this.#activations.remove(activation), {
+        code: 'unavailable',
+        message: record.error.message,
+      });
       this.#settleIdle();
       return;
     }
@@ -216,7 +234,7 @@ export class PartitionOwner<Command, Reply, Effect> {
         error: String(error),
       });
       const message = `the record of ${activation.key} cannot be read by this version of the server`;
-      this.#refuseAll(this.#activations.remove(activation), { code: 'poison', message });
+      this.#answers.refuse(this.#activations.remove(activation), { code: 'poison', message });
       this.#settleIdle();
       return;
     }
@@ -268,14 +286,14 @@ export class PartitionOwner<Command, Reply, Effect> {
         actor: key,
         error: error instanceof Error ? (error.stack ?? error.message) : String(error),
       });
-      this.#answer(mail, err({ code: 'poison', message: 'this hit a defect of the server; it was set aside' }));
+      this.#answers.give(mail, err({ code: 'poison', message: 'this hit a defect of the server; it was set aside' }));
     }
     return { ...decided, commit: this.#commitOf(decided), decidedMs };
   }
 
   #commitOf({ writes, effects, poison }: DecidedBatch<Command, Reply, Effect>): Commit | null {
-    const moveCursor = this.#diffusedTo > this.#diffusedStored;
-    const isDue = this.#cursorDue && moveCursor;
+    const recovering = this.recovering < this.#tenure.recovering ? generation(0) : null;
+    const isDue = this.#cursorDue && (this.#cursor.isAhead || recovering !== null);
     // Also when it is not to be moved any more: the commit that was in flight has stored it.
     this.#cursorDue = false;
     if (writes.length === 0 && poison.length === 0 && !isDue) return null;
@@ -283,8 +301,9 @@ export class PartitionOwner<Command, Reply, Effect> {
       writes,
       deadLetters: poison.map(deadLetter),
       feed: writes.length === 0 ? null : this.#parts.encodeFeed(effects),
-      diffusedTo: moveCursor ? this.#diffusedTo : null,
+      ...this.#cursor.pending(this.#parts.clock.monotonicMs()),
       settle: null,
+      recovering,
     });
   }
 
@@ -335,9 +354,10 @@ export class PartitionOwner<Command, Reply, Effect> {
     }
   }
 
-  #accepted(batch: Batch<Command, Reply, Effect>, { commitNo, diffusedTo }: Commit, again: boolean): void {
+  #accepted(batch: Batch<Command, Reply, Effect>, commit: Commit, again: boolean): void {
     const storedMs = this.#parts.clock.monotonicMs();
-    if (diffusedTo !== null) this.#diffusedStored = diffusedTo;
+    const { commitNo } = commit;
+    this.#cursor.stored(commit);
     for (const { actor } of batch.activations) actor?.settle();
     this.#pending = null;
     const { replies: handled, effects, decidedMs } = batch;
@@ -345,7 +365,7 @@ export class PartitionOwner<Command, Reply, Effect> {
   }
 
   #release(batch: Batch<Command, Reply, Effect>, committed: CommittedBatch<Command, Reply, Effect> | null): void {
-    for (const { mail, reply } of batch.replies) this.#answer(mail, ok(reply));
+    for (const { mail, reply } of batch.replies) this.#answers.give(mail, ok(reply));
     this.#parts.afterCommit(batch.effects, committed);
     for (const activation of batch.activations) this.#activations.rest(activation);
     if (this.#activations.hasReady || this.#cursorDue) this.#schedule();
@@ -358,7 +378,7 @@ export class PartitionOwner<Command, Reply, Effect> {
     this.#pending = null;
     if (batch === null) return;
     for (const { actor } of batch.activations) actor?.restore();
-    for (const { mail } of batch.replies) this.#answer(mail, err(refusal));
+    this.#answers.refuseHandled(batch.replies, refusal);
     for (const activation of batch.activations) this.#activations.rest(activation);
   }
 
@@ -397,10 +417,12 @@ export class PartitionOwner<Command, Reply, Effect> {
       const message = 'what became of this is not known; try again with the same id';
       this.#refusePending({ code: 'unavailable', message });
       this.#dropMemory();
-      this.#diffusedTo = result.found?.diffusedTo ?? 0;
-      this.#diffusedStored = this.#diffusedTo;
+      this.#cursor.found(result.found?.diffusedTo ?? 0);
     }
-    this.#parts.claimed({ diffusedTo: this.#diffusedTo, commitNo: this.commitNo, memoryKept });
+    // A destination may have asked for what it lost (see `recovering`) while the store had lost that it was to have it.
+    const { replayedFrom } = result;
+    const diffusedTo = replayedFrom === null ? this.#cursor.to : Math.min(this.#cursor.to, replayedFrom - 1);
+    this.#parts.claimed({ diffusedTo, commitNo: this.commitNo, memoryKept, replayed: replayedFrom !== null });
     return true;
   }
 
@@ -412,26 +434,8 @@ export class PartitionOwner<Command, Reply, Effect> {
   }
 
   #refuseQueued(refusal: Refusal): void {
-    this.#refuseAll(this.#activations.removeAll(), refusal);
+    this.#answers.refuse(this.#activations.removeAll(), refusal);
     this.#settleIdle();
-  }
-
-  #refuseAll(mails: readonly Mail<Command, Reply>[], refusal: Refusal): void {
-    for (const mail of mails) this.#answer(mail, err(refusal));
-  }
-
-  #refuseSoon(answer: (outcome: Result<Reply, Refusal>) => void, refusal: Refusal): void {
-    this.#parts.timers.soon(() => {
-      answer(err(refusal));
-    });
-  }
-
-  #answer(mail: Mail<Command, Reply>, outcome: Result<Reply, Refusal>): void {
-    try {
-      mail.answer(outcome);
-    } catch (error) {
-      this.#parts.log.error('an answer could not be taken', { partition: this.#parts.partition, error: String(error) });
-    }
   }
 
   #settleIdle(): void {
@@ -440,8 +444,6 @@ export class PartitionOwner<Command, Reply, Effect> {
   }
 
   #resolveIdle(): void {
-    const waiting = this.#whenIdle;
-    this.#whenIdle = [];
-    for (const resolve of waiting) resolve();
+    for (const resolve of this.#whenIdle.splice(0)) resolve();
   }
 }

@@ -8,10 +8,13 @@ import type { PartitionOwnerParts } from './partition-owner-parts.ts';
 /** What of the owner's parts a tenure needs. */
 export type TenureParts = Pick<
   PartitionOwnerParts<never, never, never>,
-  'partition' | 'node' | 'store' | 'level' | 'clock' | 'random' | 'limits' | 'log' | 'mayServe'
+  'partition' | 'node' | 'store' | 'level' | 'clock' | 'random' | 'limits' | 'log' | 'mayServe' | 'knownGen'
 >;
 
-export type CommitContent = Pick<Commit, 'writes' | 'feed' | 'diffusedTo' | 'deadLetters' | 'settle'>;
+export type CommitContent = Pick<
+  Commit,
+  'writes' | 'feed' | 'diffusedTo' | 'feedFrom' | 'deadLetters' | 'settle' | 'recovering'
+>;
 
 /**
  * What came of claiming. `pendingStored`: the commit whose answer was lost is in the store now. `failed`: try again.
@@ -22,6 +25,8 @@ export interface ClaimResult {
   readonly code: 'failed' | 'kept' | 'replayed' | 'lost';
   readonly pendingStored: boolean;
   readonly found: ClaimFound | null;
+  /** The first commit that the store had lost and has again, if any. */
+  readonly replayedFrom: number | null;
 }
 
 /**
@@ -35,6 +40,7 @@ export class Tenure {
   #gen: Generation = generation(0);
   /** A loss that memory told of and that is not written down yet: the generation that must begin. */
   #genOwed: Generation = generation(0);
+  #recovering: Generation = generation(0);
   /** The store's run when this owner settled last. */
   #run = '';
   /** Claims of ours that were not answered: each may have raised the stored epoch by one. */
@@ -43,8 +49,8 @@ export class Tenure {
   #isSole = true;
   /** Null before the first claim, and when memory is not to be trusted. */
   #held: HeldCommits | null = null;
-  /** Whether commits were replayed since this owner settled last. */
-  #hasReplayed = false;
+  /** The first commit that was replayed since this owner settled last. */
+  #replayedFrom: number | null = null;
   /** A settling commit whose answer was lost. */
   #unsettled: Commit | null = null;
 
@@ -62,6 +68,11 @@ export class Tenure {
 
   get gen(): Generation {
     return this.#gen;
+  }
+
+  /** See {@link ClaimFound.recovering}. */
+  get recovering(): Generation {
+    return this.#recovering;
   }
 
   /** The last commit that is known to be stored. */
@@ -82,6 +93,7 @@ export class Tenure {
 
   stored(commit: Commit): void {
     this.#held?.add(commit);
+    this.#recovering = commit.recovering ?? this.#recovering;
   }
 
   /** What is in memory is not to be trusted any more: the next claim goes by the store alone. */
@@ -95,14 +107,14 @@ export class Tenure {
     const claimed = await this.#parts.store.claim(this.#parts.partition, this.#parts.node, this.#epochSeen);
     if (!claimed.ok) {
       this.#unanswered += 1;
-      return { code: 'failed', pendingStored: false, found: null };
+      return { code: 'failed', pendingStored: false, found: null, replayedFrom: null };
     }
     const { found, token } = claimed.value;
     if (found.epoch > Math.max(this.#token.epoch, this.#epochSeen) + this.#unanswered) this.#isSole = false;
     this.#unanswered = 0;
     this.#token = token;
     this.#epochSeen = token.epoch;
-    const decision = decideClaim(claimed.value, this.#memory(pending ?? this.#unsettled));
+    const decision = decideClaim(claimed.value, this.#memory(pending ?? this.#unsettled), this.#parts.knownGen());
     if (decision.kind === 'reload' || decision.kind === 'new-generation') {
       if (decision.kind === 'new-generation') {
         this.#logLoss(decision.gen, decision.why);
@@ -111,25 +123,34 @@ export class Tenure {
       this.#held = new HeldCommits(this.#parts.clock, this.#parts.limits.held, found);
       this.#unsettled = null;
       const gen = generation(Math.max(decision.gen, this.#genOwed));
-      const settled = await this.#settle(claimed.value, gen);
+      this.#recovering = found.recovering;
+      this.#replayedFrom = null;
+      const isNew = decision.kind === 'new-generation' || gen > decision.gen;
+      const settled = await this.#settle(claimed.value, gen, isNew ? gen : null);
       if (!settled) this.forget();
-      return { code: settled ? 'lost' : 'failed', pendingStored: false, found };
+      return { code: settled ? 'lost' : 'failed', pendingStored: false, found, replayedFrom: null };
     }
-    if (decision.kind === 'replay' && !(await this.#replay(decision.fromCommitNo))) {
-      return { code: 'failed', pendingStored: false, found };
+    if (decision.kind === 'replay') {
+      const { fromCommitNo } = decision;
+      this.#replayedFrom = Math.min(this.#replayedFrom ?? fromCommitNo, fromCommitNo);
+      if (!(await this.#replay(fromCommitNo))) {
+        return { code: 'failed', pendingStored: false, found, replayedFrom: null };
+      }
     }
-    if (this.#unsettled !== null && found.commitId === this.#unsettled.commitId) this.#held?.add(this.#unsettled);
+    if (this.#unsettled !== null && found.commitId === this.#unsettled.commitId) this.stored(this.#unsettled);
     this.#unsettled = null;
     const sent = pending === null ? null : await this.#resend(pending);
-    if (sent === 'failed') return { code: 'failed', pendingStored: false, found };
+    if (sent === 'failed') return { code: 'failed', pendingStored: false, found, replayedFrom: null };
     // Decided on an actor that was loaded without what has been replayed since: it can never be stored.
     const isStale = sent === 'conflict';
     const pendingStored = sent === 'stored';
-    if (pending !== null && pendingStored) this.#held?.add(pending);
-    const replayed = this.#hasReplayed;
-    if (!(await this.#settle(claimed.value, decision.gen))) return { code: 'failed', pendingStored, found };
-    if (isStale) return { code: 'lost', pendingStored, found };
-    return { code: replayed ? 'replayed' : 'kept', pendingStored, found };
+    if (pending !== null && pendingStored) this.stored(pending);
+    const replayedFrom = this.#replayedFrom;
+    if (!(await this.#settle(claimed.value, decision.gen, null))) {
+      return { code: 'failed', pendingStored, found, replayedFrom: null };
+    }
+    if (isStale) return { code: 'lost', pendingStored, found, replayedFrom };
+    return { code: replayedFrom === null ? 'kept' : 'replayed', pendingStored, found, replayedFrom };
   }
 
   #memory(pending: Commit | null): OwnerMemory | null {
@@ -152,29 +173,30 @@ export class Tenure {
       partition: this.#parts.partition,
       commits: commits.length,
     });
-    this.#hasReplayed = true;
     for (const commit of commits) if ((await this.#resend(commit)) !== 'stored') return false;
     return true;
   }
 
   /** Writes down what the claim decided. Until then the store keeps the evidence that it was decided from. */
-  async #settle({ run }: ClaimAnswer, gen: Generation): Promise<boolean> {
+  async #settle({ run }: ClaimAnswer, gen: Generation, recovering: Generation | null): Promise<boolean> {
     this.#gen = gen;
     const settle = this.nextCommit({
       writes: [],
       deadLetters: [],
       feed: null,
       diffusedTo: null,
+      feedFrom: null,
       settle: { gen, run, level: this.#parts.level },
+      recovering,
     });
     if ((await this.#resend(settle)) !== 'stored') {
       this.#unsettled = settle;
       return false;
     }
-    this.#held?.add(settle);
+    this.stored(settle);
     this.#run = run;
     this.#isSole = true;
-    this.#hasReplayed = false;
+    this.#replayedFrom = null;
     return true;
   }
 

@@ -90,6 +90,8 @@ class Owner {
         writes: Array.from({ length: this.#shape.actors }, (_, actor) => this.#write(actor)),
         feed,
         diffusedTo: this.#commitNo % 16 === 0 ? this.#commitNo - 8 : null,
+        feedFrom: this.#commitNo % 16 === 0 ? this.#commitNo - 7 : null,
+        recovering: null,
         deadLetters: [],
         settle: null,
       };

@@ -55,10 +55,11 @@ function packWrite(packer: Packer, timelineKey: string, write: ActorWrite): void
 }
 
 function packOwnerFields(packer: Packer, commit: Commit, ownerKeyFields: readonly string[]): void {
-  const { settle, diffusedTo } = commit;
+  const { settle, diffusedTo, recovering } = commit;
   const more: string[] = [];
   if (diffusedTo !== null) more.push('diffused', String(diffusedTo));
   if (settle !== null) more.push('gen', String(settle.gen), 'run', settle.run, 'level', settle.level);
+  if (recovering !== null) more.push('recovering', String(recovering));
   packer.array(ownerKeyFields.length + more.length);
   for (const text of ownerKeyFields) packer.text(text);
   for (const text of more) packer.text(text);
@@ -66,7 +67,7 @@ function packOwnerFields(packer: Packer, commit: Commit, ownerKeyFields: readonl
 
 /** Packs one commit as functions/commit.lua describes it. The same commit gives the same bytes every time (I5). */
 export function packCommit(packer: Packer, layout: KeyLayout, commit: Commit): void {
-  const { partition, commitNo, commitId, writes, feed, diffusedTo, deadLetters } = commit;
+  const { partition, commitNo, commitId, writes, feed, feedFrom, deadLetters } = commit;
   const no = String(commitNo);
   packer
     .array(12)
@@ -85,8 +86,8 @@ export function packCommit(packer: Packer, layout: KeyLayout, commit: Commit): v
   packer.text(layout.feed(partition));
   if (feed === null) packer.none();
   else packer.bytes(feed);
-  if (diffusedTo === null) packer.none();
-  else packer.text(`${String(diffusedTo + 1)}-0`);
+  if (feedFrom === null) packer.none();
+  else packer.text(`${String(feedFrom)}-0`);
   packer.text(layout.dead(partition));
   if (deadLetters.length === 0) packer.none();
   else {

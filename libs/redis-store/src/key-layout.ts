@@ -10,7 +10,7 @@ export type ClusterKey = 'members' | 'left' | 'replaced' | 'leader' | 'view';
  *
  * | key                  | type   | holds                                                                     |
  * | -------------------- | ------ | ------------------------------------------------------------------------- |
- * | `{p17}:owner`        | hash   | `epoch token no id gen run level clean diffused`, see functions/claim.lua |
+ * | `{p17}:owner`        | hash   | `epoch token no id gen run level clean diffused recovering`, see functions/claim.lua |
  * | `{p17}:feed`         | stream | changefeed: id `<commitNo>-1`, field `e`                                  |
  * | `{p17}:dead`         | stream | dead letters, about the last 1,000: field `e`                             |
  * | `{p17}:c:<id>`       | hash   | a conversation: `h` its Timeline's head, the other fields its record      |

@@ -47,7 +47,9 @@ export interface RedisPartitionStoreParts {
 const levelOf = (text: string | null): AckLevel => (text === 'disk' || text === 'replicated' ? text : 'memory');
 
 function claimAnswer(reply: unknown, uuid: string): ClaimAnswer {
-  const [epoch, run, found, no, id, gen, settledRun, level, clean, diffused] = reply as readonly (string | null)[];
+  const [epoch, run, found, no, id, gen, settledRun, level, clean, diffused, recovering] = reply as readonly (
+    string | null
+  )[];
   return {
     token: { epoch: Number(epoch), uuid },
     run: run ?? '',
@@ -60,6 +62,7 @@ function claimAnswer(reply: unknown, uuid: string): ClaimAnswer {
       level: levelOf(level ?? null),
       cleanStop: clean === '1',
       diffusedTo: Number(diffused ?? 0),
+      recovering: generation(Number(recovering ?? 0)),
     },
   };
 }

@@ -37,6 +37,7 @@ interface ModelPartition {
   level: AckLevel;
   clean: boolean;
   diffusedTo: number;
+  recovering: Generation;
   readonly actors: Map<string, ModelActor>;
   readonly timelines: Map<string, TimelineEntry[]>;
   feed: readonly FeedEntry[];
@@ -60,6 +61,7 @@ const emptyPartition = (): ModelPartition => ({
   level: 'memory',
   clean: false,
   diffusedTo: 0,
+  recovering: generation(0),
   actors: new Map(),
   timelines: new Map(),
   feed: [],
@@ -99,12 +101,12 @@ export class ModelState {
 
   claim(partition: number, uuid: string, aboveEpoch: number): { readonly epoch: number; readonly found: ClaimFound } {
     const owner = this.#partition(partition);
-    const { epoch, commitNo, commitId, gen, run, level, clean, diffusedTo } = owner;
+    const { epoch, commitNo, commitId, gen, run, level, clean, diffusedTo, recovering } = owner;
     owner.epoch = Math.max(epoch, aboveEpoch) + 1;
     owner.token = encodeOwnerToken({ epoch: owner.epoch, uuid });
     return {
       epoch: owner.epoch,
-      found: { epoch, commitNo, commitId, gen, run, level, cleanStop: clean, diffusedTo },
+      found: { epoch, commitNo, commitId, gen, run, level, cleanStop: clean, diffusedTo, recovering },
     };
   }
 
@@ -140,12 +142,12 @@ export class ModelState {
     owner.timelines.set(actor, kept);
   }
 
-  #finish(owner: ModelPartition, { commitNo, commitId, feed, diffusedTo, deadLetters, settle }: Commit): void {
+  #finish(owner: ModelPartition, commit: Commit): void {
+    const { commitNo, commitId, feed, diffusedTo, feedFrom, deadLetters, settle, recovering } = commit;
     if (feed !== null) owner.feed = [...owner.feed, { commitNo, data: feed }];
-    if (diffusedTo !== null) {
-      owner.diffusedTo = diffusedTo;
-      owner.feed = owner.feed.filter((entry) => entry.commitNo > diffusedTo);
-    }
+    if (diffusedTo !== null) owner.diffusedTo = diffusedTo;
+    if (feedFrom !== null) owner.feed = owner.feed.filter((entry) => entry.commitNo >= feedFrom);
+    if (recovering !== null) owner.recovering = recovering;
     owner.deadLetters = [...owner.deadLetters, ...deadLetters].slice(-DEAD_LETTERS_MAX);
     if (settle !== null) {
       owner.gen = settle.gen;

@@ -144,6 +144,8 @@ it(`the model and Redis answer alike and store alike, whatever is asked of them 
             writes: next.writes.map((planned) => actorWrite(known, planned)),
             feed: next.feed,
             diffusedTo: next.diffused === null ? null : Math.max(0, commitNo - next.diffused),
+            feedFrom: next.diffused === null ? null : Math.max(1, commitNo - next.diffused + 1 - next.keeps),
+            recovering: next.recovering === null ? null : generation(next.recovering),
             deadLetters: next.deadLetters,
             settle: next.settle === null ? null : { gen: generation(known.gen), run: 'a/b', level: next.settle },
           };

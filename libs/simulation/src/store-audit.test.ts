@@ -20,7 +20,7 @@ function claim(uuid: string, aboveEpoch = 0): void {
 
 function commit(uuid: string, commitNo: number, writes: readonly ActorWrite[] = [], epoch = 1): Commit {
   const settle = { gen: generation(1), run: 'a/b', level: 'memory' as const };
-  const content = { writes, feed: null, diffusedTo: null, deadLetters: [], settle };
+  const content = { writes, feed: null, diffusedTo: null, feedFrom: null, deadLetters: [], settle, recovering: null };
   const made = { partition, token: { epoch, uuid }, commitNo, commitId: commitIdOf(commitNo), ...content };
   audit.executed({ kind: 'commit', commit: made });
   return made;

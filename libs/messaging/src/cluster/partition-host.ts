@@ -1,5 +1,5 @@
 import type { RestingActors } from '@millrace/actor';
-import { err, ok, type Generation, type PartitionId, type Result, type UserId } from '@millrace/kernel';
+import { err, generation, ok, type Generation, type PartitionId, type Result, type UserId } from '@millrace/kernel';
 import { PartitionOwner, type ActorRecord, type PartitionActor, type Refusal } from '@millrace/partition';
 import { frameError, type FrameError } from '@millrace/protocol';
 import { StoreUnavailable, userKey, type ActorKey, type TimelineReader } from '@millrace/timeline';
@@ -206,6 +206,7 @@ export class PartitionHost {
       resting,
       owns: (key) => this.#parts.partitionOf(key) === partition,
       mayServe: () => this.#parts.mayServe(),
+      knownGen: () => generation(0),
       activate: (key, record, gen) => this.#parts.activate(key, record, gen),
       encodeFeed,
       afterCommit: (effects, batch) => {

@@ -1,5 +1,5 @@
 import { invariant, type Result, type Timers, type UserId } from '@millrace/kernel';
-import type { FeedEntry, StoreError } from '@millrace/partition';
+import type { Claimed, FeedEntry, StoreError } from '@millrace/partition';
 import type { Effect } from '../effects.ts';
 import type { Delivery } from '../user/commands.ts';
 import { decodeFeed, type FeedChange } from './changefeed-entry.ts';
@@ -54,9 +54,12 @@ export class Diffuser {
     else this.#behind.push({ commitNo, effects, trace });
   }
 
-  /** The partition was claimed. Without memory the changefeed is followed from the stored cursor. */
-  claimed({ diffusedTo, commitNo, memoryKept }: { diffusedTo: number; commitNo: number; memoryKept: boolean }): void {
-    if (memoryKept) {
+  /**
+   * The partition was claimed. Without memory the changefeed is followed from the stored cursor, and what the store had
+   * lost is followed once more: a destination may have lost it, too, and looked for it here in vain.
+   */
+  claimed({ diffusedTo, commitNo, memoryKept, replayed }: Claimed): void {
+    if (memoryKept && !replayed) {
       // Behind what an earlier claim is still catching up with, if it is.
       this.committed([], commitNo);
       return;

@@ -68,8 +68,10 @@ export class APartition {
       writes,
       feed: null,
       diffusedTo: null,
+      feedFrom: null,
       deadLetters: [],
       settle: null,
+      recovering: null,
       ...more,
     };
   }

@@ -19,6 +19,7 @@ export function claimSuite(stores: () => StoresUnderTest): void {
         level: 'memory',
         cleanStop: false,
         diffusedTo: 0,
+        recovering: 0,
       });
     });
 
@@ -49,6 +50,7 @@ export function claimSuite(stores: () => StoresUnderTest): void {
         level: 'disk',
         cleanStop: false,
         diffusedTo: 2,
+        recovering: 0,
       });
     });
 
@@ -61,6 +63,20 @@ export function claimSuite(stores: () => StoresUnderTest): void {
       const second = await partition.claim();
       expect({ ...second.found, epoch: 0 }).toEqual({ ...first.found, epoch: 0 });
       expect(second.found).toMatchObject({ gen: 5, run: 'an-older/run', level: 'replicated', cleanStop: true });
+    });
+
+    it('finds what a loss left to do until a commit says that it is done', async () => {
+      const partition = new APartition(stores());
+      const { run } = await partition.claim();
+      const settle = { gen: generation(2), run, level: 'memory' } as const;
+      await partition.stored([], { settle, recovering: generation(2) });
+      await partition.stored([]);
+      await stores().partitions.release(partition.id, partition.token, partition.commitNo);
+      expect((await partition.claim()).found.recovering).toBe(2);
+      await partition.stored([], { settle });
+      expect((await partition.claim()).found.recovering).toBe(2);
+      await partition.stored([], { recovering: generation(0) });
+      expect((await partition.claim()).found.recovering).toBe(0);
     });
 
     it('tells the same run as long as the store was not restarted', async () => {
@@ -122,16 +138,18 @@ export function claimSuite(stores: () => StoresUnderTest): void {
       expect(await partition.feed(11)).toEqual([]);
     });
 
-    it('is trimmed up to the diffusion cursor and goes on behind it', async () => {
+    it('keeps what the diffusion cursor has passed until it is trimmed, and goes on behind that', async () => {
       const partition = new APartition(stores());
       await partition.claim();
       for (let count = 1; count <= 5; count += 1) await partition.stored([], { feed: utf8(String(count)) });
-      await partition.stored([], { diffusedTo: 3 });
+      await partition.stored([], { diffusedTo: 4 });
+      expect((await partition.feed()).map(({ commitNo }) => commitNo)).toEqual([1, 2, 3, 4, 5]);
+      await partition.stored([], { diffusedTo: 5, feedFrom: 4 });
       expect((await partition.feed()).map(({ commitNo }) => commitNo)).toEqual([4, 5]);
-      await partition.stored([], { diffusedTo: 6 });
+      await partition.stored([], { diffusedTo: 7, feedFrom: 8 });
       expect(await partition.feed()).toEqual([]);
-      await partition.stored([], { feed: utf8('8') });
-      expect((await partition.feed()).map(({ commitNo }) => commitNo)).toEqual([8]);
+      await partition.stored([], { feed: utf8('9') });
+      expect((await partition.feed()).map(({ commitNo }) => commitNo)).toEqual([9]);
     });
 
     it('of one partition is not another one\u2019s', async () => {

@@ -164,6 +164,17 @@ export function commitSuite(stores: () => StoresUnderTest): void {
       expect(await partition.entries(room)).toHaveLength(3);
     });
 
+    it.each([
+      ['beyond the diffusion cursor', { diffusedTo: 0, feedFrom: 2 }],
+      ['without the diffusion cursor', { feedFrom: 1 }],
+      ['at no commit', { diffusedTo: 0, feedFrom: 0 }],
+    ])('that trims the changefeed %s is a conflict, and nothing changes (I6)', async (_, more) => {
+      const partition = await claimed();
+      await partition.stored([], { feed: utf8('f') });
+      expect(await partition.send(partition.next([], more))).toMatchObject({ code: 'conflict' });
+      expect(await partition.feed()).toHaveLength(1);
+    });
+
     it('that was refused burns no number: the next one takes it (I3)', async () => {
       const partition = await claimed();
       await partition.send(partition.next([appending(room, at(1, 1), ['lost'])]));

@@ -1,10 +1,11 @@
 import { RestingActors } from '@millrace/actor';
-import { partitionId, seededRandom, type NodeId, type Result } from '@millrace/kernel';
+import { generation, partitionId, seededRandom, type NodeId, type Result } from '@millrace/kernel';
 import type { ActorKey } from '@millrace/timeline';
 import type { PartitionActor } from '../partition-actor.ts';
 import { PartitionOwner } from '../partition-owner.ts';
 import {
   defaultPartitionLimits,
+  type Claimed,
   type CommittedBatch,
   type PartitionLimits,
   type Refusal,
@@ -15,8 +16,6 @@ import { ScriptedStore } from './scripted-store.ts';
 
 export const keyOf = (name: string): ActorKey => `c:${name}` as ActorKey;
 
-type Claimed = { readonly diffusedTo: number; readonly commitNo: number; readonly memoryKept: boolean };
-
 /** An owner over a scripted store, with everything that left it written down in order. */
 export function anOwner(
   limits: Partial<PartitionLimits> = {},
@@ -25,6 +24,8 @@ export function anOwner(
   node = 'node-1',
 ) {
   const lease = { isHeld: true };
+  /** What this node has heard of. */
+  const known = { gen: 0 };
   /** Replies and effects, in the order in which they left. */
   const left: string[] = [];
   const errors: string[] = [];
@@ -68,6 +69,7 @@ export function anOwner(
     },
     owns: () => true,
     mayServe: () => lease.isHeld,
+    knownGen: () => generation(known.gen),
   });
   const post = (
     name: string,
@@ -87,7 +89,7 @@ export function anOwner(
     );
     return asked;
   };
-  return { owner, store, time, lease, left, errors, claims, batches, resting, post };
+  return { owner, store, time, lease, known, left, errors, claims, batches, resting, post };
 }
 
 /** The same, claimed and serving. */

@@ -49,6 +49,7 @@ export class ScriptedStore implements PartitionStore {
       level: 'memory',
       cleanStop: false,
       diffusedTo: 0,
+      recovering: generation(0),
     },
     actors: new Map(),
   };
@@ -120,7 +121,9 @@ export class ScriptedStore implements PartitionStore {
     }
     const { commitNo, commitId, settle } = commit;
     const diffusedTo = commit.diffusedTo ?? found.diffusedTo;
-    this.#moment = { actors: next, found: { ...found, commitNo, commitId, diffusedTo, ...settle, cleanStop: false } };
+    const recovering = commit.recovering ?? found.recovering;
+    const after = { ...found, commitNo, commitId, diffusedTo, recovering, ...settle, cleanStop: false };
+    this.#moment = { actors: next, found: after };
     this.executed.push(commit);
     return { code: 'ok' };
   }

@@ -60,6 +60,8 @@ export const step = fc.oneof(
       writes: fc.uniqueArray(write, { selector: ({ actor }) => actor, maxLength: 3 }),
       feed: fc.option(fc.uint8Array({ maxLength: 10 })),
       diffused: fc.option(fc.nat(5)),
+      keeps: fc.nat(4),
+      recovering: fc.option(fc.nat(3)),
       deadLetters: fc.array(fc.uint8Array({ maxLength: 5 }), { maxLength: 1 }),
       settle: fc.option(fc.constantFrom('memory' as const, 'disk' as const), { freq: 5 }),
     }),
