@@ -224,6 +224,55 @@ describe('receiving', () => {
     expect(one.client.conversationList()).toEqual([server.summary(alice, room)]);
   });
 
+  test('history that one conversation lost alone is dropped and told, though nobody writes there any more', async () => {
+    const one = await live(alice);
+    for (const text of ['kept', 'lost']) {
+      outcomeOf(one.client.send(room, text));
+      await one.heal();
+    }
+    server.post(room, bob, 'lost, too');
+    await one.heal();
+    outcomeOf(one.client.read(room));
+    await one.heal();
+    server.lose(room, 2, true);
+    await one.heal();
+    expect(one.events.filter((event) => event.startsWith('regressed'))).toEqual(['regressed room 2']);
+    expect(textsOf(one, room)).toEqual(['kept', 'lost', 'lost, too']);
+    expect(one.client.messages(room).map(({ body }) => body)).toEqual(['kept']);
+    expect(one.client.conversationList()).toEqual([server.summary(alice, room)]);
+  });
+
+  test('a snapshot that is older than what the device was acknowledged takes nothing away', async () => {
+    const one = await live(alice);
+    server.post(room, bob, 'before');
+    await one.heal();
+    outcomeOf(one.client.send(room, 'mine'));
+    await one.network.drain();
+    // Acknowledged, and not in the inbox yet.
+    server.breakInbox(alice, room);
+    for (let round = 0; round < 5; round += 1) {
+      await one.network.drain();
+      await one.time.advance(100);
+    }
+    expect(one.client.messages(room).map(({ body }) => body)).toEqual(expect.arrayContaining(['before', 'mine']));
+    await one.heal();
+    expect(textsOf(one, room)).toEqual(['before', 'mine']);
+    expect(one.events.filter((event) => event.startsWith('regressed'))).toEqual([]);
+  });
+
+  test('a read position that the server has lost is told to it again', async () => {
+    const one = await live(alice);
+    server.post(room, bob, 'read');
+    await one.heal();
+    outcomeOf(one.client.read(room));
+    await one.heal();
+    expect(server.summary(alice, room).unread).toBe(0);
+    server.forgetReading(alice, room);
+    await one.heal();
+    expect(server.summary(alice, room).unread).toBe(0);
+    expect(one.client.conversationList()).toEqual([server.summary(alice, room)]);
+  });
+
   test('a conversation that one is invited to appears with its title, and without unread for what came before', async () => {
     const den = 'den' as ConversationId;
     const one = await live(alice);

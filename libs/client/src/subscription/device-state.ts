@@ -11,7 +11,7 @@ import {
   type StepTools,
 } from './conversation-state.ts';
 import type { ChangeRecorder, DeviceContext, Effect } from './effects.ts';
-import { applyDescription, applyRead, applySnapshot, beginDelta, endDelta } from './summaries.ts';
+import { applyDescription, applyLoss, applyRead, applySnapshot, beginDelta, endDelta } from './summaries.ts';
 import type { Position } from './position.ts';
 
 /** Pushes that wait for the end of a sync. Over this they are dropped, and the sync is done once more (I9). */
@@ -74,6 +74,14 @@ export type DeviceInput =
       readonly conversation: ConversationId;
       readonly position: Position;
       readonly to: SequenceId;
+      readonly survivedTo: SequenceId | null;
+    }
+  /** What came of a `verify`, likewise. */
+  | {
+      readonly on: 'verified';
+      readonly conversation: ConversationId;
+      readonly position: Position;
+      readonly summary: ConversationSummary;
       readonly survivedTo: SequenceId | null;
     }
   | { readonly on: 'readDone'; readonly done: Omit<ReadDone, 't' | 'id'> }
@@ -171,6 +179,9 @@ export class Device {
       case 'probed':
         this.#probed(input, tools);
         return;
+      case 'verified':
+        this.#verified(input, tools);
+        return;
       case 'page':
       case 'pageRegressed':
         this.#fill(input, tools);
@@ -187,6 +198,16 @@ export class Device {
     for (const message of input.messages) applyMessage(conversation, message, 'page', tools);
     releaseContiguous(conversation, tools);
     releaseHeld(conversation, input.completeTo, tools);
+  }
+
+  #verified(input: Extract<DeviceInput, { on: 'verified' }>, tools: StepTools): void {
+    const { position, summary, survivedTo } = input;
+    const conversation = this.state.conversations.get(input.conversation);
+    if (conversation === undefined || survivedTo === null) return;
+    const { applied } = conversation;
+    // What came since stands on a newer generation, which has told already what was lost.
+    if (applied.gen === position.gen && applied.seq >= position.seq)
+      applyLoss(conversation, survivedTo, summary, tools);
   }
 
   #probed(input: Extract<DeviceInput, { on: 'probed' }>, { effects }: StepTools): void {

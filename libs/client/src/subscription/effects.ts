@@ -1,5 +1,5 @@
 import type { ConversationId, Generation, SequenceId, UserId } from '@millrace/kernel';
-import type { Message, PushItem } from '@millrace/protocol';
+import type { ConversationSummary, Message, PushItem } from '@millrace/protocol';
 import type { Position } from './position.ts';
 
 /** What the device's state asks of its shell. In order: the shell carries them out as they come. */
@@ -38,6 +38,18 @@ export type Effect =
       readonly position: Position;
       readonly to: SequenceId;
     }
+  /**
+   * A snapshot stands before `position`: it may be older than what is here, or that was lost. Ask `history` which; answer
+   * with `verified`.
+   */
+  | {
+      readonly do: 'verify';
+      readonly conversation: ConversationId;
+      readonly position: Position;
+      readonly summary: ConversationSummary;
+    }
+  /** A snapshot's read position is before the device's: tell the server once more, which may have lost it. */
+  | { readonly do: 'readAgain'; readonly conversation: ConversationId; readonly seq: SequenceId }
   /** This device's own message came by: if its send is still waiting for an ack, it has its answer. */
   | { readonly do: 'settle'; readonly conversation: ConversationId; readonly message: Message };
 

@@ -1,4 +1,11 @@
-import { sequenceId, type Cancel, type ConversationId, type Random, type Timers } from '@millrace/kernel';
+import {
+  sequenceId,
+  type Cancel,
+  type ConversationId,
+  type Random,
+  type SequenceId,
+  type Timers,
+} from '@millrace/kernel';
 import type { Connected, ConversationSummary, FrameError, ServerFrame } from '@millrace/protocol';
 import type { Asker } from '../connection/asker.ts';
 import { backoffMs, type BackoffLimits } from '../connection/backoff.ts';
@@ -8,6 +15,7 @@ import type { Emit } from '../listeners.ts';
 import { summaryOf } from './conversation-state.ts';
 import type { Device, DeviceInput } from './device-state.ts';
 import type { Effect } from './effects.ts';
+import type { Position } from './position.ts';
 
 /** How long messages wait for ones before them to arrive by themselves. */
 const FILL_AFTER_MS = 500;
@@ -136,6 +144,12 @@ export class Subscriber {
       case 'probe':
         void this.#probe(effect);
         return;
+      case 'verify':
+        void this.#verify(effect);
+        return;
+      case 'readAgain':
+        void this.#readAgain(effect);
+        return;
       case 'settle':
         this.#owner.settle(effect);
     }
@@ -230,16 +244,34 @@ export class Subscriber {
   }
 
   async #probe({ conversation, position, to }: Extract<Effect, { do: 'probe' }>): Promise<void> {
-    const from = sequenceId(position.seq + 1);
-    let survivedTo: number | null = null;
+    this.step({ on: 'probed', conversation, position, to, survivedTo: await this.#survivedTo(conversation, position) });
+  }
+
+  async #verify({ conversation, position, summary }: Extract<Effect, { do: 'verify' }>): Promise<void> {
+    const survivedTo = await this.#survivedTo(conversation, position);
+    this.step({ on: 'verified', conversation, position, summary, survivedTo });
+  }
+
+  /** Null when the position is still there, or nobody answers. */
+  async #survivedTo(conversation: ConversationId, { gen, seq }: Position): Promise<SequenceId | null> {
     try {
-      await this.#asker.ask({ t: 'history', conversation, direction: 'forward', from, gen: position.gen, limit: 1 });
+      const from = sequenceId(seq + 1);
+      await this.#asker.ask({ t: 'history', conversation, direction: 'forward', from, gen, limit: 1 });
+      return null;
     } catch (error) {
       if (!(error instanceof MillraceError)) throw error;
-      if (error.refusal?.code === 'regressed') survivedTo = error.refusal.from ?? null;
+      const { refusal } = error;
+      return refusal?.code === 'regressed' && refusal.from !== undefined ? sequenceId(refusal.from) : null;
     }
-    const survived = survivedTo === null ? null : sequenceId(survivedTo);
-    this.step({ on: 'probed', conversation, position, to, survivedTo: survived });
+  }
+
+  async #readAgain({ conversation, seq }: Extract<Effect, { do: 'readAgain' }>): Promise<void> {
+    try {
+      this.step({ on: 'readDone', done: await this.#asker.ask({ t: 'read', conversation, seq }) });
+    } catch (error) {
+      // Who has left, or is offline for long: the next time that they read.
+      if (!(error instanceof MillraceError)) throw error;
+    }
   }
 
   /** Looks in the user's list for conversations of which only messages are known. */

@@ -1,13 +1,15 @@
-import { sequenceId } from '@millrace/kernel';
+import { sequenceId, type SequenceId } from '@millrace/kernel';
 import type { ConversationSummary, UnreadInputs } from '@millrace/protocol';
 import {
   anchor,
   dropTail,
   ownInTail,
+  regress,
   releaseContiguous,
   type ConversationState,
   type StepTools,
 } from './conversation-state.ts';
+import { comparePositions } from './position.ts';
 
 type ReadInputs = Pick<UnreadInputs, 'readSeq' | 'readMsgNo' | 'own'>;
 
@@ -91,6 +93,7 @@ export function applySnapshot(state: ConversationState, summary: ConversationSum
   if (anchored && !behind) {
     applyRead(state, summary, tools);
     agree(state, summary);
+    doubt(state, summary, tools);
   } else {
     jumpTo(state, summary, tools);
     if (anchored && summary.gen === applied.gen) {
@@ -99,6 +102,30 @@ export function applySnapshot(state: ConversationState, summary: ConversationSum
   }
   tools.changes.conversation(conversation);
   tools.effects.push({ do: 'changed', conversation });
+}
+
+/** The device is ahead of the snapshot: by what it was told since, as a rule. Or the server has lost that. */
+function doubt(state: ConversationState, summary: ConversationSummary, { effects }: StepTools): void {
+  const { conversation, applied, readSeq } = state;
+  if (comparePositions(applied, summary) > 0) {
+    effects.push({ do: 'verify', conversation, position: applied, summary });
+  } else if (readSeq > summary.readSeq) effects.push({ do: 'readAgain', conversation, seq: readSeq });
+}
+
+/** The server has lost what came after `survivedTo`, and its snapshot said what is left. */
+export function applyLoss(
+  state: ConversationState,
+  survivedTo: SequenceId,
+  summary: ConversationSummary,
+  tools: StepTools,
+): void {
+  const { gen } = state.applied;
+  state.held = state.held.filter((message) => message.gen !== gen || message.seq <= survivedTo);
+  regress(state, survivedTo, tools);
+  if (summary.seq === survivedTo) state.applied = { gen: summary.gen, seq: summary.seq };
+  if (state.readSeq > summary.readSeq) state.readSeq = summary.readSeq;
+  state.lastAt = summary.lastAt;
+  applySnapshot(state, summary, tools);
 }
 
 function jumpTo(state: ConversationState, summary: ConversationSummary, tools: StepTools): void {

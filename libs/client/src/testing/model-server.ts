@@ -150,8 +150,12 @@ export class ModelServer {
     inbox.oldest = Math.max(inbox.oldest, inbox.items.length - keep + 1);
   }
 
-  /** A crash that lost what came after `seq`, and with it the inboxes that pointed there. */
-  lose(id: ConversationId, seq: number): void {
+  /**
+   * A crash that lost what came after `seq`.
+   *
+   * @param alone - the inboxes that pointed there are still there, and break; else they were lost with it.
+   */
+  lose(id: ConversationId, seq: number, alone = false): void {
     this.diffuse();
     const conversation = this.#conversation(id);
     conversation.ended.set(conversation.gen, seq);
@@ -165,17 +169,34 @@ export class ModelServer {
     const last = conversation.entries.at(-1)?.message;
     for (const user of conversation.joined.keys()) {
       const inbox = this.#user(user);
-      inbox.gen += 1;
+      if (!alone) inbox.gen += 1;
       inbox.oldest = inbox.items.length + 1;
+      if (alone) this.breakInbox(user, id);
       const progress = inbox.progress.get(id);
       if (progress === undefined || last === undefined) continue;
       const sent = conversation.entries.filter(({ message }) => message.countable && message.from === user).length;
-      Object.assign(progress, { gen: conversation.gen, seq, msgNo: conversation.msgNo, sent, lastAt: last.at });
+      const gen = alone ? Number(conversation.entries.at(-1)?.gen) : conversation.gen;
+      Object.assign(progress, { gen, seq, msgNo: conversation.msgNo, sent, lastAt: last.at });
       progress.readSeq = Math.min(progress.readSeq, seq);
       progress.readMsgNo = Math.min(progress.readMsgNo, conversation.msgNo);
       progress.sentAtRead = Math.min(progress.sentAtRead, sent);
     }
     for (const session of this.sessions) session.out({ t: 'resync', reason: 'regressed' });
+  }
+
+  /** The inbox lacks something: devices get a snapshot. */
+  breakInbox(user: UserId, id: ConversationId): void {
+    const inbox = this.#user(user);
+    inbox.items.push({ conversation: id, read: { readSeq: sequenceId(0), readMsgNo: 0, own: 0 } });
+    inbox.oldest = inbox.items.length + 1;
+    for (const session of this.sessions) if (session.user === user) session.out({ t: 'resync', reason: 'incomplete' });
+  }
+
+  /** The read position was lost, and the inbox breaks. */
+  forgetReading(user: UserId, id: ConversationId): void {
+    const progress = this.#user(user).progress.get(id);
+    if (progress !== undefined) Object.assign(progress, { readSeq: 0, readMsgNo: 0, sentAtRead: 0 });
+    this.breakInbox(user, id);
   }
 
   summary(user: UserId, conversation: ConversationId): ConversationSummary {
