@@ -1,5 +1,5 @@
 import { RestingActors } from '@millrace/actor';
-import { partitionId, type NodeId, type PartitionId } from '@millrace/kernel';
+import { partitionId, type NodeId, type PartitionId, type UserId } from '@millrace/kernel';
 import {
   Coordinator,
   emptyView,
@@ -25,18 +25,21 @@ import type { ClusterStatus, NodeStatus } from './cluster/cluster-status.ts';
 import { Devices } from './cluster/devices.ts';
 import { Handoffs } from './cluster/handoffs.ts';
 import { Interest } from './cluster/interest.ts';
+import { Losses } from './cluster/losses.ts';
 import { News } from './cluster/news.ts';
-import { answerQuestion } from './cluster/questions.ts';
+import { readinessOf, statsOf } from './cluster/node-look.ts';
 import type { ActorRequest, NodeAnswer, NodeNote, NodeRequest } from './cluster/node-messages.ts';
 import { PartitionHost } from './cluster/partition-host.ts';
 import { Peers } from './cluster/peers.ts';
+import { answerQuestion } from './cluster/questions.ts';
 import { Router } from './cluster/router.ts';
+import { until } from './cluster/until.ts';
 import { recall } from './diffuse/recall.ts';
 import { userChannelsOver, type UserChannels } from './diffuse/user-channels.ts';
 import type { Effect } from './effects.ts';
 import { MessageStories } from './explain/message-stories.ts';
 
-const STOP_POLL_MS = 5;
+const TELL_MS = 2_000;
 
 /**
  * One node of the cluster: its membership, the partitions that it owns, their actors, the diffusion between them, and
@@ -59,6 +62,7 @@ export class ChatNode {
   readonly #attachments: Attachments;
   readonly #devices: Devices;
   readonly #news: News;
+  readonly #losses: Losses;
   readonly #channels: UserChannels;
   readonly #resting: RestingActors<ActorKey, PartitionActor<AnyCommand, AnyReply, Effect>>;
   /** Runs that the newest view names, this one left out. */
@@ -67,13 +71,14 @@ export class ChatNode {
   #isLost = false;
   /** Set when the cluster has another number of partitions: there is nothing that this node could do in it. */
   #misfit: PartitionCountMismatch | null = null;
-  #whenSettled: (() => void)[] = [];
+  readonly #whenSettled: (() => void)[] = [];
 
   constructor(parts: ChatNodeParts) {
     const { node: self, name, stores, clock, timers, random, limits, log, leaseMs, partitionCount } = parts;
     this.#parts = parts;
     const partition = (key: ActorKey): PartitionId =>
       key === birthKey ? partitionId(0) : partitionOf(key, partitionCount);
+    const home = (user: UserId): PartitionId => partition(userKey(user));
     const ownerOf = (of: PartitionId): NodeId | null => this.#router.ownerOf(of);
     this.#resting = new RestingActors(limits.resting);
     const { roles, url, socketUrl } = parts;
@@ -127,7 +132,7 @@ export class ChatNode {
       routed: (command, reply, way) => parts.trace.routed(command, reply, way),
     });
     this.#channels = userChannelsOver(this.#router, timers, log);
-    this.#interest = new Interest((user) => partition(userKey(user)));
+    this.#interest = new Interest(home);
     this.#news = new News({
       self,
       pushPort: parts.pushPort,
@@ -136,15 +141,28 @@ export class ChatNode {
       ownerOf,
       tellAll: (nodes, note) => this.#peers.tellAll(nodes, note),
     });
+    this.#losses = new Losses({
+      ...parts,
+      calls: this.#router,
+      partitionOf: partition,
+      tell: async (to, news) => (await this.#peers.askWithin(TELL_MS, to, { q: 'generations', news }))?.ok === true,
+      host: () => this.#host,
+      sockets: () => [this.#attachments, this.#interest],
+    });
     this.#host = new PartitionHost({
       ...parts,
       resting: this.#resting,
       channels: this.#channels,
-      activate: actorsOf(parts),
+      activate: actorsOf(parts, this.#losses.generations),
       partitionOf: partition,
       mayServe: () => this.#membership.isHeld,
       recall: (change) => recall(this.#router, stores.timelines, change),
-      told: (effects) => this.#news.told(effects),
+      knownGen: (of) => this.#losses.generations.of(of),
+      claimed: (of, gen) => this.#losses.claimed(of, gen),
+      told: (effects) => {
+        this.#news.told(effects);
+        this.#losses.told(effects);
+      },
       lost: (of) => {
         this.#membership.renewNow();
         this.#handoffs.lost(of);
@@ -166,16 +184,16 @@ export class ChatNode {
       port: parts.sessionPort,
       interest: this.#interest,
       viewVersion: () => this.#router.view?.version ?? 0,
-      ownerOf: (user) => ownerOf(partition(userKey(user))),
+      ownerOf: (user) => ownerOf(home(user)),
       tellAll,
     });
     this.#attachments = new Attachments({
       timers,
-      partitionOf: (user) => partition(userKey(user)),
+      partitionOf: home,
       ownerOf,
       ask: async (user) => (await this.#router.attach(user)) as Awaited<ReturnType<Attachments['attach']>>,
       unask: (user) => {
-        const owner = ownerOf(partition(userKey(user)));
+        const owner = ownerOf(home(user));
         if (owner !== null && owner !== self) this.#peers.tell(owner, { n: 'detach', user });
       },
       push: (user, push) => parts.pushPort.push(user, push),
@@ -251,29 +269,12 @@ export class ChatNode {
 
   /** Whether requests can be answered now, and if not, why. */
   ready(): Readiness {
-    const reasons: string[] = [];
-    const { serving, partitions } = this.#host;
-    if (serving < partitions.size) reasons.push(`${String(serving)} of ${String(partitions.size)} partitions serve`);
-    if (!this.#membership.isHeld) reasons.push('the lease of this node has run out');
-    if (this.#router.view?.owners.some((owner) => owner === null) !== false)
-      reasons.push('there are partitions without an owner');
-    if (this.#stopping) reasons.push('the node is stopping');
-    return { ok: reasons.length === 0, reasons };
+    return readinessOf(this.#host, this.#router.view, this.#membership.isHeld, this.#stopping);
   }
 
   stats(): ChatNodeStats {
-    return {
-      partitionsOwned: this.#host.partitions.size,
-      partitionsServing: this.#host.serving,
-      partitionsMoving: this.#handoffs.moving,
-      commandsQueued: this.#host.queued,
-      commandsRouting: this.#router.waiting,
-      actorsResting: this.#resting.size,
-      usersBehind: this.#channels.size,
-      usersAttached: this.#attachments.size,
-      viewVersion: this.#router.view?.version ?? 0,
-      members: this.#router.view?.members.length ?? 0,
-    };
+    const sizes = { actorsResting: this.#resting.size, usersBehind: this.#channels.size };
+    return statsOf(this.#host, this.#handoffs, this.#router, { ...sizes, usersAttached: this.#attachments.size });
   }
 
   /** The whole cluster, for an operator. A member that does not answer soon has no status. */
@@ -319,6 +320,7 @@ export class ChatNode {
     }
     await this.#until(() => this.#channels.size === 0, limits.stopDiffusionMs);
     this.#coordinator?.stop();
+    this.#losses.stop();
     this.#handoffs.stop();
     await Promise.all([...this.#host.partitions].map((partition) => this.#host.release(partition)));
     await this.#membership.leave();
@@ -338,6 +340,7 @@ export class ChatNode {
     if (this.#isLost) return;
     this.#isLost = true;
     this.#coordinator?.stop();
+    this.#losses.stop();
     this.#handoffs.stop();
     this.#host.abandon(why);
     this.#router.stop(why);
@@ -345,13 +348,8 @@ export class ChatNode {
     this.#parts.onLost(why);
   }
 
-  async #until(isDone: () => boolean, msMax: number): Promise<void> {
-    const { clock, timers } = this.#parts;
-    const deadline = clock.monotonicMs() + msMax;
-    while (!isDone() && !this.#isLost && clock.monotonicMs() < deadline)
-      await new Promise<void>((resolve) => {
-        timers.after(STOP_POLL_MS, resolve);
-      });
+  #until(isDone: () => boolean, msMax: number): Promise<void> {
+    return until(this.#parts.clock, this.#parts.timers, () => isDone() || this.#isLost, msMax);
   }
 
   #follow(view: ClusterView): void {
@@ -378,13 +376,13 @@ export class ChatNode {
       this.#interest.forgetNode(node);
     }
     this.#attachments.follow(skipped);
+    this.#losses.generations.follow(others);
     this.#peers.viewChanged();
   }
 
   #announce(view: ClusterView): void {
-    const { node: self } = this.#parts;
     this.#membership.offer(view);
-    const nodes = view.members.map(({ node }) => node).filter((node) => node !== self);
+    const nodes = view.members.map(({ node }) => node).filter((node) => node !== this.#parts.node);
     this.#peers.tellAll(nodes, { n: 'view', view });
   }
 
@@ -400,19 +398,18 @@ export class ChatNode {
   }
 
   #started(): void {
-    const waiting = this.#whenSettled;
-    this.#whenSettled = [];
-    for (const resolve of waiting) resolve();
+    for (const resolve of this.#whenSettled.splice(0)) resolve();
   }
 
   #requested(from: NodeId, request: NodeRequest, answer: (outcome: NodeAnswer) => void): void {
-    if (request.q === 'command') this.#local(from, this.#router.partitionOf(request.key), request, answer);
-    else if (request.q === 'attach')
-      this.#local(from, this.#router.partitionOf(userKey(request.user)), request, answer);
-    else {
-      const { trace } = this.#parts;
-      answer(answerQuestion(request, { status: () => this.#status(), sessions: this.sessions, trace }));
+    if (request.q === 'command' || request.q === 'attach') {
+      const key = request.q === 'command' ? request.key : userKey(request.user);
+      this.#local(from, this.#router.partitionOf(key), request, answer);
+      return;
     }
+    const { sessions } = this;
+    const [{ trace }, { generations }] = [this.#parts, this.#losses];
+    answer(answerQuestion(request, { status: () => this.#status(), sessions, trace, generations }));
   }
 
   #local(from: NodeId, partition: PartitionId, request: ActorRequest, answer: (outcome: NodeAnswer) => void): void {
@@ -423,6 +420,7 @@ export class ChatNode {
     // Before the inbox is asked where it stands: whatever comes behind the answer is told.
     if (from !== this.#parts.node && this.#host.has(partition)) this.#interest.add(request.user, from);
     this.#host.inboxHead(partition, request.user, this.#devices.arrival(), answer);
+    if (this.#host.has(partition)) this.#losses.attached(request.user);
   }
 
   #noted(from: NodeId, note: NodeNote): void {

@@ -6,7 +6,7 @@ import type { ChatService, Principal } from './chat-service.ts';
 import { history } from './sync/history.ts';
 import { decodeListCursor, encodeListCursor } from './sync/list-cursor.ts';
 import { markRead } from './sync/mark-read.ts';
-import { counted } from './sync/recount.ts';
+import { confirmed } from './sync/recount.ts';
 import { sync } from './sync/sync.ts';
 import type { MessageTrace } from './trace/message-trace.ts';
 
@@ -107,7 +107,7 @@ export function chatOver(
       if (!cursor.ok) return cursor;
       const page = { t: 'list', after: cursor.value, limit: limit ?? CONVERSATIONS_DEFAULT } as const;
       return answered(async () => {
-        const list = await counted(calls, timelines, by.user, () => calls.user(by.user, page));
+        const list = await confirmed(calls, timelines, by.user, () => calls.user(by.user, page));
         if (!list.ok) return list;
         const { conversations, next } = list.value;
         return ok({ conversations, next: next === null ? null : encodeListCursor(next) });

@@ -42,5 +42,7 @@ export type Effect =
   | { readonly e: 'inbox'; readonly user: UserId; readonly push: UserPush }
   /** The user's inbox lacks something: their devices must sync. */
   | { readonly e: 'broken'; readonly user: UserId }
+  /** What the user was just told may have been lost since: the conversation has to be asked. */
+  | { readonly e: 'doubtful'; readonly user: UserId }
   | { readonly e: 'receipt'; readonly users: readonly UserId[]; readonly receipt: Omit<Receipt, 't'> }
   | { readonly e: 'typing'; readonly users: readonly UserId[]; readonly notice: Omit<TypingNotice, 't'> };

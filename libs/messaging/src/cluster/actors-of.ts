@@ -6,17 +6,18 @@ import type { ChatNodeParts } from '../chat-node-parts.ts';
 import { ConversationActor } from '../conversation/conversation-actor.ts';
 import { decodeConversation } from '../conversation/conversation-record.ts';
 import type { Effect } from '../effects.ts';
+import type { KnownGenerations } from '../user/confirmation.ts';
 import { UserActor } from '../user/user-actor.ts';
 import { decodeUser } from '../user/user-record.ts';
 import { BirthActor, birthKey } from './birth-actor.ts';
 
 /** What a partition makes of a key and its record. Throws for a record that this version of the program cannot read. */
-export function actorsOf({ ackLevel, limits }: Pick<ChatNodeParts, 'ackLevel' | 'limits'>) {
+export function actorsOf({ ackLevel, limits }: Pick<ChatNodeParts, 'ackLevel' | 'limits'>, known: KnownGenerations) {
   return (key: ActorKey, record: ActorRecord, gen: Generation): PartitionActor<AnyCommand, AnyReply, Effect> => {
     if (key === birthKey) return new BirthActor(record, gen);
     const name = key.slice(2);
     return key.startsWith('c:')
       ? new ConversationActor(decodeConversation(name as ConversationId, record, gen), ackLevel, limits.messaging)
-      : new UserActor(decodeUser(name as UserId, record, gen), limits.messaging);
+      : new UserActor(decodeUser(name as UserId, record, gen), limits.messaging, known);
   };
 }

@@ -45,6 +45,15 @@ export class Attachments {
     return this.#users.size;
   }
 
+  /** Those with sockets here. */
+  get users(): Iterable<UserId> {
+    return this.#users.keys();
+  }
+
+  has(user: UserId): boolean {
+    return this.#users.has(user);
+  }
+
   async attach(user: UserId): Promise<Result<Attached, FrameError>> {
     const attached: Asked = this.#users.get(user) ?? { owner: this.#ownerOf(user), isDue: false, asking: false };
     this.#users.set(user, attached);

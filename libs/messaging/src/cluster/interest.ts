@@ -17,6 +17,10 @@ export class Interest {
     return this.#nodes.size;
   }
 
+  get users(): Iterable<UserId> {
+    return this.#nodes.keys();
+  }
+
   add(user: UserId, node: NodeId): void {
     const nodes = this.#nodes.get(user);
     if (nodes === undefined) this.#nodes.set(user, new Set([node]));
@@ -26,6 +30,10 @@ export class Interest {
   remove(user: UserId, node: NodeId): void {
     const nodes = this.#nodes.get(user);
     if (nodes?.delete(node) === true && nodes.size === 0) this.#nodes.delete(user);
+  }
+
+  has(user: UserId): boolean {
+    return this.#nodes.has(user);
   }
 
   of(user: UserId): ReadonlySet<NodeId> | undefined {

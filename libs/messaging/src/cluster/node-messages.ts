@@ -15,6 +15,7 @@ import type { AnyCommand, AnyReply } from '../actor-calls.ts';
 import type { SessionInfo, UserPush } from '../chat-service.ts';
 import type { TraceQuestion } from '../trace/message-trace.ts';
 import type { Arrival } from './arrival.ts';
+import type { GenerationNews } from './generations.ts';
 
 /*
  * What nodes say to each other, as payloads of their links: one version byte, then MessagePack. Nodes of one cluster
@@ -37,6 +38,8 @@ export type NodeQuestion =
   | { readonly q: 'status' }
   /** A {@link TraceHere}. */
   | ({ readonly q: 'trace' } & TraceQuestion)
+  /** Partitions that have lost something once; answered null. */
+  | { readonly q: 'generations'; readonly news: GenerationNews }
   /** A {@link SessionsHere}. */
   | { readonly q: 'sessions'; readonly user: UserId }
   /** A {@link ClosedHere}. Of all the user's sessions on the node when `session` is null. */

@@ -1,5 +1,5 @@
 import type { RestingActors } from '@millrace/actor';
-import { err, generation, ok, type Generation, type PartitionId, type Result, type UserId } from '@millrace/kernel';
+import { err, ok, type Generation, type PartitionId, type Result, type UserId } from '@millrace/kernel';
 import { PartitionOwner, type ActorRecord, type PartitionActor, type Refusal } from '@millrace/partition';
 import { frameError, type FrameError } from '@millrace/protocol';
 import { StoreUnavailable, userKey, type ActorKey, type TimelineReader } from '@millrace/timeline';
@@ -29,7 +29,11 @@ export interface PartitionHostParts extends Pick<
   partitionOf(key: ActorKey): PartitionId;
   /** Whether this node may act for its partitions, by its own clock. */
   mayServe(): boolean;
+  /** The newest generation of the partition that is known here, 0 for none. */
+  knownGen(partition: PartitionId): Generation;
   recall(change: FeedChange): Promise<Result<readonly Planned[], FrameError>>;
+  /** Called after each claim. */
+  claimed(partition: PartitionId, gen: Generation): void;
   /** What an actor wants told, after its commit. */
   told(effects: readonly Effect[]): void;
   /** Another owner has claimed the partition; this node has let go of it. */
@@ -89,6 +93,16 @@ export class PartitionHost {
       const { epoch, gen, commitNo, isServing, queued, undiffused } = owner;
       return { partition, epoch, gen, commitNo, isServing, queued, undiffused };
     });
+  }
+
+  /** Partitions that have lost something and have not recovered yet, each with the generation of that. */
+  recovering(): ReadonlyMap<PartitionId, Generation> {
+    const recovering = [...this.#hosted].map(([partition, { owner }]) => [partition, owner.recovering] as const);
+    return new Map(recovering.filter(([, gen]) => gen > 0));
+  }
+
+  recovered(partition: PartitionId, gen: Generation): void {
+    this.#hosted.get(partition)?.owner.recovered(gen);
   }
 
   /** Takes commands for a partition from here on, without serving them before {@link claim}. */
@@ -206,14 +220,17 @@ export class PartitionHost {
       resting,
       owns: (key) => this.#parts.partitionOf(key) === partition,
       mayServe: () => this.#parts.mayServe(),
-      knownGen: () => generation(0),
+      knownGen: () => this.#parts.knownGen(partition),
       activate: (key, record, gen) => this.#parts.activate(key, record, gen),
       encodeFeed,
       afterCommit: (effects, batch) => {
         if (batch !== null) diffuser.committed(effects, batch.commitNo, trace.committed(partition, batch));
         this.#parts.told(effects);
       },
-      claimed: (claim) => diffuser.claimed(claim),
+      claimed: (claim) => {
+        diffuser.claimed(claim);
+        this.#parts.claimed(partition, owner.gen);
+      },
       lost: (why) => {
         diffuser.stop();
         if (this.#hosted.get(partition)?.owner !== owner) return;

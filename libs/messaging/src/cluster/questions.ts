@@ -4,6 +4,7 @@ import type { AnyReply } from '../actor-calls.ts';
 import type { MessageTrace } from '../trace/message-trace.ts';
 import type { ClusterSessions } from './cluster-sessions.ts';
 import type { NodeStatus } from './cluster-status.ts';
+import type { Generations } from './generations.ts';
 import type { NodeQuestion } from './node-messages.ts';
 
 /** What this node tells another one of itself, or of what is on it. */
@@ -13,6 +14,7 @@ export function answerQuestion(
     readonly status: () => NodeStatus;
     readonly sessions: Pick<ClusterSessions, 'tell'>;
     readonly trace: Pick<MessageTrace, 'tell'>;
+    readonly generations: Pick<Generations, 'heard'>;
   },
 ): AnyReply {
   switch (question.q) {
@@ -20,6 +22,8 @@ export function answerQuestion(
       return ok(of.status());
     case 'trace':
       return ok(of.trace.tell(question));
+    case 'generations':
+      return ok(of.generations.heard(question.news));
     case 'sessions':
     case 'close':
       return ok(of.sessions.tell(question));

@@ -76,6 +76,8 @@ export interface ConversationCalls {
     };
     reply: AudienceAt;
   };
+  /** How far each of these users is, for one whose partition or this one may have lost something. */
+  standings: { command: { readonly users: readonly UserId[] }; reply: Standings };
 }
 
 export interface ReadPlan {
@@ -95,6 +97,17 @@ export interface ReadPlan {
 export interface Visible {
   readonly head: TimelineHead;
   readonly intervals: readonly MembershipInterval[];
+}
+
+export interface Standings {
+  readonly head: TimelineHead;
+  /** Null when there is no such conversation. */
+  readonly facts: ConversationFacts | null;
+  /** Of those that are or were members. `last` is the last entry that they received. */
+  readonly members: readonly (readonly [
+    UserId,
+    Reading & { readonly last: SequenceId; readonly sent: number; readonly member: boolean; readonly stays: number },
+  ])[];
 }
 
 export interface Audience {

@@ -1,8 +1,8 @@
+import { isOpen, lastVisible, receivedRanges } from '@millrace/diffusion';
 import { err, ok, sequenceId, type Result, type UserId } from '@millrace/kernel';
-import { isOpen, receivedRanges } from '@millrace/diffusion';
 import { deviceTag, frameError, type FrameError, type MemberInfo, type Members } from '@millrace/protocol';
 import type { ConversationInfo } from '../chat-service.ts';
-import type { Audience, AudienceAt, ConversationCalls, RecipientAt, Visible } from './commands.ts';
+import type { Audience, AudienceAt, ConversationCalls, RecipientAt, Standings, Visible } from './commands.ts';
 import type { ConversationState } from './conversation-state.ts';
 import { factsOf } from './facts.ts';
 
@@ -105,6 +105,23 @@ export function audienceAt(
     return [{ user: id, role: isOpen(intervals) ? role : null, deliveredSeq, readSeq, devices: known }];
   });
   return ok({ kind: meta.kind, recipients, delivered, read, authorDevice: authorDevice ?? null, members });
+}
+
+export function standings(state: ConversationState, { users }: ConversationCalls['standings']['command']): Standings {
+  const head = state.head.value;
+  const members: Standings['members'][number][] = [];
+  for (const user of users) {
+    const member = state.members.get(user);
+    if (member === undefined) continue;
+    const { intervals, readSeq, readMsgNo, sentAtRead } = member;
+    const last = lastVisible(intervals, head.seq);
+    const sent = state.sent(user).count;
+    members.push([
+      user,
+      { last, sent, member: isOpen(intervals), stays: intervals.length, readSeq, readMsgNo, sentAtRead },
+    ]);
+  }
+  return { head, facts: state.meta.value === null ? null : factsOf(state), members };
 }
 
 export function audience(state: ConversationState): Audience {

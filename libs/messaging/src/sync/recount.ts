@@ -2,17 +2,19 @@ import { err, ok, sequenceId, type Result, type UserId } from '@millrace/kernel'
 import { frameError, type FrameError } from '@millrace/protocol';
 import { conversationKey, type TimelineReader } from '@millrace/timeline';
 import type { ActorCalls } from '../actor-calls.ts';
-import type { Countable, Recount, Uncounted } from '../user/commands.ts';
+import type { Doubtful, Recount, Uncounted, UserItem } from '../user/commands.ts';
 import { ownAfter } from './mark-read.ts';
+import { standingsFor } from './standings.ts';
 
-/** Every round counts anew what came in doubt meanwhile; more than one is rare already. */
+/** Every round asks anew about what came in doubt meanwhile; more than one is rare already. */
 const ROUNDS_MAX = 5;
 
 /**
- * Asks a user's actor for what shows unread counts. Where the inbox has missed something, or holds what its conversation
- * has lost, the user's own messages are counted again by the conversation before anybody is told a number.
+ * Asks a user's actor for what shows where the user stands. Where the inbox has missed something, or may hold what its
+ * conversation has lost, the conversation says what is true, and counts the user's own messages again, before anybody is
+ * told of it.
  */
-export async function counted<T extends Countable>(
+export async function confirmed<T extends Doubtful>(
   calls: ActorCalls,
   timelines: TimelineReader,
   user: UserId,
@@ -20,9 +22,13 @@ export async function counted<T extends Countable>(
 ): Promise<Result<T, FrameError>> {
   for (let round = 0; round < ROUNDS_MAX; round += 1) {
     const answer = await ask();
-    if (!answer.ok || answer.value.uncounted.length === 0) return answer;
-    const items: Recount[] = [];
-    for (const uncounted of answer.value.uncounted) {
+    if (!answer.ok) return answer;
+    const { unconfirmed, uncounted: toCount } = answer.value;
+    if (unconfirmed.length === 0 && toCount.length === 0) return answer;
+    const standings = await standingsFor(calls, timelines, user, unconfirmed);
+    if (!standings.ok) return standings;
+    const items: UserItem[] = [...standings.value];
+    for (const uncounted of toCount) {
       const recounted = await recount(calls, timelines, user, uncounted);
       if (!recounted.ok) return recounted;
       items.push(recounted.value);
@@ -30,7 +36,7 @@ export async function counted<T extends Countable>(
     const delivered = await calls.user(user, { t: 'deliver', items });
     if (!delivered.ok) return delivered;
   }
-  return err(frameError('unavailable', 'unread messages are being counted again; try again'));
+  return err(frameError('unavailable', 'what was lost is still being found out; try again'));
 }
 
 const nothing: Pick<Recount, 'sent' | 'reading'> = {

@@ -29,7 +29,7 @@ import {
   wireEntry,
   type EntryRange,
 } from './read-messages.ts';
-import { counted } from './recount.ts';
+import { confirmed } from './recount.ts';
 import { decodeSyncToken, encodeSyncToken, withSeen, type SyncToken } from './sync-token.ts';
 
 type SyncedContent = Omit<Synced<WireEntry>, 't' | 'id'>;
@@ -49,7 +49,7 @@ export async function sync(
   query: Query,
   trace: Pick<MessageTrace, 'told' | 'pulled'>,
 ): Promise<Result<SyncedContent, FrameError>> {
-  const inbox = await calls.user(by.user, { t: 'inbox' });
+  const inbox = await confirmed(calls, timelines, by.user, () => calls.user(by.user, { t: 'inbox' }));
   if (!inbox.ok) return inbox;
   const { head, oldest } = inbox.value;
   const afresh = (regressed: boolean): ReturnType<typeof sync> =>
@@ -101,7 +101,7 @@ async function answer(
   hasMore: boolean,
 ): Promise<Result<SyncedContent, FrameError>> {
   const ask = (): Promise<UserReply<'summaries'>> => calls.user(by.user, { t: 'summaries', slots: delta.slots });
-  const found = await counted(calls, timelines, by.user, ask);
+  const found = await confirmed(calls, timelines, by.user, ask);
   if (!found.ok) return found;
   const ranges = joinPointers(delta.pointers);
   const conversations = await Promise.all(
@@ -161,7 +161,7 @@ async function snapshot(
 ): Promise<Result<SyncedContent, FrameError>> {
   // Asked after the inbox: what comes in between is in the list already, and delivered once more behind the token.
   const ask = (): Promise<UserReply<'list'>> => calls.user(by.user, { t: 'list', after: null, limit: SNAPSHOT_MAX });
-  const list = await counted(calls, timelines, by.user, ask);
+  const list = await confirmed(calls, timelines, by.user, ask);
   if (!list.ok) return list;
   trace.pulled(by, head, true);
   return ok({

@@ -2,6 +2,7 @@ import type { ConversationId, Generation, Result, SequenceId } from '@millrace/k
 import type { Conversations, ConversationSummary, FrameError, WireEntry } from '@millrace/protocol';
 import type { Position, TimelineHead } from '@millrace/timeline';
 import type { ConversationFacts, MembershipChange } from '../effects.ts';
+import type { Standing } from './standing.ts';
 
 /** What diffusion brings to a user. Entries are consecutive, of one generation, in rising seq. */
 export type Delivery =
@@ -44,27 +45,43 @@ export interface Uncounted {
   readonly from: SequenceId;
 }
 
+/**
+ * What is in the list of this conversation is not known to be right, since it or the user's own inbox may have lost
+ * something: the conversation has to be asked.
+ */
+export interface Unconfirmed {
+  readonly conversation: ConversationId;
+  readonly readSeq: SequenceId;
+}
+
+/** What a user's actor is told. */
+export type UserItem = Delivery | Recount | Standing;
+
 export interface UserCalls {
-  deliver: { command: { readonly items: readonly (Delivery | Recount)[] }; reply: null };
+  deliver: { command: { readonly items: readonly UserItem[] }; reply: null };
   /** A delivery was set aside, so that the inbox lacks something from here on. */
   break: { command: Record<never, never>; reply: null };
   /** Where the inbox stands. `oldest` is the first entry that was not trimmed. */
-  inbox: { command: Record<never, never>; reply: { readonly head: TimelineHead; readonly oldest: SequenceId } };
+  inbox: {
+    command: Record<never, never>;
+    reply: { readonly head: TimelineHead; readonly oldest: SequenceId } & Doubtful;
+  };
   /** Which conversations the slots of inbox records stand for, as the list has them now. */
   summaries: {
     command: { readonly slots: readonly number[] };
-    reply: { readonly summaries: ReadonlyMap<number, ConversationSummary> } & Countable;
+    reply: { readonly summaries: ReadonlyMap<number, ConversationSummary> } & Doubtful;
   };
   /** How far the inbox is in one conversation. */
   place: { command: { readonly conversation: ConversationId }; reply: Place };
   list: {
     command: { readonly after: ListCursor | null; readonly limit: number };
-    reply: Omit<Conversations, 't' | 'id' | 'next'> & { readonly next: ListCursor | null } & Countable;
+    reply: Omit<Conversations, 't' | 'id' | 'next'> & { readonly next: ListCursor | null } & Doubtful;
   };
 }
 
-/** The unread counts of what is `uncounted` are not right before that was recounted. */
-export interface Countable {
+/** What an answer shows is not right before `unconfirmed` was confirmed and `uncounted` recounted. */
+export interface Doubtful {
+  readonly unconfirmed: readonly Unconfirmed[];
   readonly uncounted: readonly Uncounted[];
 }
 

@@ -1,8 +1,9 @@
 import { type ConversationId, type UserId } from '@millrace/kernel';
 import type { ConversationSummary } from '@millrace/protocol';
-import type { ListCursor, Place, Uncounted, UserCalls } from './commands.ts';
-import { isUncounted, ownAfterRead } from './deliver.ts';
-import type { ListedConversation, Progress, UserState } from './user-state.ts';
+import type { ListCursor, Place, Uncounted, Unconfirmed, UserCalls } from './commands.ts';
+import { nothingDoubted, type Doubts } from './confirmation.ts';
+import { ownAfterRead } from './deliver.ts';
+import { isUncounted, type ListedConversation, type Progress, type UserState } from './user-state.ts';
 
 /** The other one of a direct conversation, whose id names both. */
 function peerOf(user: UserId, conversation: ConversationId): UserId | null {
@@ -37,7 +38,13 @@ function summaryOf(
   };
 }
 
-export function summaries(state: UserState, slots: readonly number[]): UserCalls['summaries']['reply'] {
+/** @param doubts - whether what is listed is to be confirmed first. */
+export function summaries(
+  state: UserState,
+  slots: readonly number[],
+  doubts: Doubts = nothingDoubted,
+): UserCalls['summaries']['reply'] {
+  const unconfirmed: Unconfirmed[] = [];
   const found = new Map<number, ConversationSummary>();
   const uncounted: Uncounted[] = [];
   for (const slot of slots) {
@@ -46,10 +53,11 @@ export function summaries(state: UserState, slots: readonly number[]): UserCalls
     const progress = state.progress.get(slot);
     if (conversation !== undefined && listed !== undefined && progress !== undefined) {
       found.set(slot, summaryOf(state.id, conversation, listed, progress));
+      if (doubts(conversation, progress)) unconfirmed.push({ conversation, readSeq: progress.readSeq });
       if (isUncounted(progress)) uncounted.push({ conversation, from: progress.sentFrom });
     }
   }
-  return { summaries: found, uncounted };
+  return { summaries: found, unconfirmed, uncounted };
 }
 
 const isAfter = (slot: number, { lastAt }: Progress, cursor: ListCursor): boolean =>
@@ -60,6 +68,7 @@ export function listConversations(
   state: UserState,
   after: ListCursor | null,
   limit: number,
+  doubts?: Doubts,
 ): UserCalls['list']['reply'] {
   const rest = [...state.progress.entries()].filter(
     ([slot, progress]) => after === null || isAfter(slot, progress, after),
@@ -69,10 +78,12 @@ export function listConversations(
   const found = summaries(
     state,
     page.map(([slot]) => slot),
+    doubts,
   );
   const last = page.at(-1);
   return {
     conversations: [...found.summaries.values()],
+    unconfirmed: found.unconfirmed,
     uncounted: found.uncounted,
     next: rest.length > page.length && last !== undefined ? { slot: last[0], lastAt: last[1].lastAt } : null,
   };

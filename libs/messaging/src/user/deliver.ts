@@ -1,10 +1,11 @@
-import { sequenceId, unreachable, type SequenceId } from '@millrace/kernel';
+import { generation, sequenceId, unreachable, type Generation, type SequenceId } from '@millrace/kernel';
 import type { PushItem, WireEntry } from '@millrace/protocol';
 import { comparePositions } from '@millrace/timeline';
 import type { Effect } from '../effects.ts';
 import type { MessagingLimits } from '../limits.ts';
-import type { Delivery, Reading, Recount } from './commands.ts';
-import type { Progress, UserState } from './user-state.ts';
+import type { Delivery, Reading, Recount, UserItem } from './commands.ts';
+import { takeStanding } from './standing.ts';
+import { isUncounted, type Progress, type UserState } from './user-state.ts';
 
 type Messages = Extract<Delivery, { d: 'messages' }>;
 type ReadPosition = Extract<Delivery, { d: 'read' }>;
@@ -15,7 +16,7 @@ type ReadPosition = Extract<Delivery, { d: 'read' }>;
  */
 export function deliver(
   state: UserState,
-  items: readonly (Delivery | Recount)[],
+  items: readonly UserItem[],
   nowMs: number,
   limits: MessagingLimits,
 ): readonly Effect[] {
@@ -34,7 +35,7 @@ export function deliver(
   return [...broken, push];
 }
 
-function deliverOne(state: UserState, item: Delivery | Recount, nowMs: number): PushItem<WireEntry> | null {
+function deliverOne(state: UserState, item: UserItem, nowMs: number): PushItem<WireEntry> | null {
   switch (item.d) {
     case 'messages':
       return deliverMessages(state, item, nowMs);
@@ -42,6 +43,8 @@ function deliverOne(state: UserState, item: Delivery | Recount, nowMs: number): 
       return deliverRead(state, item, nowMs);
     case 'recount':
       return recount(state, item);
+    case 'standing':
+      return takeStanding(state, item, nowMs);
     default:
       return unreachable(item);
   }
@@ -64,10 +67,14 @@ function freshEntries(entries: readonly WireEntry[], applied: Progress | undefin
  * Whether this entry goes on where the inbox stands. A member gets every entry, also over generations, and the first is
  * that of their join; who was out in between gets the entry of the join next, and nothing before it. Otherwise
  * deliveries never came, or were lost, or what they brought has been lost since by the conversation.
+ *
+ * @param ownGen - of the user's partition: in a newer one than that in which `before` was confirmed, a leave and a stay
+ *   that came before this join may have been lost.
  */
-function goesOn(before: Progress | undefined, first: WireEntry, joined: boolean): boolean {
+function goesOn(before: Progress | undefined, first: WireEntry, joined: boolean, ownGen: Generation): boolean {
   if (before === undefined) return joined;
-  return first.seq === before.seq + 1 || (joined && first.seq > before.seq);
+  if (first.seq === before.seq + 1) return true;
+  return joined && !before.member && before.confirmedIn === ownGen && first.seq > before.seq;
 }
 
 const unknownReading: Reading = { readSeq: sequenceId(0), readMsgNo: 0, sentAtRead: 0 };
@@ -82,7 +89,8 @@ function deliverMessages(state: UserState, item: Messages, nowMs: number): PushI
   if (first === undefined || last === undefined) return null;
   const { slot } = state.list(conversation, kind, title);
   const joined = item.change === 'joined';
-  const isBroken = !goesOn(before, first, joined);
+  const ownGen = state.head.value.gen;
+  const isBroken = !goesOn(before, first, joined, ownGen);
   if (isBroken) state.breakInbox(nowMs);
   const { message } = last;
   const sentFrom = isBroken ? sequenceId(first.seq - 1) : (before?.sentFrom ?? sequenceId(0));
@@ -102,6 +110,10 @@ function deliverMessages(state: UserState, item: Messages, nowMs: number): PushI
     lastAt: message.at,
     // Only members get entries, and who leaves the one that tells of it.
     member: item.change !== 'left',
+    // What an older generation brings late may have been lost with its end, whatever was confirmed in a newer one.
+    confirmedGen: generation(Math.min(before?.confirmedGen ?? first.gen, first.gen)),
+    // Where something was lost once, this may be a return to what was lost: the conversation knows.
+    confirmedIn: before?.confirmedIn ?? generation(ownGen > 1 ? 0 : ownGen),
   });
   state.append({ kind: 'messages', slot, gen: first.gen, from: first.seq, to: last.seq }, nowMs);
   return { conversation, messages: entries };
@@ -139,9 +151,6 @@ function recount(state: UserState, { conversation, from, sent, reading }: Recoun
   state.progress.set(slot, { ...before, ...latest, sent: before.sent + sent, sentFrom: sequenceId(0) });
   return null;
 }
-
-/** Whether the conversation has to be asked before anybody is told how much the user has not read. */
-export const isUncounted = ({ sentFrom }: Progress): boolean => sentFrom > 0;
 
 /** The user's own countable messages after their read position. */
 export const ownAfterRead = (progress: Progress): number => Math.max(0, progress.sent - progress.sentAtRead);

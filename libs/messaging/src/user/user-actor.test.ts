@@ -1,51 +1,14 @@
-import { generation, sequenceId, type ConversationId, type Generation, type UserId } from '@millrace/kernel';
-import { encodeEntry, WireEntry } from '@millrace/protocol';
+import { generation, sequenceId, type ConversationId } from '@millrace/kernel';
+import { WireEntry } from '@millrace/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { mergeDeliveries } from '../diffuse/plan.ts';
-import { defaultMessagingLimits, type MessagingLimits } from '../limits.ts';
-import { StoredRecord, tellUser } from '../testing/stored-record.ts';
-import type { Delivery, ListCursor, Recount } from './commands.ts';
+import { AUser, DAY_MS, me, messageOf } from '../testing/a-user.ts';
+import { tellUser } from '../testing/stored-record.ts';
+import type { Delivery, ListCursor } from './commands.ts';
 import { listConversations, summaries } from './conversation-list.ts';
-import { decodeInboxEntry } from './inbox-entry.ts';
-import { UserActor } from './user-actor.ts';
-import { decodeUser } from './user-record.ts';
-import type { UserState } from './user-state.ts';
 
-const me = 'me' as UserId;
 const conversations = ['x', 'y', 'z'] as const;
-const DAY_MS = 24 * 3_600_000;
-
-/** A user with their record, each command of which is stored at once. */
-class AUser {
-  readonly stored = new StoredRecord();
-  readonly state: UserState;
-  readonly actor: UserActor;
-  nowMs = 20 * DAY_MS;
-
-  constructor(limits: Partial<MessagingLimits> = {}) {
-    this.state = this.reloaded(generation(1));
-    this.actor = new UserActor(this.state, { ...defaultMessagingLimits, ...limits });
-  }
-
-  deliver(items: readonly (Delivery | Recount)[]) {
-    const { effects } = this.actor.handle({ t: 'deliver', items }, this.nowMs);
-    return effects;
-  }
-
-  store(): void {
-    this.stored.apply(this.actor.pendingWrite());
-    this.actor.settle();
-  }
-
-  reloaded(gen: Generation = this.state.head.value.gen): UserState {
-    return decodeUser(me, this.stored.record, gen);
-  }
-
-  get inbox() {
-    return this.stored.entries.map(decodeInboxEntry);
-  }
-}
 
 interface Planned {
   readonly conversation: string;
@@ -55,27 +18,6 @@ interface Planned {
   readonly msgNo: number;
   readonly delivery: Delivery;
 }
-
-const messageOf = (conversation: string, seq: number, msgNo: number, from: string, countable: boolean): Delivery => {
-  const data = encodeEntry({
-    msgNo,
-    countable,
-    from: from as UserId,
-    deviceTag: 1,
-    n: seq,
-    sentAt: seq,
-    at: seq,
-    type: 'text',
-    body: `${conversation} ${String(seq)}`,
-  });
-  return {
-    d: 'messages',
-    facts: { conversation: conversation as ConversationId, kind: 'group', title: conversation },
-    gen: generation(1),
-    entries: [new WireEntry(generation(1), sequenceId(seq), data)],
-    change: seq === 1 ? 'joined' : null,
-  };
-};
 
 /** What happens in three conversations, in the order in which it is committed there. */
 const happenings: fc.Arbitrary<readonly Planned[]> = fc

@@ -2,7 +2,8 @@ import { ok, unreachable } from '@millrace/kernel';
 import type { ActorWrite, Handled, PartitionActor } from '@millrace/partition';
 import type { Effect } from '../effects.ts';
 import type { MessagingLimits } from '../limits.ts';
-import type { AnyUserReply, UserCommand } from './commands.ts';
+import type { AnyUserReply, UserCalls, UserCommand, UserItem } from './commands.ts';
+import { Confirmation, type KnownGenerations } from './confirmation.ts';
 import { listConversations, place, summaries } from './conversation-list.ts';
 import { breakInbox, deliver } from './deliver.ts';
 import { userWrite } from './user-record.ts';
@@ -16,14 +17,17 @@ import type { UserState } from './user-state.ts';
  * (U3) A push leaves after the commit of the inbox entries that it shows (I1).
  * (U4) What is missing from the inbox is never passed over in silence: it breaks there, and devices read the
  *      conversations.
+ * (U5) What the user's partition or a conversation's may have lost is not told before the conversation confirmed it.
  */
 export class UserActor implements PartitionActor<UserCommand, AnyUserReply, Effect> {
   readonly #state: UserState;
   readonly #limits: MessagingLimits;
+  readonly #confirmation: Confirmation;
 
-  constructor(state: UserState, limits: MessagingLimits) {
+  constructor(state: UserState, limits: MessagingLimits, known: KnownGenerations) {
     this.#state = state;
     this.#limits = limits;
+    this.#confirmation = new Confirmation(state, known);
   }
 
   get weight(): number {
@@ -32,22 +36,34 @@ export class UserActor implements PartitionActor<UserCommand, AnyUserReply, Effe
 
   handle(command: UserCommand, nowMs: number): Handled<AnyUserReply, Effect> {
     const state = this.#state;
+    const { doubts } = this.#confirmation;
     switch (command.t) {
       case 'deliver':
-        return { reply: ok(null), effects: deliver(state, command.items, nowMs, this.#limits) };
+        return { reply: ok(null), effects: this.#deliver(command.items, nowMs) };
       case 'break':
         return { reply: ok(null), effects: breakInbox(state, nowMs) };
       case 'inbox':
-        return { reply: ok({ head: state.head.value, oldest: state.inbox.value.oldest }), effects: [] };
+        return { reply: ok(this.#inbox()), effects: [] };
       case 'summaries':
-        return { reply: ok(summaries(state, command.slots)), effects: [] };
+        return { reply: ok(summaries(state, command.slots, doubts)), effects: [] };
       case 'place':
         return { reply: ok(place(state, command.conversation)), effects: [] };
       case 'list':
-        return { reply: ok(listConversations(state, command.after, command.limit)), effects: [] };
+        return { reply: ok(listConversations(state, command.after, command.limit, doubts)), effects: [] };
       default:
         return unreachable(command);
     }
+  }
+
+  #deliver(items: readonly UserItem[], nowMs: number): readonly Effect[] {
+    const effects = deliver(this.#state, items, nowMs, this.#limits);
+    return this.#confirmation.isDoubted(items) ? [...effects, { e: 'doubtful', user: this.#state.id }] : effects;
+  }
+
+  #inbox(): UserCalls['inbox']['reply'] {
+    const { head, inbox } = this.#state;
+    const unconfirmed = this.#confirmation.unconfirmed();
+    return { head: head.value, oldest: inbox.value.oldest, unconfirmed, uncounted: [] };
   }
 
   pendingWrite(): ActorWrite | null {
@@ -60,5 +76,6 @@ export class UserActor implements PartitionActor<UserCommand, AnyUserReply, Effe
 
   restore(): void {
     this.#state.restore();
+    this.#confirmation.restart();
   }
 }

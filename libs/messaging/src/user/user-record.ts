@@ -16,17 +16,19 @@ import { newInbox, UserState, type InboxMeta, type ListedConversation, type Prog
  * A user's record, version 1. One field each:
  *   s        JSON {"v":1, "oldest", "nextSlot", "days": [[at, seq], …]}
  *   i:<conversation>   JSON [slot, kind, title]
- *   p:<slot>           "gen seq msgNo sent readSeq readMsgNo sentAtRead lastAt member(0|1) sentFrom"
+ *   p:<slot>           "gen seq msgNo sent readSeq readMsgNo sentAtRead lastAt member(0|1) sentFrom confirmedGen confirmedIn"
  */
 const VERSION = 1;
 
 function encodeProgress(at: Progress): string {
   const { gen, seq, msgNo, sent, readSeq, readMsgNo, sentAtRead, lastAt, sentFrom } = at;
-  return [gen, seq, msgNo, sent, readSeq, readMsgNo, sentAtRead, lastAt, at.member ? 1 : 0, sentFrom].join(' ');
+  const numbers = [gen, seq, msgNo, sent, readSeq, readMsgNo, sentAtRead, lastAt, at.member ? 1 : 0, sentFrom];
+  return [...numbers, at.confirmedGen, at.confirmedIn].join(' ');
 }
 
 function decodeProgress(text: string): Progress {
-  const [gen, seq, msgNo, sent, readSeq, readMsgNo, sentAtRead, lastAt, member, sentFrom] = text.split(' ').map(Number);
+  const [gen, seq, msgNo, sent, readSeq, readMsgNo, sentAtRead, lastAt, member, ...more] = text.split(' ').map(Number);
+  const [sentFrom, confirmedGen, confirmedIn] = more;
   return {
     gen: generation(gen ?? 0),
     seq: sequenceId(seq ?? 0),
@@ -38,6 +40,8 @@ function decodeProgress(text: string): Progress {
     lastAt: lastAt ?? 0,
     member: member === 1,
     sentFrom: sequenceId(sentFrom ?? 0),
+    confirmedGen: generation(confirmedGen ?? gen ?? 0),
+    confirmedIn: generation(confirmedIn ?? 1),
   };
 }
 

@@ -1,5 +1,5 @@
 import { TrackedMap, TrackedValue, type Tracked } from '@millrace/actor';
-import { sequenceId, type ConversationId, type SequenceId, type UserId } from '@millrace/kernel';
+import { sequenceId, type ConversationId, type Generation, type SequenceId, type UserId } from '@millrace/kernel';
 import type { ConversationKind } from '@millrace/protocol';
 import { advanced, type Position, type TimelineHead } from '@millrace/timeline';
 import { encodeInboxEntry, type InboxEntry } from './inbox-entry.ts';
@@ -31,7 +31,16 @@ export interface Progress extends Position {
   /** When the last entry was sequenced. Wall time, for display and the order of the list. */
   readonly lastAt: number;
   readonly member: boolean;
+  /**
+   * The newest generation of the conversation's partition in which all this is known to be right, and the newest of the
+   * user's own. What a later one may have lost is asked of the conversation: see `Standing`.
+   */
+  readonly confirmedGen: Generation;
+  readonly confirmedIn: Generation;
 }
+
+/** Whether the conversation has to be asked before anybody is told how much the user has not read. */
+export const isUncounted = ({ sentFrom }: Progress): boolean => sentFrom > 0;
 
 /** What the inbox as a whole remembers beside its entries. */
 export interface InboxMeta {
@@ -101,6 +110,15 @@ export class UserState {
     return entry;
   }
 
+  /** The conversation is no more, or never was this user's. Its slot is not given again. */
+  unlist(conversation: ConversationId): void {
+    const slot = this.listed.get(conversation)?.slot;
+    if (slot === undefined) return;
+    this.listed.delete(conversation);
+    this.progress.delete(slot);
+    this.#bySlot.delete(slot);
+  }
+
   append(entry: InboxEntry, nowMs: number): void {
     this.head.value = advanced(this.head.value, 1);
     this.#entries.push(encodeInboxEntry(entry));
@@ -116,6 +134,8 @@ export class UserState {
    * behind, and reads the conversations themselves.
    */
   breakInbox(nowMs: number): void {
+    // Once is enough: behind a break there is nothing yet to break from.
+    if (this.#entries.length > 0 && this.inbox.value.oldest > this.head.value.seq) return;
     this.append({ kind: 'break' }, nowMs);
     this.inbox.value = { ...this.inbox.value, oldest: sequenceId(this.head.value.seq + 1) };
   }
