@@ -64,3 +64,25 @@ export function textsOf({ delivered }: TestClient, conversation: ConversationId)
     .filter((event) => event.conversation === conversation && event.message.countable)
     .map(({ message }) => String(message.body));
 }
+
+/** Connects for good: everything that can arrive has. */
+export async function liveClient(
+  server: ModelServer,
+  user: UserId,
+  options: Parameters<typeof testClient>[2] = {},
+): Promise<TestClient> {
+  const one = testClient(server, user, options);
+  one.client.connect().catch(() => undefined);
+  await one.heal();
+  return one;
+}
+
+/** What a promise came to so far. */
+export function outcomeOf<T>(promise: Promise<T>): { value?: T; error?: unknown } {
+  const outcome: { value?: T; error?: unknown } = {};
+  promise.then(
+    (value) => (outcome.value = value),
+    (error: unknown) => (outcome.error = error),
+  );
+  return outcome;
+}
