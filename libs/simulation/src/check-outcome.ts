@@ -68,8 +68,6 @@ export function checkDevice(world: World, device: SimulatedDevice, truths: Reado
         world.history.violated(`(I6) ${user}/${id} shows something else at ${truth.conversation} ${name(entry)}`);
       }
     }
-    // A page may show what the inbox has not told yet; lost before that, it stays until the conversation goes on.
-    if (world.history.losses > 0) continue;
     const last = truth.entries.at(-1)?.seq ?? 0;
     for (const [seq, { gen }] of seen) {
       if (seq > last) world.history.violated(`(I1) ${user}/${id} shows ${truth.conversation} ${name({ gen, seq })}`);
@@ -88,15 +86,20 @@ export function checkList(
   for (const truth of truths.values()) {
     const last = truth.entries.filter(({ seq }) => truth.receives(user, seq)).at(-1);
     const summary = list.find(({ conversation }) => conversation === truth.conversation);
+    const where = `${truth.conversation} for ${user}`;
     if (last === undefined || summary === undefined) {
       if (last !== undefined) world.history.violated(`(I6) ${truth.conversation} is not in the list of ${user}`);
+      if (summary !== undefined) world.history.violated(`(I6) ${where} is listed, and they never were in it`);
       continue;
     }
-    const where = `${truth.conversation} for ${user}`;
     if (summary.gen !== last.gen || summary.seq !== last.seq) {
       world.history.violated(`(I6) ${where} is listed at ${name(summary)}, and stands at ${name(last)}`);
     }
     if (summary.member !== truth.isIn(user)) world.history.violated(`${where} has its membership wrong`);
+    const readSeq = truth.readSeq(user);
+    if (summary.readSeq !== readSeq) {
+      world.history.violated(`${where} is read up to ${String(summary.readSeq)}, and up to ${String(readSeq)} it says`);
+    }
     const unread = truth.unread(user, summary.readSeq);
     if (summary.unread !== unread) {
       world.history.violated(`${where} has ${String(summary.unread)} unread, and a recount finds ${String(unread)}`);

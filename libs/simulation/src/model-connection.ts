@@ -25,10 +25,12 @@ export interface ModelStoreParts {
   readonly fate?: (request: ModelRequest, partition: PartitionId | null) => ModelFate;
   /** After this without an answer the connection is given up, as the real store does. Default 5,000. */
   readonly answerMsMax?: number;
+  /** Which of the Redis of a Cluster has the partition; what is kept of the cluster is in 0. Default: all in 0. */
+  readonly shardOf?: (partition: PartitionId) => number;
   /** How long a new connection takes. Default 20. */
   readonly reconnectMs?: number;
-  /** Told of everything that changes the state, and of how much of it is lost again. */
-  readonly observer?: { executed(operation: ModelOperation): void; lost(operations: number): void };
+  /** Told of everything that changes the state, and of what of it is lost again. */
+  readonly observer?: { executed(operation: ModelOperation): void; lost(operations: readonly ModelOperation[]): void };
 }
 
 const noFault: ModelFate = { kind: 'none', requestMs: 0, replyMs: 0 };
@@ -39,12 +41,15 @@ type Reply<T> = { readonly ok: true; readonly value: T } | { readonly ok: false;
 /** What connections share: the Redis itself. */
 export interface ModelServer {
   readonly state: ModelState;
-  /** The run and replication id. */
-  readonly run: string;
-  /** Rises with every crash: a request that was under way to a dead Redis is not executed by the next one. */
-  readonly life: number;
-  /** A replica is taking over until then, monotonic ms: what arrives waits. */
-  readonly stalledUntilMs: number;
+  /** The run and replication id where the partition is. */
+  run(partition: PartitionId): string;
+  /**
+   * Rises with every crash of the Redis that has the partition: a request that was under way to a dead one is not
+   * executed by the next.
+   */
+  life(partition: PartitionId | null): number;
+  /** A replica is taking over where the partition is until then, monotonic ms: what arrives waits. */
+  stalledUntilMs(partition: PartitionId | null): number;
   log(operation: ModelOperation): void;
 }
 
@@ -66,7 +71,7 @@ export class ModelConnection {
   #connection = 1;
   #connected = true;
   /** What was under way on a connection when a replica took over, and the earliest time for it, monotonic ms. */
-  #late = { connection: 0, untilMs: 0 };
+  #late = { connection: 0, untilMs: 0, concerns: (_of: PartitionId | null): boolean => false };
   #executesFromMs = 0;
 
   constructor(server: ModelServer, parts: ModelStoreParts) {
@@ -75,10 +80,6 @@ export class ModelConnection {
     this.partitions = this.#partitionStore();
     this.cluster = this.#clusterStore();
     this.timelines = this.#timelineReader();
-  }
-
-  get isConnected(): boolean {
-    return this.#connected;
   }
 
   onReconnect(listener: () => void): () => void {
@@ -102,16 +103,17 @@ export class ModelConnection {
   }
 
   /**
-   * What this connection is asked waits until then, monotonic ms, though the store may be there before. The process may
-   * be gone by then, or have made another connection.
+   * What this connection is asked of these partitions waits until then, monotonic ms, though the store may be there
+   * before. The process may be gone by then, or have made another connection.
    */
-  delay(untilMs: number): void {
-    this.#late = { connection: this.#connection, untilMs };
+  delay(untilMs: number, concerns: (partition: PartitionId | null) => boolean): void {
+    this.#late = { connection: this.#connection, untilMs, concerns };
   }
 
-  #stalledForMs(connection: number): number {
-    const ofConnectionMs = connection === this.#late.connection ? this.#late.untilMs : 0;
-    return Math.max(this.#server.stalledUntilMs, ofConnectionMs) - this.#parts.clock.monotonicMs();
+  #stalledForMs(connection: number, partition: PartitionId | null): number {
+    const { untilMs, concerns } = this.#late;
+    const ofConnectionMs = connection === this.#late.connection && concerns(partition) ? untilMs : 0;
+    return Math.max(this.#server.stalledUntilMs(partition), ofConnectionMs) - this.#parts.clock.monotonicMs();
   }
 
   /** Carries one request to the state and its answer back, or tells what came between. */
@@ -119,7 +121,7 @@ export class ModelConnection {
     const { clock, timers, answerMsMax = 5_000 } = this.#parts;
     if (!this.#connected) return Promise.resolve({ ok: false, failure: 'refused' });
     const { kind, requestMs, replyMs } = this.#parts.fate?.(request, partition) ?? noFault;
-    const life = this.#server.life;
+    const life = this.#server.life(partition);
     const connection = this.#connection;
     return new Promise((resolve) => {
       const fail = (): void => {
@@ -137,8 +139,8 @@ export class ModelConnection {
       };
       let isStalled = false;
       const arrive = (): void => {
-        if (life !== this.#server.life) return;
-        const stalledMs = this.#stalledForMs(connection);
+        if (life !== this.#server.life(partition)) return;
+        const stalledMs = this.#stalledForMs(connection, partition);
         if (stalledMs > 0) {
           if (!isStalled) giveUp();
           isStalled = true;
@@ -179,7 +181,7 @@ export class ModelConnection {
         const uuid = this.#parts.random.id();
         const reply = await this.#carry('claim', partition, () => {
           const { epoch, found } = this.#server.state.claim(partition, uuid, aboveEpoch);
-          const answer = { token: { epoch, uuid }, found, run: this.#server.run };
+          const answer = { token: { epoch, uuid }, found, run: this.#server.run(partition) };
           return this.#logged({ kind: 'claim', partition, uuid, aboveEpoch }, answer, true);
         });
         return reply.ok ? reply : err({ code: 'unavailable', message: 'the claim was not answered' });

@@ -156,7 +156,7 @@ describe('the model of a Redis', () => {
     expect(await partition.entries(room)).toEqual(['1-1 one', '1-2 two']);
     expect(await partition.fieldsOf(room)).toEqual({ a: '2' });
     expect(await partition.send(partition.next([]))).toEqual({ code: 'regressed', commitNo: 2 });
-    store.crash({ lostOperations: store.logLength, downMs: 5 });
+    store.crash({ lostOperations: store.logLength(), downMs: 5 });
     await clock.run(10);
     expect((await partition.send(partition.next([]))).code).toBe('fenced');
     expect(await partition.load(room)).toEqual({ head: null, fields: new Map() });

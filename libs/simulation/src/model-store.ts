@@ -1,13 +1,21 @@
-import { invariant } from '@millrace/kernel';
+import { invariant, partitionId, type PartitionId } from '@millrace/kernel';
 import type { ClusterStore, PartitionStore } from '@millrace/partition';
 import type { TimelineReader } from '@millrace/timeline';
 import { ModelConnection, type ModelServer, type ModelStoreParts } from './model-connection.ts';
 import { ModelState, type ModelOperation } from './model-state.ts';
 
+/** A Redis ends, and comes back without the end of what it was told. */
+export interface ModelCrash {
+  readonly lostOperations: number;
+  readonly downMs: number;
+  readonly shard?: number;
+}
+
 /**
  * A Redis with Millrace's functions, in memory and on handed-in time, and any number of connections to it. Seen from
  * its ports it is the real store; beside them it can lose, delay and refuse what it is asked, crash, and come back with
- * an older state, as a Redis does that lost the end of its log. Its own ports are those of a first connection.
+ * an older state, as a Redis does that lost the end of its log. It may be a Cluster of several, each of which loses what
+ * it holds for itself. Its own ports are those of a first connection.
  *
  * (M2) The log holds every operation that was executed, from the first; the state is what the log amounts to.
  */
@@ -20,13 +28,13 @@ export class ModelStore {
   readonly #first: ModelConnection;
   #state = new ModelState();
   #log: ModelOperation[] = [];
-  #run: string;
-  #life = 0;
-  #stalledUntilMs = 0;
+  /** By shard. */
+  readonly #runs = new Map<number, string>();
+  readonly #lives = new Map<number, number>();
+  readonly #stalledUntilMs = new Map<number, number>();
 
   constructor(parts: ModelStoreParts) {
     this.#parts = parts;
-    this.#run = this.#newRun();
     this.#first = this.connect();
     const { partitions, cluster, timelines } = this.#first;
     this.partitions = partitions;
@@ -34,9 +42,9 @@ export class ModelStore {
     this.timelines = timelines;
   }
 
-  /** How many operations a crash could lose at most. */
-  get logLength(): number {
-    return this.#log.length;
+  /** How many operations a crash of that shard could lose at most. */
+  logLength(shard = 0): number {
+    return this.#log.filter((operation) => this.#shardOf(operation) === shard).length;
   }
 
   /** What is stored, past the connections and their faults: for checkers. */
@@ -61,13 +69,14 @@ export class ModelStore {
   }
 
   /**
-   * Kills Redis and starts it again, as another run, without the last `lostOperations` of its log.
+   * Kills Redis and starts it again, as another run, without the last `lostOperations` of its log: of a Cluster, one
+   * shard, whose place an older replica takes.
    *
    * @param downMs - until it can be reached again.
    */
-  crash({ lostOperations, downMs }: { readonly lostOperations: number; readonly downMs: number }): void {
-    this.#goBack(lostOperations);
-    this.#life += 1;
+  crash({ lostOperations, downMs, shard = 0 }: ModelCrash): void {
+    this.#goBack(lostOperations, shard);
+    this.#lives.set(shard, (this.#lives.get(shard) ?? 0) + 1);
     this.cut(downMs);
   }
 
@@ -77,19 +86,43 @@ export class ModelStore {
    *
    * @param lateMs - asked for each connection: how much later than `downMs` its requests of now are executed.
    */
-  failOver({ lostOperations, downMs, lateMs }: { lostOperations: number; downMs: number; lateMs: () => number }): void {
-    this.#goBack(lostOperations);
-    this.#stalledUntilMs = this.#parts.clock.monotonicMs() + downMs;
-    for (const connection of this.#connections) connection.delay(this.#stalledUntilMs + lateMs());
+  failOver({ lostOperations, downMs, shard = 0, lateMs }: ModelCrash & { readonly lateMs: () => number }): void {
+    this.#goBack(lostOperations, shard);
+    const untilMs = this.#parts.clock.monotonicMs() + downMs;
+    this.#stalledUntilMs.set(shard, untilMs);
+    const concerns = (partition: PartitionId | null): boolean => this.#shard(partition) === shard;
+    for (const connection of this.#connections) connection.delay(untilMs + lateMs(), concerns);
   }
 
-  #goBack(lostOperations: number): void {
-    invariant(lostOperations >= 0 && lostOperations <= this.#log.length, 'a crash cannot lose more than there is');
-    this.#log = this.#log.slice(0, this.#log.length - lostOperations);
+  #goBack(lostOperations: number, shard: number): void {
+    const length = this.logLength(shard);
+    invariant(lostOperations >= 0 && lostOperations <= length, 'a crash cannot lose more than there is');
+    let left = length - lostOperations;
+    const survives = (operation: ModelOperation): boolean => this.#shardOf(operation) !== shard || (left -= 1) >= 0;
+    const kept = this.#log.filter(survives);
+    const survivors = new Set(kept);
+    const lost = this.#log.filter((operation) => !survivors.has(operation));
+    this.#log = kept;
     this.#state = new ModelState();
     for (const operation of this.#log) this.#state.apply(operation);
-    this.#run = this.#newRun();
-    this.#parts.observer?.lost(lostOperations);
+    this.#runs.delete(shard);
+    this.#parts.observer?.lost(lost);
+  }
+
+  #shardOf(operation: ModelOperation): number {
+    if (operation.kind === 'cluster') return 0;
+    return this.#shard(partitionId(operation.kind === 'commit' ? operation.commit.partition : operation.partition));
+  }
+
+  /** Null stands for what is kept of the cluster. */
+  #shard(partition: PartitionId | null): number {
+    return partition === null ? 0 : (this.#parts.shardOf?.(partition) ?? 0);
+  }
+
+  #run(shard: number): string {
+    const run = this.#runs.get(shard) ?? this.#newRun();
+    this.#runs.set(shard, run);
+    return run;
   }
 
   #newRun(): string {
@@ -98,25 +131,14 @@ export class ModelStore {
   }
 
   #server(): ModelServer {
-    const now = {
-      state: () => this.#state,
-      run: () => this.#run,
-      life: () => this.#life,
-      stalledUntilMs: () => this.#stalledUntilMs,
-    };
+    const now = { state: () => this.#state };
     return {
       get state() {
         return now.state();
       },
-      get run() {
-        return now.run();
-      },
-      get life() {
-        return now.life();
-      },
-      get stalledUntilMs() {
-        return now.stalledUntilMs();
-      },
+      run: (partition) => this.#run(this.#shard(partition)),
+      life: (partition) => this.#lives.get(this.#shard(partition)) ?? 0,
+      stalledUntilMs: (partition) => this.#stalledUntilMs.get(this.#shard(partition)) ?? 0,
       log: (operation) => {
         this.#log.push(operation);
         this.#parts.observer?.executed(operation);

@@ -3,8 +3,8 @@ import { simulate, type SimulationReport } from './simulate.ts';
 
 const SEEDS = 200;
 const PER_TEST = 25;
-/** Each showed a defect once: a stop that hung, and a pointer to what its conversation had lost. */
-const ONCE_BAD = [3_169, 20_556];
+/** Each showed a defect once, the last one a join whose leave had been lost with the end of a store. */
+const ONCE_BAD = [3_169, 20_556, 10_453];
 
 const told = ({ seed, violations }: SimulationReport): string =>
   `seed ${String(seed)} (npm run simulate -- --seed ${String(seed)}):\n  ${violations.join('\n  ')}`;
@@ -35,6 +35,7 @@ describe('a run of the whole core over a store that fails', () => {
       'stops',
       'storeCrashes',
       'failOvers',
+      'quietLosses',
       'cuts',
       'lostOperations',
       'generations',

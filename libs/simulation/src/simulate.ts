@@ -48,7 +48,9 @@ function optionsOf(seed: number, given: SimulationOptions): Required<SimulationO
     nodes: one(1, 1, 2, 3),
     inboxEntriesMax: one(15, 10_000),
     sendWindow: one(3, 64),
-    heldMs: 60_000,
+    heldMs: one(60_000, 60_000, 500),
+    shards: one(1, 2, 3),
+    unsyncedMs: one(1_000, 4_000),
     doubleFaults: false,
     faultChance: one(0, 0.002, 0.01),
     answersLostChance: one(0, 0.05),
@@ -195,6 +197,29 @@ async function strike(world: World, dice: number): Promise<void> {
   if (world.chance(0.3)) world.startAll();
 }
 
+/**
+ * Something is said, some come and go, a conversation is created, and it reaches who it concerns; then a store loses its
+ * end. Whatever of it is gone on one side and not on the other, nobody says anything more.
+ */
+async function loseTheLast(world: World, devices: readonly SimulatedDevice[], late: ConversationId): Promise<void> {
+  const [first] = devices;
+  if (first === undefined || world.chance(0.3)) return;
+  const members = devices.map(({ by }) => by.user).filter(() => world.chance(0.7));
+  const deeds = devices.map(async (device) => {
+    await world.time.sleep(world.between(0, 1_500));
+    await device.act();
+  });
+  if (world.chance(0.7)) {
+    await world.ask((chat) =>
+      chat.create(first.by, { kind: 'group', conversation: late, members, joinPolicy: 'open', title: late }),
+    );
+  }
+  await Promise.all(deeds);
+  while (!devices.every((device) => device.isDone)) await world.time.sleep(50);
+  await world.time.sleep(world.between(0, 1_500));
+  world.loseQuietly();
+}
+
 /** Nothing goes wrong any more: everyone gets everything, and all of it is what it should be. */
 async function checkAll(
   world: World,
@@ -203,16 +228,23 @@ async function checkAll(
   showsAll: ReadonlySet<ConversationId>,
 ): Promise<void> {
   const { history, time } = world;
+  const late = 'late' as ConversationId;
   const truthsNow = (): ReadonlyMap<ConversationId, Truth> =>
     new Map(
-      conversations.map((conversation) => [
+      [...conversations, late].map((conversation) => [
         conversation,
-        new Truth(world.store.state, (actor) => world.partitionOf(actor), conversation, showsAll.has(conversation)),
+        new Truth(
+          world.store.state,
+          (actor) => world.partitionOf(actor),
+          conversation,
+          conversation === late || showsAll.has(conversation),
+        ),
       ]),
     );
   // What diffusion still has to do, it must do now.
   let checked = false;
   const check = async (): Promise<void> => {
+    await loseTheLast(world, devices, late);
     await time.sleep(15_000);
     const truths = truthsNow();
     checkTimelines(world, truths);

@@ -32,13 +32,14 @@ export class SimulatedDevice {
   async live(): Promise<void> {
     const world = this.#world;
     while (this.isActive) {
-      await this.#act();
+      await this.act();
       // Now and then a device is away for long.
       await world.time.sleep(world.chance(0.03) ? world.between(2_000, 8_000) : world.between(20, 900));
     }
   }
 
-  async #act(): Promise<void> {
+  /** Does one thing. */
+  async act(): Promise<void> {
     const world = this.#world;
     const conversation = world.pick(this.#conversations);
     if (conversation === undefined) return;

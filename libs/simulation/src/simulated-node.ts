@@ -17,8 +17,6 @@ export class SimulatedNode {
   readonly #connection: ModelConnection;
   readonly #streams: ModelStreamsClient;
   #serves = false;
-  /** Whether a partition was settled by this run. */
-  hasSettled = false;
 
   /** @param committed - told of every commit that this run knows is stored. */
   constructor(
@@ -34,10 +32,7 @@ export class SimulatedNode {
     this.#connection = world.store.connect();
     this.#streams = world.streams.connect();
     this.chatNode = new ChatNode({
-      stores: this.process.reach(this.#connection, (commit) => {
-        if (commit.settle !== null) this.hasSettled = true;
-        committed(commit);
-      }),
+      stores: this.process.reach(this.#connection, committed),
       streams: this.process.reachStreams(this.#streams),
       node: `${name}-${String(run)}` as NodeId,
       name,
@@ -108,10 +103,6 @@ export class SimulatedNode {
   /** Whether clients reach it: it has started, and not ended. */
   get serves(): boolean {
     return this.#serves && !this.process.isDead;
-  }
-
-  get isCut(): boolean {
-    return !this.#connection.isConnected;
   }
 
   /** Its connections end; what was under way may still be executed. */

@@ -2,27 +2,35 @@ import { generation, partitionId } from '@millrace/kernel';
 import type { ActorWrite, Commit } from '@millrace/partition';
 import { actorKey, appending, at, commitIdOf, nowhere } from '@millrace/partition/conformance';
 import { beforeEach, describe, expect, it } from 'vitest';
+import type { ModelOperation } from './model-state.ts';
 import { entryName, StoreAudit } from './store-audit.ts';
 
 const room = actorKey('c:room');
 const partition = partitionId(0);
 let said: string[];
 let audit: StoreAudit;
+let done: ModelOperation[];
+
+function execute(operation: ModelOperation): void {
+  done.push(operation);
+  audit.executed(operation);
+}
 
 beforeEach(() => {
   said = [];
+  done = [];
   audit = new StoreAudit((what) => said.push(what));
 });
 
 function claim(uuid: string, aboveEpoch = 0): void {
-  audit.executed({ kind: 'claim', partition, uuid, aboveEpoch });
+  execute({ kind: 'claim', partition, uuid, aboveEpoch });
 }
 
 function commit(uuid: string, commitNo: number, writes: readonly ActorWrite[] = [], epoch = 1): Commit {
   const settle = { gen: generation(1), run: 'a/b', level: 'memory' as const };
   const content = { writes, feed: null, diffusedTo: null, feedFrom: null, deadLetters: [], settle, recovering: null };
   const made = { partition, token: { epoch, uuid }, commitNo, commitId: commitIdOf(commitNo), ...content };
-  audit.executed({ kind: 'commit', commit: made });
+  execute({ kind: 'commit', commit: made });
   return made;
 }
 
@@ -61,7 +69,7 @@ describe('the audit of what a store took', () => {
     commit('a', 1, [appending(room, nowhere, ['one'])]);
     claim('b');
     commit('b', 2, [appending(room, at(1, 1), ['two'])], 2);
-    audit.lost(2);
+    audit.lost(done.slice(-2));
     commit('a', 2, [appending(room, at(1, 1), ['other'])]);
     expect(said).toEqual([]);
   });
@@ -76,7 +84,7 @@ describe('the audit of what a store took', () => {
     expect(unacknowledged()).toEqual([true, true, true]);
     audit.acknowledged(two);
     expect(unacknowledged()).toEqual([false, false, true]);
-    audit.lost(1);
+    audit.lost(done.slice(-1));
     audit.acknowledged(three);
     expect(unacknowledged()).toEqual([false, false, false]);
   });

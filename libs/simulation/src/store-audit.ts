@@ -42,7 +42,8 @@ export class StoreAudit {
   readonly #violated: (what: string) => void;
   readonly #partitions = new Map<number, Audited>();
   readonly #unacknowledged = new Set<string>();
-  #undos: Undo[] = [];
+  /** Of what the store may lose, in the order in which it was executed. */
+  readonly #undos = new Map<ModelOperation, Undo>();
 
   constructor(violated: (what: string) => void) {
     this.#violated = violated;
@@ -58,9 +59,8 @@ export class StoreAudit {
 
   /** The store has executed this, and it changed something. */
   executed(operation: ModelOperation): void {
-    if (operation.kind === 'claim') this.#undos.push(this.#claimed(operation));
-    else if (operation.kind === 'commit') this.#undos.push(this.#committed(operation.commit));
-    else this.#undos.push(() => undefined);
+    if (operation.kind === 'claim') this.#undos.set(operation, this.#claimed(operation));
+    else if (operation.kind === 'commit') this.#undos.set(operation, this.#committed(operation.commit));
   }
 
   #claimed({ partition, uuid, aboveEpoch }: Extract<ModelOperation, { kind: 'claim' }>): Undo {
@@ -126,13 +126,11 @@ export class StoreAudit {
     return this.#unacknowledged.has(entry);
   }
 
-  /** The store has lost the last operations that it had executed. */
-  lost(operations: number): void {
-    for (const undo of this.#undos.splice(this.#undos.length - operations, operations).reverse()) undo();
-  }
-
-  /** The store can lose no more than the last `operations` any more. */
-  forgetBut(operations: number): void {
-    this.#undos = operations === 0 ? [] : this.#undos.slice(-operations);
+  /** The store has lost these, each together with all that came after it in its partition. */
+  lost(operations: readonly ModelOperation[]): void {
+    for (const operation of operations.toReversed()) {
+      this.#undos.get(operation)?.();
+      this.#undos.delete(operation);
+    }
   }
 }

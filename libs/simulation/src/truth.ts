@@ -1,4 +1,4 @@
-import { generation, sequenceId, type ConversationId, type UserId } from '@millrace/kernel';
+import { fromUtf8, generation, sequenceId, type ConversationId, type UserId } from '@millrace/kernel';
 import { decodeEntry, type ControlBody, type EntryFields } from '@millrace/protocol';
 import { conversationKey, spansOf, type ActorKey, type TimelineHead } from '@millrace/timeline';
 import type { ModelState } from './model-state.ts';
@@ -14,13 +14,17 @@ interface Stay {
   to: number;
 }
 
-/** What became of one conversation, found out from its Timeline alone, by other means than the program's. */
+/**
+ * What became of one conversation, found out from its Timeline by other means than the program's; read positions alone
+ * are what its record says.
+ */
 export class Truth {
   readonly conversation: ConversationId;
   readonly head: TimelineHead | null;
   readonly entries: readonly TrueEntry[];
   readonly #showsAll: boolean;
   readonly #stays = new Map<UserId, Stay[]>();
+  readonly #fields: ReadonlyMap<string, Uint8Array>;
 
   constructor(
     state: ModelState,
@@ -32,7 +36,9 @@ export class Truth {
     const partition = partitionOf(actor);
     this.conversation = conversation;
     this.#showsAll = showsAll;
-    this.head = state.record(partition, actor).head;
+    const { head, fields } = state.record(partition, actor);
+    this.head = head;
+    this.#fields = fields;
     this.entries = state
       .range(partition, actor, {
         from: { gen: generation(0), seq: sequenceId(0) },
@@ -84,6 +90,12 @@ export class Truth {
     if (this.head.gen === gen) return seq > this.head.seq;
     const span = spansOf(this.head).find((each) => each.gen === gen);
     return span === undefined || seq > span.last;
+  }
+
+  /** How far the conversation says that the user has read. */
+  readSeq(user: UserId): number {
+    const stored = this.#fields.get(`m:${user}`);
+    return stored === undefined ? 0 : Number((JSON.parse(fromUtf8(stored)) as readonly unknown[])[1]);
   }
 
   unread(user: UserId, readSeq: number): number {

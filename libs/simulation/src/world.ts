@@ -21,6 +21,10 @@ import { VirtualTime } from './virtual-time.ts';
 export interface WorldOptions {
   readonly level: AckLevel;
   readonly partitionCount: number;
+  /** How many Redis the partitions are spread over: each loses its own end. */
+  readonly shards: number;
+  /** At level `memory`: how far behind a store may be that comes back, milliseconds. */
+  readonly unsyncedMs: number;
   /** Nodes of the cluster, when all are up. */
   readonly nodes: number;
   readonly inboxEntriesMax: number;
@@ -39,8 +43,6 @@ export interface WorldOptions {
 const PATIENCE_MS = 4_000;
 const NOTICE_MS = 2_000;
 const NAMES = ['first', 'second', 'third', 'fourth', 'fifth'];
-/** At level `memory` the store syncs its log so often. */
-const UNSYNCED_MS = 1_000;
 
 /** One store, a cluster over it, its clients, and everything that can go wrong. */
 export class World {
@@ -58,6 +60,7 @@ export class World {
     stops: 0,
     storeCrashes: 0,
     failOvers: 0,
+    quietLosses: 0,
     cuts: 0,
     lostOperations: 0,
     generations: 0,
@@ -68,10 +71,10 @@ export class World {
   #faulty = true;
   /** Partitions whose owner has not made good yet what the store has lost. */
   readonly #unsettled = new Set<number>();
-  /** What an owner settled after one loss, a second one does not undo, but with `doubleFaults`. */
-  #settledLength = 0;
-  /** How long the store's log was, and when. */
-  #lengths: { readonly atMs: number; readonly length: number }[] = [{ atMs: -Infinity, length: 0 }];
+  /** By shard: what an owner settled after one loss, a second one does not undo, but with `doubleFaults`. */
+  readonly #settledLengths = new Map<number, number>();
+  /** By shard: how long the store's log was, and when. */
+  readonly #lengths = new Map<number, { readonly atMs: number; readonly length: number }[]>();
   #nodes: SimulatedNode[] = [];
 
   constructor(seed: number, options: WorldOptions) {
@@ -87,6 +90,7 @@ export class World {
         executed: (operation) => this.history.audit.executed(operation),
         lost: (operations) => this.history.audit.lost(operations),
       },
+      shardOf: (partition) => this.shardOf(partition),
     });
     this.streams = new ModelNodeStreams({
       clock: this.time.clock,
@@ -102,6 +106,10 @@ export class World {
 
   partitionOf(actor: ActorKey): number {
     return partitionOf(actor, this.options.partitionCount);
+  }
+
+  shardOf(partition: number): number {
+    return partition % this.options.shards;
   }
 
   chance(probability: number): boolean {
@@ -163,9 +171,13 @@ export class World {
 
   #committed(commit: Commit): void {
     this.history.committed(commit);
-    this.#lengths.push({ atMs: this.time.nowMs, length: this.store.logLength });
+    const shard = this.shardOf(commit.partition);
+    const length = this.store.logLength(shard);
+    const lengths = this.#lengths.get(shard) ?? [];
+    lengths.push({ atMs: this.time.nowMs, length });
+    this.#lengths.set(shard, lengths);
     if (commit.settle === null) return;
-    this.#settledLength = this.store.logLength;
+    this.#settledLengths.set(shard, length);
     this.#unsettled.delete(commit.partition);
   }
 
@@ -243,20 +255,6 @@ export class World {
     return this.#nodes.some(({ process }) => !process.isPaused);
   }
 
-  /** Every partition has an owner that is awake, and what those hold in memory is all that was committed lately. */
-  get #isWhole(): boolean {
-    // One that is cut off may hold for its own what another one has taken over.
-    if (this.#nodes.some(({ process, serves, isCut }) => process.isPaused || !serves || isCut)) return false;
-    const stats = this.#nodes.map(({ chatNode }) => chatNode.stats());
-    const serving = stats.reduce((sum, { partitionsServing }) => sum + partitionsServing, 0);
-    return serving === this.options.partitionCount && stats.every(({ partitionsMoving }) => partitionsMoving === 0);
-  }
-
-  /** No node that lives knows a commit that the store does not. */
-  get #hasNoMemory(): boolean {
-    return this.#nodes.every(({ hasSettled }) => !hasSettled);
-  }
-
   /**
    * Waits, when the store has lost something, until the living nodes have made that good. What a second fault may do
    * before, while one partition has replayed what another has not, is a matter of `doubleFaults`.
@@ -274,10 +272,12 @@ export class World {
     this.#unsettled.clear();
   }
 
-  /** How much of the store's log is on its disk for sure. */
-  #syncedLength(): number {
-    const synced = this.#lengths.filter(({ atMs }) => atMs <= this.time.nowMs - UNSYNCED_MS).at(-1)?.length ?? 0;
-    return this.options.doubleFaults ? synced : Math.max(synced, this.#settledLength);
+  /** How much of a shard's log will be there for sure. */
+  #syncedLength(shard: number): number {
+    const { unsyncedMs, doubleFaults } = this.options;
+    const before = (this.#lengths.get(shard) ?? []).filter(({ atMs }) => atMs <= this.time.nowMs - unsyncedMs);
+    const synced = before.at(-1)?.length ?? 0;
+    return doubleFaults ? synced : Math.max(synced, this.#settledLengths.get(shard) ?? 0);
   }
 
   cut(): void {
@@ -287,17 +287,28 @@ export class World {
     for (const node of this.#nodes) node.cut(downMs);
   }
 
-  /** How many operations the store loses by a fault of now. */
-  #toLose(): number {
+  /**
+   * One more loss when everybody is quiet already: nothing that is said later shows who had heard of what is lost. The
+   * nodes that end with it take their memory along, so that nothing can be replayed.
+   */
+  loseQuietly(): void {
+    if (this.options.level !== 'memory') return;
+    this.counts.quietLosses += 1;
+    const ending = this.between(0, this.#nodes.length);
+    for (let count = 0; count < ending; count += 1) this.kill();
+    this.crashStore();
+    this.startAll();
+  }
+
+  /** How many operations a shard loses by a fault of now. */
+  #toLose(shard: number): number {
     const { store, options } = this;
     const mayLose =
-      options.level === 'memory' &&
-      this.chance(0.8) &&
-      (options.doubleFaults || (this.#unsettled.size === 0 && (this.#isWhole || this.#hasNoMemory)));
-    const lostOperations = mayLose ? this.between(0, store.logLength - this.#syncedLength()) : 0;
+      options.level === 'memory' && this.chance(0.8) && (options.doubleFaults || this.#unsettled.size === 0);
+    const lostOperations = mayLose ? this.between(0, store.logLength(shard) - this.#syncedLength(shard)) : 0;
     this.counts.lostOperations += lostOperations;
-    if (lostOperations > 0) {
-      for (let partition = 0; partition < options.partitionCount; partition += 1) this.#unsettled.add(partition);
+    for (let partition = 0; partition < options.partitionCount && lostOperations > 0; partition += 1) {
+      if (this.shardOf(partition) === shard) this.#unsettled.add(partition);
     }
     return lostOperations;
   }
@@ -305,25 +316,31 @@ export class World {
   crashStore(): void {
     this.counts.storeCrashes += 1;
     const { store } = this;
-    const lostOperations = this.#toLose();
+    const shard = this.between(0, this.options.shards - 1);
+    const lostOperations = this.#toLose(shard);
     const downMs = this.between(5, 1_500);
-    store.crash({ lostOperations, downMs });
+    store.crash({ lostOperations, downMs, shard });
     const { streams } = this;
-    this.told.push(`the store crashes, loses ${String(lostOperations)} operations, is away for ${String(downMs)} ms`);
+    this.told.push(
+      `store ${String(shard)} crashes, loses ${String(lostOperations)} operations, is away for ${String(downMs)} ms`,
+    );
     const lostEntries = this.chance(0.5) ? this.between(0, Math.min(40, streams.logLength)) : 0;
     streams.crash({ lostOperations: lostEntries, downMs });
     // What it came back with, it has from its disk.
-    this.#lengths = [{ atMs: -Infinity, length: store.logLength }];
+    this.#lengths.set(shard, [{ atMs: -Infinity, length: store.logLength(shard) }]);
   }
 
   /** A replica takes the place of the store. All nodes may end while it does, and what they had asked comes later. */
   failOverStore(): void {
     this.counts.failOvers += 1;
-    const lostOperations = this.#toLose();
+    const shard = this.between(0, this.options.shards - 1);
+    const lostOperations = this.#toLose(shard);
     const downMs = this.between(5, 1_500);
-    this.store.failOver({ lostOperations, downMs, lateMs: () => this.between(0, this.pick([8, 1_500]) ?? 0) });
-    this.#lengths = [{ atMs: -Infinity, length: this.store.logLength }];
-    this.told.push(`a replica takes over within ${String(downMs)} ms, without ${String(lostOperations)} operations`);
+    this.store.failOver({ lostOperations, downMs, shard, lateMs: () => this.between(0, this.pick([8, 1_500]) ?? 0) });
+    this.#lengths.set(shard, [{ atMs: -Infinity, length: this.store.logLength(shard) }]);
+    this.told.push(
+      `a replica of store ${String(shard)} takes over within ${String(downMs)} ms, without ${String(lostOperations)} operations`,
+    );
     if (this.chance(0.5)) return;
     this.told.push('all nodes end');
     for (const node of [...this.#nodes]) this.#end(node);

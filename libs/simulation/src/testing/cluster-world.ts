@@ -148,7 +148,7 @@ export class ClusterWorld {
 
   /** Something happens. */
   act(): void {
-    this.#lengths.push({ atMs: this.time.nowMs, length: this.store.logLength });
+    this.#lengths.push({ atMs: this.time.nowMs, length: this.store.logLength() });
     const one = this.#pick();
     const dice = this.between(0, 12);
     if (dice <= 3 || one === undefined) {
@@ -184,10 +184,10 @@ export class ClusterWorld {
   #crash(): void {
     this.counts.crashes += 1;
     const synced = this.#lengths.filter(({ atMs }) => atMs <= this.time.nowMs - UNSYNCED_MS).at(-1)?.length ?? 0;
-    const lostOperations = this.between(0, this.store.logLength - synced);
+    const lostOperations = this.between(0, this.store.logLength() - synced);
     this.counts.lostOperations += lostOperations;
     this.store.crash({ lostOperations, downMs: this.between(5, 1_500) });
-    this.#lengths = [{ atMs: -Infinity, length: this.store.logLength }];
+    this.#lengths = [{ atMs: -Infinity, length: this.store.logLength() }];
   }
 
   /** From now on nothing goes wrong any more. */
