@@ -1,9 +1,11 @@
 import { parseArgs } from 'node:util';
-import { shrink, simulate, type SimulationOptions, type SimulationReport } from '@millrace/simulation';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { shrink, simulate, soak, type SimulationOptions, type SimulationReport } from '@millrace/simulation';
 
 /**
  * Runs seeds of the simulation: `--seeds N` of them from `--from`, or one by `--seed S`, told in full; `--nodes N` in
- * each. `--seed S --shrink` looks for less that goes wrong alike, and tells the `--options` that show it.
+ * each. `--hours N` runs one world for so long, in simulated time. `--seed S --shrink` looks for less that goes wrong alike, and tells the `--options` that show it.
  */
 const { values } = parseArgs({
   options: {
@@ -14,6 +16,7 @@ const { values } = parseArgs({
     nodes: { type: 'string' },
     options: { type: 'string', default: '{}' },
     shrink: { type: 'boolean', default: false },
+    hours: { type: 'string' },
   },
 });
 
@@ -73,16 +76,49 @@ async function runMany(from: number, count: number, options: SimulationOptions):
   return failed;
 }
 
+/** Bytes of the heap that are in use after a collection. */
+function heapBytes(): number {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+  return process.memoryUsage().heapUsed;
+}
+
+async function runHours(hours: number, nodes: number | undefined): Promise<number> {
+  const startedMs = performance.now();
+  const { violations, grown } = await soak(values.seed === undefined ? 1 : whole('seed', values.seed), {
+    hours,
+    ...(nodes === undefined ? {} : { nodes }),
+    heapBytes,
+    hour: ({ hour, sample, faults, acks }) => {
+      const { heapBytes: heap = 0, ...others } = sample;
+      const rest = Object.entries(others).map(([name, value]) => `${name} ${String(value)}`);
+      const seconds = ((performance.now() - startedMs) / 1_000).toFixed(0);
+      const line = [`${String(faults)} faults`, `${String(acks)} acks`, `heap ${(heap / 1e6).toFixed(1)} MB`, ...rest];
+      console.log(`hour ${String(hour)} (${seconds} s): ${line.join(', ')}`);
+    },
+  });
+  for (const violation of violations) console.log(`  ${violation}`);
+  for (const { name, middle, last } of grown) {
+    console.log(`  ${name} goes on growing: ${middle.toFixed(0)} in the middle third, ${last.toFixed(0)} in the last`);
+  }
+  if (violations.length + grown.length === 0) {
+    console.log('a plateau: nothing is in the last third above the middle third by more than a tenth and a slack');
+  }
+  return violations.length + grown.length === 0 ? 0 : 1;
+}
+
 const options: SimulationOptions = {
   ...optionsFrom(values.options),
   ...(values['double-faults'] ? { doubleFaults: true } : {}),
   ...(values.nodes === undefined ? {} : { nodes: whole('nodes', values.nodes) }),
 };
 if (values.shrink && values.seed === undefined) refuse('--shrink needs the --seed that goes wrong');
-const count = values.seed === undefined ? whole('seeds', values.seeds) : 1;
+const count = values.seed === undefined && values.hours === undefined ? whole('seeds', values.seeds) : 1;
 const failed =
-  values.seed === undefined
-    ? await runMany(whole('from', values.from), count, options)
-    : await runOne(whole('seed', values.seed), options);
+  values.hours !== undefined
+    ? await runHours(whole('hours', values.hours), options.nodes)
+    : values.seed === undefined
+      ? await runMany(whole('from', values.from), count, options)
+      : await runOne(whole('seed', values.seed), options);
 console.log(`${String(count - failed)} passed, ${String(failed)} failed, 0 skipped`);
 process.exitCode = failed === 0 ? 0 : 1;

@@ -77,6 +77,10 @@ export interface ChatNodeStats {
   readonly commandsRouting: number;
   readonly actorsResting: number;
   readonly usersBehind: number;
+  /** Commits of the partitions here that have not reached all inboxes. */
+  readonly commitsUndiffused: number;
+  /** What other nodes were asked, and have not answered. */
+  readonly linkCalls: number;
   readonly usersAttached: number;
   readonly viewVersion: number;
   readonly members: number;

@@ -29,6 +29,7 @@ import { Losses } from './cluster/losses.ts';
 import { News } from './cluster/news.ts';
 import { readinessOf, statsOf } from './cluster/node-look.ts';
 import type { ActorRequest, NodeAnswer, NodeNote, NodeRequest } from './cluster/node-messages.ts';
+import { takeNote } from './cluster/notes.ts';
 import { PartitionHost } from './cluster/partition-host.ts';
 import { Peers } from './cluster/peers.ts';
 import { answerQuestion } from './cluster/questions.ts';
@@ -273,8 +274,12 @@ export class ChatNode {
   }
 
   stats(): ChatNodeStats {
-    const sizes = { actorsResting: this.#resting.size, usersBehind: this.#channels.size };
-    return statsOf(this.#host, this.#handoffs, this.#router, { ...sizes, usersAttached: this.#attachments.size });
+    return statsOf(this.#host, this.#handoffs, this.#router, {
+      actorsResting: this.#resting.size,
+      usersBehind: this.#channels.size,
+      linkCalls: this.#peers.size.unanswered,
+      usersAttached: this.#attachments.size,
+    });
   }
 
   /** The whole cluster, for an operator. A member that does not answer soon has no status. */
@@ -424,25 +429,8 @@ export class ChatNode {
   }
 
   #noted(from: NodeId, note: NodeNote): void {
-    switch (note.n) {
-      case 'view':
-        this.#membership.offer(note.view);
-        return;
-      case 'poke':
-        this.#coordinator?.membersChanged();
-        return;
-      case 'released':
-        this.#handoffs.released(note.partition);
-        return;
-      case 'connected':
-      case 'replaced':
-        this.#devices.heard(from, note);
-        return;
-      case 'detach':
-        this.#interest.remove(note.user, from);
-        return;
-      default:
-        this.#news.heard(note);
-    }
+    const [membership, coordinator, handoffs] = [this.#membership, this.#coordinator, this.#handoffs];
+    const [devices, interest, news] = [this.#devices, this.#interest, this.#news];
+    takeNote(from, note, { membership, coordinator, handoffs, devices, interest, news });
   }
 }

@@ -28,13 +28,14 @@ export function checkTimelines(world: World, truths: ReadonlyMap<ConversationId,
   }
 }
 
-function checkDensity({ history }: World, { conversation, entries, head }: Truth): void {
+function checkDensity({ history }: World, { conversation, entries, head, since }: Truth): void {
   entries.forEach(({ gen, seq }, index) => {
     const before = entries[index - 1];
-    if (seq !== index + 1) history.violated(`(I3) ${conversation} has ${String(seq)} in place ${String(index + 1)}`);
+    const place = since + index + 1;
+    if (seq !== place) history.violated(`(I3) ${conversation} has ${String(seq)} in place ${String(place)}`);
     if (before !== undefined && gen < before.gen) history.violated(`(I3) ${conversation}: a generation goes back`);
   });
-  if (head !== null && head.seq !== entries.length) {
+  if (head !== null && head.seq !== since + entries.length) {
     history.violated(`(I3) ${conversation} has its head at ${String(head.seq)} and ${String(entries.length)} entries`);
   }
 }
@@ -68,7 +69,7 @@ export function checkDevice(world: World, device: SimulatedDevice, truths: Reado
         world.history.violated(`(I6) ${user}/${id} shows something else at ${truth.conversation} ${name(entry)}`);
       }
     }
-    const last = truth.entries.at(-1)?.seq ?? 0;
+    const last = truth.entries.at(-1)?.seq ?? truth.since;
     for (const [seq, { gen }] of seen) {
       if (seq > last) world.history.violated(`(I1) ${user}/${id} shows ${truth.conversation} ${name({ gen, seq })}`);
     }
@@ -89,7 +90,9 @@ export function checkList(
     const where = `${truth.conversation} for ${user}`;
     if (last === undefined || summary === undefined) {
       if (last !== undefined) world.history.violated(`(I6) ${truth.conversation} is not in the list of ${user}`);
-      if (summary !== undefined) world.history.violated(`(I6) ${where} is listed, and they never were in it`);
+      if (summary !== undefined && truth.since === 0) {
+        world.history.violated(`(I6) ${where} is listed, and they never were in it`);
+      }
       continue;
     }
     if (summary.gen !== last.gen || summary.seq !== last.seq) {

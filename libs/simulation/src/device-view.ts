@@ -25,6 +25,12 @@ export class DeviceView {
     return Math.max(0, ...this.of(conversation).keys());
   }
 
+  /** Drops what was checked. */
+  forget(conversation: ConversationId, upTo: number): void {
+    const seen = this.#conversations.get(conversation);
+    for (const seq of [...(seen?.keys() ?? [])]) if (seq < upTo) seen?.delete(seq);
+  }
+
   /** Starts over: the server said that the delta does not reach back to the device. */
   clear(): void {
     this.#conversations.clear();

@@ -20,7 +20,7 @@ const show = ({ gen, seq }: Position): string => `${String(gen)}-${String(seq)}`
 /** What was observed during a run, checked as it comes in where that is possible. */
 export class History {
   readonly violations: string[] = [];
-  readonly acks: Ack[] = [];
+  acks: Ack[] = [];
   /** How often the program said that acknowledged history was or may have been lost. */
   losses = 0;
   /** What the store took, held against I2. */
@@ -49,6 +49,14 @@ export class History {
         this.#stored.add(entryName(actor, { gen: head.gen, seq: head.seq - back }));
       }
     }
+  }
+
+  /** Everything until now was checked. What is the same in every state that follows is not kept. */
+  forget(): void {
+    this.acks = [];
+    this.#stored.clear();
+    this.#ackOf.clear();
+    this.audit.keep();
   }
 
   lost(): void {

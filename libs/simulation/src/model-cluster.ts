@@ -67,6 +67,10 @@ class Past<Value> {
   delete(key: string): void {
     this.#values.delete(key);
   }
+
+  copyTo(other: Past<Value>): void {
+    for (const [key, value] of this.#values) other.add(key, value);
+  }
 }
 
 /** What a Redis holds of the cluster: registrations, the leadership and the view. */
@@ -83,6 +87,18 @@ export class ModelCluster {
   /** Past the connection and its faults: for checkers. */
   get view(): ClusterView | null {
     return this.#view;
+  }
+
+  /** Another one that is the same now. */
+  copy(): ModelCluster {
+    const copy = new ModelCluster();
+    for (const [name, registration] of this.#registrations) copy.#registrations.set(name, registration);
+    this.#left.copyTo(copy.#left);
+    this.#replaced.copyTo(copy.#replaced);
+    copy.#leader = this.#leader;
+    copy.#term = this.#term;
+    copy.#view = this.#view;
+    return copy;
   }
 
   apply(operation: ClusterOperation): void {

@@ -38,7 +38,9 @@ export class ModelNodeStreams {
   readonly #clients = new Set<ModelStreamsClient>();
   readonly #readers = new Map<NodeId, Set<ModelReader>>();
   #state = new ModelStreamsState();
+  #kept = new ModelStreamsState();
   #log: StreamOperation[] = [];
+  #executed = 0;
   #lastId = 0;
   #life = 0;
 
@@ -53,6 +55,31 @@ export class ModelNodeStreams {
   /** How many operations a crash could lose at most. */
   get logLength(): number {
     return this.#log.length;
+  }
+
+  /** How many operations there have been, those that were lost too. */
+  get executed(): number {
+    return this.#executed;
+  }
+
+  /**
+   * Forgets how the state came to be: no crash loses any of it from now on. Streams that nobody reads expire, and what is
+   * known of their clients.
+   */
+  keep(): void {
+    for (const [node, readers] of this.#readers) {
+      if (readers.size > 0) continue;
+      this.#readers.delete(node);
+      this.#state.apply({ kind: 'delete', node });
+    }
+    this.#kept = this.#state.copy();
+    this.#log = [];
+  }
+
+  /** The process of that client is gone for good. */
+  forget(client: ModelStreamsClient): void {
+    this.#clients.delete(client);
+    client.end();
   }
 
   /** Rises with every crash: what was under way to a dead Redis is not executed by the next one. */
@@ -74,7 +101,7 @@ export class ModelNodeStreams {
   crash({ lostOperations, downMs }: { readonly lostOperations: number; readonly downMs: number }): void {
     invariant(lostOperations >= 0 && lostOperations <= this.#log.length, 'a crash cannot lose more than there is');
     this.#log = this.#log.slice(0, this.#log.length - lostOperations);
-    this.#state = new ModelStreamsState();
+    this.#state = this.#kept.copy();
     for (const operation of this.#log) this.#state.apply(operation);
     this.#life += 1;
     for (const client of this.#clients) client.cut(downMs);
@@ -87,6 +114,7 @@ export class ModelNodeStreams {
 
   execute(operation: StreamOperation): void {
     this.#log.push(operation);
+    this.#executed += 1;
     this.#state.apply(operation);
     if (operation.kind === 'add') for (const reader of this.#readers.get(operation.node) ?? []) reader.wake();
   }
@@ -145,6 +173,11 @@ export class ModelStreamsClient implements NodeStreams {
       this.#connected = true;
       for (const reader of this.#readers) reader.wake();
     });
+  }
+
+  /** Its readers read no more. */
+  end(): void {
+    for (const reader of this.#readers) reader.close();
   }
 
   /** Takes nothing until `resume`, as a process does that is stopped or busy. */

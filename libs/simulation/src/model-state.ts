@@ -73,8 +73,51 @@ const emptyPartition = (): ModelPartition => ({
  * means. A test runs both side by side, so that neither drifts.
  */
 export class ModelState {
-  readonly cluster = new ModelCluster();
+  readonly cluster: ModelCluster;
   readonly #partitions = new Map<number, ModelPartition>();
+
+  constructor(cluster = new ModelCluster()) {
+    this.cluster = cluster;
+  }
+
+  /** Another state that is the same now. */
+  copy(): ModelState {
+    const copy = new ModelState(this.cluster.copy());
+    for (const [partition, { actors, timelines, ...owner }] of this.#partitions) {
+      copy.#partitions.set(partition, {
+        ...owner,
+        actors: new Map([...actors].map(([actor, { head, fields }]) => [actor, { head, fields: new Map(fields) }])),
+        timelines: new Map([...timelines].map(([actor, entries]) => [actor, [...entries]])),
+      });
+    }
+    return copy;
+  }
+
+  /** Takes the entries up to `seq` out of a Timeline, as an archive would that nobody reads. */
+  archive(partition: number, actor: string, seq: number): void {
+    const { timelines } = this.#partition(partition);
+    const entries = timelines.get(actor);
+    if (entries !== undefined)
+      timelines.set(
+        actor,
+        entries.filter((entry) => entry.seq > seq),
+      );
+  }
+
+  /** What grows where something is never taken away. */
+  get size(): { readonly keys: number; readonly fields: number; readonly inboxEntries: number; readonly feed: number } {
+    const size = { keys: 0, fields: 0, inboxEntries: 0, feed: 0 };
+    for (const { actors, timelines, feed } of this.#partitions.values()) {
+      size.keys += 1 + actors.size + (feed.length > 0 ? 1 : 0);
+      for (const { fields } of actors.values()) size.fields += fields.size;
+      for (const [actor, { length }] of timelines) {
+        if (length > 0) size.keys += 1;
+        if (actor.startsWith('u:')) size.inboxEntries += length;
+      }
+      size.feed += feed.length;
+    }
+    return size;
+  }
 
   #partition(partition: number): ModelPartition {
     let found = this.#partitions.get(partition);

@@ -17,7 +17,8 @@ export interface ModelCrash {
  * an older state, as a Redis does that lost the end of its log. It may be a Cluster of several, each of which loses what
  * it holds for itself. Its own ports are those of a first connection.
  *
- * (M2) The log holds every operation that was executed, from the first; the state is what the log amounts to.
+ * (M2) The log holds every operation that was executed since the state was last kept, at first from the beginning; the
+ *      state is what was kept and the log amount to.
  */
 export class ModelStore {
   readonly partitions: PartitionStore;
@@ -27,8 +28,10 @@ export class ModelStore {
   readonly #connections: ModelConnection[] = [];
   readonly #first: ModelConnection;
   #state = new ModelState();
+  #kept = new ModelState();
   #log: ModelOperation[] = [];
-  /** By shard. */
+  /** By shard, as all that follow. */
+  readonly #lengths = new Map<number, number>();
   readonly #runs = new Map<number, string>();
   readonly #lives = new Map<number, number>();
   readonly #stalledUntilMs = new Map<number, number>();
@@ -42,9 +45,20 @@ export class ModelStore {
     this.timelines = timelines;
   }
 
-  /** How many operations a crash of that shard could lose at most. */
+  /** How many operations of a shard were executed, and not lost: how many a crash could lose at most, if none are kept. */
   logLength(shard = 0): number {
-    return this.#log.filter((operation) => this.#shardOf(operation) === shard).length;
+    return this.#lengths.get(shard) ?? 0;
+  }
+
+  /** Forgets how the state came to be: no crash loses any of it from now on. */
+  keep(): void {
+    this.#kept = this.#state.copy();
+    this.#log = [];
+  }
+
+  /** Takes entries out of a Timeline, past the log: see `ModelState.archive`. */
+  archive(partition: number, actor: string, seq: number): void {
+    for (const state of [this.#state, this.#kept]) state.archive(partition, actor, seq);
   }
 
   /** What is stored, past the connections and their faults: for checkers. */
@@ -57,6 +71,12 @@ export class ModelStore {
     const connection = new ModelConnection(server, this.#parts);
     this.#connections.push(connection);
     return connection;
+  }
+
+  /** The process of that connection is gone for good. */
+  forget(connection: ModelConnection): void {
+    const at = this.#connections.indexOf(connection);
+    if (at !== -1) this.#connections.splice(at, 1);
   }
 
   onReconnect(listener: () => void): () => void {
@@ -95,15 +115,15 @@ export class ModelStore {
   }
 
   #goBack(lostOperations: number, shard: number): void {
-    const length = this.logLength(shard);
-    invariant(lostOperations >= 0 && lostOperations <= length, 'a crash cannot lose more than there is');
-    let left = length - lostOperations;
+    let left = this.#log.filter((operation) => this.#shardOf(operation) === shard).length - lostOperations;
+    invariant(lostOperations >= 0 && left >= 0, 'a crash cannot lose more than there is');
     const survives = (operation: ModelOperation): boolean => this.#shardOf(operation) !== shard || (left -= 1) >= 0;
-    const kept = this.#log.filter(survives);
-    const survivors = new Set(kept);
-    const lost = this.#log.filter((operation) => !survivors.has(operation));
-    this.#log = kept;
-    this.#state = new ModelState();
+    const survivors = this.#log.filter(survives);
+    const isKept = new Set(survivors);
+    const lost = this.#log.filter((operation) => !isKept.has(operation));
+    this.#log = survivors;
+    this.#lengths.set(shard, this.logLength(shard) - lostOperations);
+    this.#state = this.#kept.copy();
     for (const operation of this.#log) this.#state.apply(operation);
     this.#runs.delete(shard);
     this.#parts.observer?.lost(lost);
@@ -141,6 +161,8 @@ export class ModelStore {
       stalledUntilMs: (partition) => this.#stalledUntilMs.get(this.#shard(partition)) ?? 0,
       log: (operation) => {
         this.#log.push(operation);
+        const shard = this.#shardOf(operation);
+        this.#lengths.set(shard, this.logLength(shard) + 1);
         this.#parts.observer?.executed(operation);
       },
     };

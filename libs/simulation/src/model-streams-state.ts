@@ -24,6 +24,18 @@ interface ModelStream {
 export class ModelStreamsState {
   readonly #streams = new Map<NodeId, ModelStream>();
 
+  /** Another state that is the same now. */
+  copy(): ModelStreamsState {
+    const copy = new ModelStreamsState();
+    for (const [node, stream] of this.#streams) copy.#streams.set(node, { ...stream, entries: [...stream.entries] });
+    return copy;
+  }
+
+  /** How many streams there are. */
+  get count(): number {
+    return this.#streams.size;
+  }
+
   apply(operation: StreamOperation): void {
     const { node } = operation;
     const stream = this.#streams.get(node);

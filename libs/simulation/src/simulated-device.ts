@@ -34,7 +34,8 @@ export class SimulatedDevice {
     while (this.isActive) {
       await this.act();
       // Now and then a device is away for long.
-      await world.time.sleep(world.chance(0.03) ? world.between(2_000, 8_000) : world.between(20, 900));
+      const restMs = world.chance(0.03) ? world.between(2_000, 8_000) : world.between(20, 900);
+      await world.time.sleep(restMs * world.options.calm);
     }
   }
 
@@ -50,9 +51,29 @@ export class SimulatedDevice {
     else if (dice < 80) await this.#read(conversation);
     else if (dice < 88) await this.#look(conversation);
     else if (dice < 92) await this.#ask((chat) => chat.join(by, { conversation }));
+    else if (dice < 95 && world.options.churn < 1 && !world.chance(world.options.churn)) return;
     else if (dice < 95 && conversation !== groupName(0)) await this.#ask((chat) => chat.leave(by, { conversation }));
     else if (dice < 98) await this.#delivered(conversation);
     else if (conversation !== groupName(0)) await this.#kickSomeone(conversation);
+  }
+
+  /** Reads everything to its end. @returns whether it could. */
+  async readAll(): Promise<boolean> {
+    for (const conversation of this.view.conversations) {
+      const seq = sequenceId(this.view.head(conversation));
+      const read = await this.#ask((chat) => chat.read(this.by, { conversation, seq }));
+      if (!read.ok && read.error.code !== 'not_member') return false;
+    }
+    return true;
+  }
+
+  /** Everything was checked: drops what came before, and goes on writing where it had to stop. */
+  async forget(): Promise<void> {
+    for (const conversation of this.view.conversations) this.view.forget(conversation, this.#world.since(conversation));
+    for (const sender of this.#senders.values()) {
+      sender.forget();
+      await sender.reopen();
+    }
   }
 
   #write(conversation: ConversationId, count: number): void {
@@ -132,7 +153,7 @@ export class SimulatedDevice {
   async #rebuild(conversations: readonly ConversationId[]): Promise<boolean> {
     this.view.clear();
     for (const conversation of conversations) {
-      for (let from = 1; ;) {
+      for (let from = this.#world.since(conversation) + 1; ;) {
         const start = sequenceId(from);
         const page = await this.#ask((chat) =>
           chat.history(this.by, { conversation, direction: 'forward', from: start, limit: 40 }),

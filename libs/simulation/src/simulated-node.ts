@@ -3,7 +3,8 @@ import { ChatNode, defaultMessagingLimits, defaultRouterLimits, NodeTrace } from
 import { defaultLinkLimits } from '@millrace/node-link';
 import { defaultPartitionLimits, type Commit } from '@millrace/partition';
 import type { ModelConnection } from './model-connection.ts';
-import type { ModelStreamsClient } from './model-node-streams.ts';
+import type { ModelNodeStreams, ModelStreamsClient } from './model-node-streams.ts';
+import type { ModelStore } from './model-store.ts';
 import { SimulatedProcess } from './simulated-process.ts';
 import type { World } from './world.ts';
 
@@ -109,6 +110,12 @@ export class SimulatedNode {
   cut(reconnectMs: number): void {
     this.#connection.cut(reconnectMs);
     this.#streams.cut(reconnectMs);
+  }
+
+  /** Of one that is gone: the store no longer keeps its connections. */
+  forget(store: ModelStore, streams: ModelNodeStreams): void {
+    store.forget(this.#connection);
+    streams.forget(this.#streams);
   }
 
   kill(): void {

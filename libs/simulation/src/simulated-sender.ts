@@ -1,5 +1,5 @@
 import type { ConversationId } from '@millrace/kernel';
-import type { Principal } from '@millrace/messaging';
+import type { ChatService, Principal } from '@millrace/messaging';
 import type { Position } from '@millrace/timeline';
 import type { World } from './world.ts';
 
@@ -12,6 +12,8 @@ interface Sent {
   attempts: number;
 }
 
+type PublishOutcome = Parameters<Parameters<ChatService['publish']>[2]>[0];
+
 const PIPELINE = 3;
 
 /** One device's outbox for one conversation, as the protocol wants it: in order, retried with the same counter. */
@@ -21,6 +23,8 @@ export class SimulatedSender {
   readonly #conversation: ConversationId;
   #sent: Sent[] = [];
   #written = 0;
+  /** How many of the first are not in `#sent` any more. */
+  #forgotten = 0;
   #isSending = false;
   #isClosed = false;
 
@@ -28,6 +32,23 @@ export class SimulatedSender {
     this.#world = world;
     this.#by = by;
     this.#conversation = conversation;
+  }
+
+  /** Drops what is acknowledged, all of it by now. */
+  forget(): void {
+    this.#forgotten += this.#sent.length;
+    this.#sent = [];
+  }
+
+  /** Asks which number is free, when nothing is under way any more, and goes on from there. */
+  async reopen(): Promise<void> {
+    if (!this.#isClosed) return;
+    const conversation = this.#conversation;
+    const n = Number.MAX_SAFE_INTEGER;
+    const answer = await this.#publish({ conversation, n, sentAt: n, type: 'text', body: '' });
+    if (answer.ok || answer.error.expected === undefined) return;
+    this.#forgotten = answer.error.expected - 1;
+    this.#isClosed = false;
   }
 
   get isDone(): boolean {
@@ -39,7 +60,7 @@ export class SimulatedSender {
     this.#written += 1;
     const { user, device } = this.#by;
     const body = `${user}/${device} in ${this.#conversation}: ${String(this.#written)}`;
-    this.#sent.push({ n: this.#sent.length + 1, body, floor: undefined, acked: false, attempts: 0 });
+    this.#sent.push({ n: this.#forgotten + this.#sent.length + 1, body, floor: undefined, acked: false, attempts: 0 });
     if (!this.#isSending) void this.#send();
   }
 
@@ -55,20 +76,25 @@ export class SimulatedSender {
     this.#isSending = false;
   }
 
+  #publish(send: Parameters<ChatService['publish']>[1]): Promise<PublishOutcome> {
+    return this.#world.ask(
+      (chat) =>
+        new Promise((resolve: (outcome: PublishOutcome) => void) => {
+          chat.publish(this.#by, send, resolve);
+        }),
+      `${this.#by.user}/${this.#by.device}`,
+    );
+  }
+
   async #try(sent: Sent): Promise<'acked' | 'failed'> {
     const { history } = this.#world;
     const conversation = this.#conversation;
     const { n, body } = sent;
     sent.attempts += 1;
     if (sent.floor === undefined) sent.floor = history.floor(conversation);
-    const answer = await this.#world.ask((chat) => {
-      const send = { conversation, n, sentAt: n, type: 'text' as const, body };
-      return new Promise((resolve: (outcome: Parameters<Parameters<typeof chat.publish>[2]>[0]) => void) => {
-        chat.publish(this.#by, send, resolve);
-      });
-    }, `${this.#by.user}/${this.#by.device}`);
+    const answer = await this.#publish({ conversation, n, sentAt: n, type: 'text', body });
     // It was set aside while this attempt was under way.
-    if (this.#sent[n - 1] !== sent) return 'failed';
+    if (this.#sent[n - 1 - this.#forgotten] !== sent) return 'failed';
     const id = `${this.#by.user}/${this.#by.device} ${String(n)}`;
     if (answer.ok) {
       const { gen, seq, duplicate } = answer.value;
@@ -84,11 +110,11 @@ export class SimulatedSender {
     } else if (code === 'not_member' || code === 'not_found') {
       // Refused for good. Its number is free, and that of what was written behind it; but where an attempt before this
       // one is under way yet, which may take the number, nothing more is written.
-      if (this.#sent.slice(n - 1).some(({ attempts }) => attempts > 1)) this.#isClosed = true;
-      this.#sent = this.#sent.slice(0, n - 1);
+      if (this.#sent.slice(n - 1 - this.#forgotten).some(({ attempts }) => attempts > 1)) this.#isClosed = true;
+      this.#sent = this.#sent.slice(0, n - 1 - this.#forgotten);
     } else if (code !== 'unavailable' && code !== 'overloaded' && code !== 'draining') {
       history.violated(`${id} was refused with ${code}: ${answer.error.message}`);
-      this.#sent = this.#sent.slice(0, n - 1);
+      this.#sent = this.#sent.slice(0, n - 1 - this.#forgotten);
     }
     return 'failed';
   }

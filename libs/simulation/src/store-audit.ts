@@ -133,4 +133,9 @@ export class StoreAudit {
       this.#undos.delete(operation);
     }
   }
+
+  /** The store can lose nothing of what it has any more. */
+  keep(): void {
+    this.#undos.clear();
+  }
 }

@@ -9,9 +9,16 @@ export interface TrueEntry extends EntryFields {
 }
 
 /** A stay as the entries tell it. `to` is the entry that ended it. */
-interface Stay {
+export interface Stay {
   readonly joined: number;
   to: number;
+}
+
+/** Where a conversation stood when it was checked and what came before was taken away. */
+export interface Checked {
+  readonly seq: number;
+  /** Of those who were in. */
+  readonly stays: ReadonlyMap<UserId, Stay>;
 }
 
 /**
@@ -22,6 +29,8 @@ export class Truth {
   readonly conversation: ConversationId;
   readonly head: TimelineHead | null;
   readonly entries: readonly TrueEntry[];
+  /** The entries up to this one were taken away. */
+  readonly since: number;
   readonly #showsAll: boolean;
   readonly #stays = new Map<UserId, Stay[]>();
   readonly #fields: ReadonlyMap<string, Uint8Array>;
@@ -31,7 +40,10 @@ export class Truth {
     partitionOf: (actor: ActorKey) => number,
     conversation: ConversationId,
     showsAll: boolean,
+    checked: Checked = { seq: 0, stays: new Map() },
   ) {
+    this.since = checked.seq;
+    for (const [user, stay] of checked.stays) this.#stays.set(user, [{ ...stay }]);
     const actor = conversationKey(conversation);
     const partition = partitionOf(actor);
     this.conversation = conversation;
@@ -48,6 +60,16 @@ export class Truth {
       })
       .map(({ gen, seq, data }) => ({ ...decodeEntry(data), gen, seq }));
     for (const entry of this.entries) this.#follow(entry);
+  }
+
+  /** For the truth of later. */
+  get checked(): Checked {
+    const stays = new Map<UserId, Stay>();
+    for (const [user, of] of this.#stays) {
+      const last = of.at(-1);
+      if (last?.to === Infinity) stays.set(user, last);
+    }
+    return { seq: this.since + this.entries.length, stays };
   }
 
   get members(): readonly UserId[] {

@@ -7,7 +7,7 @@ interface Event {
   cancelled: boolean;
 }
 
-/** A run of that many events goes in circles. */
+/** Events without an end to the run: it goes in circles. */
 const EVENTS_MAX = 1_000_000;
 
 const BORN_MS = 1_700_000_000_000;
@@ -48,6 +48,11 @@ export class VirtualTime {
     return this.#happened;
   }
 
+  /** How many events are planned, those that were cancelled too. */
+  get planned(): number {
+    return this.#heap.length;
+  }
+
   sleep(delayMs: number): Promise<void> {
     return new Promise((resolve) => {
       this.timers.after(delayMs, resolve);
@@ -56,16 +61,17 @@ export class VirtualTime {
 
   /** Runs until `isDone`, and no longer than until `untilMs`. @returns whether it was done. */
   async run(isDone: () => boolean, untilMs: number): Promise<boolean> {
+    const happenedMax = this.#happened + EVENTS_MAX;
     for (;;) {
       await this.#drain();
       if (isDone()) return true;
       const next = this.#heap[0];
-      if (next === undefined || next.atMs > untilMs || this.#happened > EVENTS_MAX) return false;
+      if (next === undefined || next.atMs > untilMs || this.#happened > happenedMax) return false;
       this.#nowMs = next.atMs;
       // What these plan for the same instant happens after all of them, and after the promises that they resolve.
       const planned = this.#planned;
       for (let event = this.#heap[0]; event !== undefined; event = this.#heap[0]) {
-        if (event.atMs > this.#nowMs || event.order >= planned || this.#happened > EVENTS_MAX) break;
+        if (event.atMs > this.#nowMs || event.order >= planned || this.#happened > happenedMax) break;
         this.#pop();
         if (event.cancelled) continue;
         this.#happened += 1;

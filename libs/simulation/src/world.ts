@@ -7,15 +7,16 @@ import {
   type Result,
   type UserId,
 } from '@millrace/kernel';
-import type { ChatService } from '@millrace/messaging';
+import type { ChatNodeStats, ChatService } from '@millrace/messaging';
 import { partitionOf, type AckLevel, type Commit } from '@millrace/partition';
 import { frameError, type FrameError } from '@millrace/protocol';
-import type { ActorKey } from '@millrace/timeline';
+import { conversationKey, type ActorKey } from '@millrace/timeline';
 import { History } from './history.ts';
 import type { ModelFate } from './model-connection.ts';
 import { ModelNodeStreams } from './model-node-streams.ts';
 import { ModelStore } from './model-store.ts';
 import { SimulatedNode } from './simulated-node.ts';
+import { Truth, type Checked } from './truth.ts';
 import { VirtualTime } from './virtual-time.ts';
 
 export interface WorldOptions {
@@ -38,6 +39,10 @@ export interface WorldOptions {
   readonly doubleFaults: boolean;
   /** Lets a replica take the place of the store now and then, which connections do not notice. */
   readonly failOvers: boolean;
+  /** How many times longer devices rest between two things that they do. */
+  readonly calm: number;
+  /** How many of the leaves happen that are due, 0 to 1. */
+  readonly churn: number;
 }
 
 const PATIENCE_MS = 4_000;
@@ -67,7 +72,8 @@ export class World {
     logErrors: 0,
   };
   /** What was done to the program and its store, in words and in order. */
-  readonly told: string[] = [];
+  told: string[] = [];
+  readonly #since = new Map<ConversationId, Checked>();
   #faulty = true;
   /** Partitions whose owner has not made good yet what the store has lost. */
   readonly #unsettled = new Set<number>();
@@ -76,6 +82,7 @@ export class World {
   /** By shard: how long the store's log was, and when. */
   readonly #lengths = new Map<number, { readonly atMs: number; readonly length: number }[]>();
   #nodes: SimulatedNode[] = [];
+  #gone: SimulatedNode[] = [];
 
   constructor(seed: number, options: WorldOptions) {
     this.options = options;
@@ -201,6 +208,7 @@ export class World {
   #end(node: SimulatedNode): void {
     node.kill();
     this.#nodes = this.#nodes.filter((each) => each !== node);
+    this.#gone.push(node);
   }
 
   get #serving(): readonly SimulatedNode[] {
@@ -352,6 +360,54 @@ export class World {
     this.#faulty = false;
     for (const { process } of this.#nodes) process.wake();
     this.startAll();
+  }
+
+  /** Things go wrong again. */
+  unheal(): void {
+    this.#faulty = true;
+  }
+
+  // ------------------------------------------------------------------------------------------------ long worlds
+
+  /** What of each node that lives grows where it is never taken away, together. */
+  get stats(): Pick<
+    ChatNodeStats,
+    'commandsQueued' | 'commandsRouting' | 'usersBehind' | 'commitsUndiffused' | 'linkCalls'
+  > {
+    const sums = { commandsQueued: 0, commandsRouting: 0, usersBehind: 0, commitsUndiffused: 0, linkCalls: 0 };
+    for (const { chatNode } of this.#nodes) {
+      const stats = chatNode.stats();
+      for (const name of Object.keys(sums) as (keyof typeof sums)[]) sums[name] += stats[name];
+    }
+    return sums;
+  }
+
+  /** Up to where a conversation was checked, and taken away. */
+  since(conversation: ConversationId): number {
+    return this.#since.get(conversation)?.seq ?? 0;
+  }
+
+  truth(conversation: ConversationId, showsAll: boolean): Truth {
+    const partitionOfKey = (actor: ActorKey): number => this.partitionOf(actor);
+    return new Truth(this.store.state, partitionOfKey, conversation, showsAll, this.#since.get(conversation));
+  }
+
+  /** All of this was checked: takes it away, with everything that only said how it came to be. */
+  keep(truths: Iterable<Truth>): void {
+    for (const { conversation, checked } of truths) {
+      const actor = conversationKey(conversation);
+      this.store.archive(this.partitionOf(actor), actor, checked.seq);
+      this.#since.set(conversation, checked);
+    }
+    for (const node of this.#gone) node.forget(this.store, this.streams);
+    this.#gone = [];
+    this.store.keep();
+    this.streams.keep();
+    this.history.forget();
+    this.told = [];
+    for (let shard = 0; shard < this.options.shards; shard += 1) {
+      this.#lengths.set(shard, [{ atMs: -Infinity, length: this.store.logLength(shard) }]);
+    }
   }
 
   // ------------------------------------------------------------------------------------------------ its clients

@@ -23,7 +23,7 @@ export function statsOf(
   host: PartitionHost,
   handoffs: Handoffs,
   router: Router,
-  sizes: Pick<ChatNodeStats, 'actorsResting' | 'usersBehind' | 'usersAttached'>,
+  sizes: Pick<ChatNodeStats, 'actorsResting' | 'usersBehind' | 'linkCalls' | 'usersAttached'>,
 ): ChatNodeStats {
   return {
     partitionsOwned: host.partitions.size,
@@ -31,6 +31,7 @@ export function statsOf(
     partitionsMoving: handoffs.moving,
     commandsQueued: host.queued,
     commandsRouting: router.waiting,
+    commitsUndiffused: host.stats().reduce((sum, { undiffused }) => sum + undiffused, 0),
     viewVersion: router.view?.version ?? 0,
     members: router.view?.members.length ?? 0,
     ...sizes,

@@ -1,0 +1,42 @@
+import type { NodeId } from '@millrace/kernel';
+import type { Coordinator, Membership } from '@millrace/partition';
+import type { Devices } from './devices.ts';
+import type { Handoffs } from './handoffs.ts';
+import type { Interest } from './interest.ts';
+import type { News } from './news.ts';
+import type { NodeNote } from './node-messages.ts';
+
+/** Hands what another node told to whom it concerns. */
+export function takeNote(
+  from: NodeId,
+  note: NodeNote,
+  to: {
+    readonly membership: Pick<Membership, 'offer'>;
+    readonly coordinator: Pick<Coordinator, 'membersChanged'> | null;
+    readonly handoffs: Pick<Handoffs, 'released'>;
+    readonly devices: Pick<Devices, 'heard'>;
+    readonly interest: Pick<Interest, 'remove'>;
+    readonly news: Pick<News, 'heard'>;
+  },
+): void {
+  switch (note.n) {
+    case 'view':
+      to.membership.offer(note.view);
+      return;
+    case 'poke':
+      to.coordinator?.membersChanged();
+      return;
+    case 'released':
+      to.handoffs.released(note.partition);
+      return;
+    case 'connected':
+    case 'replaced':
+      to.devices.heard(from, note);
+      return;
+    case 'detach':
+      to.interest.remove(note.user, from);
+      return;
+    default:
+      to.news.heard(note);
+  }
+}

@@ -1,0 +1,154 @@
+import type { ConversationId, DeviceId, UserId } from '@millrace/kernel';
+import { checkDevice, checkList, checkTimelines } from './check-outcome.ts';
+import type { SimulatedDevice } from './simulated-device.ts';
+import type { Truth } from './truth.ts';
+import type { World } from './world.ts';
+
+/** Something that happened to the program or its store. */
+export interface Fault {
+  /** Of all that were due, those that were left out too. From 0. */
+  readonly index: number;
+  readonly atMs: number;
+  readonly what: string;
+}
+
+/** When things go wrong. */
+export interface FaultPlan {
+  /** The mean time between faults, in virtual milliseconds. */
+  readonly faultEveryMs: number;
+  /** After so many that were due nothing goes wrong any more. */
+  readonly faultsMax: number;
+  /** Those that are left out, by their index. */
+  readonly without: readonly number[];
+}
+
+/** Creates the conversations, tried until they are there. */
+export async function create(
+  world: World,
+  users: readonly UserId[],
+  groups: readonly ConversationId[],
+  direct: ConversationId,
+  showsAll: ReadonlySet<ConversationId>,
+): Promise<void> {
+  const [owner, peer] = users as [UserId, UserId];
+  const by = { user: owner, device: 'one' as DeviceId };
+  for (const conversation of [...groups, direct]) {
+    const kind = conversation === direct ? ('direct' as const) : ('group' as const);
+    // Everyone is in the first group, and stays; of the others only some, at first.
+    const members = kind === 'direct' ? [peer] : users.filter(() => conversation === groups[0] || world.chance(0.6));
+    const historyPolicy = showsAll.has(conversation) ? ('all' as const) : ('join' as const);
+    for (;;) {
+      const created = await world.ask((chat) =>
+        chat.create(by, { kind, conversation, members, joinPolicy: 'open', historyPolicy, title: conversation }),
+      );
+      if (created.ok) break;
+      await world.time.sleep(100);
+    }
+  }
+}
+
+/** Lets one thing after the other happen to the program and its store, and writes down what. */
+export async function goWrong(
+  world: World,
+  untilMs: number,
+  { faultEveryMs, faultsMax, without }: FaultPlan,
+  faults: Fault[],
+): Promise<void> {
+  const { time } = world;
+  for (let index = 0; time.nowMs < untilMs && index < faultsMax; index += 1) {
+    await time.sleep(world.between(faultEveryMs / 4, faultEveryMs * 2));
+    await world.settled();
+    const dice = world.between(0, 9);
+    if (without.includes(index)) continue;
+    const atMs = Math.round(time.nowMs);
+    const { length } = world.told;
+    await strike(world, dice);
+    const what = world.told.slice(length).join(', ');
+    if (what !== '') faults.push({ index, atMs, what });
+  }
+}
+
+/** One fault, or nothing: which, the dice say, from 0 to 9. */
+async function strike(world: World, dice: number): Promise<void> {
+  const { time } = world;
+  if (dice < 4) {
+    world.kill();
+    // The store may go down with it.
+    if (world.chance(0.3)) world.crashStore();
+    await time.sleep(world.between(0, 1_000));
+    await world.settled();
+    world.start();
+    if (world.options.failOvers && world.chance(0.3)) {
+      // While the partitions are claimed.
+      await time.sleep(world.between(0, 8));
+      world.failOverStore();
+    }
+  } else if (dice < 6) world.crashStore();
+  else if (dice < 7) {
+    // All nodes at once, or one for longer than its lease.
+    if (world.chance(0.5)) world.cut();
+    else world.cutOne(world.between(5, 6_000));
+  } else if (dice < 8) {
+    await world.stop();
+    world.start();
+  } else if (dice < 9) {
+    world.pause(world.between(500, 8_000));
+    if (world.chance(0.7)) world.start();
+  } else if (world.options.failOvers) world.failOverStore();
+  if (!world.isUp && world.chance(0.5)) world.start();
+  if (world.chance(0.3)) world.startAll();
+}
+
+/**
+ * Something is said, some come and go, a conversation is created, and it reaches who it concerns; then a store loses its
+ * end. Whatever of it is gone on one side and not on the other, nobody says anything more.
+ */
+export async function loseTheLast(
+  world: World,
+  devices: readonly SimulatedDevice[],
+  late: ConversationId,
+): Promise<void> {
+  const [first] = devices;
+  if (first === undefined || world.chance(0.3)) return;
+  const members = devices.map(({ by }) => by.user).filter(() => world.chance(0.7));
+  const deeds = devices.map(async (device) => {
+    await world.time.sleep(world.between(0, 1_500));
+    await device.act();
+  });
+  if (world.chance(0.7)) {
+    await world.ask((chat) =>
+      chat.create(first.by, { kind: 'group', conversation: late, members, joinPolicy: 'open', title: late }),
+    );
+  }
+  await Promise.all(deeds);
+  while (!devices.every((device) => device.isDone)) await world.time.sleep(50);
+  await world.time.sleep(world.between(0, 1_500));
+  world.loseQuietly();
+}
+
+/** Nothing goes wrong any more: everyone gets everything, and all of it is what it should be. */
+export async function checkAll(
+  world: World,
+  devices: readonly SimulatedDevice[],
+  conversations: readonly ConversationId[],
+  showsAll: ReadonlySet<ConversationId>,
+): Promise<ReadonlyMap<ConversationId, Truth>> {
+  const { history, time } = world;
+  // What diffusion still has to do, it must do now.
+  await time.sleep(15_000);
+  const truths = new Map(conversations.map((each) => [each, world.truth(each, showsAll.has(each))]));
+  checkTimelines(world, truths);
+  for (const device of devices) {
+    let caughtUp = false;
+    for (let tries = 0; tries < 2_000 && !caughtUp; tries += 1) {
+      caughtUp = await device.sync(world.between(1, 100));
+      if (!caughtUp) await time.sleep(1);
+    }
+    if (!caughtUp) history.violated(`(liveness) ${device.by.user} never caught up`);
+    else checkDevice(world, device, truths);
+    const list = await world.ask((chat) => chat.conversations(device.by, {}));
+    if (!list.ok) history.violated(`(liveness) the list of ${device.by.user}: ${list.error.message}`);
+    else checkList(world, device, list.value.conversations, truths);
+  }
+  return truths;
+}
