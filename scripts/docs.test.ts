@@ -19,9 +19,17 @@ const pathsIn = (text: string): readonly string[] =>
     .filter((name) => !name.startsWith('.'))
     .filter((name) => /\.(ts|lua|md|yaml|json|mjs|sh)$/.test(name) || /^(libs|apps|scripts|docs|docker)\//.test(name));
 
-const DOCUMENTS = ['message-path', 'invariants', 'cluster', 'node-streams', 'deployment', 'explain', 'faults'].map(
-  (name) => `docs/${name}.md`,
-);
+const DOCUMENTS = [
+  'message-path',
+  'invariants',
+  'cluster',
+  'node-streams',
+  'deployment',
+  'explain',
+  'faults',
+  'loss',
+  'simulation',
+].map((name) => `docs/${name}.md`);
 
 describe.each(DOCUMENTS)('%s', (document) => {
   it('names only files that are there', () => {
