@@ -1,6 +1,6 @@
 import { err, type Result } from '@millrace/kernel';
-import { RedisStores, type RedisStoresOptions } from '@millrace/redis-store';
-import { withoutPassword, type ServerLog } from './logging.ts';
+import { RedisStores, withoutPassword, type RedisStoresOptions } from '@millrace/redis-store';
+import type { ServerLog } from './logging.ts';
 
 /** A Redis that is not there yet, or reads its log back, is waited for so long. */
 const WAIT_MS_MAX = 60_000;

@@ -82,12 +82,3 @@ export function createLog(
     },
   };
 }
-
-/** An address without the password that it may hold. */
-export function withoutPassword(url: string): string {
-  if (!URL.canParse(url)) return 'an address that cannot be shown';
-  const parsed = new URL(url);
-  if (parsed.password !== '') parsed.password = '***';
-  if (parsed.username !== '') parsed.username = '***';
-  return parsed.toString();
-}

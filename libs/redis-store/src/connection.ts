@@ -1,10 +1,11 @@
-import type { Random } from '@millrace/kernel';
-import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import type { Cancel, Random, Timers } from '@millrace/kernel';
+import { Cluster, type Redis, type RedisOptions } from 'ioredis';
 import type { RedisClient } from './function-library.ts';
+import { clientUrl, openRedis } from './redis-address.ts';
 import { messageOf } from './store-errors.ts';
 
 export interface ConnectionOptions {
-  /** `redis://`, `rediss://`, `unix:///path` or a path. */
+  /** `redis://`, `rediss://`, `redis+sentinel://`, `unix:///path` or a path. */
   readonly url: string;
   readonly cluster: boolean;
   /** Shown in CLIENT LIST. */
@@ -15,6 +16,7 @@ export interface ConnectionOptions {
    */
   readonly forReads: boolean;
   readonly random: Random;
+  readonly timers: Timers;
 }
 
 const RECONNECT_MS_MIN = 20;
@@ -22,9 +24,6 @@ const RECONNECT_MS_MAX = 1_000;
 /** Of one node of a Cluster, whose heir is asked for with each attempt. */
 const CLUSTER_NODE_MS_MAX = 200;
 const CONNECT_MS_MAX = 5_000;
-
-/** ioredis takes a plain path for a unix socket. */
-export const clientUrl = (url: string): string => url.replace(/^unix:(\/\/)?/, '');
 
 /**
  * One connection to Redis that executes nothing twice (I5):
@@ -39,14 +38,20 @@ export class Connection {
   readonly #lost = new Set<() => void>();
   readonly #reconnected = new Set<() => void>();
   readonly #firstReady: Promise<void>;
+  readonly #timers: Timers;
+  readonly #backoff: (attempt: number) => number;
+  #cancelRevival: Cancel = () => undefined;
+  #closed = false;
   #wasReady = false;
   #ready = false;
   #lastError = '';
 
   constructor(options: ConnectionOptions) {
-    const { url, cluster, name, forReads, random } = options;
+    const { url, cluster, name, forReads, random, timers } = options;
+    this.#timers = timers;
     const backoff = (attempt: number): number =>
       Math.min(RECONNECT_MS_MAX, RECONNECT_MS_MIN * 2 ** Math.min(attempt, 16)) * (0.5 + random.fraction() / 2);
+    this.#backoff = backoff;
     const common = {
       connectionName: name,
       connectTimeout: CONNECT_MS_MAX,
@@ -66,13 +71,16 @@ export class Connection {
           clusterRetryStrategy: backoff,
           clusterNodeRetryStrategy: (attempt: number) => Math.min(CLUSTER_NODE_MS_MAX, backoff(attempt)),
         })
-      : new Redis(clientUrl(url), { ...common, enableOfflineQueue: forReads, retryStrategy: backoff });
+      : openRedis(url, { ...common, enableOfflineQueue: forReads, retryStrategy: backoff });
     this.client.on('error', (error: unknown) => {
       this.#lastError = messageOf(error);
     });
     this.client.on('close', () => {
       this.#ready = false;
       for (const listener of this.#lost) listener();
+    });
+    this.client.on('end', () => {
+      this.#revive();
     });
     this.#firstReady = new Promise((resolve) => {
       this.client.once('ready', resolve);
@@ -135,7 +143,19 @@ export class Connection {
   }
 
   close(): void {
+    this.#closed = true;
+    this.#cancelRevival();
     this.client.disconnect();
+  }
+
+  /** The client gives up, and for ever, when it is told to reconnect while it still asks the Sentinels for the master. */
+  #revive(): void {
+    if (this.#closed) return;
+    this.#cancelRevival();
+    this.#cancelRevival = this.#timers.after(this.#backoff(1), () => {
+      // What went wrong is told as an error of the client, and ends it again.
+      this.client.connect().catch(() => undefined);
+    });
   }
 
   #announce(): void {

@@ -2,5 +2,6 @@ export { defaultCommitPipeLimits, type CommitPipeLimits } from './commit-pipe.ts
 export { inspectRedis, type RedisInspection } from './inspect-redis.ts';
 export { type RedisFacts, type RedisFinding, type RedisSettings } from './judge-redis.ts';
 export { defaultNodeStreamLimits, type NodeStreamLimits } from './node-stream-limits.ts';
+export { isRedisUrl, withoutPassword } from './redis-address.ts';
 export { RedisStores, type ConnectError, type RedisStoresOptions, type StoreHealth } from './redis-stores.ts';
 export { type StoreObserver } from './store-observer.ts';

@@ -1,8 +1,8 @@
 import { err, ok, type Result } from '@millrace/kernel';
 import type { AckLevel, StoreError } from '@millrace/partition';
-import { Redis } from 'ioredis';
-import { clientUrl } from './connection.ts';
+import type { Redis } from 'ioredis';
 import { judgeRedis, type RedisFacts, type RedisFinding, type RedisSettings } from './judge-redis.ts';
+import { openRedis, parseSentinelUrl, usesSentinels } from './redis-address.ts';
 import { messageOf } from './store-errors.ts';
 
 export interface RedisInspection {
@@ -45,7 +45,11 @@ async function readSettings(client: Redis): Promise<RedisSettings | null> {
 
 /** Looks at a Redis before anything is kept in it: for the check at a start, and for people who ask what is wrong. */
 export async function inspectRedis(url: string, level: AckLevel): Promise<Result<RedisInspection, StoreError>> {
-  const client = new Redis(clientUrl(url), {
+  const sentinels = usesSentinels(url) ? parseSentinelUrl(url) : null;
+  if (sentinels?.ok === false) {
+    return err({ code: 'unavailable', message: `the address of the Sentinels cannot be used: ${sentinels.error}` });
+  }
+  const client = openRedis(url, {
     lazyConnect: true,
     maxRetriesPerRequest: 0,
     retryStrategy: null,
@@ -75,6 +79,9 @@ export async function inspectRedis(url: string, level: AckLevel): Promise<Result
     };
     if (info.get('loading') === '1') {
       return err({ code: 'unavailable', message: 'Redis is still reading its data after a start' });
+    }
+    if (sentinels !== null && facts.role !== 'master') {
+      return err({ code: 'unavailable', message: 'the Sentinels name a Redis that is no master yet, or no more' });
     }
     return ok({ facts, findings: judgeRedis(facts, level) });
   } catch (error) {

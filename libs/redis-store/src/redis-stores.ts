@@ -19,7 +19,7 @@ import { messageOf } from './store-errors.ts';
 import { silentObserver, type StoreObserver } from './store-observer.ts';
 
 export interface RedisStoresOptions {
-  /** `redis://`, `rediss://`, `unix:///path` or a path; of a Cluster, any of its nodes. */
+  /** `redis://`, `rediss://`, `redis+sentinel://`, `unix:///path` or a path; of a Cluster, any of its nodes. */
   readonly url: string;
   readonly ackLevel: AckLevel;
   /** Put before every key. Default: none. */
@@ -58,11 +58,11 @@ interface Connections {
 }
 
 const openConnection = (
-  { url, random }: RedisStoresOptions,
+  { url, random, timers }: RedisStoresOptions,
   cluster: boolean,
   purpose: string,
   forReads: boolean,
-): Connection => new Connection({ url, cluster, name: `millrace-${purpose}`, forReads, random });
+): Connection => new Connection({ url, cluster, name: `millrace-${purpose}`, forReads, random, timers });
 
 /**
  * Redis as Millrace uses it: a connection for each purpose, so that neither a large page nor a full pipe of commits

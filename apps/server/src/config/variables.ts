@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { isRedisUrl } from '@millrace/redis-store';
 import { list, oneOf, optionalText, optionalWholeNumber, text, wholeNumber, yesOrNo } from './variable.ts';
 
 const isPath = (value: string): boolean => value.length > 0 && !value.includes('\0');
@@ -49,10 +50,11 @@ export const variables = {
   }),
   redisUrl: optionalText(
     'REDIS_URL',
-    'an address that begins with `redis://`, `rediss://` or `unix://`',
-    (value) => isUrl(value, ['redis:', 'rediss:', 'unix:']),
+    'an address that begins with `redis://`, `rediss://` or `unix://`, or like `redis+sentinel://host:26379,host:26379/name`',
+    isRedisUrl,
     {
-      about: 'The Redis that keeps everything; also read as `MILLRACE_REDIS_URL`.',
+      about:
+        'The Redis that keeps everything; also read as `MILLRACE_REDIS_URL`. With `redis+sentinel`, or `rediss+sentinel` for TLS, the master that the Sentinels know by that name; `user:password@` before the hosts is for the Redis, `?sentinel-password=` behind the name for the Sentinels.',
       secret: true,
     },
     'in development mode a private one under `MILLRACE_DATA_DIR`',
