@@ -10,6 +10,7 @@ import { describeCommit, describeMachine } from '../apps/bench/src/report/machin
 import { faults, type Fault } from './faults/faults.ts';
 import { appendResult, readResults, type CapacityRecord, type RunRecord } from './faults/results.ts';
 import { measureCapacity, runFault, type RunContext } from './faults/run-fault.ts';
+import { growthTable, soakFor } from './faults/soak-run.ts';
 import type { Setting } from './faults/setting.ts';
 import type { Stage } from './faults/stage.ts';
 import { markdownTable, rowsOf, textTable } from './faults/table.ts';
@@ -22,6 +23,7 @@ const { values } = parseArgs({
     'lease-ms': { type: 'string', default: '10000' },
     partitions: { type: 'string', default: '256' },
     'data-dir': { type: 'string', default: '.millrace/faults' },
+    soak: { type: 'string' },
     table: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -35,6 +37,7 @@ const HELP = `npm run faults -- [options]
   --lease-ms N     the nodes' lease. Default: 10000, as a node has it
   --partitions N   Default: 256, as a cluster has it
   --data-dir DIR   where results.jsonl is, and the logs of runs that failed. Default: .millrace/faults
+  --soak MINUTES   one cluster for so long with one fault after the other, and what went on growing in it
   --table          shows what is there, as a table and as Markdown, and runs nothing`;
 
 const CAPACITY_SHARE = 3;
@@ -57,6 +60,7 @@ function whole(name: string, text: string, [least, most]: readonly [number, numb
 const times = whole('times', values.times, [1, 1_000_000]);
 const leaseMs = whole('lease-ms', values['lease-ms'], [1_000, 600_000]);
 const partitions = whole('partitions', values.partitions, [1, 4_096]);
+const soakMinutes = values.soak === undefined ? null : whole('soak', values.soak, [1, 100_000]);
 const givenRate = values.rate === undefined ? null : whole('rate', values.rate, [1, 1_000_000]);
 const dataDir = resolve(values['data-dir']);
 const resultsFile = join(dataDir, 'results.jsonl');
@@ -161,6 +165,12 @@ function contextOf(name: string, commit: string | null, machine: string): RunCon
   };
 }
 
+async function whereWeAre(): Promise<{ readonly commit: string | null; readonly machine: string }> {
+  const { cpu, cores, system, node, redis } = await describeMachine();
+  const machine = `${String(cores)} × ${cpu}, ${system}, Node ${node}, ${redis ?? 'no Redis'}`;
+  return { commit: describeCommit('.'), machine };
+}
+
 async function capacityOf(setting: Setting, commit: string | null, machine: string): Promise<number> {
   const isIt = (one: { kind: string }): one is CapacityRecord =>
     one.kind === 'capacity' &&
@@ -198,14 +208,38 @@ async function runOnce(fault: Fault, commit: string | null, machine: string): Pr
   say(`  ${record.ok ? 'ok' : `NOT OK: ${record.why ?? ''}; logs: ${dir}`}${pause}${target}`);
 }
 
+/** @returns whether nothing was wrong, and nothing went on growing. */
+async function runSoak(minutes: number, commit: string | null, machine: string): Promise<boolean> {
+  const rate = givenRate ?? Math.ceil((await capacityOf('cluster', commit, machine)) / CAPACITY_SHARE);
+  say(`• ${String(minutes)} minutes with one fault after the other`);
+  const context = contextOf('soak', commit, machine);
+  const { why, result, samples, grown, faults: count } = await soakFor(minutes, rate, context);
+  const { acked, lost, violations, incompleteDevices } = result;
+  console.log(growthTable(samples, grown).join('\n'));
+  console.log(
+    `\n${String(count)} faults, ${String(acked)} acknowledged, ${String(lost)} lost, ` +
+      `${Object.entries(violations)
+        .map(([kind, found]) => `${String(found)} ${kind}`)
+        .join(', ')}, ${String(incompleteDevices)} devices incomplete`,
+  );
+  console.log(`machine: ${machine}\ncommit: ${commit ?? 'not known'}`);
+  console.log(why === null ? 'nothing went on growing' : `NOT OK: ${why}`);
+  say(`  samples and logs: ${context.stage.dir}`);
+  return why === null;
+}
+
 async function main(): Promise<void> {
   if (values.help) {
     console.log(HELP);
     return;
   }
+  if (soakMinutes !== null) {
+    const { commit, machine } = await whereWeAre();
+    process.exitCode = (await runSoak(soakMinutes, commit, machine)) ? 0 : 1;
+    return;
+  }
   if (!values.table) {
-    const [commit, { cpu, cores, system, node, redis }] = [describeCommit('.'), await describeMachine()];
-    const machine = `${String(cores)} × ${cpu}, ${system}, Node ${node}, ${redis ?? 'no Redis'}`;
+    const { commit, machine } = await whereWeAre();
     // One run of each, then the next of each: whenever it is ended, there is something of everything.
     for (let round = 0; round < times; round += 1) {
       for (const fault of chosen) if (runsOf(fault.name).length <= round) await runOnce(fault, commit, machine);

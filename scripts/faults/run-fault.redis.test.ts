@@ -8,7 +8,7 @@ import { faults, type Fault } from './faults.ts';
 import type { RunRecord } from './results.ts';
 import { runFault, type RunContext } from './run-fault.ts';
 import { ask } from './setting.ts';
-import type { Stage } from './stage.ts';
+import { Stage } from './stage.ts';
 import { until } from './until.ts';
 
 const LEASE_MS = 2_000;
@@ -93,4 +93,20 @@ describe('one run of a fault, on real nodes over a real Redis', () => {
     expect(processes().length).toBeGreaterThan(3);
     expect(processes().filter(isAlive)).toEqual([]);
   }, 60_000);
+
+  it('can be looked at for what nodes and Redis hold (I9)', async () => {
+    stage = await Stage.start(
+      { dir, bundles: inRoot('dist'), leaseMs: LEASE_MS, partitions: 16, settleSeconds: 20, onStage, setting: 'lone' },
+      () => undefined,
+    );
+    const sample = await stage.sample();
+    for (const node of ['node-1', 'node-2', 'node-3']) {
+      expect(sample[`${node} residentBytes`]).toBeGreaterThan(1e7);
+      expect(sample[`${node} eventLoopP99Ms`]).toBeGreaterThan(0);
+      expect(sample[`${node} commandsQueued`]).toBe(0);
+    }
+    expect(sample['redis keys']).toBeGreaterThan(16);
+    expect(sample['redis usedBytes']).toBeGreaterThan(1e5);
+    expect(sample['redis timelines']).toBe(0);
+  });
 });

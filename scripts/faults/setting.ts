@@ -28,6 +28,8 @@ const REPLICA_MS_MAX = 20_000;
 export interface Below {
   readonly ack: 'memory' | 'disk' | 'replicated';
   readonly redis: readonly LocalRedis[];
+  /** How many of them serve at a time. */
+  readonly masters: number;
   /** The address that one node is given. */
   urlFor(node: string): Promise<string>;
   /** Between a node and its Redis, in the setting `lone`. */
@@ -67,6 +69,7 @@ async function startCluster(dir: string): Promise<Below> {
   return {
     ack: 'replicated',
     redis: nodes,
+    masters: 3,
     urlFor: () => Promise.resolve(url),
     proxyOf: () => undefined,
     close: () => killAll(nodes),
@@ -79,6 +82,7 @@ async function startLone(dir: string): Promise<Below> {
   return {
     ack: 'memory',
     redis: [redis],
+    masters: 1,
     async urlFor(node) {
       const proxy = await TcpProxy.start(redis.port ?? 0);
       proxies.set(node, proxy);
@@ -97,6 +101,7 @@ async function startDisk(dir: string): Promise<Below> {
   return {
     ack: 'disk',
     redis: [redis],
+    masters: 1,
     urlFor: () => Promise.resolve(redis.url),
     proxyOf: () => undefined,
     close: () => killAll([redis]),
@@ -116,6 +121,7 @@ async function startPair(dir: string): Promise<Below> {
   return {
     ack: 'memory',
     redis,
+    masters: 1,
     urlFor: () => Promise.resolve(`redis://127.0.0.1:${String(service.port)}`),
     proxyOf: () => undefined,
     replicaLink,

@@ -7,6 +7,7 @@ import { isAllServed } from '../../apps/cli/src/cluster/cluster-table.ts';
 import { FaultNode } from './fault-node.ts';
 import { LiveLoad } from './load.ts';
 import { startBelow, type Below, type Setting } from './setting.ts';
+import { redisSample, sampleOf, type Sample } from './sizes.ts';
 import { until } from './until.ts';
 
 const NODES = 3;
@@ -120,9 +121,22 @@ export class Stage {
         MILLRACE_LEASE_MS: String(leaseMs),
         MILLRACE_PARTITIONS: String(partitions),
         MILLRACE_JWT_SECRET: this.#secret,
-        MILLRACE_API_KEYS: `faults:admin:${this.#apiKey}`,
+        MILLRACE_API_KEYS: `faults:admin+metrics:${this.#apiKey}`,
       },
     });
+  }
+
+  /** Has a node end as an operator would; it is none of ours from then on. */
+  async drain(node: FaultNode): Promise<void> {
+    const code = await node.signal('SIGTERM');
+    if (code !== 0) throw new Error(`${node.name} ended with exit code ${String(code)}`);
+    this.nodes.splice(this.nodes.indexOf(node), 1);
+  }
+
+  /** What nodes and Redis hold now. */
+  async sample(): Promise<Sample> {
+    const ofNodes = await Promise.all(this.nodes.map((node) => sampleOf(node, this.#apiKey)));
+    return Object.assign({}, await redisSample(this.below.redis, this.below.masters), ...ofNodes) as Sample;
   }
 
   load(rate: number | null, seconds?: number): LiveLoad {

@@ -8,27 +8,28 @@ export interface Grown {
 }
 
 const SHARE_MAX = 0.1;
-/** What may come on top, in the unit of each: what a plateau of that height wavers by. */
-const SLACK: Readonly<Record<string, number>> = { heapBytes: 1_000_000 };
-const SLACK_DEFAULT = 20;
+
+const slackOfWorld = (name: string): number => (name === 'heapBytes' ? 1_000_000 : 20);
 
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /**
  * What goes on growing: whatever is in the last third of the samples on average more than a tenth, and more than a
- * slack, above the middle third. The first third is for filling what is bounded.
+ * slack, above the middle third. The first third is for filling what is bounded. A sample may lack a name.
+ *
+ * @param slackOf - what may come on top, in the unit of each: what a plateau of that height wavers by.
  */
-export function judgeGrowth(samples: readonly Sample[]): readonly Grown[] {
+export function judgeGrowth(samples: readonly Sample[], slackOf = slackOfWorld): readonly Grown[] {
   const third = Math.floor(samples.length / 3);
   if (third === 0) return [];
-  const names = Object.keys(samples.at(-1) ?? {});
+  const names = [...new Set(samples.flatMap((sample) => Object.keys(sample)))];
   const meanOf = (name: string, from: number, to: number): number =>
-    mean(samples.slice(from, to).map((sample) => sample[name] ?? 0));
+    mean(samples.slice(from, to).flatMap((sample) => sample[name] ?? []));
   return names
     .map((name) => ({
       name,
       middle: meanOf(name, samples.length - 2 * third, samples.length - third),
       last: meanOf(name, samples.length - third, samples.length),
     }))
-    .filter(({ name, middle, last }) => last > middle * (1 + SHARE_MAX) + (SLACK[name] ?? SLACK_DEFAULT));
+    .filter(({ name, middle, last }) => last > middle * (1 + SHARE_MAX) + slackOf(name));
 }
