@@ -21,9 +21,9 @@ export const errorRetry = {
   not_member: 'never',
   conflict: 'never',
   limit_reached: 'never',
-  /** The counter is above last + 1; `expected` is the one to send. */
+  /** The message does not follow the last one that was accepted; `expected` is that one's counter + 1. */
   out_of_order: 'in_order',
-  /** The client message id is older than what is remembered: it was answered long ago, or never sent. */
+  /** The client message id is older than what is remembered, or was skipped: it was answered long ago, or never sent. */
   expired: 'never',
   /** History after `from` was lost in a generation that ended; read again behind `from`. */
   regressed: 'sync',
@@ -42,7 +42,7 @@ export interface FrameError {
   readonly message: string;
   readonly retry: Retry;
   readonly retryAfterMs?: number;
-  /** With `out_of_order`: the counter that would be accepted. */
+  /** With `out_of_order`: the last counter that was accepted, + 1. */
   readonly expected?: number;
   /** With `regressed`: the last surviving seq of the generation that was asked for. */
   readonly from?: number;

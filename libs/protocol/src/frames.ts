@@ -49,9 +49,14 @@ export interface Send {
   readonly conversation: ConversationId;
   /**
    * The client message id: this device's counter in this conversation, from 1, one higher for each new message.
-   * A retry repeats it. Only last + 1 is accepted; above is `out_of_order`.
+   * A retry repeats it. A number is never given to another message.
    */
   readonly n: number;
+  /**
+   * The number of this device's message here that this one follows, below `n`; absent for `n` − 1. The numbers in
+   * between are skipped, for ever. Accepted only when `after` is the last one that was, else `out_of_order`.
+   */
+  readonly after?: number;
   /** The device's logical timestamp: any whole number from 0 that does not fall within a device. */
   readonly sentAt: number;
   readonly type: SendableType;

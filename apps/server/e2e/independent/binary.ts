@@ -185,14 +185,15 @@ function record(kind: number, flags: number, id: number, payload: Buffer): Buffe
 /** A frame as one record: `send` in its own kind, every other as its JSON text. */
 export function encodeBinary(frame: ClientFrame): Buffer {
   if (frame.t !== 'send') return record(0, 0, frame.id ?? 0, Buffer.from(JSON.stringify(frame), 'utf8'));
-  const { conversation, n, sentAt, type, body, bodyBase64 } = frame;
+  const { conversation, n, after, sentAt, type, body, bodyBase64 } = frame;
   const isText = typeof body === 'string';
   const payload = Buffer.concat([
     string(String(conversation)),
     varint(Number(n)),
+    ...(after === undefined ? [] : [varint(Number(after))]),
     varint(Number(sentAt)),
     Buffer.from([TYPES.indexOf(String(type))]),
     isText ? Buffer.from(body, 'utf8') : Buffer.from(String(bodyBase64), 'base64'),
   ]);
-  return record(1, isText ? 1 : 0, frame.id ?? 0, payload);
+  return record(1, (isText ? 1 : 0) | (after === undefined ? 0 : 2), frame.id ?? 0, payload);
 }

@@ -47,6 +47,7 @@ describe('records of a client', () => {
     ],
     ['with a conversation id that is none', record(1, 1, 8, [1, 32, 1, 5, 1]), 'bad_request'],
     ['with counter 0', record(1, 1, 8, [1, 97, 0, 5, 1]), 'bad_request'],
+    ['that is to follow itself', record(1, 3, 8, [1, 97, 7, 7, 5, 1]), 'bad_request'],
     ['of a type that only the server writes', record(1, 1, 8, [1, 97, 1, 5, 5]), 'bad_request'],
     ['whose text is not UTF-8', record(1, 1, 8, [1, 97, 1, 5, 1, 0xff]), 'bad_request'],
     [

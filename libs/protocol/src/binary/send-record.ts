@@ -18,8 +18,8 @@ import type { ProtocolLimits } from '../limits.ts';
 import { recordFlag, recordKind, writeRecord, type BinaryRecord } from './record.ts';
 
 /*
- * Payload of `send`: string conversation · varint n · varint sentAt · u8 type · body: the rest.
- * Flag 1: the body is UTF-8 text.
+ * Payload of `send`: string conversation · varint n · varint after, with flag 2 only · varint sentAt · u8 type ·
+ * body: the rest. Flag 1: the body is UTF-8 text. Flag 2: there is an `after`.
  */
 
 const typeNumbers: readonly (SendableType | undefined)[] = messageTypes.map((type) =>
@@ -29,9 +29,12 @@ const typeNumbers: readonly (SendableType | undefined)[] = messageTypes.map((typ
 export function writeSend(writer: ByteWriter, frame: Send): void {
   const isText = typeof frame.body === 'string';
   const body = typeof frame.body === 'string' ? utf8(frame.body) : frame.body;
-  writeRecord(writer, recordKind.send, isText ? recordFlag.send.text : 0, frame.id, (payload) => {
-    payload.string(frame.conversation).varint(frame.n).varint(frame.sentAt);
-    payload.u8(messageTypes.indexOf(frame.type)).raw(body);
+  const { after } = frame;
+  const flags = (isText ? recordFlag.send.text : 0) | (after === undefined ? 0 : recordFlag.send.after);
+  writeRecord(writer, recordKind.send, flags, frame.id, (payload) => {
+    payload.string(frame.conversation).varint(frame.n);
+    if (after !== undefined) payload.varint(after);
+    payload.varint(frame.sentAt).u8(messageTypes.indexOf(frame.type)).raw(body);
   });
 }
 
@@ -53,6 +56,10 @@ function readPayload({ id, flags, payload }: BinaryRecord, limits: ProtocolLimit
   if (!conversation.ok) return refused(`conversation: ${conversation.error.message}`);
   const n = reader.varint();
   if (n === 0) return refused('n must be a whole number from 1 to 9007199254740991, got 0');
+  const after = (flags & recordFlag.send.after) === 0 ? undefined : reader.varint();
+  if (after !== undefined && after >= n) {
+    return refused(`after must be a whole number from 0 to ${String(n - 1)}, got ${String(after)}`);
+  }
   const sentAt = reader.varint();
   const typeNumber = reader.u8();
   const type = typeNumbers[typeNumber];
@@ -62,7 +69,8 @@ function readPayload({ id, flags, payload }: BinaryRecord, limits: ProtocolLimit
   if (problem !== null) return err(problem);
   const body = readBody(bytes, (flags & recordFlag.send.text) !== 0);
   if (body === null) return refused('body must be UTF-8, as its flag says');
-  return ok({ t: 'send', id, conversation: conversation.value, n, sentAt, type, body });
+  const follows = after === undefined ? {} : { after };
+  return ok({ t: 'send', id, conversation: conversation.value, n, ...follows, sentAt, type, body });
 }
 
 const typeNames = sendableTypes.map((type) => `${String(messageTypes.indexOf(type))} (${type})`).join(', ');

@@ -25,15 +25,21 @@ const decoders: Decoders = {
     id: idOf(fields),
     token: fields.secret('token', limits.tokenChars),
   }),
-  send: (fields, limits) => ({
-    t: 'send',
-    id: idOf(fields),
-    conversation: fields.conversation('conversation'),
-    n: fields.whole('n', 1),
-    sentAt: fields.whole('sentAt', 0),
-    type: fields.oneOf('type', sendableTypes),
-    body: fields.body(limits.bodyBytes),
-  }),
+  send: (fields, limits) => {
+    const id = idOf(fields);
+    const conversation = fields.conversation('conversation');
+    const n = fields.whole('n', 1);
+    return {
+      t: 'send',
+      id,
+      conversation,
+      n,
+      ...(fields.has('after') ? { after: fields.whole('after', 0, n - 1) } : {}),
+      sentAt: fields.whole('sentAt', 0),
+      type: fields.oneOf('type', sendableTypes),
+      body: fields.body(limits.bodyBytes),
+    };
+  },
   sync: (fields, limits) => ({
     t: 'sync',
     id: idOf(fields),

@@ -86,7 +86,11 @@ describe('what the code says and what the schema says agree', () => {
         const changed = { ...fields, [names[at % names.length] ?? 'id']: value };
         const decoded = decodeClientFrames(JSON.stringify(changed), 'json');
         const taken = decoded.ok && decoded.value.every((one) => one.ok);
-        expect({ changed, taken }).toEqual({ changed, taken: validateFrame('client', changed).length === 0 });
+        // A schema cannot hold one field against another.
+        const { after, n } = changed as { readonly after?: unknown; readonly n?: unknown };
+        const isBackward = after === undefined || n === undefined || Number(after) < Number(n);
+        const isRight = validateFrame('client', changed).length === 0 && (isBackward || frame.t !== 'send');
+        expect({ changed, taken }).toEqual({ changed, taken: isRight });
       }),
       { numRuns: 2_000 },
     );

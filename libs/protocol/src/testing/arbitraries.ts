@@ -63,15 +63,20 @@ export const clientFrames: { readonly [T in ClientFrame['t']]: Arbitrary<Extract
     client: text(30),
   }),
   refresh: fc.record({ t: c('refresh'), id, token: fc.base64String({ minLength: 4 }) }),
-  send: fc.record({
-    t: c('send'),
-    id,
-    conversation,
-    n: positive,
-    sentAt: count,
-    type: fc.constantFrom('text', 'image', 'file', 'custom'),
-    body,
-  }),
+  send: positive.chain((n) =>
+    withPartly(
+      fc.record({
+        t: c('send'),
+        id,
+        conversation,
+        n: fc.constant(n),
+        sentAt: count,
+        type: fc.constantFrom('text', 'image', 'file', 'custom'),
+        body,
+      }),
+      { after: fc.oneof(fc.constant(n - 1), fc.nat({ max: n - 1 })) },
+    ),
+  ),
   sync: withPartly(fc.record({ t: c('sync'), id }), { token, seen: position, limit: limit(1_000) }),
   history: withPartly(
     fc.record({ t: c('history'), id, conversation, direction: fc.constantFrom('forward', 'backward') }),
