@@ -4,7 +4,7 @@ export interface MessagingLimits {
   readonly membersMax: number;
   /** Times that one user may come and go in one conversation: each leaves a membership interval. */
   readonly intervalsMax: number;
-  /** Unanswered sends of one device in one conversation, and how many counters are remembered for retries (I4). */
+  /** Unanswered sends of one device in one conversation, and how many accepted ones are remembered for retries (I4). */
   readonly sendWindow: number;
   /** Client message ids of free form in one window; the present and the previous window are remembered. */
   readonly keysPerWindow: number;

@@ -58,7 +58,7 @@ export const counterKey = (user: UserId, device: DeviceId | '@api'): CounterKey 
 /**
  * Everything that a conversation remembers, tracked so that a refused commit leaves no trace.
  *
- * `sent(user)` is not stored: every accepted send of a device raised its counter by one, so the counters tell.
+ * `sent(user)` is not stored: the counters of a user's devices tell how many sends were accepted.
  */
 export class ConversationState {
   readonly id: ConversationId;
@@ -134,7 +134,7 @@ export class ConversationState {
     for (const key of this.#devices.get(user) ?? []) {
       const counter = this.counters.get(key);
       if (counter === undefined) continue;
-      count += counter.last;
+      count += counter.last - counter.skipped;
       lastSeq = Math.max(lastSeq, counter.seqs.at(-1) ?? 0);
     }
     return { count, lastSeq: sequenceId(lastSeq) };

@@ -39,14 +39,21 @@ export function publish(
 ): Outcome {
   const key = counterKey(by.user, by.device);
   const counter = state.counters.get(key) ?? noSends;
-  const verdict = judgeCounter(counter, send.n);
+  const after = send.after ?? send.n - 1;
+  const verdict = judgeCounter(counter, send.n, after);
   // The first answer stands, whatever has become of the membership since.
   if (verdict.kind === 'duplicate') return { reply: ok(duplicateAck(state, send.n, verdict.seq, level)), effects: [] };
   const refusal = writeRefusal(state, by.user);
   if (refusal !== null) return refused(refusal);
   if (verdict.kind === 'out_of_order') {
-    const message = `n ${String(send.n)} was sent, but this device's next message here is n ${String(verdict.expected)}`;
-    return refused(frameError('out_of_order', message, { expected: verdict.expected }));
+    const { expected } = verdict;
+    const sent = `n ${String(send.n)} was sent to follow n ${String(after)}`;
+    const message = `${sent}, but this device's last message here is n ${String(expected - 1)}: send what follows that first`;
+    return refused(frameError('out_of_order', message, { expected }));
+  }
+  if (verdict.kind === 'skipped') {
+    const message = `n ${String(send.n)} was skipped: n ${String(verdict.n)} was sent to follow n ${String(verdict.after)}`;
+    return refused(frameError('expired', message));
   }
   if (verdict.kind === 'expired') {
     return refused(
@@ -63,7 +70,7 @@ export function publish(
   const { type, body, sentAt, n } = send;
   const tag = deviceTag(by.user, by.device);
   const entry = state.append({ from: by.user, deviceTag: tag, n, sentAt, at: nowMs, type, body }, true);
-  state.setCounter(key, counted(counter, entry.seq, sentAt, limits.sendWindow));
+  state.setCounter(key, counted(counter, n, entry.seq, sentAt, limits.sendWindow));
   return accepted(state, entry, n, nowMs, level);
 }
 
@@ -101,7 +108,7 @@ export function publishKeyed(
   const counterOf = counterKey(from, '@api');
   const counter = state.counters.get(counterOf) ?? noSends;
   const entry = state.append({ from, deviceTag: 0, n: 0, sentAt: nowMs, at: nowMs, type, body }, true);
-  state.setCounter(counterOf, counted(counter, entry.seq, counter.sentAt, 1));
+  state.setCounter(counterOf, counted(counter, counter.last + 1, entry.seq, counter.sentAt, 1));
   rememberKey(state, keyOfUser, entry.seq, limits);
   return accepted(state, entry, 0, nowMs, level);
 }

@@ -64,14 +64,19 @@ export class AConversation {
     return this;
   }
 
-  /** The device's message `ahead` of the last one that was accepted: 1 is the next. */
-  sendOf(user: string, ahead = 1, device = '1'): ConversationCommand {
+  /**
+   * The device's message `ahead` of the last one that was accepted: 1 is the next.
+   *
+   * @param skips - whether it says that it follows the last one, when it is further ahead.
+   */
+  sendOf(user: string, ahead = 1, device = '1', skips = false): Extract<ConversationCommand, { t: 'publish' }> {
     const by = { user: user as UserId, device: device as DeviceId };
     const counter = this.state.counters.get(counterKey(by.user, by.device));
     const n = Math.max(1, (counter?.last ?? 0) + ahead);
     const send = {
       conversation: this.state.id,
       n,
+      ...(skips && ahead > 1 ? { after: n - ahead } : {}),
       sentAt: Math.max(n, counter?.sentAt ?? 0),
       type: 'text' as const,
       body: `${user}/${device} ${String(n)}`,
@@ -80,7 +85,7 @@ export class AConversation {
   }
 
   commandOf(step: Step): ConversationCommand {
-    return step.kind === 'command' ? step.command : this.sendOf(step.user, step.ahead, step.device);
+    return step.kind === 'command' ? step.command : this.sendOf(step.user, step.ahead, step.device, step.skips);
   }
 
   /** The same conversation, loaded from what was stored. */

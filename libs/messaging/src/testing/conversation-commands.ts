@@ -11,7 +11,13 @@ const seq = fc.nat(60).map(sequenceId);
 /** What is sent next: the right counter, most of the time, which only the conversation knows. */
 export type Step =
   | { readonly kind: 'command'; readonly command: ConversationCommand }
-  | { readonly kind: 'send'; readonly user: UserId; readonly device: DeviceId; readonly ahead: number };
+  | {
+      readonly kind: 'send';
+      readonly user: UserId;
+      readonly device: DeviceId;
+      readonly ahead: number;
+      readonly skips: boolean;
+    };
 
 const command = (given: fc.Arbitrary<ConversationCommand>): fc.Arbitrary<Step> =>
   given.map((each) => ({ kind: 'command', command: each }));
@@ -24,8 +30,9 @@ export const step: fc.Arbitrary<Step> = fc.oneof(
       kind: fc.constant('send' as const),
       user,
       device,
-      // 1 is the next one, less is a retry, more is out of order.
-      ahead: fc.constantFrom(1, 1, 1, 1, 0, -1, -3, 2),
+      // 1 is the next one, less is a retry, more is out of order unless it skips.
+      ahead: fc.constantFrom(1, 1, 1, 1, 0, -1, -3, 2, 3),
+      skips: fc.boolean(),
     }),
   },
   { weight: 2, arbitrary: command(fc.record({ t: fc.constant('join' as const), user })) },
