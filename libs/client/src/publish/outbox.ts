@@ -1,7 +1,7 @@
-import { invariant, type ConversationId } from '@millrace/kernel';
+import type { ConversationId } from '@millrace/kernel';
 import type { FrameError, SendableType } from '@millrace/protocol';
 
-/** One message on its way. `n` may change while no attempt under it can have been stored. */
+/** One message on its way. */
 export interface OutboxEntry {
   /** Order over all conversations, for ever. */
   readonly serial: number;
@@ -9,12 +9,15 @@ export interface OutboxEntry {
   readonly type: SendableType;
   readonly body: string | Uint8Array;
   readonly sentAt: number;
-  n: number;
-  /** Attempts under this `n`; at least 1 for one from an earlier run, which may have been sent. */
-  attempts: number;
+  /** Its own, for ever. */
+  readonly n: number;
+  /** The number that it was last sent to follow; below `n` − 1 it skips what is between. */
+  after: number;
+  /** Whether it was sent, or may have been by an earlier run. */
+  sent: boolean;
   /** Sent on this connection, and not answered. */
   inFlight: boolean;
-  /** Stored under this `n`: only then may it be sent. */
+  /** Stored: only then may it be sent. */
   durable: boolean;
 }
 
@@ -35,7 +38,8 @@ interface Queue {
   undeleted: number;
   /** Nothing new goes out until every answer is here; then the queue is sent again from its front. */
   rewinding: boolean;
-  renumberFrom: number | null;
+  /** The last number that the server is known to have accepted: a hint, which its answers put right. */
+  last: number | null;
   /** Monotonic ms before which nothing is sent. */
   pausedUntilMs: number;
   /** Rewinds without an ack in between. */
@@ -55,9 +59,9 @@ export interface OutboxChanges {
  * The messages that have no ack yet, and the send counters (I4).
  *
  * (O1) Within a conversation messages are sent, and so stored by the server, in the order of `add`.
- * (O2) A message is sent only after it was stored here under its `n`: a counter is never used for two messages.
- * (O3) A counter is given to another message only when the server says that it is free (`expected`), or refused its
- *      only attempt.
+ * (O2) A counter is never used for two messages, whatever became of the first: a copy of it may be under way yet. A
+ *      message is sent only after it, and the counter of the next one, were stored here.
+ * (O3) A message skips only numbers whose messages are not in the outbox: what is to be sent yet is never skipped.
  * (O4) An entry in the storage is less than a window behind what was sent, so that the server still remembers its
  *      answer when a restart sends it again.
  */
@@ -103,7 +107,14 @@ export class Outbox {
     const queue = this.#queue(conversation);
     this.#serial += 1;
     const fixed = { serial: this.#serial, conversation, type, body, sentAt };
-    const entry: OutboxEntry = { ...fixed, n: queue.next, attempts: 0, inFlight: false, durable: false };
+    const entry: OutboxEntry = {
+      ...fixed,
+      n: queue.next,
+      after: queue.next - 1,
+      sent: false,
+      inFlight: false,
+      durable: false,
+    };
     queue.next += 1;
     queue.entries.push(entry);
     this.#size += 1;
@@ -116,7 +127,7 @@ export class Outbox {
   /** True while a message of the conversation may be stored by the server without an ack that came back. */
   pending(conversation: ConversationId): boolean {
     // They go out in order: when the first one was not sent, none was.
-    return (this.#queues.get(conversation)?.entries[0]?.attempts ?? 0) > 0;
+    return this.#queues.get(conversation)?.entries[0]?.sent === true;
   }
 
   /** Marks as in flight, and returns, what may be sent now. */
@@ -132,7 +143,8 @@ export class Outbox {
         if (entry.inFlight) continue;
         if (this.#inFlight >= inFlightMax) return taken;
         entry.inFlight = true;
-        entry.attempts += 1;
+        entry.sent = true;
+        entry.after = predecessor(queue, index, entry.n);
         queue.inFlight += 1;
         this.#inFlight += 1;
         taken.push(entry);
@@ -153,7 +165,7 @@ export class Outbox {
 
   /** The entry that waits under `n`, if it may have been sent. */
   find(conversation: ConversationId, n: number): OutboxEntry | null {
-    return this.#queues.get(conversation)?.entries.find((entry) => entry.n === n && entry.attempts > 0) ?? null;
+    return this.#queues.get(conversation)?.entries.find((entry) => entry.n === n && entry.sent) ?? null;
   }
 
   /** The server has stored it. False when that was known already. */
@@ -161,9 +173,8 @@ export class Outbox {
     const queue = this.#queue(entry.conversation);
     if (!this.#remove(queue, entry)) return false;
     queue.failures = 0;
-    // Counters up to this one are taken, whatever a refusal before it seemed to say.
-    if (queue.renumberFrom !== null && entry.n >= queue.renumberFrom) queue.renumberFrom = null;
-    this.#settle(queue);
+    queue.last = Math.max(queue.last ?? 0, entry.n);
+    settle(queue);
     return true;
   }
 
@@ -173,18 +184,16 @@ export class Outbox {
     if (!queue.entries.includes(entry)) return false;
     this.#landed(queue, entry);
     const refused = error.retry === 'never';
-    if (refused) {
-      this.#remove(queue, entry);
-      const free = entry.attempts === 1 && error.code !== 'expired' && error.code !== 'internal';
-      if (free) this.#renumber(queue, entry.n);
-    } else if (error.retry === 'in_order') {
-      const front = queue.entries[0]?.n ?? queue.next;
-      if (error.expected !== undefined && error.expected < front) this.#renumber(queue, error.expected);
-      // Whatever held up the ones before it is known by their own answers; alone at the front it is a failure.
-      else if (entry.n === front && queue.renumberFrom === null) this.#pause(queue, error, nowMs);
+    if (refused) this.#remove(queue, entry);
+    else if (error.retry === 'in_order') {
+      const last = error.expected === undefined ? null : error.expected - 1;
+      // Whatever held up the ones before it is known by their own answers; at the front it is told what it is to follow.
+      const isTold = last !== null && last !== entry.after && last < entry.n;
+      if (entry === queue.entries[0] && !isTold) this.#pause(queue, error, nowMs);
+      queue.last = last;
     } else this.#pause(queue, error, nowMs);
-    queue.rewinding = queue.entries.length > 0 || queue.renumberFrom !== null;
-    this.#settle(queue);
+    queue.rewinding = queue.entries.length > 0;
+    settle(queue);
     return refused;
   }
 
@@ -192,20 +201,20 @@ export class Outbox {
   connectionLost(): void {
     for (const queue of this.#queues.values()) {
       for (const entry of queue.entries) this.#landed(queue, entry);
-      this.#settle(queue);
+      settle(queue);
     }
   }
 
   /** The storage has taken these changes. */
-  stored(entries: Iterable<{ readonly entry: OutboxEntry; readonly n: number }>, gone: Iterable<OutboxEntry>): void {
-    for (const { entry, n } of entries) if (entry.n === n) entry.durable = true;
+  stored(entries: Iterable<OutboxEntry>, gone: Iterable<OutboxEntry>): void {
+    for (const entry of entries) entry.durable = true;
     for (const entry of gone) this.#queue(entry.conversation).undeleted -= 1;
   }
 
   #queue(conversation: ConversationId): Queue {
     const known = this.#queues.get(conversation);
     if (known !== undefined) return known;
-    const idle = { rewinding: false, renumberFrom: null, pausedUntilMs: 0, failures: 0 };
+    const idle = { rewinding: false, last: null, pausedUntilMs: 0, failures: 0 };
     const queue: Queue = { conversation, entries: [], next: 1, inFlight: 0, undeleted: 0, ...idle };
     this.#queues.set(conversation, queue);
     return queue;
@@ -236,33 +245,15 @@ export class Outbox {
       nowMs + Math.max(1, error.retryAfterMs ?? 0, this.#delayMs(queue.failures)),
     );
   }
+}
 
-  #renumber(queue: Queue, from: number): void {
-    queue.renumberFrom = Math.min(queue.renumberFrom ?? from, from);
-  }
+/** The number that the entry at `index` is to follow: that of the one before it, or what the server has accepted since. */
+function predecessor({ entries, last }: Queue, index: number, n: number): number {
+  const before = entries[index - 1]?.n ?? last ?? n - 1;
+  return Math.min(n - 1, Math.max(before, last ?? 0));
+}
 
-  /** Ends a rewind once nothing of the queue is in flight any more. */
-  #settle(queue: Queue): void {
-    if (queue.inFlight > 0) return;
-    queue.rewinding = false;
-    if (queue.renumberFrom === null) return;
-    const from = queue.renumberFrom;
-    queue.renumberFrom = null;
-    // Entries before it keep their counters: they were not answered yet.
-    const at = queue.entries.findIndex(({ n }) => n >= from);
-    const behind = at === -1 ? [] : queue.entries.slice(at);
-    let n = from;
-    for (const entry of behind) {
-      invariant(!entry.inFlight, 'a message in flight keeps its counter');
-      if (entry.n !== n) {
-        entry.n = n;
-        entry.attempts = 0;
-        entry.durable = false;
-        this.#changes.entry(entry);
-      }
-      n += 1;
-    }
-    queue.next = n;
-    this.#changes.counter(queue.conversation, n);
-  }
+/** Ends a rewind once nothing of the queue is in flight any more. */
+function settle(queue: Queue): void {
+  if (queue.inFlight === 0) queue.rewinding = false;
 }

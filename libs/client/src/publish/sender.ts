@@ -120,8 +120,9 @@ export class Sender {
     const nowMs = this.#options.clock.monotonicMs();
     const windowMax = Math.min(this.#options.windowMax, session.limits.sendWindow);
     for (const entry of this.#outbox.take(nowMs, { windowMax, inFlightMax: IN_FLIGHT_MAX })) {
-      const { conversation, n, sentAt, type, body } = entry;
-      this.#connection.ask({ t: 'send', conversation, n, sentAt, type, body }, (outcome) => {
+      const { conversation, n, after, sentAt, type, body } = entry;
+      const follows = after === n - 1 ? {} : { after };
+      this.#connection.ask({ t: 'send', conversation, n, ...follows, sentAt, type, body }, (outcome) => {
         this.#answered(entry, session, outcome);
       });
     }

@@ -130,7 +130,7 @@ export class Persister implements ChangeRecorder, OutboxChanges {
 
   async #write(): Promise<void> {
     const outbox = this.#owner.outbox();
-    const entries = [...this.#entries].map((entry) => ({ entry, n: entry.n }));
+    const entries = [...this.#entries];
     const gone = [...this.#gone];
     const values = this.#take();
     if (this.#storage !== null && values.size > 0) {
@@ -171,11 +171,11 @@ export class Persister implements ChangeRecorder, OutboxChanges {
   /** What was not taken goes into the next `set`, under what changed since. */
   #again(
     values: ReadonlyMap<string, string | null>,
-    entries: readonly { readonly entry: OutboxEntry }[],
+    entries: readonly OutboxEntry[],
     gone: readonly OutboxEntry[],
   ): void {
     for (const [key, value] of values) if (!this.#values.has(key)) this.#values.set(key, value);
-    for (const { entry } of entries) if (!this.#gone.has(entry)) this.#entries.add(entry);
+    for (const entry of entries) if (!this.#gone.has(entry)) this.#entries.add(entry);
     for (const entry of gone) this.#gone.add(entry);
     this.#scheduled = true;
     this.#retry ??= this.#timers.after(RETRY_MS, () => {

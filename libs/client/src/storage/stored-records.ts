@@ -148,7 +148,7 @@ function decodeOutboxEntry(serial: number, text: string): OutboxEntry {
   const { conversation, type, sentAt, n } = value;
   const body = value.bodyBase64 === undefined ? (value.body ?? '') : bytesOf(value.bodyBase64);
   // It may have been sent by the run that stored it.
-  return { serial, conversation, type, body, sentAt, n, attempts: 1, inFlight: false, durable: true };
+  return { serial, conversation, type, body, sentAt, n, after: n - 1, sent: true, inFlight: false, durable: true };
 }
 
 function bytesOf(base64: string): Uint8Array {

@@ -279,7 +279,8 @@ export class ModelServer {
     // As the server does: the first answer stands, whatever speaks against the message by now.
     const refusal = this.refuse(send);
     if (refusal !== null) return { ok: false, error: refusal };
-    if (n !== counter.last + 1) {
+    if (n <= counter.last) return { ok: false, error: frameError('expired', 'the counter was skipped') };
+    if ((send.after ?? n - 1) !== counter.last) {
       return { ok: false, error: frameError('out_of_order', 'a counter is missing', { expected: counter.last + 1 }) };
     }
     const { sentAt, type, body } = send;
