@@ -281,7 +281,7 @@ describe.each(combinations)('a client written from docs/protocol.md alone, $engi
     expect(await other.request('send', sendOf(tea, 1))).toMatchObject({ n: 1, seq: 67, duplicate: false });
   });
 
-  it('a refused message gives its counter to the next, and the order holds', async () => {
+  it('those behind a refused message keep their counters, and the order holds', async () => {
     const ann = name('ann');
     const tea = name('tea');
     const phone = await harness.device(ann);
@@ -300,10 +300,18 @@ describe.each(combinations)('a client written from docs/protocol.md alone, $engi
     ).toEqual([
       ...[
         [1, 'one'],
-        [2, 'two'],
-        [3, 'three'],
+        [3, 'two'],
+        [4, 'three'],
       ],
     ]);
+    // Its number is gone for good.
+    expect(await refusal(phone.connection, 'send', sendOf(tea, 2))).toMatchObject({ code: 'expired', retry: 'never' });
+    // And so is that of one with nothing behind it, once there is something.
+    phone.send(tea, 'x'.repeat(32_769));
+    await expect.poll(() => phone.refusals.length).toBe(2);
+    phone.send(tea, 'four');
+    await settled([phone], tea, 5);
+    expect(phone.store.messages(tea).at(-1)).toMatchObject({ n: 6, body: 'four' });
   });
 
   it('a drain lets answers finish, and the device goes on after the restart (I1)', async () => {

@@ -23,10 +23,10 @@ export class Outbox {
   #window = 0;
   /** Sent on this connection and not answered. */
   readonly #unanswered = new Set<OutboxMessage>();
-  /** Answered by a refusal that says that the message has to be sent again: its counter was not used. */
+  /** Answered by a refusal that says that the message has to be sent again. */
   readonly #notTaken = new Set<OutboxMessage>();
-  /** The lowest counter that the server named as the next, once messages have to be renumbered from there. */
-  #renumberFrom: number | undefined;
+  /** The last number that the server is known to have accepted. */
+  #last: number | undefined;
   #waitMs = 0;
 
   constructor(conversation: string, lane: Lane, events: OutboxEvents) {
@@ -49,7 +49,6 @@ export class Outbox {
     this.#window = window;
     this.#unanswered.clear();
     this.#notTaken.clear();
-    this.#renumberFrom = undefined;
     this.#waitMs = 0;
     this.#pump();
   }
@@ -68,7 +67,7 @@ export class Outbox {
   #pump(): void {
     const connection = this.#connection;
     // What was refused goes out again when all answers are there, so that the order holds.
-    if (connection === undefined || this.#notTaken.size > 0 || this.#renumberFrom !== undefined) return;
+    if (connection === undefined || this.#notTaken.size > 0) return;
     for (const message of this.#lane.outbox) {
       if (this.#unanswered.size >= this.#window) return;
       if (!this.#unanswered.has(message)) void this.#send(connection, message);
@@ -78,14 +77,18 @@ export class Outbox {
   async #send(connection: Connection, message: OutboxMessage): Promise<void> {
     this.#unanswered.add(message);
     const { n, sentAt, type, body } = message;
+    const after = this.#predecessor(message);
+    const follows = after < n - 1 ? { after } : {};
     try {
-      const ack = await connection.request('send', { conversation: this.#conversation, n, sentAt, type, body });
+      const send = { conversation: this.#conversation, n, ...follows, sentAt, type, body };
+      const ack = await connection.request('send', send);
       this.found(n);
+      this.#last = Math.max(this.#last ?? 0, n);
       this.#events.acked(message, ack);
     } catch (error) {
       if (error instanceof ConnectionLost) return;
       if (!(error instanceof Refused)) throw error;
-      this.#decline(message, error.frame);
+      this.#decline(message, after, error.frame);
     }
     if (this.#connection !== connection) return;
     this.#unanswered.delete(message);
@@ -93,29 +96,31 @@ export class Outbox {
     else this.#pump();
   }
 
-  #decline(message: OutboxMessage, error: ErrorFrame): void {
-    const expected = error.expected ?? message.n;
+  /** The number that the message follows, as far as that is known. */
+  #predecessor(message: OutboxMessage): number {
+    const before = this.#lane.outbox[this.#lane.outbox.indexOf(message) - 1];
+    return Math.max(before?.n ?? -1, this.#last ?? (before === undefined ? message.n - 1 : -1));
+  }
+
+  #decline(message: OutboxMessage, after: number, error: ErrorFrame): void {
     if (error.retry === 'never') {
-      this.#renumberFrom = Math.min(this.#renumberFrom ?? message.n, message.n);
       this.found(message.n);
       this.#events.refused(message, error);
       return;
     }
     this.#notTaken.add(message);
-    if (error.code === 'out_of_order' && (this.#lane.outbox[0]?.n ?? 0) > expected) this.#renumberFrom = expected;
+    if (error.code === 'out_of_order' && error.expected !== undefined) {
+      const isFirst = message === this.#lane.outbox[0];
+      if (isFirst && error.expected - 1 === after) this.#waitMs = Math.max(this.#waitMs, 100);
+      this.#last = error.expected - 1;
+    }
     if (error.retry === 'later') this.#waitMs = Math.max(this.#waitMs, error.retryAfterMs ?? 100);
   }
 
-  /** Every answer is there: what was not taken gets its numbers, and goes out again. */
+  /** Every answer is there: what was not taken goes out again. */
   async #settle(connection: Connection): Promise<void> {
     if (this.#waitMs > 0) await sleep(this.#waitMs);
     if (this.#connection !== connection || this.#unanswered.size > 0) return;
-    if (this.#renumberFrom !== undefined) {
-      let n = this.#renumberFrom;
-      for (const message of this.#lane.outbox) message.n = n++;
-      this.#lane.nextN = n;
-    }
-    this.#renumberFrom = undefined;
     this.#notTaken.clear();
     this.#waitMs = 0;
     this.#pump();

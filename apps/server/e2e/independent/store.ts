@@ -1,7 +1,7 @@
 import type { Message, Position, ReadPosition, Summary } from './frames.ts';
 
 export interface OutboxMessage {
-  n: number;
+  readonly n: number;
   readonly sentAt: number;
   readonly type: string;
   readonly body: string;

@@ -35,8 +35,8 @@ export class SturdySender {
   /** Sent, and not answered yet, by counter. */
   readonly #unanswered = new Map<number, string>();
   #next = 1;
-  /** Distinguishes the texts, whatever number they end up with. */
-  #written = 1;
+  /** The last counter that the server has accepted, once it said which it expects. */
+  #last: number | null = null;
   #stopping = false;
   #done: Promise<void> = Promise.resolve();
 
@@ -77,9 +77,8 @@ export class SturdySender {
     for (;;) {
       if (!this.#stopping) {
         while (this.#unanswered.size < 4) {
-          this.#unanswered.set(this.#next, `${this.user} ${this.device} says ${String(this.#written)}`);
+          this.#unanswered.set(this.#next, `${this.user} ${this.device} says ${String(this.#next)}`);
           this.#next += 1;
-          this.#written += 1;
         }
       }
       if (this.#unanswered.size === 0) {
@@ -93,26 +92,21 @@ export class SturdySender {
         return;
       }
       const expected = outcomes.find((outcome) => typeof outcome === 'number');
-      if (expected !== undefined) this.#renumber(expected);
+      // Below all of ours: the server remembers less than it had acknowledged (its generation rose).
+      if (expected !== undefined) this.#last = expected - 1;
       if (outcomes.some((outcome) => outcome !== 'acked')) await sleep(20);
     }
   }
 
-  /** The server remembers less than it had acknowledged (its generation rose): what is unanswered takes the free numbers. */
-  #renumber(expected: number): void {
-    const [first] = this.#unanswered.keys();
-    if (first === undefined || expected >= first) return;
-    const texts = [...this.#unanswered.values()];
-    this.#unanswered.clear();
-    texts.forEach((text, index) => this.#unanswered.set(expected + index, text));
-    this.#next = expected + texts.length;
-  }
-
   async #sendOne(session: RawSession, n: number, text: string): Promise<'acked' | 'later' | 'lost' | number> {
     const conversation = this.#conversation;
-    const answer = await session.request({ t: 'send', conversation, n, sentAt: n, type: 'text', body: text });
+    const [first] = this.#unanswered.keys();
+    const follows = n === first && this.#last !== null && this.#last < n - 1 ? { after: this.#last } : {};
+    const send = { t: 'send' as const, conversation, n, ...follows, sentAt: n, type: 'text' as const, body: text };
+    const answer = await session.request(send);
     if (answer.ok) {
       this.#unanswered.delete(n);
+      if (this.#last !== null) this.#last = Math.max(this.#last, n);
       const nowMs = performance.now();
       if (this.#ackedMs !== null) this.pauseMsMax = Math.max(this.pauseMsMax, nowMs - this.#ackedMs);
       this.#ackedMs = nowMs;
