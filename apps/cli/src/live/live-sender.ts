@@ -160,11 +160,11 @@ class SenderTurn {
     for (const send of this.#options.queue.take()) this.#send(send);
   }
 
-  #send({ n, number }: QueuedSend): void {
+  #send({ n, number, ...follows }: QueuedSend): void {
     if (this.#session === null) return;
     const { conversation, textOf } = this.#options;
     this.#inFlight += 1;
-    const send: Send = { t: 'send', conversation, n, sentAt: number, type: 'text', body: textOf(number) };
+    const send: Send = { t: 'send', conversation, n, ...follows, sentAt: number, type: 'text', body: textOf(number) };
     void this.#session.request(send).then((outcome) => {
       this.#answered(n, outcome);
     });
@@ -195,7 +195,7 @@ class SenderTurn {
     await sleep(RETRY_MS);
     if (this.#isOver) return;
     const { queue } = this.#options;
-    if (this.#expected !== null) queue.renumber(this.#expected);
+    if (this.#expected !== null) queue.expects(this.#expected);
     this.#expected = null;
     this.#isRefused = false;
     if (!this.#isLeaving) for (const send of queue.unanswered()) this.#send(send);

@@ -66,22 +66,27 @@ describe('the queue of a sender', () => {
     expect(queue.unanswered()).toEqual([2, 3].map((n) => ({ n, number: n })));
   });
 
-  it('gives what is unanswered the counters that the server waits for, when it has lost history', () => {
+  it('skips what the server has lost, and gives no counter to another message (I4)', () => {
     const queue = queueOf(4);
     queue.take();
     queue.acked(1);
-    queue.renumber(1);
+    queue.expects(1);
     expect(queue.unanswered()).toEqual([
-      { n: 1, number: 2 },
-      { n: 2, number: 3 },
+      { n: 2, after: 0, number: 2 },
+      { n: 3, number: 3 },
     ]);
-    expect(queue.take()).toEqual([{ n: 3, number: 4 }]);
+    expect(queue.take()).toEqual([{ n: 4, number: 4 }]);
+    queue.acked(2);
+    expect(queue.unanswered().map(({ n, after }) => [n, after])).toEqual([
+      [3, undefined],
+      [4, undefined],
+    ]);
   });
 
-  it('keeps its counters when the server waits for one of them', () => {
+  it('skips nothing when the server waits for one of its own', () => {
     const queue = queueOf(3);
     queue.take();
-    queue.renumber(2);
-    expect(queue.unanswered().map(({ n }) => n)).toEqual([1, 2, 3]);
+    queue.expects(2);
+    expect(queue.unanswered()).toEqual([1, 2, 3].map((n) => ({ n, number: n })));
   });
 });

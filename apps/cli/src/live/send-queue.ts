@@ -6,8 +6,10 @@ export interface SendQueueLimits {
 }
 
 export interface QueuedSend {
-  /** The counter that it is sent with. */
+  /** The counter that it is sent with, its own for ever. */
   readonly n: number;
+  /** The counter that it follows, when that is not the one below. */
+  readonly after?: number;
   /** Of all messages of this sender, from 1. */
   readonly number: number;
 }
@@ -15,7 +17,7 @@ export interface QueuedSend {
 /**
  * The messages of one device in one conversation that have no ack, in order.
  *
- * (Q1) Counters are used one after the other; one whose answer is not known is never given to another message.
+ * (Q1) Counters are used one after the other, each for one message. None of these messages is ever skipped.
  */
 export class SendQueue {
   readonly #limits: SendQueueLimits;
@@ -23,6 +25,8 @@ export class SendQueue {
   readonly #unanswered = new Map<number, number>();
   readonly #waiting: number[] = [];
   #nextCounter = 1;
+  /** The last counter that the server has accepted, since it said that it had lost history. */
+  #last: number | null = null;
   #written = 0;
 
   constructor(limits: SendQueueLimits) {
@@ -60,26 +64,22 @@ export class SendQueue {
 
   /** What is to be sent again when it is not known what became of it. */
   unanswered(): readonly QueuedSend[] {
-    return [...this.#unanswered].map(([n, number]) => ({ n, number }));
+    return [...this.#unanswered].map(([n, number], index) => {
+      const skips = index === 0 && this.#last !== null && this.#last < n - 1;
+      return skips ? { n, after: this.#last ?? 0, number } : { n, number };
+    });
   }
 
   /** @returns which message it was; null when it had its answer before. */
   acked(n: number): number | null {
     const number = this.#unanswered.get(n);
     this.#unanswered.delete(n);
+    if (this.#last !== null) this.#last = Math.max(this.#last, n);
     return number ?? null;
   }
 
-  /**
-   * The server waits for a counter below all of ours, so it lost history: what is unanswered takes the free ones. Only
-   * when every send was answered, so that no number of theirs can be taken.
-   */
-  renumber(expected: number): void {
-    const unanswered = this.unanswered();
-    const [first] = unanswered;
-    if (first === undefined || expected >= first.n) return;
-    this.#unanswered.clear();
-    unanswered.forEach(({ number }, index) => this.#unanswered.set(expected + index, number));
-    this.#nextCounter = expected + unanswered.length;
+  /** The server waits for that counter. Below all of ours: it lost history, and the first of ours skips what is gone. */
+  expects(expected: number): void {
+    this.#last = expected - 1;
   }
 }

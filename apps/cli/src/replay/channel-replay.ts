@@ -124,20 +124,19 @@ export class ChannelReplay {
   async #send(author: UserId, line: CorpusLine): Promise<Result<null, SessionError>> {
     const { conversation } = this;
     const last = this.#booked()?.counters.get(author) ?? 0;
-    let n = last + 1;
+    const n = last + 1;
     const sentAt = this.#desk.clock.nowMs();
-    const send = (): Promise<Result<Ack, SessionError>> =>
-      this.#ask(author, { t: 'send', conversation, n, sentAt, type: 'text', body: line.text });
+    const send = (follows: { readonly after?: number } = {}): Promise<Result<Ack, SessionError>> =>
+      this.#ask(author, { t: 'send', conversation, n, ...follows, sentAt, type: 'text', body: line.text });
     let acked = await send();
     if (!acked.ok && acked.error.kind === 'refused') {
       const { code, expected } = acked.error.error;
       if (code === 'out_of_order' && expected !== undefined && expected < n) {
-        // Lost history is for `verify` to count; here the replay goes on from what the server still has.
+        // Lost history is for `verify` to count; here the replay goes on behind what the server still has.
         this.#desk.onForgotten(
           `The server has forgotten messages ${String(expected)} to ${String(last)} of ${author} in ${conversation}.`,
         );
-        n = expected;
-        acked = await send();
+        acked = await send({ after: expected - 1 });
       }
     }
     if (!acked.ok) return acked;

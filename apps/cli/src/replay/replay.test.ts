@@ -72,9 +72,11 @@ class ModelServer implements ChatPort {
     group.counters.set(user, seqs);
     const known = seqs[content.n - 1];
     if (known !== undefined) return ok({ gen: 1, seq: known });
-    if (content.n !== seqs.length + 1) return refused('out_of_order', { expected: seqs.length + 1 });
+    if (content.n <= seqs.length) return refused('expired');
+    const after = content.after ?? content.n - 1;
+    if (after !== seqs.length) return refused('out_of_order', { expected: seqs.length + 1 });
     group.texts.push(`${user}: ${String(content.body)}`);
-    seqs.push(group.texts.length);
+    seqs[content.n - 1] = group.texts.length;
     return ok({ gen: 1, seq: group.texts.length });
   }
 }
