@@ -1,5 +1,5 @@
-import type { ConversationId } from '@millrace/kernel';
-import type { ChatService, Principal } from '@millrace/messaging';
+import { hash32, type ConversationId } from '@millrace/kernel';
+import type { Principal } from '@millrace/messaging';
 import type { Position } from '@millrace/timeline';
 import type { World } from './world.ts';
 
@@ -9,46 +9,37 @@ interface Sent {
   /** What had been acknowledged when it was first sent. */
   floor: Position | null | undefined;
   acked: boolean;
-  attempts: number;
 }
-
-type PublishOutcome = Parameters<Parameters<ChatService['publish']>[2]>[0];
 
 const PIPELINE = 3;
 
-/** One device's outbox for one conversation, as the protocol wants it: in order, retried with the same counter. */
+/**
+ * One device's outbox for one conversation, as the protocol wants it: in order, retried with the same counter, which is
+ * never given to another message.
+ */
 export class SimulatedSender {
   readonly #world: World;
   readonly #by: Principal;
   readonly #conversation: ConversationId;
+  /** Every second device sends again what the server has lost, as it was; the others let it be, and skip it. */
+  readonly #keepsAcked: boolean;
+  /** Those that were not refused, in order. */
   #sent: Sent[] = [];
   #written = 0;
-  /** How many of the first are not in `#sent` any more. */
-  #forgotten = 0;
+  /** The last number that the server is known to have accepted. */
+  #last: number | undefined;
   #isSending = false;
-  #isClosed = false;
 
   constructor(world: World, by: Principal, conversation: ConversationId) {
     this.#world = world;
     this.#by = by;
     this.#conversation = conversation;
+    this.#keepsAcked = hash32(`${by.user}/${by.device} ${conversation}`) % 2 === 0;
   }
 
   /** Drops what is acknowledged, all of it by now. */
   forget(): void {
-    this.#forgotten += this.#sent.length;
     this.#sent = [];
-  }
-
-  /** Asks which number is free, when nothing is under way any more, and goes on from there. */
-  async reopen(): Promise<void> {
-    if (!this.#isClosed) return;
-    const conversation = this.#conversation;
-    const n = Number.MAX_SAFE_INTEGER;
-    const answer = await this.#publish({ conversation, n, sentAt: n, type: 'text', body: '' });
-    if (answer.ok || answer.error.expected === undefined) return;
-    this.#forgotten = answer.error.expected - 1;
-    this.#isClosed = false;
   }
 
   get isDone(): boolean {
@@ -56,11 +47,10 @@ export class SimulatedSender {
   }
 
   write(): void {
-    if (this.#isClosed) return;
     this.#written += 1;
     const { user, device } = this.#by;
     const body = `${user}/${device} in ${this.#conversation}: ${String(this.#written)}`;
-    this.#sent.push({ n: this.#forgotten + this.#sent.length + 1, body, floor: undefined, acked: false, attempts: 0 });
+    this.#sent.push({ n: this.#written, body, floor: undefined, acked: false });
     if (!this.#isSending) void this.#send();
   }
 
@@ -68,53 +58,47 @@ export class SimulatedSender {
   async #send(): Promise<void> {
     this.#isSending = true;
     while (!this.isDone) {
-      const first = this.#sent.find(({ acked }) => !acked)?.n ?? 0;
-      const next = this.#sent.filter(({ n, acked }) => !acked && n < first + PIPELINE);
-      const answers = await Promise.all(next.map((each) => this.#try(each)));
+      const first = this.#sent.findIndex(({ acked }) => !acked);
+      const next = this.#sent.slice(first, first + PIPELINE).filter(({ acked }) => !acked);
+      const answers = await Promise.all(next.map((each, index) => this.#try(each, next[index - 1])));
       if (answers.includes('failed')) await this.#world.time.sleep(this.#world.between(20, 400));
     }
     this.#isSending = false;
   }
 
-  #publish(send: Parameters<ChatService['publish']>[1]): Promise<PublishOutcome> {
-    return this.#world.ask(
-      (chat) =>
-        new Promise((resolve: (outcome: PublishOutcome) => void) => {
-          chat.publish(this.#by, send, resolve);
-        }),
-      `${this.#by.user}/${this.#by.device}`,
-    );
-  }
-
-  async #try(sent: Sent): Promise<'acked' | 'failed'> {
+  async #try(sent: Sent, before: Sent | undefined): Promise<'acked' | 'failed'> {
     const { history } = this.#world;
     const conversation = this.#conversation;
     const { n, body } = sent;
-    sent.attempts += 1;
     if (sent.floor === undefined) sent.floor = history.floor(conversation);
-    const answer = await this.#publish({ conversation, n, sentAt: n, type: 'text', body });
-    // It was set aside while this attempt was under way.
-    if (this.#sent[n - 1 - this.#forgotten] !== sent) return 'failed';
+    const after = Math.min(n - 1, Math.max(before?.n ?? this.#last ?? n - 1, this.#last ?? 0));
+    const answer = await this.#world.ask((chat) => {
+      const follows = after === n - 1 ? {} : { after };
+      const send = { conversation, n, ...follows, sentAt: n, type: 'text' as const, body };
+      return new Promise((resolve: (outcome: Parameters<Parameters<typeof chat.publish>[2]>[0]) => void) => {
+        chat.publish(this.#by, send, resolve);
+      });
+    }, `${this.#by.user}/${this.#by.device}`);
     const id = `${this.#by.user}/${this.#by.device} ${String(n)}`;
     if (answer.ok) {
       const { gen, seq, duplicate } = answer.value;
       sent.acked = true;
+      this.#last = Math.max(this.#last ?? 0, n);
       const ack = { conversation, id, body, at: { gen, seq }, losses: history.losses };
       history.acked(ack, sent.floor, !duplicate);
       return 'acked';
     }
     const { code, expected } = answer.error;
     if (code === 'out_of_order') {
-      // The server's memory of this device went back with a generation: everything from there is sent again.
-      for (const each of this.#sent) if (each.n >= (expected ?? n)) each.acked = false;
-    } else if (code === 'not_member' || code === 'not_found') {
-      // Refused for good. Its number is free, and that of what was written behind it; but where an attempt before this
-      // one is under way yet, which may take the number, nothing more is written.
-      if (this.#sent.slice(n - 1 - this.#forgotten).some(({ attempts }) => attempts > 1)) this.#isClosed = true;
-      this.#sent = this.#sent.slice(0, n - 1 - this.#forgotten);
+      this.#last = (expected ?? n) - 1;
+      // The server's memory of this device went back with a generation.
+      if (this.#keepsAcked) for (const each of this.#sent) if (each.n > this.#last) each.acked = false;
     } else if (code !== 'unavailable' && code !== 'overloaded' && code !== 'draining') {
-      history.violated(`${id} was refused with ${code}: ${answer.error.message}`);
-      this.#sent = this.#sent.slice(0, n - 1 - this.#forgotten);
+      if (code !== 'not_member' && code !== 'not_found') {
+        history.violated(`${id} was refused with ${code}: ${answer.error.message}`);
+      }
+      // Refused for good: its number is not used again, for a copy of it may be under way yet.
+      this.#sent = this.#sent.filter((each) => each !== sent);
     }
     return 'failed';
   }

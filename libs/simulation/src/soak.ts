@@ -155,7 +155,7 @@ async function settle(
   const truths = await checkAll(world, devices, conversations, showsAll);
   if (history.violations.length > 0) return;
   world.keep(truths.values());
-  for (const device of devices) await device.forget();
+  for (const device of devices) device.forget();
 }
 
 /** What is stored, and what the world itself holds. */
