@@ -11,6 +11,10 @@ const SEEDS = 60;
 const options: WorldOptions = {
   level: 'disk',
   partitionCount: 4,
+  shards: 1,
+  unsyncedMs: 0,
+  calm: 1,
+  churn: 1,
   nodes: 2,
   inboxEntriesMax: 10_000,
   sendWindow: 3,
