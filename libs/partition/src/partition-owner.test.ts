@@ -160,6 +160,27 @@ describe('a commit whose answer was lost', () => {
     expect(lost.outcome).toEqual(ok(2));
   });
 
+  it('is claimed for as soon as the store is said to be back, not when its next try would be due', async () => {
+    const { owner, store, time, post } = await aServingOwner();
+    store.isHolding = true;
+    post('a');
+    await time.settle();
+    store.isHolding = false;
+    store.isAway = true;
+    store.fates.push({ execute: false });
+    store.letGo();
+    const lost = post('a');
+    await time.advance(30_000);
+    store.isAway = false;
+    const { claims } = store;
+    // Between two tries: nothing happens by itself.
+    await time.settle();
+    expect([owner.isServing, lost.outcome, store.claims]).toEqual([false, null, claims]);
+    owner.reclaim();
+    await time.settle();
+    expect([owner.isServing, lost.outcome, store.claims]).toEqual([true, ok(2), claims + 1]);
+  });
+
   it('is refused, and its state dropped, when another owner has committed since', async () => {
     const { store, time, post } = await aServingOwner();
     store.fates.push({ execute: false, answer: { code: 'unknown', message: 'reset by peer' } });

@@ -14,6 +14,7 @@ import {
 import { DiffusionCursor } from './diffusion-cursor.ts';
 import type { PartitionActor } from './partition-actor.ts';
 import type { CommittedBatch, PartitionOwnerParts, Refusal } from './partition-owner-parts.ts';
+import { claimRetry, RetryWait } from './retry-wait.ts';
 import { Tenure } from './tenure.ts';
 
 /** A decided batch on its way into the store; `commit` is null when there is nothing to store. */
@@ -22,9 +23,6 @@ interface Batch<Command, Reply, Effect> extends DecidedBatch<Command, Reply, Eff
   /** When it was decided, monotonic. */
   readonly decidedMs: number;
 }
-
-const RETRY_MS_MIN = 20;
-const RETRY_MS_MAX = 1_000;
 
 /**
  * Owns one partition between a claim and its release.
@@ -52,6 +50,7 @@ export class PartitionOwner<Command, Reply, Effect> {
   #recovered = generation(0);
   /** Rises whenever memory is dropped, so that a load begun before is not used after. */
   #incarnation = 0;
+  readonly #claimRetry: RetryWait;
   readonly #whenIdle: (() => void)[] = [];
 
   constructor(parts: PartitionOwnerParts<Command, Reply, Effect>) {
@@ -59,6 +58,7 @@ export class PartitionOwner<Command, Reply, Effect> {
     this.#tenure = new Tenure(parts);
     this.#answers = new Answers(parts);
     this.#cursor = new DiffusionCursor(parts.limits);
+    this.#claimRetry = new RetryWait(parts.timers, claimRetry);
     this.#activations = new Activations(parts.resting, parts.limits.mailboxMax);
   }
 
@@ -112,8 +112,9 @@ export class PartitionOwner<Command, Reply, Effect> {
     await this.#acquire();
   }
 
-  /** Claims again, after the connection to the store was lost (I5) or the lease had lapsed. */
+  /** Claims again, at once, after the connection to the store was lost (I5) or the lease had lapsed. */
   reclaim(): void {
+    if (this.#phase === 'claiming') this.#claimRetry.wake();
     if (this.#phase !== 'serving') return;
     // The answer to a commit in flight is waited for first.
     if (this.#busy) this.#claimDue = true;
@@ -388,12 +389,10 @@ export class PartitionOwner<Command, Reply, Effect> {
     this.#phase = 'claiming';
     this.#busy = true;
     this.#claimDue = false;
-    for (let retryMs = RETRY_MS_MIN; !(await this.#tryAcquire()); retryMs = Math.min(retryMs * 2, RETRY_MS_MAX)) {
+    this.#claimRetry.reset();
+    while (!(await this.#tryAcquire())) {
       if (this.#isStopped()) return;
-      const waitMs = retryMs;
-      await new Promise<void>((resolve) => {
-        this.#parts.timers.after(waitMs, resolve);
-      });
+      await this.#claimRetry.wait();
     }
     this.#phase = 'serving';
     this.#busy = false;
