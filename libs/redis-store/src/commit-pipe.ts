@@ -11,11 +11,11 @@ import { troubleOf } from './store-errors.ts';
 import type { StoreObserver } from './store-observer.ts';
 
 export interface CommitPipeLimits {
-  /** Redis writes in one call: about 200 keep it near 1 ms of Redis. A larger commit goes alone. */
-  readonly callWritesMax: number;
-  readonly callBytesMax: number;
-  /** Calls that wait for their answer on one connection. */
-  readonly callsInFlightMax: number;
+  /** Redis writes in one batch: about 200 keep it near 1 ms of Redis. A larger commit goes alone. */
+  readonly batchWritesMax: number;
+  readonly batchBytesMax: number;
+  /** Batches that wait for their answer from one Redis; in a Cluster from one of its masters. */
+  readonly batchesInFlightMax: number;
   /** Commits that wait to be sent; above it new ones are refused. */
   readonly queuedBytesMax: number;
   /** After this without an answer a commit's outcome is unknown and its connection is given up. */
@@ -25,9 +25,9 @@ export interface CommitPipeLimits {
 }
 
 export const defaultCommitPipeLimits: CommitPipeLimits = {
-  callWritesMax: 200,
-  callBytesMax: 256 * 1024,
-  callsInFlightMax: 2,
+  batchWritesMax: 200,
+  batchBytesMax: 256 * 1024,
+  batchesInFlightMax: 2,
   queuedBytesMax: 32 * 1024 * 1024,
   answerMsMax: 5_000,
   replicaMsMax: 1_000,
@@ -40,10 +40,8 @@ export interface CommitPipeParts {
   readonly timers: Timers;
   readonly observer: StoreObserver;
   readonly limits: CommitPipeLimits;
-  /** Ack level `replicated`: a WAIT goes behind each call, and what no replica confirms is `unknown`. */
+  /** Ack level `replicated`: a WAIT goes behind each batch, and what no replica confirms is `unknown`. */
   readonly awaitReplica: boolean;
-  /** In a Cluster one call reaches one hash tag only. */
-  readonly onePartitionPerCall: boolean;
 }
 
 interface Pending {
@@ -74,9 +72,27 @@ function outcomeOf(answer: unknown): CommitOutcome {
   }
 }
 
-function packCall(batch: readonly Pending[]): Buffer {
-  const head = new Packer(8).array(batch.length).take();
-  return Buffer.concat([head, ...batch.map(({ packed }) => packed)]);
+const outcomesOf = (answers: unknown): readonly CommitOutcome[] => (answers as readonly unknown[]).map(outcomeOf);
+
+const unconfirmed = (outcome: CommitOutcome): CommitOutcome =>
+  outcome.code === 'ok' || outcome.code === 'dup'
+    ? { code: 'unknown', message: 'no replica confirmed the commit in time' }
+    : outcome;
+
+/** What came of a call: the outcome of each of its commits, or why it failed. */
+type Answer = readonly CommitOutcome[] | Error;
+
+const asError = (reason: unknown): Error => (reason instanceof Error ? reason : new Error(String(reason)));
+
+/** One call of the function. In a Cluster it reaches one hash tag only, so there it carries one commit. */
+type Call = readonly Pending[];
+
+const callsOf = (batch: readonly Pending[], inCluster: boolean): readonly Call[] =>
+  inCluster ? batch.map((pending) => [pending]) : [batch];
+
+function packCall(call: Call): Buffer {
+  const head = new Packer(8).array(call.length).take();
+  return Buffer.concat([head, ...call.map(({ packed }) => packed)]);
 }
 
 /**
@@ -84,7 +100,8 @@ function packCall(batch: readonly Pending[]): Buffer {
  *
  * (W1) `submit` never rejects, and executes a commit at most once however often it is submitted (I5): the one thing
  *      that is ever sent again is a call that Redis refused because the function was not loaded.
- * (W2) The commits of one turn of the event loop go as one call, within the limits. An idle pipe adds no delay.
+ * (W2) The commits of one turn of the event loop go as one batch to each master, within the limits: one call, in a
+ *      Cluster one for each partition, and one WAIT. An idle pipe adds no delay, and no master waits for another one.
  * (W3) A commit that was submitted on one connection never goes out on a later one: after a reconnect the owner claims
  *      first.
  */
@@ -93,7 +110,8 @@ export class CommitPipe {
   readonly #packer = new Packer();
   readonly #queue: Pending[] = [];
   #queuedBytes = 0;
-  #callsInFlight = 0;
+  /** By master. */
+  readonly #inFlight = new Map<string, number>();
   #flushDue = false;
 
   constructor(parts: CommitPipeParts) {
@@ -107,8 +125,10 @@ export class CommitPipe {
     return this.#queuedBytes;
   }
 
-  get callsInFlight(): number {
-    return this.#callsInFlight;
+  get batchesInFlight(): number {
+    let count = 0;
+    for (const batches of this.#inFlight.values()) count += batches;
+    return count;
   }
 
   submit(commit: Commit): Promise<CommitOutcome> {
@@ -140,95 +160,117 @@ export class CommitPipe {
   }
 
   #flush(): void {
-    while (this.#queue.length > 0 && this.#callsInFlight < this.#parts.limits.callsInFlightMax) {
-      const batch = this.#nextBatch();
-      this.#callsInFlight += 1;
+    for (let next = this.#nextBatch(); next !== null; next = this.#nextBatch()) {
+      const { master, batch } = next;
+      this.#inFlight.set(master, (this.#inFlight.get(master) ?? 0) + 1);
       void this.#carry(batch).finally(() => {
-        this.#callsInFlight -= 1;
+        const left = (this.#inFlight.get(master) ?? 1) - 1;
+        if (left > 0) this.#inFlight.set(master, left);
+        else this.#inFlight.delete(master);
         this.#flush();
       });
     }
   }
 
-  #nextBatch(): readonly Pending[] {
-    const { limits, onePartitionPerCall } = this.#parts;
-    let count = 0;
+  /** Of the first commit whose master has room, with what waits for the same one; null when none has. */
+  #nextBatch(): { readonly master: string; readonly batch: readonly Pending[] } | null {
+    const { limits, connection } = this.#parts;
+    let master: string | null = null;
     let writes = 0;
     let bytes = 0;
+    let isFull = false;
+    const batch: Pending[] = [];
+    const rest: Pending[] = [];
     for (const pending of this.#queue) {
-      writes += pending.writes;
-      bytes += pending.packed.length;
-      if (count > 0 && (onePartitionPerCall || writes > limits.callWritesMax || bytes > limits.callBytesMax)) break;
-      count += 1;
+      const own = connection.masterOf(pending.ownerKey);
+      if (master === null && (this.#inFlight.get(own) ?? 0) < limits.batchesInFlightMax) master = own;
+      if (own === master && !isFull) {
+        writes += pending.writes;
+        bytes += pending.packed.length;
+        isFull = batch.length > 0 && (writes > limits.batchWritesMax || bytes > limits.batchBytesMax);
+      }
+      if (own === master && !isFull) batch.push(pending);
+      else rest.push(pending);
     }
-    const batch = this.#queue.splice(0, count);
+    if (master === null) return null;
+    this.#queue.splice(0, this.#queue.length, ...rest);
     for (const { packed } of batch) this.#queuedBytes -= packed.length;
-    return batch;
+    return { master, batch };
   }
 
   async #carry(batch: readonly Pending[]): Promise<void> {
     const { connection, limits, timers, observer } = this.#parts;
-    const payload = packCall(batch);
+    const calls = callsOf(batch, connection.client instanceof Cluster);
+    const writes = batch.reduce((sum, pending) => sum + pending.writes, 0);
     observer.commitSent(
-      batch.reduce((sum, { writes }) => sum + writes, 0),
-      payload.length,
+      writes,
+      batch.reduce((sum, { packed }) => sum + packed.length, 0),
     );
     try {
-      const call = this.#call(
-        batch.map(({ ownerKey }) => ownerKey),
-        payload,
-      );
-      const answers = await answerWithin(timers, limits.answerMsMax, call);
-      batch.forEach((pending, index) => {
-        this.#answer(pending, answers[index] ?? { code: 'unknown', message: 'Redis answered fewer commits than sent' });
+      const answers = await answerWithin(timers, limits.answerMsMax, this.#call(calls));
+      calls.forEach((call, index) => {
+        this.#answerCall(call, answers[index] ?? new Error('Redis answered fewer calls than sent'));
       });
     } catch (error) {
-      const { kind, message } = troubleOf(error);
-      const code = kind === 'refused' ? 'unavailable' : 'unknown';
-      for (const pending of batch) this.#answer(pending, { code, message });
+      for (const call of calls) this.#answerCall(call, asError(error));
       // Nothing sent behind it would be answered sooner; what is still queued is refused when the socket closes.
       if (error instanceof DeadlineExceeded) connection.reset();
     }
   }
 
-  /** One call, and the same once more if Redis did not know the function: then it had not executed. */
-  async #call(keys: readonly string[], payload: Buffer): Promise<readonly CommitOutcome[]> {
-    try {
-      return await this.#send(keys, payload);
-    } catch (error) {
-      if (!isFunctionMissing(error)) throw error;
-      await loadLibrary(this.#parts.connection.client);
-      return await this.#send(keys, payload);
-    }
+  /** All calls, and those once more that met a Redis which did not know the function: they had not executed. */
+  async #call(calls: readonly Call[]): Promise<readonly Answer[]> {
+    const answers = await this.#send(calls);
+    const isMissing = answers.map(isFunctionMissing);
+    if (!isMissing.includes(true)) return answers;
+    await loadLibrary(this.#parts.connection.client);
+    const again = [...(await this.#send(calls.filter((_call, index) => isMissing[index] === true)))];
+    return answers.map((answer, index) => (isMissing[index] === true ? (again.shift() ?? answer) : answer));
   }
 
-  async #send(keys: readonly string[], payload: Buffer): Promise<readonly CommitOutcome[]> {
+  async #send(calls: readonly Call[]): Promise<readonly Answer[]> {
     const { awaitReplica, connection } = this.#parts;
-    const { client } = connection;
-    if (awaitReplica) return this.#sendAndAwait(keys, payload);
-    const answers = await client.fcall(functionName('commit'), keys.length, ...keys, payload);
-    return (answers as readonly unknown[]).map(outcomeOf);
+    if (awaitReplica) return this.#sendAndAwait(calls);
+    const name = functionName('commit');
+    const sent = calls.map((call) =>
+      connection.client.fcall(name, call.length, ...call.map(({ ownerKey }) => ownerKey), packCall(call)),
+    );
+    const settled = await Promise.allSettled(sent);
+    return settled.map((one) => (one.status === 'fulfilled' ? outcomesOf(one.value) : asError(one.reason)));
   }
 
-  /** The WAIT goes behind the call to the same node on the same connection, which is all that it can vouch for. */
-  async #sendAndAwait(keys: readonly string[], payload: Buffer): Promise<readonly CommitOutcome[]> {
+  /** One WAIT goes behind the calls to the same node on the same connection, which is all that it can vouch for. */
+  async #sendAndAwait(calls: readonly Call[]): Promise<readonly Answer[]> {
     const { connection, limits } = this.#parts;
     const { client } = connection;
-    const call = client.pipeline().fcall(functionName('commit'), keys.length, ...keys, payload);
-    const [committed = [null, []], waited = [null, 0]] = (await call.wait(1, limits.replicaMsMax).exec()) ?? [];
-    const [refusal, answers] = committed;
-    if (refusal !== null) {
-      // Of a lone command the client learns by itself that the slot has moved; of a pipeline it does not.
-      if (client instanceof Cluster && refusal.message.startsWith('MOVED')) client.refreshSlotsCache();
-      throw refusal;
+    const pipeline = client.pipeline();
+    const name = functionName('commit');
+    for (const call of calls)
+      pipeline.fcall(name, call.length, ...call.map(({ ownerKey }) => ownerKey), packCall(call));
+    const replies = (await pipeline.wait(1, limits.replicaMsMax).exec()) ?? [];
+    const [refusal, replicas] = replies.at(-1) ?? [null, 0];
+    const isReplicated = replies.length > calls.length && refusal === null && Number(replicas) >= 1;
+    const answers = replies.slice(0, calls.length).map(([error, value]) => error ?? outcomesOf(value));
+    // Of a lone command the client learns by itself that the slot has moved; of a pipeline it does not.
+    if (
+      client instanceof Cluster &&
+      answers.some((answer) => answer instanceof Error && /^MOVED /.test(answer.message))
+    )
+      client.refreshSlotsCache();
+    return answers.map((answer) => (answer instanceof Error || isReplicated ? answer : answer.map(unconfirmed)));
+  }
+
+  #answerCall(call: Call, answer: Answer): void {
+    if (!(answer instanceof Error)) {
+      const message = 'Redis answered fewer commits than sent';
+      call.forEach((pending, index) => {
+        this.#answer(pending, answer[index] ?? { code: 'unknown', message });
+      });
+      return;
     }
-    const isReplicated = waited[0] === null && Number(waited[1]) >= 1;
-    return (answers as readonly unknown[]).map((answer) => {
-      const outcome = outcomeOf(answer);
-      const isStored = outcome.code === 'ok' || outcome.code === 'dup';
-      if (!isStored || isReplicated) return outcome;
-      return { code: 'unknown', message: 'no replica confirmed the commit in time' };
-    });
+    const { kind, message } = troubleOf(answer);
+    for (const pending of call)
+      this.#answer(pending, { code: kind === 'refused' ? 'unavailable' : 'unknown', message });
   }
 
   #answer(pending: Pending, outcome: CommitOutcome): void {

@@ -1,5 +1,5 @@
 import type { Cancel, Random, Timers } from '@millrace/kernel';
-import { Cluster, type Redis, type RedisOptions } from 'ioredis';
+import { Cluster, Command, type Redis, type RedisOptions } from 'ioredis';
 import type { RedisClient } from './function-library.ts';
 import { clientUrl, openRedis } from './redis-address.ts';
 import { messageOf } from './store-errors.ts';
@@ -39,6 +39,7 @@ export class Connection {
   readonly #reconnected = new Set<() => void>();
   readonly #firstReady: Promise<void>;
   readonly #timers: Timers;
+  readonly #slots = new Map<string, number>();
   readonly #backoff: (attempt: number) => number;
   #cancelRevival: Cancel = () => undefined;
   #closed = false;
@@ -111,6 +112,20 @@ export class Connection {
    */
   get ready(): boolean {
     return this.#ready && this.client.status === 'ready';
+  }
+
+  /**
+   * Names the master that holds a key, and its replicas, as far as is known now: what one pipeline may reach. Empty
+   * without a Cluster. For the keys of owners alone: their slots are remembered.
+   */
+  masterOf(key: string): string {
+    if (!(this.client instanceof Cluster)) return '';
+    let slot = this.#slots.get(key);
+    if (slot === undefined) {
+      slot = new Command('get', [key]).getSlot();
+      this.#slots.set(key, slot);
+    }
+    return (this.client.slots[slot] ?? []).join(';');
   }
 
   /** The last trouble of the connection itself, empty if there was none. */

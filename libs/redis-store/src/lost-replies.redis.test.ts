@@ -121,7 +121,7 @@ describe('without a connection', () => {
     expect(restarted.ok).toBe(true);
     await back;
     await partition.claim();
-    expect(await stores.health()).toMatchObject({ reachable: true, queuedCommitBytes: 0, callsInFlight: 0 });
+    expect(await stores.health()).toMatchObject({ reachable: true, queuedCommitBytes: 0, batchesInFlight: 0 });
   });
 
   it('the listeners of a reconnect run before anything can be committed on the new connection', async () => {

@@ -45,7 +45,7 @@ export interface StoreHealth {
   /** Null without a limit. Sends are to be refused well before it is reached. */
   readonly maxMemoryBytes: number | null;
   readonly queuedCommitBytes: number;
-  readonly callsInFlight: number;
+  readonly batchesInFlight: number;
   /** Of the connection, empty when there was none. */
   readonly lastError: string;
 }
@@ -87,12 +87,6 @@ export class RedisStores {
     const { commits, reads, leases, streams } = connections;
     const layout = keyLayout(options.keyPrefix ?? '');
     const { cluster } = inspection.facts;
-    const limits = {
-      ...defaultCommitPipeLimits,
-      // One call for each partition, and several nodes to answer them.
-      ...(cluster ? { callsInFlightMax: 64 } : {}),
-      ...options.limits,
-    };
     this.inspection = inspection;
     this.#connections = connections;
     this.#timers = timers;
@@ -103,9 +97,8 @@ export class RedisStores {
       clock,
       timers,
       observer,
-      limits,
+      limits: { ...defaultCommitPipeLimits, ...options.limits },
       awaitReplica: options.ackLevel === 'replicated',
-      onePartitionPerCall: cluster,
     });
     this.partitions = new RedisPartitionStore({
       pipe: this.#pipe,
@@ -172,7 +165,7 @@ export class RedisStores {
     const { commits } = this.#connections;
     const local = {
       queuedCommitBytes: this.#pipe.queuedBytes,
-      callsInFlight: this.#pipe.callsInFlight,
+      batchesInFlight: this.#pipe.batchesInFlight,
       lastError: commits.lastError,
     };
     try {

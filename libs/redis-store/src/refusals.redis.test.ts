@@ -108,7 +108,7 @@ describe('a call', () => {
     const sent: { writes: number; bytes: number }[] = [];
     const answered: string[] = [];
     const observed = await openRedisStores(redis.url, {
-      limits: { callWritesMax: 12 },
+      limits: { batchWritesMax: 12 },
       observer: {
         commitSent: (writes, bytes) => {
           sent.push({ writes, bytes });

@@ -1,0 +1,106 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { partitionId } from '@millrace/kernel';
+import {
+  callRedis,
+  describeLocalRedisError,
+  startRedisCluster,
+  type LocalRedis,
+  type LocalRedisCluster,
+  type RedisReply,
+} from '@millrace/local-redis';
+import { actorKey, APartition, appending, nowhere } from '@millrace/partition/conformance';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { keyLayout } from './key-layout.ts';
+import type { RedisStores } from './redis-stores.ts';
+import { openRedisStores } from './testing/open-stores.ts';
+
+const PARTITIONS = 240;
+const room = actorKey('c:room');
+const layout = keyLayout('');
+
+let dir = '';
+let cluster: LocalRedisCluster | undefined;
+let stores: RedisStores | undefined;
+
+const redis = (index: number): LocalRedis => {
+  const node = cluster?.nodes[index];
+  if (node === undefined) throw new Error(`there is no Redis ${String(index)}`);
+  return node;
+};
+
+const ask = async (index: number, ...args: readonly (string | number)[]): Promise<RedisReply> => {
+  const reply = await callRedis(redis(index).endpoint, args);
+  if (!reply.ok) throw new Error(reply.error.message);
+  return reply.value;
+};
+
+/** How often something was called at a Redis so far. */
+async function callsOf(index: number, command: string): Promise<number> {
+  const stats = String(await ask(index, 'INFO', 'commandstats'));
+  return Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(stats)?.[1] ?? 0);
+}
+
+/** The partitions that one of the three masters had at first. */
+async function partitionsOf(master: number): Promise<readonly APartition[]> {
+  const { partitions } = opened();
+  const own: APartition[] = [];
+  for (let id = 0; id < PARTITIONS; id += 1) {
+    const slot = Number(await ask(0, 'CLUSTER', 'KEYSLOT', layout.owner(partitionId(id))));
+    // As the slots were spread: a third for each.
+    if (Math.floor((3 * slot) / 16_384) === master) own.push(new APartition({ partitions } as never, id));
+  }
+  return own;
+}
+
+const opened = (): RedisStores => {
+  if (stores === undefined) throw new Error('it was opened');
+  return stores;
+};
+
+const codeOf = async (partition: APartition): Promise<string> =>
+  (await partition.send(partition.next([appending(room, nowhere, ['one'])]))).code;
+
+beforeAll(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'mr-cm-'));
+  const started = await startRedisCluster({ dir, nodeTimeoutMs: 1_000, processGroup: 'shared' });
+  if (!started.ok) throw new Error(describeLocalRedisError(started.error));
+  cluster = started.value;
+  stores = await openRedisStores(cluster.url, { ackLevel: 'replicated' });
+}, 120_000);
+afterAll(async () => {
+  stores?.close();
+  await Promise.all((cluster?.nodes ?? []).map((node) => node.kill()));
+  rmSync(dir, { recursive: true, force: true });
+}, 60_000);
+
+describe('over a Redis Cluster at ack level replicated', () => {
+  it('the commits of one turn wait for the replica of their master together', async () => {
+    const partitions = await partitionsOf(1);
+    await Promise.all(partitions.map((partition) => partition.claim()));
+    const [waits, calls] = [await callsOf(1, 'wait'), await callsOf(1, 'fcall')];
+    const codes = await Promise.all(partitions.map(codeOf));
+    expect(new Set(codes)).toEqual(new Set(['ok']));
+    expect((await callsOf(1, 'fcall')) - calls).toBe(partitions.length);
+    // Four writes a commit, 200 a batch.
+    expect((await callsOf(1, 'wait')) - waits).toBe(Math.ceil((4 * partitions.length) / 200));
+    expect(await opened().health()).toMatchObject({ batchesInFlight: 0, queuedCommitBytes: 0 });
+  });
+
+  it('a master that has no replica holds up no commit to another one', async () => {
+    const [alone, whole] = [await partitionsOf(0), await partitionsOf(2)];
+    await Promise.all([...alone, ...whole].map((partition) => partition.claim()));
+    await redis(3).kill('SIGSTOP');
+    const order: string[] = [];
+    const sent = (partition: APartition, name: string): Promise<string> =>
+      codeOf(partition).finally(() => order.push(name));
+    // More than one batch, so that some of them only wait to be sent.
+    const held = alone.map((partition) => sent(partition, 'alone'));
+    const codes = await Promise.all(whole.map((partition) => sent(partition, 'whole')));
+    expect(new Set(codes)).toEqual(new Set(['ok']));
+    expect(order).not.toContain('alone');
+    expect(new Set(await Promise.all(held))).toEqual(new Set(['unknown']));
+    await redis(3).kill('SIGCONT');
+  });
+});
