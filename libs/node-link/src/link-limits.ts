@@ -32,6 +32,6 @@ export const defaultLinkLimits: LinkLimits = {
   queuedBytesMax: 8 * 1024 * 1024,
   silenceMs: 2_000,
   retryMsMin: 5,
-  retryMsMax: 1_000,
+  retryMsMax: 250,
   linksMax: 1_024,
 };

@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { partitionId } from '@millrace/kernel';
+import { partitionId, type NodeId } from '@millrace/kernel';
 import {
   callRedis,
   describeLocalRedisError,
@@ -11,7 +12,7 @@ import {
   type RedisReply,
 } from '@millrace/local-redis';
 import { actorKey, APartition, appending, nowhere } from '@millrace/partition/conformance';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { keyLayout } from './key-layout.ts';
 import type { RedisStores } from './redis-stores.ts';
 import { openRedisStores } from './testing/open-stores.ts';
@@ -62,6 +63,27 @@ const opened = (): RedisStores => {
 const codeOf = async (partition: APartition): Promise<string> =>
   (await partition.send(partition.next([appending(room, nowhere, ['one'])]))).code;
 
+/** Listens at a port, takes connections, and answers nothing. @returns what ends it. */
+async function takePlaceOf(port: number): Promise<() => void> {
+  const sockets = new Set<Socket>();
+  const mute = createServer((socket) => sockets.add(socket.on('error', () => undefined)));
+  const listens = (): Promise<boolean> =>
+    new Promise((resolve) => {
+      mute.once('error', () => {
+        resolve(false);
+      });
+      mute.listen(port, '127.0.0.1', () => {
+        resolve(true);
+      });
+    });
+  // What was connected to it may hold the port for a moment.
+  await vi.waitUntil(listens, 10_000);
+  return () => {
+    mute.close();
+    for (const socket of sockets) socket.destroy();
+  };
+}
+
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'mr-cm-'));
   const started = await startRedisCluster({ dir, nodeTimeoutMs: 1_000, processGroup: 'shared' });
@@ -103,4 +125,21 @@ describe('over a Redis Cluster at ack level replicated', () => {
     expect(new Set(await Promise.all(held))).toEqual(new Set(['unknown']));
     await redis(3).kill('SIGCONT');
   });
+
+  it('the heir of a master is found though the place of that one is taken by something that says nothing', async () => {
+    const [partition] = await partitionsOf(0);
+    const reconnects = vi.fn();
+    opened().onReconnect(reconnects);
+    const port = redis(0).port ?? 0;
+    await redis(0).kill('SIGKILL');
+    const mute = await takePlaceOf(port);
+    await vi.waitUntil(async () => String(await ask(3, 'ROLE')).startsWith('master'), 30_000);
+    await vi.waitUntil(
+      async () => (await opened().partitions.claim(partition?.id ?? partitionId(0), 'n' as NodeId, 0)).ok,
+      { timeout: 5_000, interval: 20 },
+    );
+    // So that nobody who waits for it waits longer.
+    expect(reconnects).toHaveBeenCalled();
+    mute();
+  }, 60_000);
 });

@@ -21,9 +21,11 @@ export interface ConnectionOptions {
 
 const RECONNECT_MS_MIN = 20;
 const RECONNECT_MS_MAX = 1_000;
-/** Of one node of a Cluster, whose heir is asked for with each attempt. */
+/** Of one node of a Cluster, and how often its heir is asked for meanwhile. */
 const CLUSTER_NODE_MS_MAX = 200;
 const CONNECT_MS_MAX = 5_000;
+
+const mastersOf = ({ slots }: Cluster): string => [...new Set(slots.map(([master]) => master))].sort().join(';');
 
 /**
  * One connection to Redis that executes nothing twice (I5):
@@ -42,10 +44,13 @@ export class Connection {
   readonly #slots = new Map<string, number>();
   readonly #backoff: (attempt: number) => number;
   #cancelRevival: Cancel = () => undefined;
+  #cancelLook: Cancel | null = null;
   #closed = false;
   #wasReady = false;
   #ready = false;
   #lastError = '';
+  /** Of the Cluster, as they were told last. */
+  #masters = '';
 
   constructor(options: ConnectionOptions) {
     const { url, cluster, name, forReads, random, timers } = options;
@@ -94,14 +99,23 @@ export class Connection {
       // A node that is gone may have an heir. By itself the client asks each five seconds, or when a node tells it so.
       client.on('node error', () => {
         client.refreshSlotsCache();
+        this.#lookForHeirs(client);
       });
-    }
-    // A node of a Cluster that comes back is a reconnect of its partitions.
-    if (cluster) {
-      this.client.on('+node', (node: Redis) => {
-        node.on('ready', () => {
-          if (this.client.status === 'ready') this.#announce();
+      client.on('+node', (node: Redis) => {
+        node.on('close', () => {
+          this.#lookForHeirs(client);
         });
+        // A node of a Cluster that comes back is a reconnect of its partitions.
+        node.on('ready', () => {
+          if (client.status === 'ready') this.#announce();
+        });
+      });
+      // The heir may have had an open connection before it was one: then nothing becomes ready.
+      client.on('refresh', () => {
+        const masters = mastersOf(client);
+        const isOther = this.#masters !== '' && masters !== this.#masters;
+        this.#masters = masters;
+        if (isOther && client.status === 'ready') this.#announce();
       });
     }
   }
@@ -153,14 +167,31 @@ export class Connection {
 
   /** Gives up on the socket, for one that answers nothing, and opens another one. */
   reset(): void {
-    if (this.client instanceof Cluster) for (const node of this.client.nodes()) node.disconnect(true);
-    else this.client.disconnect(true);
+    if (this.client instanceof Cluster) {
+      for (const node of this.client.nodes()) node.disconnect(true);
+      this.#lookForHeirs(this.client);
+    } else this.client.disconnect(true);
   }
 
   close(): void {
     this.#closed = true;
     this.#cancelRevival();
+    this.#cancelLook?.();
     this.client.disconnect();
+  }
+
+  /**
+   * For as long as a master is not to be reached. Each failed attempt to reach it makes the client ask, but one that
+   * comes back as a replica is reached, and for a second or two says nothing but that it is loading.
+   */
+  #lookForHeirs(client: Cluster): void {
+    this.#cancelLook ??= this.#timers.after(CLUSTER_NODE_MS_MAX, () => {
+      this.#cancelLook = null;
+      const isAway = client.nodes('master').some(({ status }) => status !== 'ready' && status !== 'wait');
+      if (this.#closed || !isAway) return;
+      client.refreshSlotsCache();
+      this.#lookForHeirs(client);
+    });
   }
 
   /** The client gives up, and for ever, when it is told to reconnect while it still asks the Sentinels for the master. */

@@ -32,7 +32,7 @@ interface Cursor {
 
 const BEGINNING: Cursor = { id: '0-1', added: '0' };
 const RETRY_MS_MIN = 20;
-const RETRY_MS_MAX = 1_000;
+const RETRY_MS_MAX = 250;
 /** What was taken is trimmed when it comes to this share of a bound, or when nothing has come for a while. */
 const TRIM_SHARE = 1 / 16;
 
@@ -66,6 +66,7 @@ export class NodeStreamReader implements Reader {
   /** Ends a pause. */
   #resume: Cancel | null = null;
   #ended: Promise<void> = Promise.resolve();
+  #forgetCalls: () => void = () => undefined;
 
   private constructor(parts: NodeStreamReaderParts, run: string) {
     this.#parts = parts;
@@ -77,7 +78,13 @@ export class NodeStreamReader implements Reader {
   static async open(parts: NodeStreamReaderParts): Promise<NodeStreamReader> {
     const reader = new NodeStreamReader(parts, '');
     await reader.#create();
-    parts.reads.onReconnect(() => reader.#resume?.());
+    // Both are needed to go on. The one that carries calls outlives this reader.
+    const goOn = (): void => {
+      reader.#attempts = 0;
+      reader.#resume?.();
+    };
+    parts.reads.onReconnect(goOn);
+    reader.#forgetCalls = parts.calls.onReconnect(goOn);
     reader.#ended = reader.#loop();
     return reader;
   }
@@ -90,6 +97,7 @@ export class NodeStreamReader implements Reader {
   /** Stops. What is left in Redis expires, unless somebody deletes it. */
   async stop(): Promise<void> {
     this.#closed = true;
+    this.#forgetCalls();
     this.#resume?.();
     this.#parts.reads.close();
     await this.#ended;
