@@ -43,6 +43,15 @@ function createTarget(
   return ok(id);
 }
 
+/**
+ * Without the id that we chose, the same `create` again would make a second conversation when the first one was made
+ * after all.
+ */
+function namedHere(error: FrameError, id: ConversationId): FrameError {
+  if (error.code !== 'unavailable') return error;
+  return { ...error, message: `${error.message} (it may exist by now: give conversation ${id} when you try again)` };
+}
+
 /** What concerns the sockets of this node, and no actor's command. */
 type OfSockets = 'attach' | 'connected' | 'detach';
 
@@ -59,7 +68,7 @@ export function chatOver(
   ): Promise<Result<Omit<Created, 't' | 'id'>, FrameError>> => {
     const target = createTarget(creator, command, random);
     if (!target.ok) return target;
-    return calls.conversation(target.value, {
+    const created = await calls.conversation(target.value, {
       t: 'create',
       creator,
       kind: command.kind,
@@ -68,6 +77,8 @@ export function chatOver(
       joinPolicy: command.joinPolicy ?? 'invite',
       historyPolicy: command.historyPolicy ?? 'all',
     });
+    const isNamedHere = command.kind !== 'direct' && command.conversation === undefined;
+    return isNamedHere && !created.ok ? err(namedHere(created.error, target.value)) : created;
   };
   return {
     publish(by, send, answer) {

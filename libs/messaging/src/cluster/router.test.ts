@@ -1,4 +1,4 @@
-import { ok, partitionId, type NodeId, type PartitionId, type Timers } from '@millrace/kernel';
+import { ok, partitionId, type NodeId, type PartitionId, type Timers, type UserId } from '@millrace/kernel';
 import type { ClusterView } from '@millrace/partition';
 import type { ActorKey } from '@millrace/timeline';
 import fc from 'fast-check';
@@ -19,7 +19,7 @@ interface Planned {
   readonly callback: () => void;
 }
 
-const partitionOfKey = (key: ActorKey): PartitionId => partitionId(Number(key.slice(2)) % PARTITIONS);
+const partitionOfKey = (key: ActorKey): PartitionId => partitionId(Number(/[0-9]+$/.exec(key)) % PARTITIONS);
 
 /** Time that runs on by itself, from one planned callback to the next. */
 class PlannedTime {
@@ -47,11 +47,12 @@ class PlannedTime {
   run(untilMs: number): void {
     for (;;) {
       const [next] = this.#planned.sort((left, right) => left.atMs - right.atMs || left.order - right.order);
-      if (next === undefined || next.atMs > untilMs) return;
+      if (next === undefined || next.atMs > untilMs) break;
       this.#planned = this.#planned.filter((each) => each !== next);
       this.nowMs = next.atMs;
       next.callback();
     }
+    this.nowMs = untilMs;
   }
 }
 
@@ -98,6 +99,8 @@ class ACluster {
   readonly answers = new Map<number, AnyReply[]>();
   /** How each command came to the owner that answered it, in the order of the answers. */
   readonly ways: Way[] = [];
+  /** How much longer the nodes take to answer what they have carried out, or refused. */
+  answerMs = 0;
   readonly #nodes = new Map(NODES.map((name) => [name, new ANode(name)]));
   readonly #delay: Iterator<number>;
   /** Of each way to a node and back, what comes later arrives later. */
@@ -141,11 +144,17 @@ class ACluster {
   }
 
   #handle(to: Name, { request, answer }: Sent, ms: number): void {
+    if (request.q === 'attach') {
+      this.#later(`from ${to}`, ms + this.answerMs, () => {
+        answer(ok(null));
+      });
+      return;
+    }
     const { command, key } = request as unknown as { readonly command: number; readonly key: ActorKey };
     const partition = partitionOfKey(key);
     const isServed = this.#nodes.get(to)?.owners.get(partition) === to;
     if (isServed) this.done.set(partition, [...(this.done.get(partition) ?? []), command]);
-    this.#later(`from ${to}`, ms, () => {
+    this.#later(`from ${to}`, ms + this.answerMs, () => {
       answer(isServed ? ok(command) : 'not_owner');
     });
   }
@@ -177,11 +186,11 @@ class ACluster {
     }
   }
 
-  post(key: ActorKey, number: number): void {
+  post(key: ActorKey, number: number, priority: 'client' | 'follow-up' = 'client'): void {
     const heard = (reply: AnyReply): void => {
       this.answers.set(number, [...(this.answers.get(number) ?? []), reply]);
     };
-    this.router.post(key, number as unknown as AnyCommand, heard, 'client');
+    this.router.post(key, number as unknown as AnyCommand, heard, priority);
   }
 }
 
@@ -272,6 +281,72 @@ describe('the router', () => {
       expect(cluster.answers.get(number)).toMatchObject([{ ok: false, error: { code: 'unavailable' } }]);
     }
     expect(cluster.router.waiting).toBe(0);
+  });
+
+  describe('whose owner does not answer (R4)', () => {
+    const slow = (): ACluster => {
+      const cluster = new ACluster(Array.from({ length: 500 }, () => 7)[Symbol.iterator](), { waitMsMax: 1_000 });
+      cluster.move(partitionId(0), 'b');
+      cluster.time.run(200);
+      cluster.answerMs = 5_000;
+      return cluster;
+    };
+
+    it('answers within the deadline that the outcome is not known, and drops the answer that comes later', () => {
+      const cluster = slow();
+      cluster.post(keyOf(0), 1);
+      cluster.time.run(1_100);
+      expect(cluster.answers.has(1)).toBe(false);
+      cluster.time.run(1_500);
+      const refusal = { ok: false, error: { code: 'unavailable', retry: 'later' } };
+      expect(cluster.answers.get(1)).toMatchObject([refusal]);
+      expect(JSON.stringify(cluster.answers.get(1))).toContain('what became of it is not known');
+      cluster.time.run(20_000);
+      expect(cluster.done.get(partitionId(0))).toEqual([1]);
+      expect(cluster.answers.get(1)).toHaveLength(1);
+      // It was carried out all the same, and whoever asks what became of it is told so.
+      expect(cluster.ways).toHaveLength(1);
+    });
+
+    it('brings to no other owner what its asker was told is unknown', () => {
+      const cluster = slow();
+      // The owner that is asked has it no more, and says so late.
+      cluster.move(partitionId(0), 'c');
+      cluster.post(keyOf(0), 1);
+      cluster.time.run(20_000);
+      expect(cluster.answers.get(1)).toMatchObject([{ ok: false, error: { code: 'unavailable' } }]);
+      expect(cluster.done.get(partitionId(0)) ?? []).toEqual([]);
+      cluster.answerMs = 0;
+      cluster.post(keyOf(0), 2);
+      cluster.time.run(21_000);
+      expect(cluster.done.get(partitionId(0))).toEqual([2]);
+    });
+
+    it('asks no new owner before the old one has answered, also what was given up (R1)', () => {
+      const cluster = slow();
+      cluster.post(keyOf(0), 1);
+      cluster.time.run(1_500);
+      cluster.move(partitionId(0), 'c');
+      cluster.time.run(2_000);
+      cluster.post(keyOf(0), 2);
+      cluster.time.run(2_900);
+      expect(cluster.done.get(partitionId(0))).toEqual([1]);
+      cluster.time.run(20_000);
+      expect(cluster.answers.get(2)).toMatchObject([{ ok: false, error: { code: 'unavailable' } }]);
+      expect(cluster.done.get(partitionId(0))).toEqual([1]);
+      expect(cluster.router.waiting).toBe(0);
+    });
+
+    it('lets a gateway that attaches know in time, and follow-ups wait: nobody is told of them', async () => {
+      const cluster = slow();
+      cluster.post(keyOf(0), 1, 'follow-up');
+      const attached = cluster.router.attach('user-0' as UserId);
+      cluster.time.run(1_600);
+      expect(await attached).toMatchObject({ ok: false, error: { code: 'unavailable' } });
+      expect(cluster.answers.has(1)).toBe(false);
+      cluster.time.run(20_000);
+      expect(cluster.answers.get(1)).toEqual([ok(1)]);
+    });
   });
 
   it('that was stopped refuses what waits and what comes, each once', () => {

@@ -4,12 +4,13 @@ import { frameError, type ErrorCode } from '@millrace/protocol';
 import { conversationKey, userKey, type ActorKey } from '@millrace/timeline';
 import type { ActorCalls, AnyCommand, AnyReply } from '../actor-calls.ts';
 import type { Way } from '../trace/message-trace.ts';
+import { Deadlines } from './deadlines.ts';
 import type { NodeAnswer, ActorRequest, Priority } from './node-messages.ts';
 
 export interface RouterLimits {
   /** Requests that wait for their partition to have an owner again, over all partitions. */
   readonly waitingMax: number;
-  /** How long one waits before it is refused with `unavailable`, milliseconds. */
+  /** From when it was posted until one that has no answer is refused with `unavailable`, milliseconds. */
   readonly waitMsMax: number;
   /** Between two tries while nothing is told of a new owner, milliseconds. */
   readonly retryMs: number;
@@ -24,7 +25,7 @@ export interface RouterParts {
   local(partition: PartitionId, request: ActorRequest, answer: (outcome: NodeAnswer) => void): void;
   /** Asks another node; `gone` when it did not answer and never will: what became of the request is not known. */
   remote(to: NodeId, request: ActorRequest, answer: (outcome: NodeAnswer | 'gone' | 'overloaded') => void): void;
-  /** Told of each command that its owner has answered, before the answer is passed on. */
+  /** Told of each command that its owner has answered, before the answer is passed on: also when it comes too late. */
   routed(command: AnyCommand, reply: AnyReply, way: Way): void;
   readonly clock: Clock;
   readonly timers: Timers;
@@ -40,6 +41,14 @@ interface Request {
   readonly order: number;
   /** Owners that were asked. */
   tries: number;
+  /** Whoever asked has an answer. */
+  isAnswered: boolean;
+}
+
+function tooLate({ tries }: Request): AnyReply {
+  const noOwner = 'the partition has no owner at the moment; try again';
+  const noAnswer = 'it was not answered in time, and what became of it is not known: try again, with the same id';
+  return err(frameError('unavailable', tries === 0 ? noOwner : noAnswer));
 }
 
 /** Requests of one partition that are not answered yet, all of them asked of one node. */
@@ -47,6 +56,12 @@ interface Flight {
   to: NodeId | null;
   count: number;
 }
+
+/** How late after its deadline a request may be refused, milliseconds. */
+const SWEEP_MS = 250;
+
+/** Whether somebody waits for the answer who is to be told when there is none. A follow-up is asked until it is done. */
+const hasDeadline = (request: ActorRequest): boolean => request.q === 'attach' || request.priority === 'client';
 
 /**
  * Brings commands to the actors, on whichever node they live.
@@ -58,6 +73,10 @@ interface Flight {
  * (R2) A command whose owner died may have been carried out: it is sent again, and its own key (counter, watermark, a
  *      position that only rises) lets it happen once (I4, I6).
  * (R3) What waits is bounded in number and time (I9).
+ * (R4) Whoever asks for a client is answered within `waitMsMax`, also when an owner was asked and does not answer (a
+ *      node that is cut off from the store cannot). What became of that command is not known then: an answer that comes
+ *      later is dropped, and the command is not brought to another owner. It is no harm when it was carried out: what
+ *      may be repeated has a key of its own (R2). For the order (R1) it is under way until its owner has answered.
  */
 export class Router implements ActorCalls {
   readonly #parts: RouterParts;
@@ -66,6 +85,8 @@ export class Router implements ActorCalls {
   #owners: readonly (NodeId | null)[] = [];
   readonly #waiting = new Map<PartitionId, Request[]>();
   readonly #flights = new Map<PartitionId, Flight>();
+  /** Of what is not answered and has one. */
+  readonly #deadlines: Deadlines<Request>;
   #waitingCount = 0;
   #posted = 0;
   #retryDue = false;
@@ -73,6 +94,9 @@ export class Router implements ActorCalls {
 
   constructor(parts: RouterParts) {
     this.#parts = parts;
+    this.#deadlines = new Deadlines(parts.clock, parts.timers, SWEEP_MS, (asked) => {
+      this.#answer(asked, tooLate(asked));
+    });
   }
 
   /** Requests that wait for their partition to have an owner. */
@@ -121,7 +145,7 @@ export class Router implements ActorCalls {
     const all = [...this.#waiting.values()].flat();
     this.#waiting.clear();
     this.#waitingCount = 0;
-    for (const { answer } of all) answer(err(frameError('draining', message)));
+    for (const asked of all) this.#answer(asked, err(frameError('draining', message)));
   }
 
   #ask(key: ActorKey, command: AnyCommand): Promise<AnyReply> {
@@ -135,21 +159,29 @@ export class Router implements ActorCalls {
     this.#posted += 1;
     const nowMs = clock.monotonicMs();
     const untilMs = nowMs + limits.waitMsMax;
-    const asked: Request = { partition, request, answer, untilMs, order: this.#posted, tries: 0 };
+    const asked: Request = { partition, request, answer, untilMs, order: this.#posted, tries: 0, isAnswered: false };
+    if (hasDeadline(request)) this.#deadlines.add(asked);
     if (this.#stopped !== null) this.#refuse(asked, 'draining', this.#stopped);
     else if (this.#waiting.has(partition)) this.#wait(asked);
     else this.#try(asked, nowMs);
   }
 
-  #refuse({ answer }: Request, code: ErrorCode, message: string): void {
+  #refuse(asked: Request, code: ErrorCode, message: string): void {
     this.#parts.timers.soon(() => {
-      answer(err(frameError(code, message)));
+      this.#answer(asked, err(frameError(code, message)));
     });
+  }
+
+  #answer(asked: Request, reply: AnyReply): void {
+    if (asked.isAnswered) return;
+    asked.isAnswered = true;
+    this.#deadlines.delete(asked);
+    asked.answer(reply);
   }
 
   #try(asked: Request, askedMs: number): void {
     const { self } = this.#parts;
-    const { partition, request, answer } = asked;
+    const { partition, request } = asked;
     const owner = this.ownerOf(partition);
     const flight = this.#flightOf(partition);
     if (owner === null || (flight.count > 0 && flight.to !== owner)) {
@@ -164,14 +196,14 @@ export class Router implements ActorCalls {
       // Only what waited for the old owner goes on at once: asking the same one again would go in circles.
       if (flight.count === 0 && flight.to !== this.ownerOf(partition)) this.#retrySoon();
       if (outcome === 'overloaded')
-        answer(err(frameError('overloaded', 'another node has more to do than it may queue')));
+        this.#answer(asked, err(frameError('overloaded', 'another node has more to do than it may queue')));
       else if (typeof outcome === 'string') this.#wait(asked);
       else {
         if (request.q === 'command') {
           const postedMs = asked.untilMs - this.#parts.limits.waitMsMax;
           this.#parts.routed(request.command, outcome, { to: owner, postedMs, askedMs, tries: asked.tries });
         }
-        answer(outcome);
+        this.#answer(asked, outcome);
       }
     };
     if (owner === self) this.#parts.local(partition, request, answered);
@@ -188,6 +220,7 @@ export class Router implements ActorCalls {
 
   /** Puts a request into the line of its partition, in the place that it had. */
   #wait(asked: Request): void {
+    if (asked.isAnswered) return;
     if (this.#stopped !== null) {
       this.#refuse(asked, 'draining', this.#stopped);
       return;
@@ -225,11 +258,12 @@ export class Router implements ActorCalls {
     this.#waiting.clear();
     this.#waitingCount = 0;
     for (const asked of lines.flat()) {
+      if (asked.isAnswered) continue;
       if (nowMs < asked.untilMs) {
         // Behind one that has to wait again, all of its line do.
         if (this.#waiting.has(asked.partition)) this.#wait(asked);
         else this.#try(asked, nowMs);
-      } else asked.answer(err(frameError('unavailable', 'the partition has no owner at the moment; try again')));
+      } else this.#answer(asked, tooLate(asked));
     }
   }
 }
