@@ -5,6 +5,7 @@ import { ChatNode, PartitionCountMismatch, type MessageTrace } from '@millrace/m
 import { subprotocols } from '@millrace/protocol';
 import { withoutPassword, type RedisStores, type StoreHealth } from '@millrace/redis-store';
 import { connectRedis } from './connect-redis.ts';
+import { CutOffWatch, isReadyAt } from './cut-off-watch.ts';
 import { gatewayMetrics, sessionMetrics } from './gateway-metrics.ts';
 import { LateChat, LatePushPort, LateSessionPort, LateSessions, LateStories } from './late-parts.ts';
 import type { ServerLog } from './logging.ts';
@@ -296,10 +297,16 @@ export class Server {
 
   async #startSockets(parts: SocketParts, node: ChatNode): Promise<Result<Gateway, string>> {
     const { config, log } = this.#parts;
+    const cutOff = new CutOffWatch({ node, isReady: isReadyAt, clock, timers, random, log });
+    this.#started.push('the look at the lease', () => {
+      cutOff.stop();
+      return Promise.resolve();
+    });
     const started = await Gateway.start({
       ...parts,
       chat: node.chat,
       ackLevel: config.ackLevel,
+      isCutOff: () => cutOff.isCutOff,
       observer: gatewayMetrics(this.#registry),
       trace: this.#trace,
       clock,
@@ -323,7 +330,8 @@ export class Server {
   /** On a node without sockets: those of another one, so that a client may begin at any node. */
   #endpointElsewhere(): SocketEndpoint | null {
     if (rolesOf(this.#parts.config).includes('gateway')) return null;
-    const urls = this.#node?.socketUrls() ?? [];
+    const told = this.#node?.otherGateways().map(({ socketUrl }) => socketUrl) ?? [];
+    const urls = told.filter((url) => url !== '');
     const url = urls[Math.floor(random.fraction() * urls.length)];
     return url === undefined ? null : { ...spoken, publicUrl: url, port: 0 };
   }

@@ -121,6 +121,7 @@ function gatewayOver(name: string, create: () => SocketEngine): void {
         chat,
         verifier: new PlainVerifier(systemClock),
         ackLevel: 'memory',
+        isCutOff: () => false,
         trace: silentTrace,
         clock: systemClock,
         timers: systemTimers,

@@ -200,6 +200,47 @@ describe('a gateway that drains', () => {
   });
 });
 
+describe('a gateway of a node that is cut off', () => {
+  it('sends everybody away, takes nobody, and takes them again when it is not any more', async () => {
+    const { connect, cutOff, chat, engine, gateway, time } = await testGateway();
+    const peers = [await connect('ann', 'a'), await connect('ann', 'b'), await connect('ben', 'c')];
+    const unconnected = engine.open();
+    chat.isHolding = true;
+    const opening = engine.open();
+    opening.says(connectFrame('eve'));
+    await time.settle();
+    cutOff.is = true;
+    await time.advance(250);
+    for (const peer of [...peers, unconnected, opening]) expect(peer.closedWith?.code).toBe(closeCode.moved);
+    expect(engine.upgrade()).toMatchObject({ accept: false, status: 503, retryAfterS: 1 });
+    for (const peer of [...peers, unconnected, opening]) peer.hangUp();
+    chat.isHolding = false;
+    chat.answerAll();
+    await time.settle();
+    expect(gateway.stats()).toEqual({ sockets: 0, sessions: 0, users: 0 });
+    expect(chat.calls.filter((call) => call.startsWith('detach')).sort()).toEqual([
+      'detach ann',
+      'detach ben',
+      'detach eve',
+    ]);
+    cutOff.is = false;
+    await time.advance(250);
+    expect((await connect('ann', 'a')).got('connected')).toHaveLength(1);
+  });
+
+  it('does not send all of very many away in one turn', async () => {
+    const { cutOff, engine, time } = await testGateway();
+    const peers = Array.from({ length: 3_000 }, () => engine.open());
+    cutOff.is = true;
+    const closed: number[] = [];
+    for (let tick = 0; tick < 3; tick += 1) {
+      await time.advance(250);
+      closed.push(peers.filter(({ closedWith }) => closedWith !== null).length);
+    }
+    expect(closed).toEqual([1_250, 2_500, 3_000]);
+  });
+});
+
 describe('the configuration of a gateway', () => {
   it('has a default for everything', () => {
     expect(gatewayConfigSchema.parse({})).toMatchObject({ port: 7_401, path: '/', origins: [], handshakeMs: 10_000 });

@@ -22,6 +22,8 @@ export interface GatewayParts {
   readonly chat: ChatService;
   readonly verifier: TokenVerifier;
   readonly ackLevel: 'memory' | 'disk' | 'replicated';
+  /** Whether this node can do nothing for its clients at present, and another one can. Asked several times a second. */
+  readonly isCutOff: () => boolean;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;
@@ -41,6 +43,8 @@ const TICK_MS = 250;
 const EMPTY_CHECK_MS = 10;
 /** Each socket is looked at every so many ticks; they are spread over them. */
 const TICKS = 4;
+/** Sockets that are sent to other nodes at once: in a second no more than one of these takes, by default. */
+const AWAY_PER_TICK = 1_250;
 /** A message that is too long for the protocol is answered; one so many times as long is cut off by the engine. */
 const FRAME_SLACK = 4;
 
@@ -129,8 +133,21 @@ export class Gateway {
     this.#admission.drain();
     for (const session of this.sessions.all()) session.answer({ t: 'drain', deadlineMs });
     await this.#untilEmpty(this.#drainUntilMs);
-    for (const socket of this.#sockets.values()) socket.drained('this node is stopping');
+    for (const socket of this.#sockets.values()) socket.leave('draining', 'this node is stopping');
     await this.#untilEmpty(clock.monotonicMs() + config.closeMs);
+  }
+
+  /** The sockets, a part of them at a time. */
+  #tick(): void {
+    const isCutOff = this.#parts.isCutOff();
+    this.#admission.cutOff(isCutOff);
+    let [index, away] = [0, 0];
+    for (const socket of this.#sockets.values()) {
+      if (isCutOff && away < AWAY_PER_TICK) {
+        if (socket.leave('moved', 'this node cannot reach its store, but another one can: connect there')) away += 1;
+      } else if (index % TICKS === this.#ticks % TICKS) socket.tick();
+      index += 1;
+    }
   }
 
   async close(): Promise<void> {
@@ -151,11 +168,7 @@ export class Gateway {
   #tickLater(): void {
     this.#cancelTick = this.#parts.timers.after(TICK_MS, () => {
       this.#ticks += 1;
-      let index = 0;
-      for (const socket of this.#sockets.values()) {
-        if (index % TICKS === this.#ticks % TICKS) socket.tick();
-        index += 1;
-      }
+      this.#tick();
       if (this.#ticks % 40 === 0) {
         this.#admission.sweep();
         this.#userFrames.sweep();

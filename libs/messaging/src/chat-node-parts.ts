@@ -63,11 +63,6 @@ export interface ChatNodeParts {
   readonly onLost: (why: string) => void;
 }
 
-export interface Readiness {
-  readonly ok: boolean;
-  readonly reasons: readonly string[];
-}
-
 export interface ChatNodeStats {
   /** Of this node, and of those how many serve. */
   readonly partitionsOwned: number;

@@ -11,7 +11,7 @@ import {
 } from '@millrace/partition';
 import { userKey, type ActorKey } from '@millrace/timeline';
 import type { AnyCommand, AnyReply } from './actor-calls.ts';
-import type { ChatNodeParts, ChatNodeStats, Readiness } from './chat-node-parts.ts';
+import type { ChatNodeParts, ChatNodeStats } from './chat-node-parts.ts';
 import type { ChatService } from './chat-service.ts';
 import { chatOver } from './chat.ts';
 import { actorsOf } from './cluster/actors-of.ts';
@@ -19,7 +19,7 @@ import { Attachments } from './cluster/attachments.ts';
 import { birthKey, PartitionCountMismatch } from './cluster/birth-actor.ts';
 import { bornWith } from './cluster/born-with.ts';
 import { clientCalls } from './cluster/client-calls.ts';
-import { lookAtCluster, socketUrlsOf } from './cluster/cluster-look.ts';
+import { gatewaysOf, lookAtCluster } from './cluster/cluster-look.ts';
 import { ClusterSessions } from './cluster/cluster-sessions.ts';
 import type { ClusterStatus, NodeStatus } from './cluster/cluster-status.ts';
 import { Devices } from './cluster/devices.ts';
@@ -27,12 +27,13 @@ import { Handoffs } from './cluster/handoffs.ts';
 import { Interest } from './cluster/interest.ts';
 import { Losses } from './cluster/losses.ts';
 import { News } from './cluster/news.ts';
-import { readinessOf, statsOf } from './cluster/node-look.ts';
+import { statsOf } from './cluster/node-look.ts';
 import type { ActorRequest, NodeAnswer, NodeNote, NodeRequest } from './cluster/node-messages.ts';
 import { takeNote } from './cluster/notes.ts';
 import { PartitionHost } from './cluster/partition-host.ts';
 import { Peers } from './cluster/peers.ts';
 import { answerQuestion } from './cluster/questions.ts';
+import { readinessOf, type Readiness } from './cluster/readiness.ts';
 import { Router } from './cluster/router.ts';
 import { until } from './cluster/until.ts';
 import { recall } from './diffuse/recall.ts';
@@ -270,7 +271,10 @@ export class ChatNode {
 
   /** Whether requests can be answered now, and if not, why. */
   ready(): Readiness {
-    return readinessOf(this.#host, this.#router.view, this.#membership.isHeld, this.#stopping);
+    const { serving, partitions } = this.#host;
+    const hasUnowned = this.#router.view?.owners.some((owner) => owner === null) !== false;
+    const lease = { holdsLease: this.#membership.isHeld, isStopping: this.#stopping };
+    return readinessOf({ serving, owned: partitions.size, hasUnowned, ...lease });
   }
 
   stats(): ChatNodeStats {
@@ -289,9 +293,9 @@ export class ChatNode {
     return lookAtCluster(self, view, this.#status(), (msMax, to) => this.#peers.askWithin(msMax, to, { q: 'status' }));
   }
 
-  /** Where other nodes take sockets that do not go down, as far as they told. */
-  socketUrls(): readonly string[] {
-    return socketUrlsOf(this.#router.view, this.#others);
+  /** The other nodes that take sockets and do not go down, as of the last view. */
+  otherGateways(): readonly Member[] {
+    return gatewaysOf(this.#router.view, this.#others);
   }
 
   #status(): NodeStatus {

@@ -1,5 +1,5 @@
 export { ChatNode } from './chat-node.ts';
-export type { ChatNodeLimits, ChatNodeParts, ChatNodeStats, Readiness } from './chat-node-parts.ts';
+export type { ChatNodeLimits, ChatNodeParts, ChatNodeStats } from './chat-node-parts.ts';
 export { isLater, type Arrival } from './cluster/arrival.ts';
 export type {
   Attached,
@@ -14,6 +14,8 @@ export type {
 } from './chat-service.ts';
 export type { ClusterStatus, NodeStatus, PartitionStatus } from './cluster/cluster-status.ts';
 export type { ClosedSessions, NodeSession, UserSessions } from './cluster/cluster-sessions.ts';
+export { isCutOff, LAPSE_MS_MIN, type Elsewhere } from './cluster/cut-off.ts';
+export type { Readiness } from './cluster/readiness.ts';
 export { PartitionCountMismatch } from './cluster/birth-actor.ts';
 export { defaultRouterLimits, type RouterLimits } from './cluster/router.ts';
 export type { MessageStories, StoryQuery } from './explain/message-stories.ts';

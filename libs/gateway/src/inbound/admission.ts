@@ -36,6 +36,7 @@ export class Admission {
   readonly #openPerIp = new Map<string, number>();
   #total = 0;
   #isDraining = false;
+  #isCutOff = false;
 
   constructor(config: GatewayConfig, clock: Clock) {
     this.#config = config;
@@ -56,10 +57,15 @@ export class Admission {
     this.#isDraining = true;
   }
 
+  cutOff(isCutOff: boolean): void {
+    this.#isCutOff = isCutOff;
+  }
+
   decide(request: UpgradeRequest): UpgradeAnswer<Admitted> {
     const { origins, path, socketsMax, socketsPerIpMax } = this.#config;
     const { origin } = request;
     if (this.#isDraining) return refused(503, 'this node is stopping', 1_000);
+    if (this.#isCutOff) return refused(503, 'this node cannot reach its store, but another one can', 1_000);
     if (path !== '*' && request.path !== path) return refused(404, `the sockets are at the path ${path}`);
     if (origin !== null && !origins.includes('*') && !origins.includes(origin)) {
       return refused(403, 'pages of this origin may not open sockets here');

@@ -152,12 +152,17 @@ export class SocketSession {
     this.socket.close(closeCode[close], reason);
   }
 
-  /** Every other socket of this node is closed, too: nothing is wrong with this one. */
-  drained(why: string): void {
-    if (this.#isOver) return;
+  /**
+   * Every other socket of this node is closed, too: nothing is wrong with this one.
+   *
+   * @returns whether it was open.
+   */
+  leave(reason: 'draining' | 'moved', why: string): boolean {
+    if (this.#isOver) return false;
     this.#isOver = true;
-    if (this.#session === null) this.socket.close(closeCode.draining, why);
-    else this.#session.close('draining', why);
+    if (this.#session === null) this.socket.close(closeCode[reason], why);
+    else this.#session.close(reason, why);
+    return true;
   }
 
   /** The socket is gone. */

@@ -56,6 +56,8 @@ export interface TestGateway {
   readonly engine: MemoryEngine;
   readonly chat: MemoryChat;
   readonly time: ManualTime;
+  /** Whether the node is cut off from its store while another one serves. */
+  readonly cutOff: { is: boolean };
   readonly log: MemoryLog;
   /** What the observer was told: `closed 4100`, `resync slow`, `limited`. */
   readonly observed: string[];
@@ -83,12 +85,14 @@ export async function testGateway(settings: GatewaySettings = {}): Promise<TestG
   const observed: string[] = [];
   const traced: string[] = [];
   const sessions = new Set<string>();
+  const cutOff = { is: false };
   const started = await Gateway.start({
     config: gatewayConfigSchema.parse(settings),
     engine,
     chat,
     verifier: new PlainVerifier(time),
     ackLevel: 'memory',
+    isCutOff: () => cutOff.is,
     clock: time,
     timers: time,
     random: seededRandom(1),
@@ -133,6 +137,7 @@ export async function testGateway(settings: GatewaySettings = {}): Promise<TestG
     engine,
     chat,
     time,
+    cutOff,
     log,
     observed,
     traced,

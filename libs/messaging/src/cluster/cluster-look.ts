@@ -1,5 +1,5 @@
 import { partitionId, type NodeId } from '@millrace/kernel';
-import type { ClusterView } from '@millrace/partition';
+import type { ClusterView, Member } from '@millrace/partition';
 import type { AnyReply } from '../actor-calls.ts';
 import type { ClusterStatus, NodeStatus } from './cluster-status.ts';
 
@@ -30,8 +30,8 @@ export async function lookAtCluster(
   return { version: view.version, owners: view.owners, members, unserved, self };
 }
 
-/** Where these members take sockets, as far as they told, and do not go down. */
-export function socketUrlsOf(view: ClusterView | null, nodes: ReadonlySet<NodeId>): readonly string[] {
+/** Those of these nodes that take sockets, and do not go down. */
+export function gatewaysOf(view: ClusterView | null, nodes: ReadonlySet<NodeId>): readonly Member[] {
   const open = view?.members.filter(({ node, isDraining }) => nodes.has(node) && !isDraining) ?? [];
-  return open.map(({ socketUrl }) => socketUrl).filter((url) => url !== '');
+  return open.filter(({ roles }) => roles.includes('gateway'));
 }
