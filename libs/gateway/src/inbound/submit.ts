@@ -61,16 +61,27 @@ export function submit(parts: SubmitParts, session: Session, frame: ChatFrame, h
     return;
   }
   const problem = overload(parts, session, frame);
-  if (problem !== null) session.refuse(frame.id, frameError('overloaded', problem, { retryAfterMs: OVERLOAD_MS }));
-  else if (frame.t === 'send') submitPublish(parts, session, frame, heardMs);
+  if (problem !== null) {
+    session.refuse(frame.id, frameError('overloaded', problem, { retryAfterMs: OVERLOAD_MS }));
+    if (frame.t === 'send') session.sendGate.refused(frame);
+  } else if (frame.t === 'send') submitPublish(parts, session, frame, heardMs);
   else void submitRequest(parts, session, frame);
 }
 
 function submitPublish({ chat, trace }: SubmitParts, session: Session, frame: Send, heardMs: number): void {
-  const { id } = frame;
+  const { id, n } = frame;
+  const { sendGate } = session;
+  const expected = sendGate.holdsBack(frame, heardMs);
+  if (expected !== null) {
+    const message = `n ${String(n)} was sent, but n ${String(expected)} was refused and must come first`;
+    session.refuse(id, frameError('out_of_order', message, { expected }));
+    return;
+  }
+  const gated = sendGate.sent(frame);
   session.inFlight += 1;
   chat.publish(session.principal, frame, (outcome) => {
     session.inFlight -= 1;
+    sendGate.answered(gated, outcome, outcome.ok && outcome.value.duplicate);
     if (!outcome.ok) {
       session.refuse(id, outcome.error);
       return;

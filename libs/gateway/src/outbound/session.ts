@@ -16,6 +16,7 @@ import {
 import type { EngineSocket } from '../engine/socket-engine.ts';
 import type { TurnQueue } from '../engine/turn-queue.ts';
 import type { GatewayObserver } from '../observer.ts';
+import { SendGate } from '../inbound/send-gate.ts';
 import { InboxFollower, type FollowStep, type InboxPosition } from './inbox-follower.ts';
 import { Outbox } from './outbox.ts';
 
@@ -64,6 +65,7 @@ export class Session {
   inFlight = 0;
   /** Of those, the ones with long answers. */
   queriesInFlight = 0;
+  readonly sendGate = new SendGate();
   readonly #parts: SessionParts;
   readonly #outbox: Outbox;
   readonly #follower: InboxFollower;

@@ -46,6 +46,8 @@ export class MemoryChat implements ChatService {
   /** While true, what is asked is answered only by {@link answerAll}. */
   isHolding = false;
   attachError: FrameError | null = null;
+  /** Sends of these numbers are refused. */
+  readonly sendErrors = new Map<number, FrameError>();
   /** What a sync is answered, when not with the whole of the inbox. */
   syncAnswer: (() => Synced) | null = null;
   /** Sessions that are open, as the chat was told: `ann/phone 1`. */
@@ -66,6 +68,13 @@ export class MemoryChat implements ChatService {
     answer: (outcome: Result<Omit<Ack, 't' | 'id'>, FrameError>) => void,
   ): void {
     this.calls.push(`send ${by.user}/${by.device} ${send.conversation} ${String(send.n)}`);
+    const refused = this.sendErrors.get(send.n);
+    if (refused !== undefined) {
+      this.#later(() => {
+        answer(err(refused));
+      });
+      return;
+    }
     const seq = (this.#seqs.get(send.conversation) ?? 0) + 1;
     this.#seqs.set(send.conversation, seq);
     const { conversation, n } = send;

@@ -226,7 +226,9 @@ export class Router implements ActorCalls {
       return;
     }
     if (this.#waitingCount >= this.#parts.limits.waitingMax) {
-      this.#refuse(asked, 'overloaded', 'too many requests wait for their partition to have an owner');
+      // One that was asked of an owner before, which is gone, may have been carried out.
+      const code = asked.tries === 0 ? 'overloaded' : 'unavailable';
+      this.#refuse(asked, code, 'too many requests wait for their partition to have an owner');
       return;
     }
     const line = this.#waiting.get(asked.partition);
