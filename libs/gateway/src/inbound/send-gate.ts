@@ -9,11 +9,14 @@ export interface Numbered {
   readonly after?: number;
 }
 
-/** A send on its way to its conversation, or refused before. */
-export interface GatedSend {
-  readonly conversation: ConversationId;
+interface Order {
   readonly n: number;
   readonly after: number;
+}
+
+/** A send on its way to its conversation. */
+export interface GatedSend extends Order {
+  readonly conversation: ConversationId;
 }
 
 /** What is known of one conversation's sends of one socket. */
@@ -23,8 +26,8 @@ interface Line {
   known: number | null;
   /** The highest number that may be stored beside. */
   uncertainTo: number;
-  /** The lowest number that was refused, was surely not stored, and has not come again; null while the gate is open. */
-  refused: number | null;
+  /** The lowest that was refused, was surely not stored, and has not come again; null while the gate is open. */
+  refused: Order | null;
   /** When a send was first held back for that, monotonic; null while none was. */
   heldMs: number | null;
 }
@@ -42,7 +45,7 @@ const uncertain: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['unavailable', 'dr
  * Whether a send could make its conversation go on past `refused`: it is that message, or one that the client put in its
  * place after it had given it up.
  */
-const passes = ({ n, after }: GatedSend, refused: number): boolean => after < refused && refused <= n;
+const passes = ({ n, after }: Order, refused: Order): boolean => after < refused.n && refused.n <= n;
 
 /** The last number that the conversation has, as its answer tells; null when it does not. */
 function lastOf({ n }: GatedSend, outcome: Result<unknown, FrameError>): number | null {
@@ -70,14 +73,15 @@ export class SendGate {
     return this.#lines.size;
   }
 
-  /** The number that must come first; null when the send may go on its way. */
+  /** The `expected` of what must come first: it follows on the number below. Null when the send may go on its way. */
   holdsBack({ conversation, n, after = n - 1 }: Numbered, nowMs: number): number | null {
     const line = this.#lines.get(conversation);
     if (line === undefined || line.refused === null) return null;
-    if (n <= line.refused || after < line.refused) return null;
+    if (n <= line.refused.n || after < line.refused.n) return null;
     line.heldMs ??= nowMs;
-    if (nowMs - line.heldMs >= HELD_MS_MAX) line.refused = null;
-    return line.refused;
+    if (nowMs - line.heldMs < HELD_MS_MAX) return line.refused.after + 1;
+    line.refused = null;
+    return null;
   }
 
   /** Goes on its way. @returns for {@link answered}; null when there is no room to remember it: then it is not answered here. */
@@ -93,25 +97,25 @@ export class SendGate {
   answered(send: GatedSend | null, outcome: Result<unknown, FrameError>, isDuplicate: boolean): void {
     const line = send === null ? undefined : this.#lines.get(send.conversation);
     if (send === null || line?.underWay.delete(send) !== true) return;
-    if (!outcome.ok && untouched.has(outcome.error.code)) this.#refused(line, send.n);
+    if (!outcome.ok && untouched.has(outcome.error.code)) this.#refused(line, send);
     else if (!outcome.ok && uncertain.has(outcome.error.code)) line.uncertainTo = Math.max(line.uncertainTo, send.n);
     // It was stored, but nothing is told of what came behind it.
     else if (outcome.ok && isDuplicate) line.uncertainTo = Math.max(line.uncertainTo, send.n);
     else line.known = lastOf(send, outcome) ?? line.known;
-    if (line.refused !== null && line.refused <= Math.max(line.known ?? 0, line.uncertainTo)) line.refused = null;
+    if (line.refused !== null && line.refused.n <= Math.max(line.known ?? 0, line.uncertainTo)) line.refused = null;
   }
 
   /** It was refused before it went anywhere. */
-  refused({ conversation, n }: Numbered): void {
+  refused({ conversation, n, after = n - 1 }: Numbered): void {
     const line = this.#lines.get(conversation);
-    if (line !== undefined) this.#refused(line, n);
+    if (line !== undefined) this.#refused(line, { n, after });
   }
 
-  #refused(line: Line, n: number): void {
-    if (line.refused !== null && line.refused <= n) return;
+  #refused(line: Line, { n, after }: Order): void {
+    if (line.refused !== null && line.refused.n <= n) return;
     if (line.known === null || n <= Math.max(line.known, line.uncertainTo)) return;
-    for (const send of line.underWay) if (passes(send, n)) return;
-    line.refused = n;
+    for (const send of line.underWay) if (passes(send, { n, after })) return;
+    line.refused = { n, after };
     line.heldMs = null;
   }
 

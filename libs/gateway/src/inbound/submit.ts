@@ -73,7 +73,7 @@ function submitPublish({ chat, trace }: SubmitParts, session: Session, frame: Se
   const { sendGate } = session;
   const expected = sendGate.holdsBack(frame, heardMs);
   if (expected !== null) {
-    const message = `n ${String(n)} was sent, but n ${String(expected)} was refused and must come first`;
+    const message = `n ${String(n)} was sent, but what follows on n ${String(expected - 1)} was refused and must come first`;
     session.refuse(id, frameError('out_of_order', message, { expected }));
     return;
   }
