@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { LiveResult } from '../../apps/cli/src/live/live-report.ts';
 import { appendResult, readResults, type RunRecord } from './results.ts';
-import { pausesFrom, whyNot } from './run-fault.ts';
+import { pauseBefore, pausesFrom, whyNot } from './run-fault.ts';
 import { markdownTable, median, rowsOf, textTable } from './table.ts';
 import { TcpProxy } from './tcp-proxy.ts';
 import { until } from './until.ts';
@@ -115,6 +115,11 @@ describe('what a run found', () => {
     const since = Date.parse('2026-01-01T00:00:04.000Z');
     expect(pausesFrom({ pauses: [early, across, late], pause: late }, since)).toEqual([late, across]);
     expect(pausesFrom({ pauses: [early], pause: early }, since)).toEqual([early]);
+    // One of the start of the load, and those that the fault may have to do with, tell nothing of the calm before it.
+    const [start, calm] = [pause(0, 950), pause(2, 120)];
+    expect(pauseBefore({ pauses: [start, calm, across, late] }, since)).toBe(120);
+    expect(pauseBefore({ pauses: [early, calm, across] }, since)).toBe(900);
+    expect(pauseBefore({ pauses: [start, across, late] }, since)).toBe(null);
   });
 });
 
@@ -143,8 +148,8 @@ describe('the table', () => {
   it('has a row for each fault that was run', () => {
     const rows = rowsOf(
       [
-        run(),
-        run({ pauseMs: 12_500, loadAverage: [1, 4.25] }),
+        run({ pauseBeforeMs: 90 }),
+        run({ pauseMs: 12_500, pauseBeforeMs: 110, loadAverage: [1, 4.25] }),
         run({ ok: false, pauseMs: null, lost: 2, gaps: 1 }),
         run({ fault: 'lossy', lost: 7, lostTold: 7, targetMs: null }),
       ],
@@ -152,12 +157,14 @@ describe('the table', () => {
     );
     expect(rows.map(({ fault }) => fault)).toEqual(['lossy', 'kill-node']);
     expect(rows[1]).toMatchObject({ runs: 3, ok: 2, lost: 2, gaps: 1, pauseMsMedian: 11_500, pauseMsMax: 12_500 });
-    expect(rows[1]).toMatchObject({ inTarget: 1, loadAverageMax: 4.25 });
+    expect(rows[1]).toMatchObject({ inTarget: 1, loadAverageMax: 4.25, pauseBeforeMs: 100 });
     expect(textTable(rows)[2]).toMatch(
-      /^kill-node +3 +2 +2 +0 +1 .* 11,500 ms +12,500 ms +< 12,000 ms +1 of 3 +300 +4\.3$/,
+      /^kill-node +3 +2 +2 +0 +1 .* 11,500 ms +12,500 ms +100 ms +< 12,000 ms +1 of 3 +300 +4\.3$/,
     );
     expect(markdownTable(rows)).toHaveLength(4);
-    expect(markdownTable(rows)[2]).toMatch(/^\| lossy \| 1 \| 1 \| 7 \(told: 7\) \| .* \| - \| - \| 300 \| 2\.0 \|$/);
+    expect(markdownTable(rows)[2]).toMatch(
+      /^\| lossy \| 1 \| 1 \| 7 \(told: 7\) \| .* \| - \| - \| - \| 300 \| 2\.0 \|$/,
+    );
   });
 
   it.each([

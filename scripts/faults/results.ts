@@ -47,6 +47,8 @@ export interface RunRecord {
   /** Of any one sender, from the fault on; null when the run gave none. */
   readonly pauseMs: number | null;
   readonly pauseAt: string | null;
+  /** The longest one that the same load had before, without a fault; records of before lack it. */
+  readonly pauseBeforeMs?: number | null;
   readonly overallPauseMs: number | null;
   /** The longest ones of all senders, from the fault on. */
   readonly longestPauses: readonly SenderPause[];

@@ -35,6 +35,18 @@ export function pausesFrom(
   return [...own].sort((left, right) => right.ms - left.ms).slice(0, PAUSES_TOLD);
 }
 
+/** The first pauses of a load are of programs that have just been started. */
+const WARM_MS = 3_000;
+
+/** The longest pause that was over when the fault came: what the machine and the load cost without it. */
+export function pauseBefore({ pauses }: Pick<LiveResult, 'pauses'>, faultMs: number): number | null {
+  const calm = pauses.filter(({ at, ms }) => {
+    const fromMs = Date.parse(at);
+    return fromMs >= faultMs - WARM_MS && fromMs + ms < faultMs;
+  });
+  return calm.length === 0 ? null : Math.max(...calm.map(({ ms }) => ms));
+}
+
 /** Why a run is not as it must be; null when it is. */
 export function whyNot(result: LiveResult, mayLose: boolean): string | null {
   const { lost, lostTold, violations, incompleteDevices, unacknowledged, stoppedBy, acked } = result;
@@ -180,6 +192,7 @@ type Known = Pick<
 function recordOf(result: LiveResult | null, { injectedMs, mayLose, ...known }: Known): RunRecord {
   const pauses = result === null ? [] : pausesFrom(result, injectedMs);
   const [pause] = pauses;
+  const before = result === null ? null : pauseBefore(result, injectedMs);
   const why = known.why ?? (result === null ? 'the load gave no result' : whyNot(result, mayLose));
   const { duplicated = 0, gap = 0, ...others } = result?.violations ?? {};
   return {
@@ -199,6 +212,7 @@ function recordOf(result: LiveResult | null, { injectedMs, mayLose, ...known }: 
     unacknowledged: result?.unacknowledged ?? 0,
     pauseMs: pause === undefined ? null : Math.round(pause.ms),
     pauseAt: pause?.at ?? null,
+    pauseBeforeMs: before === null ? null : Math.round(before),
     overallPauseMs: result === null ? null : Math.round(result.overallPause.ms),
     longestPauses: pauses,
     ownDelayMs: result === null ? null : Math.round(result.ownDelayMsMax),

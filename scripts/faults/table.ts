@@ -12,6 +12,8 @@ export interface FaultRow {
   readonly incompleteDevices: number;
   readonly pauseMsMedian: number | null;
   readonly pauseMsMax: number | null;
+  /** Median of what the same load had without the fault. */
+  readonly pauseBeforeMs: number | null;
   readonly targetMs: number | null;
   /** Runs whose longest pause is below the target. */
   readonly inTarget: number;
@@ -48,6 +50,7 @@ export function rowsOf(runs: readonly RunRecord[], names: readonly string[]): re
         incompleteDevices: sum(own, ({ incompleteDevices }) => incompleteDevices),
         pauseMsMedian: median(pauses),
         pauseMsMax: pauses.length === 0 ? null : Math.max(...pauses),
+        pauseBeforeMs: median(own.flatMap(({ pauseBeforeMs }) => pauseBeforeMs ?? [])),
         targetMs: last.targetMs,
         inTarget: own.filter(({ pauseMs, targetMs }) => pauseMs !== null && targetMs !== null && pauseMs < targetMs)
           .length,
@@ -69,6 +72,7 @@ const HEADINGS = [
   'devices incomplete',
   'pause median',
   'max',
+  'before it',
   'target',
   'in target',
   'acked/s',
@@ -91,6 +95,7 @@ function cellsOf(row: FaultRow): readonly string[] {
     whole(row.incompleteDevices),
     ms(row.pauseMsMedian),
     ms(row.pauseMsMax),
+    ms(row.pauseBeforeMs),
     targetMs === null ? '-' : `< ${ms(targetMs)}`,
     targetMs === null ? '-' : `${String(row.inTarget)} of ${String(row.runs)}`,
     whole(row.ackedPerSecond),
