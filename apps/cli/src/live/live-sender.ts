@@ -31,12 +31,14 @@ const PING_MS_MAX = 1_000;
 
 /**
  * One device that sends as docs/protocol.md tells a client to: it repeats, in order, what was not answered on every new
- * connection, and goes to another node when its own says that it goes, cannot serve, or says nothing at all. Over the
- * raw protocol, without the SDK.
+ * connection, and goes to another node when its own says that it goes, cannot serve, or says nothing at all. From one
+ * that says that it goes it takes its leave only when it is connected elsewhere. Over the raw protocol, without the SDK.
  */
 export class LiveSender {
   readonly #options: LiveSenderOptions;
   #turn: SenderTurn | null = null;
+  /** The connection that takes the place of one whose node goes, from when it was told to. */
+  #successor: Promise<SenderTurn | null> | null = null;
   #isFinishing = false;
   #isGivenUp = false;
   #onConnected: () => void = () => undefined;
@@ -57,15 +59,34 @@ export class LiveSender {
   /** Resolves after `finish`, once everything is acknowledged, or after `giveUp`. */
   async run(): Promise<void> {
     while (!this.#isDone()) {
-      const turn = new SenderTurn(this.#options);
-      if (await turn.connect()) {
-        this.#options.onConnection();
-        this.#onConnected();
-        this.#turn = turn;
-        await turn.serve(() => this.#isDone());
-        this.#turn = null;
-      } else await sleep(RETRY_MS);
+      const opening = this.#successor ?? this.#open();
+      this.#successor = null;
+      const turn = await opening;
+      if (turn === null) {
+        await sleep(RETRY_MS);
+        continue;
+      }
+      this.#options.onConnection();
+      this.#onConnected();
+      this.#turn = turn;
+      await turn.serve(() => this.#isDone());
+      this.#turn = null;
     }
+    (await this.#successor)?.close();
+  }
+
+  async #open(): Promise<SenderTurn | null> {
+    const turn = new SenderTurn(this.#options, () => {
+      this.#successor ??= this.#succeed(turn);
+    });
+    return (await turn.connect()) ? turn : null;
+  }
+
+  async #succeed(turn: SenderTurn): Promise<SenderTurn | null> {
+    const successor = await this.#open();
+    if (successor === null) turn.leave();
+    else turn.close();
+    return successor;
   }
 
   finish(): void {
@@ -86,6 +107,7 @@ export class LiveSender {
 /** One connection of a sender. */
 class SenderTurn {
   readonly #options: LiveSenderOptions;
+  readonly #onDrain: () => void;
   #session: RawSession | null = null;
   #isDone: () => boolean = () => false;
   #over: () => void = () => undefined;
@@ -99,8 +121,10 @@ class SenderTurn {
   #heardMs = 0;
   #pingedMs: number | null = null;
 
-  constructor(options: LiveSenderOptions) {
+  /** @param onDrain - the node goes: another connection is wanted. Requests go on being answered meanwhile. */
+  constructor(options: LiveSenderOptions, onDrain: () => void) {
     this.#options = options;
+    this.#onDrain = onDrain;
   }
 
   async connect(): Promise<boolean> {
@@ -115,9 +139,7 @@ class SenderTurn {
       timers: systemTimers,
       onUnasked: (frame) => {
         this.#heardMs = performance.now();
-        if (frame.t !== 'drain') return;
-        this.#isLeaving = true;
-        this.pump();
+        if (frame.t === 'drain') this.#onDrain();
       },
       onClose: () => {
         this.#end();
@@ -135,6 +157,8 @@ class SenderTurn {
 
   /** Resolves when the connection is over, or everything is done. */
   async serve(isDone: () => boolean): Promise<void> {
+    // Over before its turn came.
+    if (this.#isOver) return;
     this.#isDone = isDone;
     this.#heardMs = performance.now();
     const over = new Promise<void>((resolve) => {
@@ -149,11 +173,22 @@ class SenderTurn {
     clearInterval(watch);
   }
 
+  /** Ends when everything that was sent has its answer; nothing new is sent. */
+  leave(): void {
+    this.#isLeaving = true;
+    this.pump();
+  }
+
+  /** Ends now: what has no answer is sent again on the next connection. */
+  close(): void {
+    this.#session?.close();
+    this.#end();
+  }
+
   pump(): void {
     if (this.#isOver) return;
     if (this.#isDone() || (this.#isLeaving && this.#inFlight === 0)) {
-      this.#session?.close();
-      this.#end();
+      this.close();
       return;
     }
     if (this.#isLeaving || this.#isRefused) return;
