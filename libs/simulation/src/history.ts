@@ -10,7 +10,7 @@ export interface Ack {
   readonly id: string;
   readonly body: string;
   readonly at: Position;
-  /** How often acknowledged commits had been lost by then. */
+  /** How often acknowledged commits had been lost before it can have been given. */
   readonly losses: number;
 }
 
@@ -75,9 +75,12 @@ export class History {
     if (isFresh) this.revealed(conversation, at, `the ack of ${id}`);
     const before = this.#ackOf.get(`${conversation} ${id}`);
     if (before === undefined) this.acks.push(ack);
-    else if (before.losses === this.losses && comparePositions(before.at, at) !== 0) {
-      this.violated(`(I4) ${id} was acknowledged at ${show(before.at)} and again at ${where}`);
-    } else if (comparePositions(before.at, at) !== 0) this.acks.push(ack);
+    else if (comparePositions(before.at, at) !== 0) {
+      // An answer may come long after it was given: that there was a loss between the two, only the generation tells.
+      if (before.at.gen >= at.gen)
+        this.violated(`(I4) ${id} was acknowledged at ${show(before.at)} and again at ${where}`);
+      this.acks.push(ack);
+    }
     this.#ackOf.set(`${conversation} ${id}`, ack);
     if (floor !== null && comparePositions(at, floor) <= 0) {
       this.violated(`(I3) ${body} stands at ${where}, though ${show(floor)} was acknowledged before it was sent`);

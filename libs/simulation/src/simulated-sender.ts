@@ -8,6 +8,8 @@ interface Sent {
   readonly body: string;
   /** What had been acknowledged when it was first sent. */
   floor: Position | null | undefined;
+  /** How often acknowledged commits had been lost when it was first sent: its answer may be older than its arrival. */
+  losses: number;
   acked: boolean;
 }
 
@@ -50,7 +52,7 @@ export class SimulatedSender {
     this.#written += 1;
     const { user, device } = this.#by;
     const body = `${user}/${device} in ${this.#conversation}: ${String(this.#written)}`;
-    this.#sent.push({ n: this.#written, body, floor: undefined, acked: false });
+    this.#sent.push({ n: this.#written, body, floor: undefined, losses: 0, acked: false });
     if (!this.#isSending) void this.#send();
   }
 
@@ -70,7 +72,10 @@ export class SimulatedSender {
     const { history } = this.#world;
     const conversation = this.#conversation;
     const { n, body } = sent;
-    if (sent.floor === undefined) sent.floor = history.floor(conversation);
+    if (sent.floor === undefined) {
+      sent.floor = history.floor(conversation);
+      sent.losses = history.losses;
+    }
     const after = Math.min(n - 1, Math.max(before?.n ?? this.#last ?? n - 1, this.#last ?? 0));
     const answer = await this.#world.ask((chat) => {
       const follows = after === n - 1 ? {} : { after };
@@ -84,7 +89,7 @@ export class SimulatedSender {
       const { gen, seq, duplicate } = answer.value;
       sent.acked = true;
       this.#last = Math.max(this.#last ?? 0, n);
-      const ack = { conversation, id, body, at: { gen, seq }, losses: history.losses };
+      const ack = { conversation, id, body, at: { gen, seq }, losses: sent.losses };
       history.acked(ack, sent.floor, !duplicate);
       return 'acked';
     }
