@@ -142,7 +142,7 @@ export class Server {
     if (this.#started.isUnwinding) return err('it was stopped while it started');
     if (shared !== null) this.#stopTogether(shared);
     const sockets = rolesOf(config).includes('gateway')
-      ? await this.#startSockets(socketParts.value, node.value)
+      ? await this.#startSockets(socketParts.value, node.value, stores.value)
       : ok(null);
     if (!sockets.ok) return sockets;
     this.#phase = 'serving';
@@ -295,9 +295,10 @@ export class Server {
     return ok(node);
   }
 
-  async #startSockets(parts: SocketParts, node: ChatNode): Promise<Result<Gateway, string>> {
+  async #startSockets(parts: SocketParts, node: ChatNode, stores: RedisStores): Promise<Result<Gateway, string>> {
     const { config, log } = this.#parts;
-    const cutOff = new CutOffWatch({ node, isReady: isReadyAt, clock, timers, random, log });
+    const reachesStore = async (): Promise<boolean> => (await this.#redisHealth(stores)).reachable;
+    const cutOff = new CutOffWatch({ node, reachesStore, isReady: isReadyAt, clock, timers, random, log });
     this.#started.push('the look at the lease', () => {
       cutOff.stop();
       return Promise.resolve();

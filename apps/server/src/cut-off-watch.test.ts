@@ -19,6 +19,8 @@ const member = (name: string, url: string): Members[number] => ({
 class Watched {
   holdsLease = true;
   others: Members = [];
+  /** Null: it does not answer. */
+  reachesStore: boolean | null = false;
   /** Addresses that say that they are ready. */
   readonly ready = new Set<string>();
   readonly asked: string[] = [];
@@ -26,7 +28,7 @@ class Watched {
   /** Happens while the others are asked. */
   meanwhile: () => void = () => undefined;
   #nowMs = 0;
-  #next: (() => void) | null = null;
+  #planned: { readonly atMs: number; readonly run: () => void }[] = [];
   readonly watch: CutOffWatch;
 
   constructor() {
@@ -35,6 +37,8 @@ class Watched {
         ready: () => ({ ok: this.holdsLease, reasons: [], holdsLease: this.holdsLease }),
         otherGateways: () => this.others,
       },
+      reachesStore: () =>
+        this.reachesStore === null ? new Promise(() => undefined) : Promise.resolve(this.reachesStore),
       isReady: (url) => {
         this.asked.push(url);
         this.meanwhile();
@@ -42,13 +46,11 @@ class Watched {
       },
       clock: { nowMs: () => 0, monotonicMs: () => this.#nowMs },
       timers: {
-        after: (delayMs, callback) => {
-          this.#next = () => {
-            this.#nowMs += delayMs;
-            callback();
-          };
+        after: (delayMs, run) => {
+          const planned = { atMs: this.#nowMs + delayMs, run };
+          this.#planned.push(planned);
           return () => {
-            this.#next = null;
+            this.#planned = this.#planned.filter((each) => each !== planned);
           };
         },
         soon: () => undefined,
@@ -60,14 +62,17 @@ class Watched {
 
   async looks(times: number): Promise<boolean> {
     for (let count = 0; count < times; count += 1) {
-      this.#next?.();
+      const [next, ...others] = this.#planned.sort((left, right) => left.atMs - right.atMs);
+      this.#planned = others;
+      this.#nowMs = next?.atMs ?? this.#nowMs;
+      next?.run();
       await new Promise((resolve) => setImmediate(resolve));
     }
     return this.watch.isCutOff;
   }
 
   get isPlanned(): boolean {
-    return this.#next !== null;
+    return this.#planned.length > 0;
   }
 }
 
@@ -96,6 +101,28 @@ describe('a node that lost its lease', () => {
     expect(await node.looks(20)).toBe(false);
     node.others = [member('b', 'http://b:7400')];
     expect(await node.looks(20)).toBe(false);
+  });
+
+  it('keeps them while the store answers: it was too busy to renew its lease', async () => {
+    const node = new Watched();
+    node.others = [member('b', 'http://b:7400')];
+    node.ready.add('http://b:7400');
+    node.holdsLease = false;
+    node.reachesStore = true;
+    expect(await node.looks(20)).toBe(false);
+    node.reachesStore = false;
+    expect(await node.looks(1)).toBe(true);
+  });
+
+  it('does not wait long for a store that does not answer', async () => {
+    const node = new Watched();
+    node.others = [member('b', 'http://b:7400')];
+    node.ready.add('http://b:7400');
+    node.holdsLease = false;
+    node.reachesStore = null;
+    // A look, the deadline, and the moment for an answer that is there already.
+    expect(await node.looks(2)).toBe(false);
+    expect(await node.looks(1)).toBe(true);
   });
 
   it('sends them away when the others told no address to ask at', async () => {

@@ -4,6 +4,8 @@ import type { ServerLog } from './logging.ts';
 
 export interface CutOffWatchParts {
   readonly node: Pick<ChatNode, 'ready' | 'otherGateways'>;
+  /** Whether the store answers. Never rejects. */
+  readonly reachesStore: () => Promise<boolean>;
   /** Whether the server at that HTTP address says that it takes work. Answers within a second or so, and never rejects. */
   readonly isReady: (url: string) => Promise<boolean>;
   readonly clock: Clock;
@@ -16,6 +18,10 @@ const LOOK_MS = 250;
 /** Others that are asked at a time, by chance: one that serves is enough. */
 const ASKED_MAX = 3;
 const READY_MS_MAX = 1_000;
+/** How long the store may take to answer before it is taken for one that does not. */
+const STORE_MS_MAX = 1_500;
+/** After a turn that took long a deadline is told of before the answer that came meanwhile: that is still to be heard. */
+const HEARD_MS = 50;
 
 /** Asks over HTTP, which works without the store. */
 export async function isReadyAt(url: string): Promise<boolean> {
@@ -32,7 +38,8 @@ export async function isReadyAt(url: string): Promise<boolean> {
 const canBeAsked = (url: string): boolean => url !== '' && !/^https?:\/\/(0\.0\.0\.0|\[::\])(:|\/|$)/.test(url);
 
 /**
- * Finds out whether this node is cut off: whether its lease is over and another node serves (`isCutOff` decides). Only a
+ * Finds out whether this node is cut off: its lease is over, the store does not answer, and another node serves
+ * (`isCutOff` decides). Only a
  * node without its lease asks anybody anything.
  */
 export class CutOffWatch {
@@ -67,14 +74,16 @@ export class CutOffWatch {
 
   async #look(): Promise<void> {
     const { node, clock } = this.#parts;
-    const nowMs = clock.monotonicMs();
     if (node.ready().holdsLease) this.#lapsedAtMs = null;
-    else this.#lapsedAtMs ??= nowMs;
-    const lapsedMs = this.#lapsedAtMs === null ? 0 : nowMs - this.#lapsedAtMs;
-    const elsewhere = this.#lapsedAtMs === null || this.#isCutOff ? 'none' : await this.#elsewhere();
+    else this.#lapsedAtMs ??= clock.monotonicMs();
+    const mayBecome = this.#lapsedAtMs !== null && !this.#isCutOff;
+    const [reachesStore, elsewhere] = mayBecome
+      ? await Promise.all([this.#reachesStore(), this.#elsewhere()])
+      : [false, 'none' as const];
     // It may have the lease again by now.
     const { holdsLease } = node.ready();
-    this.#becomes(isCutOff({ holdsLease, lapsedMs, elsewhere }, this.#isCutOff));
+    const lapsedMs = this.#lapsedAtMs === null ? 0 : clock.monotonicMs() - this.#lapsedAtMs;
+    this.#becomes(isCutOff({ holdsLease, lapsedMs, reachesStore, elsewhere }, this.#isCutOff));
   }
 
   #becomes(is: boolean): void {
@@ -83,6 +92,21 @@ export class CutOffWatch {
     const { log } = this.#parts;
     if (is) log.warn('this node has lost its lease and another one serves: clients are sent there');
     else log.info('this node has its lease again and takes clients');
+  }
+
+  #reachesStore(): Promise<boolean> {
+    const { reachesStore, timers } = this.#parts;
+    return new Promise((resolve) => {
+      const cancel = timers.after(STORE_MS_MAX, () => {
+        timers.after(HEARD_MS, () => {
+          resolve(false);
+        });
+      });
+      void reachesStore().then((does) => {
+        cancel();
+        resolve(does);
+      });
+    });
   }
 
   async #elsewhere(): Promise<Elsewhere> {

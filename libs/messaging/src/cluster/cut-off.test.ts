@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { isCutOff, LAPSE_MS_MIN } from './cut-off.ts';
 
-const lapsed = { holdsLease: false, lapsedMs: LAPSE_MS_MIN, elsewhere: 'serves' } as const;
+const lapsed = { holdsLease: false, lapsedMs: LAPSE_MS_MIN, reachesStore: false, elsewhere: 'serves' } as const;
 
 describe('a node is cut off', () => {
   it('when it lost its lease and another one serves', () => {
@@ -14,6 +14,10 @@ describe('a node is cut off', () => {
 
   it('never when it is alone, or when no other one serves: Redis is away for all of them', () => {
     expect(isCutOff({ ...lapsed, lapsedMs: 3_600_000, elsewhere: 'none' }, false)).toBe(false);
+  });
+
+  it('never when the store answers it: it was too busy to renew its lease, and the next one would be, too', () => {
+    expect(isCutOff({ ...lapsed, lapsedMs: 3_600_000, reachesStore: true }, false)).toBe(false);
   });
 
   it('not at once, for a node that stood still has its lease again as soon as it asked', () => {

@@ -11,6 +11,8 @@ export interface CutOffFacts {
   readonly holdsLease: boolean;
   /** For how long it was seen not to hold it, milliseconds. */
   readonly lapsedMs: number;
+  /** Whether the store answers this node. */
+  readonly reachesStore: boolean;
   readonly elsewhere: Elsewhere;
 }
 
@@ -18,15 +20,18 @@ export interface CutOffFacts {
 export const LAPSE_MS_MIN = 250;
 
 /**
- * Whether a node's clients are to go to another one, and none may come: it has lost its lease, so that it can do nothing
- * for them, and another node can.
+ * Whether a node's clients are to go to another one, and none may come: it has lost its lease and does not reach the
+ * store, so that it can do nothing for them, and another node can.
+ *
+ * A node that reaches the store and lost its lease all the same had too much to do to renew it. It has it again soon, and
+ * its clients, all at once, would be too much for the next one.
  *
  * When Redis is away for everybody, the sockets stay: there is nowhere to go, everybody would come back at once when it
  * is there again, and until then a refusal tells each client all that can be told.
  *
  * @param wasCutOff - as decided before: who was sent away is not called back before the lease is held again.
  */
-export function isCutOff({ holdsLease, lapsedMs, elsewhere }: CutOffFacts, wasCutOff: boolean): boolean {
+export function isCutOff({ holdsLease, lapsedMs, reachesStore, elsewhere }: CutOffFacts, wasCutOff: boolean): boolean {
   if (holdsLease) return false;
-  return wasCutOff || (lapsedMs >= LAPSE_MS_MIN && elsewhere !== 'none');
+  return wasCutOff || (lapsedMs >= LAPSE_MS_MIN && !reachesStore && elsewhere !== 'none');
 }
