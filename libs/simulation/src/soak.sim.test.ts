@@ -13,7 +13,8 @@ it('one world goes on for long with faults all along, and holds what it must (I1
   // What was checked was taken away, and something went on all the time.
   for (const sample of report.samples) {
     expect(sample['storeKeys']).toBeLessThan(60);
-    expect(sample['feedEntries']).toBeLessThan(20);
+    // What is behind the cursor stays for a minute, for who loses what it was sent.
+    expect(sample['feedEntries']).toBeLessThan(200);
     expect(sample['commitsUndiffused']).toBeGreaterThan(0);
   }
 }, 120_000);
