@@ -48,9 +48,15 @@ describe('deadlines', () => {
         const time = new Time();
         const over = new Map<number, number>();
         const clock = { nowMs: () => 0, monotonicMs: () => time.nowMs };
-        const deadlines = new Deadlines<Item>(clock, time.timers, SWEEP_MS, ({ name }) => {
-          expect(over.has(name)).toBe(false);
-          over.set(name, time.nowMs);
+        const deadlines = new Deadlines<Item>({
+          clock,
+          timers: time.timers,
+          sweepMs: SWEEP_MS,
+          isHopeless: () => true,
+          over: ({ name }) => {
+            expect(over.has(name)).toBe(false);
+            over.set(name, time.nowMs);
+          },
         });
         const items: { readonly item: Item; readonly takenMs: number }[] = [];
         const takes: { readonly atMs: number; readonly item: Item }[] = [];
@@ -87,12 +93,40 @@ describe('deadlines', () => {
     );
   });
 
+  it('are put off while there is hope, each for itself', () => {
+    const time = new Time();
+    const clock = { nowMs: () => 0, monotonicMs: () => time.nowMs };
+    const over: string[] = [];
+    const deadlines = new Deadlines<Item>({
+      clock,
+      timers: time.timers,
+      sweepMs: SWEEP_MS,
+      isHopeless: ({ name }, nowMs) => nowMs >= name * 10_000,
+      over: ({ name }) => over.push(`${String(name)} at ${String(time.nowMs)}`),
+    });
+    const items = [0, 1, 2].map((name) => ({ untilMs: LASTS_MS, name }));
+    for (const item of items) deadlines.add(item);
+    time.runTo(9_000);
+    expect(over).toEqual(['0 at 1000']);
+    expect(deadlines.size).toBe(2);
+    expect(items.map((item) => deadlines.delete(item))).toEqual([false, true, true]);
+    deadlines.add({ untilMs: 10_000, name: 1 });
+    time.runTo(30_000);
+    expect(over).toEqual(['0 at 1000', '1 at 10000']);
+  });
+
   it('need one timer for all, however many there are (D2)', () => {
     const time = new Time();
     const clock = { nowMs: () => 0, monotonicMs: () => time.nowMs };
     let count = 0;
-    const deadlines = new Deadlines<Item>(clock, time.timers, SWEEP_MS, () => {
-      count += 1;
+    const deadlines = new Deadlines<Item>({
+      clock,
+      timers: time.timers,
+      sweepMs: SWEEP_MS,
+      isHopeless: () => true,
+      over: () => {
+        count += 1;
+      },
     });
     for (let name = 0; name < 10_000; name += 1) {
       time.runTo(name / 10);

@@ -99,8 +99,8 @@ class ACluster {
   readonly answers = new Map<number, AnyReply[]>();
   /** How each command came to the owner that answered it, in the order of the answers. */
   readonly ways: Way[] = [];
-  /** How much longer the nodes take to answer what they have carried out, or refused. */
-  answerMs = 0;
+  /** How much longer the nodes take to answer what they have carried out, or refused; Infinity: they do not. */
+  answerMs: (number: number) => number = () => 0;
   readonly #nodes = new Map(NODES.map((name) => [name, new ANode(name)]));
   readonly #delay: Iterator<number>;
   /** Of each way to a node and back, what comes later arrives later. */
@@ -145,7 +145,7 @@ class ACluster {
 
   #handle(to: Name, { request, answer }: Sent, ms: number): void {
     if (request.q === 'attach') {
-      this.#later(`from ${to}`, ms + this.answerMs, () => {
+      this.#later(`from ${to}`, ms + this.answerMs(0), () => {
         answer(ok(null));
       });
       return;
@@ -154,7 +154,9 @@ class ACluster {
     const partition = partitionOfKey(key);
     const isServed = this.#nodes.get(to)?.owners.get(partition) === to;
     if (isServed) this.done.set(partition, [...(this.done.get(partition) ?? []), command]);
-    this.#later(`from ${to}`, ms + this.answerMs, () => {
+    const answerMs = this.answerMs(command);
+    if (answerMs === Infinity) return;
+    this.#later(`from ${to}`, ms + answerMs, () => {
       answer(isServed ? ok(command) : 'not_owner');
     });
   }
@@ -288,7 +290,7 @@ describe('the router', () => {
       const cluster = new ACluster(Array.from({ length: 500 }, () => 7)[Symbol.iterator](), { waitMsMax: 1_000 });
       cluster.move(partitionId(0), 'b');
       cluster.time.run(200);
-      cluster.answerMs = 5_000;
+      cluster.answerMs = () => 5_000;
       return cluster;
     };
 
@@ -308,6 +310,35 @@ describe('the router', () => {
       expect(cluster.ways).toHaveLength(1);
     });
 
+    it('waits for one that is slow, and has granted what came before (R5)', () => {
+      const cluster = slow();
+      // The last of them after more than five times the deadline.
+      cluster.answerMs = (number) => (number === 1 ? 0 : 900 + (number - 2) * 800);
+      cluster.post(keyOf(0), 1);
+      cluster.time.run(300);
+      for (let number = 2; number <= 8; number += 1) cluster.post(keyOf(0), number);
+      cluster.time.run(20_000);
+      for (let number = 1; number <= 8; number += 1) expect(cluster.answers.get(number)).toEqual([ok(number)]);
+      expect(cluster.ways.at(-1)?.postedMs).toBe(300);
+    });
+
+    it('waits longer, but not for ever, for a partition that stands still on a node that does not', () => {
+      const cluster = slow();
+      cluster.move(partitionId(1), 'b');
+      cluster.time.run(400);
+      cluster.answerMs = (number) => (number === 1 ? Infinity : 0);
+      cluster.post(keyOf(0), 1);
+      for (let atMs = 500; atMs < 20_000; atMs += 500) {
+        cluster.time.plan(atMs - 400, () => {
+          cluster.post(keyOf(1), 1_000 + atMs);
+        });
+      }
+      cluster.time.run(3_300);
+      expect(cluster.answers.has(1)).toBe(false);
+      cluster.time.run(3_800);
+      expect(cluster.answers.get(1)).toMatchObject([{ ok: false, error: { code: 'unavailable' } }]);
+    });
+
     it('brings to no other owner what its asker was told is unknown', () => {
       const cluster = slow();
       // The owner that is asked has it no more, and says so late.
@@ -316,7 +347,7 @@ describe('the router', () => {
       cluster.time.run(20_000);
       expect(cluster.answers.get(1)).toMatchObject([{ ok: false, error: { code: 'unavailable' } }]);
       expect(cluster.done.get(partitionId(0)) ?? []).toEqual([]);
-      cluster.answerMs = 0;
+      cluster.answerMs = () => 0;
       cluster.post(keyOf(0), 2);
       cluster.time.run(21_000);
       expect(cluster.done.get(partitionId(0))).toEqual([2]);

@@ -55,10 +55,15 @@ function tooLate({ tries }: Request): AnyReply {
 interface Flight {
   to: NodeId | null;
   count: number;
+  /** When its owner granted one last, monotonic. */
+  grantedMs: number;
 }
 
 /** How late after its deadline a request may be refused, milliseconds. */
 const SWEEP_MS = 250;
+
+/** How many times longer than that one is waited for whose node does something for others alone. */
+const BUSY_TIMES = 2;
 
 /** Whether somebody waits for the answer who is to be told when there is none. A follow-up is asked until it is done. */
 const hasDeadline = (request: ActorRequest): boolean => request.q === 'attach' || request.priority === 'client';
@@ -77,6 +82,8 @@ const hasDeadline = (request: ActorRequest): boolean => request.q === 'attach' |
  *      node that is cut off from the store cannot). What became of that command is not known then: an answer that comes
  *      later is dropped, and the command is not brought to another owner. It is no harm when it was carried out: what
  *      may be repeated has a key of its own (R2). For the order (R1) it is under way until its owner has answered.
+ * (R5) An owner that is slow, but grants what it was asked before, is waited for: to drop its answers would have the same
+ *      asked of it once more, and could drop the answer to one send again and again while those behind it are answered.
  */
 export class Router implements ActorCalls {
   readonly #parts: RouterParts;
@@ -85,6 +92,8 @@ export class Router implements ActorCalls {
   #owners: readonly (NodeId | null)[] = [];
   readonly #waiting = new Map<PartitionId, Request[]>();
   readonly #flights = new Map<PartitionId, Flight>();
+  /** When a node granted anything last, monotonic. */
+  readonly #grantedMs = new Map<NodeId, number>();
   /** Of what is not answered and has one. */
   readonly #deadlines: Deadlines<Request>;
   #waitingCount = 0;
@@ -94,8 +103,14 @@ export class Router implements ActorCalls {
 
   constructor(parts: RouterParts) {
     this.#parts = parts;
-    this.#deadlines = new Deadlines(parts.clock, parts.timers, SWEEP_MS, (asked) => {
-      this.#answer(asked, tooLate(asked));
+    this.#deadlines = new Deadlines({
+      clock: parts.clock,
+      timers: parts.timers,
+      sweepMs: SWEEP_MS,
+      isHopeless: (asked, nowMs) => this.#isHopeless(asked, nowMs),
+      over: (asked) => {
+        this.#answer(asked, tooLate(asked));
+      },
     });
   }
 
@@ -121,6 +136,8 @@ export class Router implements ActorCalls {
   follow(view: ClusterView): void {
     const runs = new Map(view.members.map(({ name, node }) => [name, node]));
     this.#view = view;
+    for (const node of this.#grantedMs.keys())
+      if (!view.members.some((one) => one.node === node)) this.#grantedMs.delete(node);
     this.#owners = view.owners.map((owner) => (owner === null ? null : (runs.get(owner) ?? null)));
     this.#retry();
   }
@@ -193,6 +210,10 @@ export class Router implements ActorCalls {
     asked.tries += 1;
     const answered = (outcome: NodeAnswer | 'gone' | 'overloaded'): void => {
       flight.count -= 1;
+      if (typeof outcome !== 'string' && outcome.ok) {
+        flight.grantedMs = this.#parts.clock.monotonicMs();
+        this.#grantedMs.set(owner, flight.grantedMs);
+      }
       // Only what waited for the old owner goes on at once: asking the same one again would go in circles.
       if (flight.count === 0 && flight.to !== this.ownerOf(partition)) this.#retrySoon();
       if (outcome === 'overloaded')
@@ -210,10 +231,20 @@ export class Router implements ActorCalls {
     else this.#parts.remote(owner, request, answered);
   }
 
+  #isHopeless({ partition, untilMs }: Request, nowMs: number): boolean {
+    const { waitMsMax } = this.#parts.limits;
+    const { to, count, grantedMs } = this.#flightOf(partition);
+    if (this.#waiting.has(partition) || to === null || count === 0) return true;
+    if (nowMs - grantedMs < waitMsMax) return false;
+    // What it was asked by others goes before. But one partition may stand still while others of the node go on.
+    const isBusy = nowMs - (this.#grantedMs.get(to) ?? -Infinity) < waitMsMax;
+    return !isBusy || nowMs - untilMs >= BUSY_TIMES * waitMsMax;
+  }
+
   #flightOf(partition: PartitionId): Flight {
     const known = this.#flights.get(partition);
     if (known !== undefined) return known;
-    const flight: Flight = { to: null, count: 0 };
+    const flight: Flight = { to: null, count: 0, grantedMs: -Infinity };
     this.#flights.set(partition, flight);
     return flight;
   }
