@@ -11,7 +11,7 @@ import {
 } from '@millrace/kernel';
 import { readEntry, type LinkRecord } from './entry.ts';
 import { ForgottenLinks } from './forgotten-links.ts';
-import type { LinkLimits } from './link-limits.ts';
+import type { LinkLimits, LinkSum } from './link-limits.ts';
 import { hear, isIdle, isUncertain, newLink, type Link } from './link.ts';
 import type { NodeStreams, Reader, SendAnswer, StreamError } from './node-streams.ts';
 import { Outgoing, type Answered } from './outgoing.ts';
@@ -70,6 +70,7 @@ export class Links {
   #nextId = 1;
   #lastEpoch: number;
   readonly #forgotten: ForgottenLinks;
+  readonly #sum: LinkSum = { unansweredBytes: 0, queuedBytes: 0 };
 
   constructor(parts: LinksParts) {
     this.#parts = parts;
@@ -155,7 +156,7 @@ export class Links {
     if (known !== undefined) return known;
     if (this.#links.size >= limits.linksMax && !this.#makeRoom()) return null;
     const { notes, incoming } = this.#forgotten.remember(node);
-    const outgoing = new Outgoing(this.#epochAbove(0), notes, limits);
+    const outgoing = new Outgoing(this.#epochAbove(0), notes, limits, this.#sum);
     const link = newLink(node, outgoing, incoming, clock.monotonicMs());
     this.#links.set(node, link);
     return link;

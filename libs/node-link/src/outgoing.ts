@@ -1,6 +1,6 @@
 import { ByteWriter, type NodeId, type Result } from '@millrace/kernel';
 import { writeHead, writeRecord, type Before, type Heard, type LinkPlace, type LinkRecord } from './entry.ts';
-import { RECORD_BYTES, type LinkLimits } from './link-limits.ts';
+import { RECORD_BYTES, type LinkLimits, type LinkSum } from './link-limits.ts';
 
 export interface CallError {
   /** `overloaded`: it was not asked, or its answer is lost; try later. `gone`: the node's run is over. */
@@ -45,6 +45,7 @@ const SPENT_MAX = 1_024;
  */
 export class Outgoing {
   readonly #limits: LinkLimits;
+  readonly #sum: LinkSum;
   readonly #writer = new ByteWriter(1_024);
   /** By id, which rises. */
   readonly #unanswered = new Map<number, Asked>();
@@ -67,10 +68,16 @@ export class Outgoing {
   #owes = false;
   #asks = false;
 
-  constructor(epoch: number, notesBefore: 'new' | 'forgotten', limits: LinkLimits) {
+  constructor(
+    epoch: number,
+    notesBefore: 'new' | 'forgotten',
+    limits: LinkLimits,
+    sum: LinkSum = { unansweredBytes: 0, queuedBytes: 0 },
+  ) {
     this.#epoch = epoch;
     this.#notesBefore = notesBefore;
     this.#limits = limits;
+    this.#sum = sum;
   }
 
   get epoch(): number {
@@ -114,11 +121,13 @@ export class Outgoing {
   }
 
   hasRoomFor(payload: Uint8Array): boolean {
-    const { unansweredMax, unansweredBytesMax, queuedBytesMax } = this.#limits;
+    const { unansweredMax, unansweredBytesMax, unansweredBytesOverAllMax } = this.#limits;
+    const bytes = RECORD_BYTES + payload.length;
     return (
       this.#unanswered.size < unansweredMax &&
-      this.#unansweredBytes + RECORD_BYTES + payload.length <= unansweredBytesMax &&
-      this.#queuedBytes < queuedBytesMax
+      this.#unansweredBytes + bytes <= unansweredBytesMax &&
+      this.#sum.unansweredBytes + bytes <= unansweredBytesOverAllMax &&
+      this.#mayQueue(1)
     );
   }
 
@@ -126,13 +135,13 @@ export class Outgoing {
   request(id: number, payload: Uint8Array, answered: Answered): void {
     const asked: Asked = { kind: 'request', id, payload, answered, packed: false };
     this.#unanswered.set(id, asked);
-    this.#unansweredBytes += costOf(asked);
+    this.#keeps(costOf(asked));
     this.#push(asked);
   }
 
   /** @returns whether there was room for it. */
   answer(id: number, payload: Uint8Array): boolean {
-    const hasRoom = this.#queuedBytes < 2 * this.#limits.queuedBytesMax;
+    const hasRoom = this.#mayQueue(2);
     // Nothing tells an answer that is lost from one that takes long.
     if (hasRoom) this.#push({ kind: 'answer', id, payload });
     else if (this.#queue.at(-1)?.kind !== 'hole') this.#push({ kind: 'hole' });
@@ -141,8 +150,7 @@ export class Outgoing {
 
   /** @returns whether there was room for it. */
   note(payload: Uint8Array): boolean {
-    const { queuedBytesMax, payloadBytesMax } = this.#limits;
-    if (this.#queuedBytes < queuedBytesMax && payload.length <= payloadBytesMax) {
+    if (this.#mayQueue(1) && payload.length <= this.#limits.payloadBytesMax) {
       this.#push({ kind: 'note', payload });
       return true;
     }
@@ -174,7 +182,7 @@ export class Outgoing {
     const asked = this.#unanswered.get(id);
     if (asked === undefined) return undefined;
     this.#unanswered.delete(id);
-    this.#unansweredBytes -= costOf(asked);
+    this.#keeps(-costOf(asked));
     if (asked.packed) this.#packedCount -= 1;
     return asked.answered;
   }
@@ -189,7 +197,7 @@ export class Outgoing {
       // The number of an entry that there is not.
       this.#seq += 1;
       this.#spent += 1;
-      this.#queuedBytes -= RECORD_BYTES;
+      this.#queues(-RECORD_BYTES);
     }
     if (this.#seq > 0) this.#before = { epoch: this.#epoch, seq: this.#seq };
     if (isForgotten) this.#notesBefore = 'forgotten';
@@ -199,7 +207,7 @@ export class Outgoing {
     const again = [...this.#unanswered.values()].filter(({ packed }) => packed);
     for (const asked of again) {
       asked.packed = false;
-      this.#queuedBytes += costOf(asked);
+      this.#queues(costOf(asked));
     }
     this.#packedCount = 0;
     this.#queue = [...again, ...this.#queue.slice(this.#spent)];
@@ -233,15 +241,31 @@ export class Outgoing {
     this.#unanswered.clear();
     this.#queue = [];
     this.#spent = 0;
-    this.#unansweredBytes = 0;
-    this.#queuedBytes = 0;
+    this.#keeps(-this.#unansweredBytes);
+    this.#queues(-this.#queuedBytes);
     this.#packedCount = 0;
     return waiting;
   }
 
+  #keeps(bytes: number): void {
+    this.#unansweredBytes += bytes;
+    this.#sum.unansweredBytes += bytes;
+  }
+
+  #queues(bytes: number): void {
+    this.#queuedBytes += bytes;
+    this.#sum.queuedBytes += bytes;
+  }
+
+  /** Whether the bounds on what waits, so many times, leave room. */
+  #mayQueue(times: number): boolean {
+    const { queuedBytesMax, queuedBytesOverAllMax } = this.#limits;
+    return this.#queuedBytes < times * queuedBytesMax && this.#sum.queuedBytes < times * queuedBytesOverAllMax;
+  }
+
   #push(record: Queued): void {
     this.#queue.push(record);
-    this.#queuedBytes += costOf(record);
+    this.#queues(costOf(record));
   }
 
   #pack(writer: ByteWriter): void {
@@ -261,7 +285,7 @@ export class Outgoing {
           this.#packedCount += 1;
         }
       }
-      this.#queuedBytes -= cost;
+      this.#queues(-cost);
     }
     if (this.#spent < this.#queue.length && this.#spent <= SPENT_MAX) return;
     this.#queue = this.#queue.slice(this.#spent);
