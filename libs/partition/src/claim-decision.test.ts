@@ -82,6 +82,13 @@ describe('a claim by who remembers the partition', () => {
     expect(decideClaim(answer({ commitNo: 14 }), memory(5))).toEqual({ kind: 'reload', gen: 3 });
   });
 
+  it('begins a generation after a restart that left a commit of another owner, though no epoch told of one', () => {
+    const others = answer({ commitNo: 14 }, 'run-2');
+    expect(decideClaim(others, memory(5))).toMatchObject({ kind: 'new-generation', gen: 4 });
+    expect(decideClaim(answer({ commitNo: 14, level: 'disk' }, 'run-2'), memory(5))).toMatchObject({ kind: 'reload' });
+    expect(decideClaim(answer({ commitNo: 11 }, 'run-2'), memory(5, mark(11)))).toMatchObject({ kind: 'resume' });
+  });
+
   it('replays what a store that went back has lost, while all of it is held', () => {
     expect(decideClaim(answer({ commitNo: 7 }, 'run-2'), memory(5))).toEqual({
       kind: 'replay',

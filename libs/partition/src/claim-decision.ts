@@ -15,7 +15,10 @@ export interface OwnerMemory {
   readonly gen: Generation;
   /** The store's run when it settled last. */
   readonly run: string;
-  /** False when another owner has claimed the partition since: what it committed, a store that restarted may have lost. */
+  /**
+   * False when another owner has claimed the partition since: what it committed, a store that restarted may have lost.
+   * True also when that cannot be told, because claims of our own were not answered.
+   */
   readonly isSole: boolean;
   /** The id of one of our own commits, null when it is no longer held. */
   idOf(commitNo: number): string | null;
@@ -69,9 +72,15 @@ export function decideClaim(answer: ClaimAnswer, memory: OwnerMemory | null, kno
   return { kind: 'new-generation', gen: generation(known + 1), why };
 }
 
+/** A commit behind our last that is not ours: another owner's, whatever the epochs let us think. */
+const isOfAnother = ({ found }: ClaimAnswer, { acknowledged, pending }: OwnerMemory): boolean =>
+  found.commitNo > acknowledged.commitNo && !sameMark(found, pending);
+
 function decideByStore(answer: ClaimAnswer, memory: OwnerMemory | null): ClaimDecision {
   const { found, run } = answer;
-  if (memory !== null && (memory.isSole || memory.run === run)) return decideWithMemory(answer, memory);
+  if (memory !== null && (memory.run === run || (memory.isSole && !isOfAnother(answer, memory)))) {
+    return decideWithMemory(answer, memory);
+  }
   if (found.gen === 0 && memory === null) return { kind: 'reload', gen: generation(1) };
   const isBehind = memory !== null && found.commitNo < memory.acknowledged.commitNo;
   const isWhole = found.run === run || found.cleanStop || survivesCrash(found.level);

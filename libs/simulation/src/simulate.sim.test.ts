@@ -5,8 +5,8 @@ const SEEDS = 200;
 const PER_TEST = 25;
 /** A tenth of it on a machine that does nothing else. */
 const TEST_MS_MAX = 120_000;
-/** Each showed a defect once, the last one a join whose leave had been lost with the end of a store. */
-const ONCE_BAD = [3_169, 20_556, 10_453];
+/** Each showed a defect once: the last ones a join whose leave a store had lost, and an owner that took itself for the only one. */
+const ONCE_BAD = [3_169, 20_556, 10_453, 105_618];
 
 const told = ({ seed, violations }: SimulationReport): string =>
   `seed ${String(seed)} (npm run simulate -- --seed ${String(seed)}):\n  ${violations.join('\n  ')}`;
