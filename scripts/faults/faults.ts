@@ -126,8 +126,7 @@ export const faults: readonly Fault[] = [
     async inject(stage, run, say) {
       const victim = stage.victim(run);
       say(`${victim.name} is told to end`);
-      const code = await victim.signal('SIGTERM');
-      if (code !== 0) throw new Error(`${victim.name} ended with exit code ${String(code)}`);
+      await stage.drain(victim);
       say('it has ended');
       await stage.untilWhole(stage.nodes.length - 1);
     },

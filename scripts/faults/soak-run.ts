@@ -1,7 +1,7 @@
 import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { judgeGrowth, type Grown } from '@millrace/simulation';
+import { judgeGrowth, namesIn, thirdsOf, type Grown } from '@millrace/simulation';
 import type { LiveResult } from '../../apps/cli/src/live/live-report.ts';
 import { faults, type Say } from './faults.ts';
 import { whyNot, type RunContext } from './run-fault.ts';
@@ -46,20 +46,13 @@ export function grownIn(samples: readonly Sample[]): readonly Grown[] {
 
 /** Every name, with its means over the three thirds of the samples. */
 export function growthTable(samples: readonly Sample[], grown: readonly Grown[]): readonly string[] {
-  const third = Math.floor(samples.length / 3);
-  const names = [...new Set(samples.flatMap((sample) => Object.keys(sample)))].filter(
-    (name) => !SHORT_LIVED.test(name),
-  );
-  const meanOf = (name: string, from: number): string => {
-    const values = samples.slice(from, from + third).flatMap((sample) => sample[name] ?? []);
-    return values.length === 0 ? '-' : (values.reduce((sum, one) => sum + one, 0) / values.length).toFixed(0);
-  };
-  const starts = [0, 1, 2].map((index) => samples.length - (3 - index) * third);
+  const names = namesIn(samples).filter((name) => !SHORT_LIVED.test(name));
+  const shown = (mean: number): string => (Number.isNaN(mean) ? '-' : mean.toFixed(0));
   return [
     '| what | first third | second | last | |',
     '| ---- | ----------: | -----: | ---: | --- |',
-    ...names.sort().map((name) => {
-      const means = starts.map((from) => meanOf(name, from)).join(' | ');
+    ...names.toSorted().map((name) => {
+      const means = thirdsOf(samples, name).map(shown).join(' | ');
       const isGrown = grown.some((one) => one.name === name);
       return `| ${name} | ${means} | ${isGrown ? 'GREW' : EXPECTED.includes(name) ? 'what was written' : ''} |`;
     }),
@@ -82,6 +75,7 @@ async function goWrong(stage: Stage, cycle: number, isOver: () => boolean, say: 
       say(`${node.name} joined`);
       await sleep(REST_MS);
       await stage.drain(node);
+      stage.forget(node);
       await stage.untilWhole(stage.nodes.length);
       say(`${node.name} left`);
     },

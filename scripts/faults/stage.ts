@@ -126,10 +126,14 @@ export class Stage {
     });
   }
 
-  /** Has a node end as an operator would; it is none of ours from then on. */
+  /** Has a node end as an operator would. */
   async drain(node: FaultNode): Promise<void> {
     const code = await node.signal('SIGTERM');
     if (code !== 0) throw new Error(`${node.name} ended with exit code ${String(code)}`);
+  }
+
+  /** One that has ended is none of ours any more. */
+  forget(node: FaultNode): void {
     this.nodes.splice(this.nodes.indexOf(node), 1);
   }
 

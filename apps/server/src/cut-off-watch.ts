@@ -39,8 +39,7 @@ const canBeAsked = (url: string): boolean => url !== '' && !/^https?:\/\/(0\.0\.
 
 /**
  * Finds out whether this node is cut off: its lease is over, the store does not answer, and another node serves
- * (`isCutOff` decides). Only a
- * node without its lease asks anybody anything.
+ * (`isCutOff` decides). Only a node without its lease asks anybody anything.
  */
 export class CutOffWatch {
   readonly #parts: CutOffWatchParts;

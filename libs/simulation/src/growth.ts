@@ -13,6 +13,20 @@ const slackOfWorld = (name: string): number => (name === 'heapBytes' ? 1_000_000
 
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
+export const namesIn = (samples: readonly Sample[]): readonly string[] => [
+  ...new Set(samples.flatMap((sample) => Object.keys(sample))),
+];
+
+/** The means over the three thirds; NaN where no sample has the name. What is over at the beginning is left out. */
+export function thirdsOf(samples: readonly Sample[], name: string): readonly [number, number, number] {
+  const third = Math.floor(samples.length / 3);
+  const meanOf = (back: number): number => {
+    const from = samples.length - back * third;
+    return mean(samples.slice(from, from + third).flatMap((sample) => sample[name] ?? []));
+  };
+  return [meanOf(3), meanOf(2), meanOf(1)];
+}
+
 /**
  * What goes on growing: whatever is in the last third of the samples on average more than a tenth, and more than a
  * slack, above the middle third. The first third is for filling what is bounded. A sample may lack a name.
@@ -20,16 +34,10 @@ const mean = (values: readonly number[]): number => values.reduce((sum, value) =
  * @param slackOf - what may come on top, in the unit of each: what a plateau of that height wavers by.
  */
 export function judgeGrowth(samples: readonly Sample[], slackOf = slackOfWorld): readonly Grown[] {
-  const third = Math.floor(samples.length / 3);
-  if (third === 0) return [];
-  const names = [...new Set(samples.flatMap((sample) => Object.keys(sample)))];
-  const meanOf = (name: string, from: number, to: number): number =>
-    mean(samples.slice(from, to).flatMap((sample) => sample[name] ?? []));
-  return names
-    .map((name) => ({
-      name,
-      middle: meanOf(name, samples.length - 2 * third, samples.length - third),
-      last: meanOf(name, samples.length - third, samples.length),
-    }))
+  return namesIn(samples)
+    .map((name) => {
+      const [, middle, last] = thirdsOf(samples, name);
+      return { name, middle, last };
+    })
     .filter(({ name, middle, last }) => last > middle * (1 + SHARE_MAX) + slackOf(name));
 }

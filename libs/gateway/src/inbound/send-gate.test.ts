@@ -176,6 +176,16 @@ describe('the gate of a device that sends', () => {
     expect(gate.holdsBack({ conversation: tea, n: 3 }, 0)).toBe(null);
   });
 
+  it('tells what the refused one follows on, where numbers between are skipped', () => {
+    const gate = new SendGate();
+    gate.answered(gate.sent({ conversation: tea, n: 4 }), ok(null), false);
+    // 5 was refused for good, so 6 follows on 4.
+    gate.answered(gate.sent({ conversation: tea, n: 6, after: 4 }), refusal('overloaded'), false);
+    expect(gate.holdsBack({ conversation: tea, n: 7 }, 0)).toBe(5);
+    gate.sent({ conversation: tea, n: 6, after: 4 });
+    expect(gate.holdsBack({ conversation: tea, n: 7 }, 0)).toBe(null);
+  });
+
   it('lets an earlier one pass, and then the refused one must still come first', () => {
     const gate = refusedAt2('overloaded');
     expect(gate.holdsBack({ conversation: tea, n: 1 }, 0)).toBe(null);
