@@ -160,6 +160,7 @@ export class ChatNode {
       mayServe: () => this.#membership.isHeld,
       recall: (change) => recall(this.#router, stores.timelines, change),
       knownGen: (of) => this.#losses.generations.of(of),
+      placementOf: (of) => this.#handoffs.placementOf(of),
       claimed: (of, gen) => this.#losses.claimed(of, gen),
       told: (effects) => {
         this.#news.told(effects);
@@ -327,6 +328,8 @@ export class ChatNode {
       // When all go at once, nobody is left to hand anything to.
       await this.#until(() => isEmpty() || !this.#hasHeirs(), limits.stopHandoffMs);
     }
+    // What was just given to this node is taken, too: whoever comes next relies on the clean stop of exactly that owner.
+    await this.#until(() => this.#handoffs.moving === 0, limits.stopHandoffMs);
     await this.#until(() => this.#channels.size === 0, limits.stopDiffusionMs);
     this.#coordinator?.stop();
     this.#losses.stop();

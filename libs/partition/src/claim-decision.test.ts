@@ -1,10 +1,15 @@
-import { generation } from '@millrace/kernel';
+import { generation, type Generation } from '@millrace/kernel';
 import { describe, expect, it } from 'vitest';
-import { decideClaim as decideKnowing, type CommitMark, type OwnerMemory } from './claim-decision.ts';
+import { decideClaim as decideBy, type CommitMark, type OwnerMemory } from './claim-decision.ts';
 import type { ClaimAnswer, ClaimFound } from './commit.ts';
 
+/** The version of the view that gave the partition to its owner before. */
+const PREDECESSOR = 5;
 /** By a node that has heard of no generation. */
-const decideClaim = (answer: ClaimAnswer, memory: OwnerMemory | null) => decideKnowing(answer, memory, generation(0));
+const decideClaim = (answer: ClaimAnswer, memory: OwnerMemory | null, precededBy = PREDECESSOR) =>
+  decideBy(answer, memory, generation(0), precededBy);
+const decideKnowing = (answer: ClaimAnswer, memory: OwnerMemory | null, known: Generation) =>
+  decideBy(answer, memory, known, PREDECESSOR);
 const idOf = (commitNo: number): string => commitNo.toString(16).padStart(16, 'a');
 const mark = (commitNo: number): CommitMark => ({ commitNo, commitId: idOf(commitNo) });
 
@@ -19,7 +24,7 @@ function answer(found: Partial<Omit<ClaimFound, 'gen'>> & { gen?: number }, run 
       commitId: idOf(commitNo),
       run: 'run-1',
       level: 'memory',
-      cleanStop: false,
+      releasedIn: 0,
       diffusedTo: 0,
       recovering: generation(0),
       ...found,
@@ -52,9 +57,17 @@ describe('a claim by who did not own the partition before', () => {
   });
 
   it('loads what is there after a restart with a clean stop, or at a level that survives one', () => {
-    expect(decideClaim(answer({ cleanStop: true }, 'run-2'), null)).toEqual({ kind: 'reload', gen: 3 });
+    expect(decideClaim(answer({ releasedIn: PREDECESSOR }, 'run-2'), null)).toEqual({ kind: 'reload', gen: 3 });
     expect(decideClaim(answer({ level: 'disk' }, 'run-2'), null)).toEqual({ kind: 'reload', gen: 3 });
     expect(decideClaim(answer({ level: 'replicated' }, 'run-2'), null)).toEqual({ kind: 'reload', gen: 3 });
+  });
+
+  it('begins a generation where the owner that stopped cleanly is not the one before: who came between is forgotten', () => {
+    const lost = { kind: 'new-generation', gen: 4 };
+    expect(decideClaim(answer({ releasedIn: 4 }, 'run-2'), null, 5)).toMatchObject(lost);
+    expect(decideClaim(answer({ releasedIn: 6 }, 'run-2'), null, 5)).toMatchObject(lost);
+    expect(decideClaim(answer({ releasedIn: 0 }, 'run-2'), null, 0)).toMatchObject(lost);
+    expect(decideClaim(answer({ releasedIn: 4 }), null, 5)).toEqual({ kind: 'reload', gen: 3 });
   });
 
   it('begins a generation after a restart that nobody witnessed, at a level that may have lost something', () => {
@@ -153,7 +166,7 @@ describe('a generation that other nodes know of', () => {
   it('that the store has forgotten was lost with what came in it, and does not begin again', () => {
     const lost = { kind: 'new-generation', gen: 4 };
     expect(decideKnowing(answer({ gen: 2 }), null, known)).toMatchObject(lost);
-    expect(decideKnowing(answer({ gen: 2, cleanStop: true }, 'run-2'), null, known)).toMatchObject(lost);
+    expect(decideKnowing(answer({ gen: 2, releasedIn: PREDECESSOR }, 'run-2'), null, known)).toMatchObject(lost);
     expect(decideKnowing(answer({ gen: 2 }, 'run-2'), null, known)).toMatchObject(lost);
     const never = { gen: 0, commitNo: 0, commitId: '', run: '', epoch: 0 };
     expect(decideKnowing(answer(never), null, known)).toMatchObject(lost);

@@ -64,9 +64,16 @@ function decideWithMemory({ found }: ClaimAnswer, memory: OwnerMemory): ClaimDec
  * @param memory - null for a process that did not own the partition before.
  * @param known - the newest generation of the partition that this node has heard of, 0 for none: a store that is behind
  *   it went back, and no generation is to begin twice.
+ * @param precededBy - who was to own the partition before this node, see `Placement`: a clean stop of anybody else says
+ *   nothing of what that one committed.
  */
-export function decideClaim(answer: ClaimAnswer, memory: OwnerMemory | null, known: Generation): ClaimDecision {
-  const decision = decideByStore(answer, memory);
+export function decideClaim(
+  answer: ClaimAnswer,
+  memory: OwnerMemory | null,
+  known: Generation,
+  precededBy: number,
+): ClaimDecision {
+  const decision = decideByStore(answer, memory, precededBy);
   if (decision.gen > known || (decision.gen === known && decision.kind !== 'new-generation')) return decision;
   const why = `the store went back behind generation ${String(known)}, which other nodes know of`;
   return { kind: 'new-generation', gen: generation(known + 1), why };
@@ -76,18 +83,19 @@ export function decideClaim(answer: ClaimAnswer, memory: OwnerMemory | null, kno
 const isOfAnother = ({ found }: ClaimAnswer, { acknowledged, pending }: OwnerMemory): boolean =>
   found.commitNo > acknowledged.commitNo && !sameMark(found, pending);
 
-function decideByStore(answer: ClaimAnswer, memory: OwnerMemory | null): ClaimDecision {
+function decideByStore(answer: ClaimAnswer, memory: OwnerMemory | null, precededBy: number): ClaimDecision {
   const { found, run } = answer;
   if (memory !== null && (memory.run === run || (memory.isSole && !isOfAnother(answer, memory)))) {
     return decideWithMemory(answer, memory);
   }
   if (found.gen === 0 && memory === null) return { kind: 'reload', gen: generation(1) };
   const isBehind = memory !== null && found.commitNo < memory.acknowledged.commitNo;
-  const isWhole = found.run === run || found.cleanStop || survivesCrash(found.level);
+  const isCleanStop = found.releasedIn > 0 && found.releasedIn === precededBy;
+  const isWhole = found.run === run || isCleanStop || survivesCrash(found.level);
   if (isWhole && !isBehind) return { kind: 'reload', gen: found.gen };
   return {
     kind: 'new-generation',
     gen: generation(Math.max(found.gen, memory?.gen ?? 0) + 1),
-    why: `the store was restarted without a clean stop, and at ack level ${found.level} that may have lost commits`,
+    why: `the store was restarted without a clean stop of the last owner, and at ack level ${found.level} that may have lost commits`,
   };
 }

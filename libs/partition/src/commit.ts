@@ -71,8 +71,11 @@ export interface ClaimFound {
   /** The Redis run and replication id in force when the last owner settled; empty for one never claimed. */
   readonly run: string;
   readonly level: AckLevel;
-  /** The last owner released after its last commit. */
-  readonly cleanStop: boolean;
+  /**
+   * An owner released after its last commit, the one to whom the view of this version gave the partition (see
+   * `Placement`); 0 when none has. A store that went back may have lost owners, and their commits, that came after it.
+   */
+  readonly releasedIn: number;
   /** Changefeed followers have everything up to this commit. */
   readonly diffusedTo: number;
   /**

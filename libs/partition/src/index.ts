@@ -23,8 +23,10 @@ export {
   emptyView,
   encodeMember,
   encodeView,
+  placementOf,
   type ClusterView,
   type Member,
+  type Placement,
   type Role,
   type ViewError,
 } from './placement/cluster-view.ts';

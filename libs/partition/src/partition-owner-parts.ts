@@ -7,6 +7,7 @@ import type { FeedRetentionLimits } from './feed-retention.ts';
 import type { HeldLimits } from './held-commits.ts';
 import type { PartitionActor } from './partition-actor.ts';
 import type { ActorRecord, PartitionStore } from './partition-store.ts';
+import type { Placement } from './placement/cluster-view.ts';
 
 export interface PartitionLimits extends FeedRetentionLimits {
   /** Commands in one commit: about 200 keeps a commit near 1 ms of Redis. */
@@ -91,6 +92,8 @@ export interface PartitionOwnerParts<Command, Reply, Effect> {
   claimed(claim: Claimed): void;
   /** The newest generation of the partition that this node has heard of, 0 for none. */
   knownGen(this: void): Generation;
+  /** What the newest view says of the partition, to this node. */
+  placement(this: void): Placement;
   /** Another owner has claimed the partition: this one has let go of it, and does not take it back. */
   lost(why: string): void;
   /** Whether an actor lives in this partition. */

@@ -187,7 +187,7 @@ export class PartitionOwner<Command, Reply, Effect> {
         await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
       }
       this.#phase = 'stopped';
-      await this.#parts.store.release(this.#parts.partition, this.#tenure.token, this.commitNo);
+      await this.#tenure.release();
     }
     this.abandon('the node is stopping');
   }

@@ -30,13 +30,13 @@ export interface StoreError {
  * - `claim` raises the epoch above the stored one and above `aboveEpoch`, writes the new token, and changes
  *   nothing else: a claim that is not settled leaves the evidence of a loss in place.
  * - `release` marks a clean stop, if the token still holds and the store stands at `commitNo`, the owner's last commit:
- *   a store that lost its end meanwhile must not look as if nothing were missing.
+ *   a store that lost its end meanwhile must not look as if nothing were missing. See {@link ClaimFound.releasedIn}.
  * - Reads answer what is stored, not what is acknowledged: only the owner calls them.
  */
 export interface PartitionStore {
   claim(partition: PartitionId, node: NodeId, aboveEpoch: number): Promise<Result<ClaimAnswer, StoreError>>;
   commit(commit: Commit): Promise<CommitOutcome>;
-  release(partition: PartitionId, token: OwnerToken, commitNo: number): Promise<void>;
+  release(partition: PartitionId, token: OwnerToken, commitNo: number, givenIn: number): Promise<void>;
   loadActor(partition: PartitionId, actor: ActorKey): Promise<Result<ActorRecord, StoreError>>;
   /** Entries after `afterCommitNo`, oldest first, at most `limit`. */
   readFeed(

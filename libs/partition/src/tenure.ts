@@ -8,7 +8,17 @@ import type { PartitionOwnerParts } from './partition-owner-parts.ts';
 /** What of the owner's parts a tenure needs. */
 export type TenureParts = Pick<
   PartitionOwnerParts<never, never, never>,
-  'partition' | 'node' | 'store' | 'level' | 'clock' | 'random' | 'limits' | 'log' | 'mayServe' | 'knownGen'
+  | 'partition'
+  | 'node'
+  | 'store'
+  | 'level'
+  | 'clock'
+  | 'random'
+  | 'limits'
+  | 'log'
+  | 'mayServe'
+  | 'knownGen'
+  | 'placement'
 >;
 
 export type CommitContent = Pick<
@@ -114,7 +124,8 @@ export class Tenure {
     this.#unanswered = 0;
     this.#token = token;
     this.#epochSeen = token.epoch;
-    const decision = decideClaim(claimed.value, this.#memory(pending ?? this.#unsettled), this.#parts.knownGen());
+    const memory = this.#memory(pending ?? this.#unsettled);
+    const decision = decideClaim(claimed.value, memory, this.#parts.knownGen(), this.#parts.placement().precededBy);
     if (decision.kind === 'reload' || decision.kind === 'new-generation') {
       if (decision.kind === 'new-generation') {
         this.#logLoss(decision.gen, decision.why);
@@ -151,6 +162,12 @@ export class Tenure {
     }
     if (isStale) return { code: 'lost', pendingStored, found, replayedFrom };
     return { code: replayedFrom === null ? 'kept' : 'replayed', pendingStored, found, replayedFrom };
+  }
+
+  /** Marks that nothing comes after the last commit. */
+  async release(): Promise<void> {
+    const { store, partition, placement } = this.#parts;
+    await store.release(partition, this.#token, this.commitNo, placement().givenIn);
   }
 
   #memory(pending: Commit | null): OwnerMemory | null {

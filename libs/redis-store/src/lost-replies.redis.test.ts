@@ -115,7 +115,7 @@ describe('without a connection', () => {
     expect(await stores.cluster.lead('x', 'n' as never, 1_000)).toMatchObject({ code: 'unavailable' });
     await expect(stores.timelines.at(partition.id, room, at(1, 1))).rejects.toMatchObject({ name: 'StoreUnavailable' });
     expect(await stores.health()).toMatchObject({ reachable: false });
-    await stores.partitions.release(partition.id, partition.token, partition.commitNo);
+    await stores.partitions.release(partition.id, partition.token, partition.commitNo, 7);
     const back = reconnected();
     const restarted = await server.restart();
     expect(restarted.ok).toBe(true);

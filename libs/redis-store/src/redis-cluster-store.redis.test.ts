@@ -37,7 +37,7 @@ describe('the cluster in Redis', () => {
     await cluster.leave('b', 'b1' as NodeId);
     const led = await cluster.lead('a', 'a1' as NodeId, LEASE_MS);
     expect(led).toMatchObject({ code: 'leading', term: 1, living: [{ member: { name: 'a' } }] });
-    const view = { version: 1, members: [], owners: ['a'] };
+    const view = { version: 1, members: [], owners: ['a'], since: [1], before: [0] };
     expect(await cluster.putView(1, 'a1' as NodeId, view)).toEqual({ code: 'put' });
   });
 
@@ -68,7 +68,7 @@ describe('the cluster in Redis', () => {
     const { cluster } = stores;
     expect(await cluster.register(memberOf('a', 'a1'), LEASE_MS, nothing)).toMatchObject({ code: 'unavailable' });
     expect(await cluster.lead('a', 'a1' as NodeId, LEASE_MS)).toMatchObject({ code: 'unavailable' });
-    const view = { version: 1, members: [], owners: [] };
+    const view = { version: 1, members: [], owners: [], since: [], before: [] };
     expect(await cluster.putView(1, 'a1' as NodeId, view)).toMatchObject({ code: 'unavailable' });
     await cluster.leave('a', 'a1' as NodeId);
   });

@@ -60,7 +60,7 @@ function claimAnswer(reply: unknown, uuid: string): ClaimAnswer {
       gen: generation(Number(gen ?? 0)),
       run: settledRun ?? '',
       level: levelOf(level ?? null),
-      cleanStop: clean === '1',
+      releasedIn: Number(clean ?? 0),
       diffusedTo: Number(diffused ?? 0),
       recovering: generation(Number(recovering ?? 0)),
     },
@@ -89,11 +89,12 @@ export class RedisPartitionStore implements PartitionStore {
     return this.#parts.pipe.submit(commit);
   }
 
-  async release(partition: PartitionId, token: OwnerToken, commitNo: number): Promise<void> {
+  async release(partition: PartitionId, token: OwnerToken, commitNo: number, givenIn: number): Promise<void> {
     const { commits, layout } = this.#parts;
     // When this fails, the next owner only takes more care than it had to.
+    const args = [encodeOwnerToken(token), String(commitNo), String(givenIn)];
     await this.#ask('could not release', () =>
-      callFunction(commits.client, 'release', [layout.owner(partition)], [encodeOwnerToken(token), String(commitNo)]),
+      callFunction(commits.client, 'release', [layout.owner(partition)], args),
     );
   }
 

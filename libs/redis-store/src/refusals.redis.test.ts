@@ -40,9 +40,9 @@ describe('what Redis itself refuses', () => {
     };
     const registered = await stores.cluster.register(member, 60_000, { version: 0, digest: '', settled: 0 });
     expect(registered).toMatchObject({ code: 'held' });
-    await stores.partitions.release(partition.id, partition.token, partition.commitNo);
+    await stores.partitions.release(partition.id, partition.token, partition.commitNo, 7);
     await stores.cluster.leave('a', 'a1' as NodeId);
-    expect((await partition.claim()).found).toMatchObject({ commitNo: 0, cleanStop: true });
+    expect((await partition.claim()).found).toMatchObject({ commitNo: 0, releasedIn: 7 });
     await redis.call('CONFIG', 'SET', 'maxmemory', '0');
     expect(await partition.load(room)).toEqual({ head: null, fields: new Map() });
     await partition.stored([appending(room, nowhere, ['one'])]);

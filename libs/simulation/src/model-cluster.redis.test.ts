@@ -1,6 +1,6 @@
 import { seededRandom, systemClock, systemRandom, systemTimers, type NodeId } from '@millrace/kernel';
 import { testRedis } from '@millrace/local-redis/testing';
-import type { ClusterStore, Member } from '@millrace/partition';
+import { emptyView, type ClusterStore, type Member } from '@millrace/partition';
 import { RedisStores } from '@millrace/redis-store';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
@@ -50,7 +50,8 @@ async function ask(cluster: ClusterStore, step: ClusterStep, term: number): Prom
       return { ...answer, untilMonotonicMs: 0, living };
     }
     default: {
-      const view = { version, members: [member], owners: [name, null, ...Array.from({ length: settled }, () => 'x')] };
+      const owners = [name, null, ...Array.from({ length: settled }, () => 'x')];
+      const view = { ...emptyView(owners.length), version, members: [member], owners };
       return { ...(await cluster.putView(term + step.termOff, node, view)) };
     }
   }

@@ -195,11 +195,11 @@ export class ModelConnection {
         const code = reply.failure === 'refused' ? 'unavailable' : 'unknown';
         return { code, message: 'the commit was not answered' } satisfies CommitOutcome;
       },
-      release: async (partition, token, commitNo) => {
+      release: async (partition, token, commitNo, givenIn) => {
         const text = encodeOwnerToken(token);
         await this.#carry('release', partition, () => {
-          const released = this.#server.state.release(partition, text, commitNo);
-          return this.#logged({ kind: 'release', partition, token: text, commitNo }, released, released);
+          const released = this.#server.state.release(partition, text, commitNo, givenIn);
+          return this.#logged({ kind: 'release', partition, token: text, commitNo, givenIn }, released, released);
         });
       },
       loadActor: async (partition, actor) => {

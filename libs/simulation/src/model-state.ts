@@ -35,7 +35,7 @@ interface ModelPartition {
   gen: Generation;
   run: string;
   level: AckLevel;
-  clean: boolean;
+  clean: number;
   diffusedTo: number;
   recovering: Generation;
   readonly actors: Map<string, ModelActor>;
@@ -48,7 +48,13 @@ interface ModelPartition {
 export type ModelOperation =
   | { readonly kind: 'claim'; readonly partition: number; readonly uuid: string; readonly aboveEpoch: number }
   | { readonly kind: 'commit'; readonly commit: Commit }
-  | { readonly kind: 'release'; readonly partition: number; readonly token: string; readonly commitNo: number }
+  | {
+      readonly kind: 'release';
+      readonly partition: number;
+      readonly token: string;
+      readonly commitNo: number;
+      readonly givenIn: number;
+    }
   | { readonly kind: 'cluster'; readonly operation: ClusterOperation };
 
 const emptyPartition = (): ModelPartition => ({
@@ -59,7 +65,7 @@ const emptyPartition = (): ModelPartition => ({
   gen: generation(0),
   run: '',
   level: 'memory',
-  clean: false,
+  clean: 0,
   diffusedTo: 0,
   recovering: generation(0),
   actors: new Map(),
@@ -135,7 +141,7 @@ export class ModelState {
         this.commit(operation.commit);
         break;
       case 'release':
-        this.release(operation.partition, operation.token, operation.commitNo);
+        this.release(operation.partition, operation.token, operation.commitNo, operation.givenIn);
         break;
       case 'cluster':
         this.cluster.apply(operation.operation);
@@ -149,7 +155,7 @@ export class ModelState {
     owner.token = encodeOwnerToken({ epoch: owner.epoch, uuid });
     return {
       epoch: owner.epoch,
-      found: { epoch, commitNo, commitId, gen, run, level, cleanStop: clean, diffusedTo, recovering },
+      found: { epoch, commitNo, commitId, gen, run, level, releasedIn: clean, diffusedTo, recovering },
     };
   }
 
@@ -199,13 +205,13 @@ export class ModelState {
     }
     owner.commitNo = commitNo;
     owner.commitId = commitId;
-    owner.clean = false;
+    owner.clean = 0;
   }
 
-  release(partition: number, token: string, commitNo: number): boolean {
+  release(partition: number, token: string, commitNo: number, givenIn: number): boolean {
     const owner = this.#partition(partition);
     if (owner.token !== token || owner.commitNo !== commitNo) return false;
-    owner.clean = true;
+    owner.clean = givenIn;
     return true;
   }
 

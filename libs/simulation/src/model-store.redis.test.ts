@@ -49,7 +49,7 @@ class Side {
         return { epoch: claimed.value.token.epoch, found: claimed.value.found };
       }
       case 'release': {
-        await partitions.release(id, this.#token(partition, step.old ? 1 : 0), step.commitNo);
+        await partitions.release(id, this.#token(partition, step.old ? 1 : 0), step.commitNo, step.givenIn);
         return;
       }
       case 'commit': {

@@ -1,5 +1,5 @@
 import { seededRandom, systemTimers, type Clock, type NodeId, type Timers } from '@millrace/kernel';
-import type { Member } from '@millrace/partition';
+import { emptyView, type Member } from '@millrace/partition';
 import {
   actorKey,
   APartition,
@@ -188,7 +188,7 @@ describe('the model of a Redis', () => {
       url: '',
       socketUrl: '',
     });
-    const view = { version: 1, members: [], owners: ['a'] };
+    const view = { ...emptyView(1), version: 1, owners: ['a'] };
     await cluster.register(member(a), 1_000, { version: 0, digest: '-', settled: 0 });
     await cluster.lead('a', a, 1_000);
     await cluster.putView(1, a, view);

@@ -59,7 +59,7 @@ class ACluster {
       const roles = this.roles.get(name) ?? (['gateway', 'actors'] as const);
       return { name, node: runOf(name), roles, isDraining: false, url: '', socketUrl: '' };
     });
-    return { version, members, owners: [] };
+    return { version, members, owners: [], since: [], before: [] };
   }
 
   #at(name: string): ClusterSessions {

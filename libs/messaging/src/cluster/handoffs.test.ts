@@ -65,6 +65,8 @@ class AHost {
         socketUrl: '',
       })),
       owners,
+      since: owners.map(() => version),
+      before: owners.map(() => 0),
     };
     this.handoffs.follow(view);
     return settle();

@@ -1,5 +1,5 @@
 import { partitionId, type Cancel, type NodeId, type PartitionId, type Timers } from '@millrace/kernel';
-import type { ClusterView, PartitionLog } from '@millrace/partition';
+import { placementOf, type ClusterView, type PartitionLog, type Placement } from '@millrace/partition';
 
 export interface HandoffsParts {
   /** The stable name of this node. */
@@ -49,6 +49,12 @@ export class Handoffs {
   /** Partitions that a living node still has to hand back, or that are being claimed or released. */
   get moving(): number {
     return this.#waiting.size + this.#pending;
+  }
+
+  /** What the view that is being carried out says of a partition, to this node. */
+  placementOf(partition: PartitionId): Placement {
+    const { name, self: node } = this.#parts;
+    return placementOf(this.#view, partition, { name, node });
   }
 
   follow(view: ClusterView): void {

@@ -91,7 +91,7 @@ const notes: readonly NodeNote[] = [
   },
   { n: 'broken', user: alice },
   { n: 'relay', users: [alice], notice: { kind: 'typing', typing: { conversation: room, user: alice } } },
-  { n: 'view', view: { version: 4, members: [], owners: ['a', null, 'a'] } },
+  { n: 'view', view: { version: 4, members: [], owners: ['a', null, 'a'], since: [1, 0, 4], before: [0, 0, 1] } },
   {
     n: 'replaced',
     user: alice,

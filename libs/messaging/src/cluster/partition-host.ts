@@ -1,6 +1,12 @@
 import type { RestingActors } from '@millrace/actor';
 import { err, ok, type Generation, type PartitionId, type Result, type UserId } from '@millrace/kernel';
-import { PartitionOwner, type ActorRecord, type PartitionActor, type Refusal } from '@millrace/partition';
+import {
+  PartitionOwner,
+  type ActorRecord,
+  type PartitionActor,
+  type Placement,
+  type Refusal,
+} from '@millrace/partition';
 import { frameError, type FrameError } from '@millrace/protocol';
 import { StoreUnavailable, userKey, type ActorKey, type TimelineReader } from '@millrace/timeline';
 import type { AnyCommand, AnyReply } from '../actor-calls.ts';
@@ -14,6 +20,7 @@ import type { Attached } from '../chat-service.ts';
 import type { Arrival } from './arrival.ts';
 import type { PartitionStatus } from './cluster-status.ts';
 import type { NodeAnswer, Priority } from './node-messages.ts';
+import { Successions } from './successions.ts';
 
 type Actor = PartitionActor<AnyCommand, AnyReply, Effect>;
 type Owner = PartitionOwner<AnyCommand, AnyReply, Effect>;
@@ -31,6 +38,8 @@ export interface PartitionHostParts extends Pick<
   mayServe(): boolean;
   /** The newest generation of the partition that is known here, 0 for none. */
   knownGen(partition: PartitionId): Generation;
+  /** What the newest view says of the partition, to this node. */
+  placementOf(partition: PartitionId): Placement;
   recall(change: FeedChange): Promise<Result<readonly Planned[], FrameError>>;
   /** Called after each claim. */
   claimed(partition: PartitionId, gen: Generation): void;
@@ -62,9 +71,11 @@ function refusalError({ code, message }: Refusal): FrameError {
 export class PartitionHost {
   readonly #parts: PartitionHostParts;
   readonly #hosted = new Map<PartitionId, Hosted>();
+  readonly #successions: Successions;
 
   constructor(parts: PartitionHostParts) {
     this.#parts = parts;
+    this.#successions = new Successions((partition) => parts.placementOf(partition));
   }
 
   get partitions(): ReadonlySet<PartitionId> {
@@ -221,6 +232,7 @@ export class PartitionHost {
       owns: (key) => this.#parts.partitionOf(key) === partition,
       mayServe: () => this.#parts.mayServe(),
       knownGen: () => this.#parts.knownGen(partition),
+      placement: () => this.#successions.placementOf(partition),
       activate: (key, record, gen) => this.#parts.activate(key, record, gen),
       encodeFeed,
       afterCommit: (effects, batch) => {
@@ -228,6 +240,7 @@ export class PartitionHost {
         this.#parts.told(effects);
       },
       claimed: (claim) => {
+        this.#successions.claimed(partition);
         diffuser.claimed(claim);
         this.#parts.claimed(partition, owner.gen);
       },

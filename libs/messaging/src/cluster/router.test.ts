@@ -176,6 +176,8 @@ class ACluster {
         url: '',
         socketUrl: '',
       })),
+      since: Array.from({ length: PARTITIONS }, () => version),
+      before: Array.from({ length: PARTITIONS }, () => 0),
       owners: Array.from({ length: PARTITIONS }, (_, index) => owners.get(partitionId(index)) ?? null),
     };
     for (const [name, node] of this.#nodes) {

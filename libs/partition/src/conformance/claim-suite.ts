@@ -17,7 +17,7 @@ export function claimSuite(stores: () => StoresUnderTest): void {
         gen: 0,
         run: '',
         level: 'memory',
-        cleanStop: false,
+        releasedIn: 0,
         diffusedTo: 0,
         recovering: 0,
       });
@@ -48,7 +48,7 @@ export function claimSuite(stores: () => StoresUnderTest): void {
         gen: 3,
         run,
         level: 'disk',
-        cleanStop: false,
+        releasedIn: 0,
         diffusedTo: 2,
         recovering: 0,
       });
@@ -58,11 +58,11 @@ export function claimSuite(stores: () => StoresUnderTest): void {
       const partition = new APartition(stores());
       await partition.claim();
       await partition.stored([], { settle: { gen: generation(5), run: 'an-older/run', level: 'replicated' } });
-      await stores().partitions.release(partition.id, partition.token, partition.commitNo);
+      await stores().partitions.release(partition.id, partition.token, partition.commitNo, 7);
       const first = await partition.claim();
       const second = await partition.claim();
       expect({ ...second.found, epoch: 0 }).toEqual({ ...first.found, epoch: 0 });
-      expect(second.found).toMatchObject({ gen: 5, run: 'an-older/run', level: 'replicated', cleanStop: true });
+      expect(second.found).toMatchObject({ gen: 5, run: 'an-older/run', level: 'replicated', releasedIn: 7 });
     });
 
     it('finds what a loss left to do until a commit says that it is done', async () => {
@@ -71,7 +71,7 @@ export function claimSuite(stores: () => StoresUnderTest): void {
       const settle = { gen: generation(2), run, level: 'memory' } as const;
       await partition.stored([], { settle, recovering: generation(2) });
       await partition.stored([]);
-      await stores().partitions.release(partition.id, partition.token, partition.commitNo);
+      await stores().partitions.release(partition.id, partition.token, partition.commitNo, 7);
       expect((await partition.claim()).found.recovering).toBe(2);
       await partition.stored([], { settle });
       expect((await partition.claim()).found.recovering).toBe(2);
@@ -91,34 +91,34 @@ export function claimSuite(stores: () => StoresUnderTest): void {
       const partition = new APartition(stores());
       await partition.claim();
       await partition.stored([]);
-      await stores().partitions.release(partition.id, partition.token, partition.commitNo);
-      expect((await partition.claim()).found.cleanStop).toBe(true);
+      await stores().partitions.release(partition.id, partition.token, partition.commitNo, 7);
+      expect((await partition.claim()).found.releasedIn).toBe(7);
       await partition.stored([]);
-      expect((await partition.claim()).found.cleanStop).toBe(false);
+      expect((await partition.claim()).found.releasedIn).toBe(0);
     });
 
     it('is taken back by a commit of the owner that released', async () => {
       const partition = new APartition(stores());
       await partition.claim();
-      await stores().partitions.release(partition.id, partition.token, partition.commitNo);
+      await stores().partitions.release(partition.id, partition.token, partition.commitNo, 7);
       await partition.stored([]);
-      expect((await partition.claim()).found.cleanStop).toBe(false);
+      expect((await partition.claim()).found.releasedIn).toBe(0);
     });
 
     it('of a store that is behind its owner\u2019s last commit marks nothing (I3)', async () => {
       const partition = new APartition(stores());
       await partition.claim();
       await partition.stored([]);
-      await stores().partitions.release(partition.id, partition.token, partition.commitNo + 1);
-      expect((await partition.claim()).found.cleanStop).toBe(false);
+      await stores().partitions.release(partition.id, partition.token, partition.commitNo + 1, 7);
+      expect((await partition.claim()).found.releasedIn).toBe(0);
     });
 
     it('by an owner that was replaced marks nothing (I2)', async () => {
       const partition = new APartition(stores());
       const { token } = await partition.claim();
       await partition.claim();
-      await stores().partitions.release(partition.id, token, partition.commitNo);
-      expect((await partition.claim()).found.cleanStop).toBe(false);
+      await stores().partitions.release(partition.id, token, partition.commitNo, 7);
+      expect((await partition.claim()).found.releasedIn).toBe(0);
     });
   });
 

@@ -22,6 +22,8 @@ const viewOf = (version: number, owners: readonly (string | null)[] = ['a', null
   version,
   members: [memberOf('a1')],
   owners,
+  since: owners.map((_, partition) => version - (partition % 2)),
+  before: owners.map(() => 0),
 });
 
 export function clusterSuite(stores: () => StoresUnderTest): void {
@@ -260,8 +262,9 @@ export function clusterSuite(stores: () => StoresUnderTest): void {
       await register('a1');
       const owners = Array.from({ length: 4_096 }, (_, at) => (at % 7 === 0 ? null : `node-${String(at % 100)}`));
       const members = Array.from({ length: 100 }, (_, at) => memberOf(`node-${String(at)}1`));
-      expect(await put('a1', await termOf('a1'), { version: 9_000_000_000, members, owners })).toBe('put');
-      expect(await lead('a1')).toMatchObject({ view: { version: 9_000_000_000, members, owners } });
+      const view = { ...viewOf(9_000_000_000, owners), members };
+      expect(await put('a1', await termOf('a1'), view)).toBe('put');
+      expect(await lead('a1')).toMatchObject({ view });
     });
   });
 }

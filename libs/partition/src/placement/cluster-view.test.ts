@@ -1,7 +1,7 @@
 import { InvariantViolation, type NodeId } from '@millrace/kernel';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodeMember, decodeView, emptyView, encodeMember, encodeView, type Member } from './cluster-view.ts';
+import { decodeMember, decodeView, emptyView, encodeMember, encodeView, placementOf, type Member } from './cluster-view.ts';
 
 const member = (name: string, more: Partial<Member> = {}): Member => ({
   name,
@@ -16,6 +16,8 @@ const view = {
   version: 7,
   members: [member('a'), member('b', { isDraining: true, url: '', socketUrl: '' })],
   owners: ['a', null, 'c'],
+  since: [7, 0, 3],
+  before: [3, 0, 1],
 };
 const fieldsOf = (text: string): Record<string, unknown> => JSON.parse(text) as Record<string, unknown>;
 
@@ -29,17 +31,15 @@ describe('the text of a view', () => {
     const name = fc.string({ minLength: 1, maxLength: 20, unit: 'grapheme' });
     fc.assert(
       fc.property(fc.nat(), fc.array(fc.option(name), { maxLength: 300 }), (version, owners) => {
-        expect(decodeView(encodeView({ version, members: [], owners }))).toEqual({
-          ok: true,
-          value: { version, members: [], owners },
-        });
+        const named = { ...emptyView(owners.length), version, owners };
+        expect(decodeView(encodeView(named))).toEqual({ ok: true, value: named });
       }),
     );
   });
 
-  it('stays small: a thousand partitions on long names are 5 kB', () => {
+  it('stays small: a thousand partitions on long names are 9 kB', () => {
     const owners = Array.from({ length: 1_000 }, (_, at) => `a-node-with-a-rather-long-name-${String(at % 10)}`);
-    expect(encodeView({ version: 1, members: [], owners }).length).toBeLessThan(5_000);
+    expect(encodeView({ ...emptyView(1_000), owners }).length).toBeLessThan(9_000);
   });
 
   it.each([
@@ -56,6 +56,8 @@ describe('the text of a view', () => {
     ['without owners', { owners: {} }],
     ['with an owner outside of the names', { owners: [9] }],
     ['with an owner that is no place', { owners: ['a'] }],
+    ['with one that is owned since nobody knows when', { since: [7, 0] }],
+    ['with one that was owned by nobody knows whom', { before: [7, 0, 'x'] }],
     ['with too many partitions', { owners: Array.from({ length: 65_537 }, () => null) }],
   ])('%s is refused', (_, change) => {
     const text = JSON.stringify({ ...fieldsOf(encodeView(view)), ...change });
@@ -70,6 +72,29 @@ describe('the text of a view', () => {
 
   it('is never written so that it could not be read', () => {
     expect(() => encodeView({ ...view, version: 0.5 })).toThrow(InvariantViolation);
+  });
+});
+
+describe('the placement of a partition', () => {
+  const placed = { ...view, owners: ['a', 'a', 'b'], since: [7, 5, 3], before: [3, 0, 1] };
+
+  it('is that of its owner, by when it was given to it', () => {
+    expect(placementOf(placed, 0, member('a'))).toEqual({ givenIn: 7, precededBy: 3 });
+    expect(placementOf(placed, 2, member('b'))).toEqual({ givenIn: 3, precededBy: 1 });
+  });
+
+  it('is that of the owner before for who has to give it away', () => {
+    expect(placementOf(placed, 0, member('b'))).toEqual({ givenIn: 3, precededBy: 0 });
+  });
+
+  it('of a run that the view does not know yet follows the run that it was made for', () => {
+    const again = member('a', { node: 'a.later' as NodeId });
+    expect(placementOf(placed, 0, again)).toEqual({ givenIn: 7, precededBy: 7 });
+  });
+
+  it('is none without a view, or before anybody had it', () => {
+    expect(placementOf(null, 0, member('a'))).toEqual({ givenIn: 0, precededBy: 0 });
+    expect(placementOf(emptyView(3), 0, member('a'))).toEqual({ givenIn: 0, precededBy: 0 });
   });
 });
 

@@ -28,6 +28,31 @@ export interface ClusterView {
   readonly members: readonly Member[];
   /** By partition: the name of the member that is to own it, null for none. It may name a member that is gone. */
   readonly owners: readonly (string | null)[];
+  /** By partition: the version of the view that gave it to the present run of its owner; 0 when nobody had it yet. */
+  readonly since: readonly number[];
+  /** By partition: what `since` was for the run that was to own it before. */
+  readonly before: readonly number[];
+}
+
+/** What a view says of one partition to the member that owns it, or did before. */
+export interface Placement {
+  /** The version of the view that gave it to the asker: what its time as the owner goes by. */
+  readonly givenIn: number;
+  /** The same of whoever was to own it before, 0 for nobody. */
+  readonly precededBy: number;
+}
+
+/** Without a view nobody was given anything. */
+export function placementOf(
+  view: ClusterView | null,
+  partition: number,
+  { name, node }: Pick<Member, 'name' | 'node'>,
+): Placement {
+  const [since = 0, before = 0] = [view?.since[partition], view?.before[partition]];
+  if (view?.owners[partition] !== name) return { givenIn: before, precededBy: 0 };
+  const isThisRun = view.members.some((member) => member.node === node);
+  // A run that the view does not know yet succeeds the one that it was made for.
+  return isThisRun ? { givenIn: since, precededBy: before } : { givenIn: since, precededBy: since };
 }
 
 /** The view before the first one: nobody is there, nothing is owned. */
@@ -35,6 +60,8 @@ export const emptyView = (partitionCount: number): ClusterView => ({
   version: 0,
   members: [],
   owners: Array.from({ length: partitionCount }, () => null),
+  since: Array.from({ length: partitionCount }, () => 0),
+  before: Array.from({ length: partitionCount }, () => 0),
 });
 
 /** A text that is not what it should be: of a later version of the program, or a stranger's. */
@@ -53,6 +80,9 @@ function fieldsOf(value: unknown): Fields {
 }
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+
+const isCounts = (value: unknown, length: number): value is number[] =>
+  Array.isArray(value) && value.length === length && value.every(isCount);
 
 const bad = (message: string): Result<never, ViewError> => err({ code: 'bad_view', message });
 
@@ -99,7 +129,7 @@ export function decodeMember(text: string): Result<Member, ViewError> {
 }
 
 /** Owners are written as places in a table of names: a name is some twenty characters, and partitions are many. */
-export function encodeView({ version, members, owners }: ClusterView): string {
+export function encodeView({ version, members, owners, since, before }: ClusterView): string {
   invariant(isCount(version) && owners.length <= PARTITIONS_MAX, 'a view that could not be read back');
   const names = [...new Set(owners.filter((owner) => owner !== null))].sort();
   const places = new Map(names.map((name, place) => [name, place]));
@@ -109,6 +139,8 @@ export function encodeView({ version, members, owners }: ClusterView): string {
     members: members.map(plainMember),
     names,
     owners: owners.map((owner) => (owner === null ? null : places.get(owner))),
+    since,
+    before,
   });
 }
 
@@ -137,5 +169,8 @@ export function decodeView(text: string): Result<ClusterView, ViewError> {
     if (name !== null && typeof name !== 'string') return bad(`the owner of partition ${String(placed.length)}`);
     placed.push(name);
   }
-  return ok({ version, members: read, owners: placed });
+  // Whoever wrote neither runs an older version of the program: then nobody is known to have preceded anybody.
+  const { since = placed.map(() => version), before = placed.map(() => 0) } = fields.value;
+  if (!isCounts(since, placed.length) || !isCounts(before, placed.length)) return bad('since when it is so');
+  return ok({ version, members: read, owners: placed, since, before });
 }

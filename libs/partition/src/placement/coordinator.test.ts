@@ -184,6 +184,8 @@ describe('a store that lost the newest view', () => {
     version: 9,
     members: [aMember('a'), aMember('b')],
     owners: ['a', 'b', 'a', 'b', 'a', 'b', 'a', 'b'],
+    since: [9, 8, 7, 6, 5, 4, 3, 2],
+    before: [8, 7, 6, 5, 4, 3, 2, 1],
   };
 
   it('is given it again by a coordinator that knows it, as it was (C3)', async () => {

@@ -1,13 +1,13 @@
 import { InvariantViolation, type NodeId } from '@millrace/kernel';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { HandDriven } from '../testing/hand-driven.ts';
-import type { ClusterView } from './cluster-view.ts';
+import { emptyView, type ClusterView } from './cluster-view.ts';
 import { aMembership, LEASE_MS } from './testing/a-node.ts';
 import { aMember } from './testing/placed-cluster.ts';
 import { ScriptedCluster } from './testing/scripted-cluster.ts';
 
 const THIRD_MS = LEASE_MS / 3;
-const view = (version: number): ClusterView => ({ version, members: [], owners: ['a'] });
+const view = (version: number): ClusterView => ({ ...emptyView(1), version, owners: ['a'] });
 let time: HandDriven;
 let store: ScriptedCluster;
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { digestOf } from './cluster-view.ts';
+import { digestOf, emptyView, type ClusterView } from './cluster-view.ts';
 import { nextView } from './place.ts';
 import { aMember, PlacedCluster } from './testing/placed-cluster.ts';
 
@@ -324,6 +324,20 @@ describe('whatever happens in the cluster', () => {
     expect(changes.every((partition) => cluster.takers.includes(owners[partition] ?? ''))).toBe(true);
     if (cluster.takers.length > 0) expect(owners.every(isOwner)).toBe(true);
     else expect(changes).toEqual([]);
+    checkSuccession(before, cluster.view);
+  }
+
+  /** A partition is its owner's since the view that gave it to that run, and names whom the owner before had it from. */
+  function checkSuccession(before: ClusterView, after: ClusterView): void {
+    const runIn = ({ members }: ClusterView, name: string | null): string | undefined =>
+      members.find((member) => member.name === name)?.node;
+    for (const [partition, owner] of after.owners.entries()) {
+      const run = runIn(after, owner);
+      const isOther = owner !== before.owners[partition] || (run !== undefined && run !== runIn(before, owner));
+      const [since, previous] = [before.since[partition], before.before[partition]];
+      const expected = isOther ? [after.version, since] : [since, previous];
+      expect([after.since[partition], after.before[partition]]).toEqual(expected);
+    }
   }
 
   it('the next view does not depend on the order in which members are told', () => {
@@ -333,7 +347,7 @@ describe('whatever happens in the cluster', () => {
         fc.func(fc.integer()),
         fc.array(fc.option(fc.constantFrom(...NAMES, 'gone')), { minLength: 1, maxLength: 60 }),
         (names, keyOf, owners) => {
-          const view = { version: 3, members: [], owners };
+          const view = { ...emptyView(owners.length), version: 3, owners };
           const living = names.map((name) => ({
             member: aMember(name),
             knownVersion: 3,

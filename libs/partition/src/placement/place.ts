@@ -123,6 +123,26 @@ function nextOwners(
   return placing.owners;
 }
 
+/** The run of each member of a view, by name. */
+const runsOf = (members: readonly Member[]): ReadonlyMap<string, string> =>
+  new Map(members.map(({ name, node }) => [name, node]));
+
+/** The next view, with since when each partition is its owner's. Another run of an owner is another owner. */
+function following(view: ClusterView, next: Omit<ClusterView, 'since' | 'before'>): ClusterView {
+  const [before, after] = [runsOf(view.members), runsOf(next.members)];
+  const isKept = (owner: string | null, partition: number): boolean => {
+    const run = owner === null ? undefined : after.get(owner);
+    return owner === view.owners[partition] && (run === undefined || run === before.get(owner ?? ''));
+  };
+  const kept = next.owners.map(isKept);
+  const sinceOf = (partition: number): number => view.since[partition] ?? 0;
+  return {
+    ...next,
+    since: kept.map((is, partition) => (is ? sinceOf(partition) : next.version)),
+    before: kept.map((is, partition) => (is ? (view.before[partition] ?? 0) : sinceOf(partition))),
+  };
+}
+
 /**
  * The view after `view`, null when it is to stay: consistent hashing with bounded loads, and sticky.
  *
@@ -157,5 +177,5 @@ export function nextView(view: ClusterView, living: readonly Standing[], limits:
     members.length === view.members.length &&
     members.every((member, at) => sameMember(member, view.members[at])) &&
     owners.every((owner, at) => owner === view.owners[at]);
-  return isSame ? null : { version: known + 1, members, owners };
+  return isSame ? null : following(view, { version: known + 1, members, owners });
 }

@@ -26,6 +26,7 @@ export function anOwner(
   const lease = { isHeld: true };
   /** What this node has heard of. */
   const known = { gen: 0 };
+  const placed = { givenIn: 2, precededBy: 1 };
   /** Replies and effects, in the order in which they left. */
   const left: string[] = [];
   const errors: string[] = [];
@@ -70,6 +71,7 @@ export function anOwner(
     owns: () => true,
     mayServe: () => lease.isHeld,
     knownGen: () => generation(known.gen),
+    placement: () => ({ ...placed }),
   });
   const post = (
     name: string,

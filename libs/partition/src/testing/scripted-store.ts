@@ -47,7 +47,7 @@ export class ScriptedStore implements PartitionStore {
       gen: generation(0),
       run: '',
       level: 'memory',
-      cleanStop: false,
+      releasedIn: 0,
       diffusedTo: 0,
       recovering: generation(0),
     },
@@ -122,14 +122,15 @@ export class ScriptedStore implements PartitionStore {
     const { commitNo, commitId, settle } = commit;
     const diffusedTo = commit.diffusedTo ?? found.diffusedTo;
     const recovering = commit.recovering ?? found.recovering;
-    const after = { ...found, commitNo, commitId, diffusedTo, recovering, ...settle, cleanStop: false };
+    const after = { ...found, commitNo, commitId, diffusedTo, recovering, ...settle, releasedIn: 0 };
     this.#moment = { actors: next, found: after };
     this.executed.push(commit);
     return { code: 'ok' };
   }
 
-  release(_partition: PartitionId, token: OwnerToken, _commitNo: number): Promise<void> {
+  release(_partition: PartitionId, token: OwnerToken, _commitNo: number, givenIn: number): Promise<void> {
     this.released.push(token);
+    this.#moment = { ...this.#moment, found: { ...this.#moment.found, releasedIn: givenIn } };
     return Promise.resolve();
   }
 

@@ -10,7 +10,7 @@
 --            gen       the partition's generation
 --            run       the Redis run and replication id when the last owner settled
 --            level     the ack level it declared
---            clean     1 when the last owner released after its last commit
+--            clean     the version of the view that gave it to an owner which released after its last commit, else 0
 --            diffused  followers of the changefeed have everything up to this commit
 --            recovering  the generation that has not asked yet for what the partition lost, 0 for none
 -- ARGV[1]  the epoch to be above, beside the stored one

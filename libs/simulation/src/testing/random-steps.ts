@@ -49,6 +49,7 @@ export const step = fc.oneof(
       partition: fc.nat(1),
       old: fc.boolean(),
       commitNo: fc.nat(6),
+      givenIn: fc.nat(3),
     }),
   },
   {
