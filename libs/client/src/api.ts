@@ -93,8 +93,16 @@ export interface ClientEvents {
   receipt: (event: Omit<Receipt, 't'>) => void;
   typing: (event: { readonly conversation: ConversationId; readonly user: UserId }) => void;
   state: (state: ConnectionState, reason: string) => void;
-  /** Messages `after + 1 .. to` were too many to be delivered one by one and come as no event: page `history`. */
-  gap: (event: { readonly conversation: ConversationId; readonly after: SequenceId; readonly to: SequenceId }) => void;
+  /**
+   * Messages `after + 1 .. to` were too many to be delivered one by one and come as no event: page `history`. `gen` is
+   * that of `to`: what was lost of an older one, as `regressed` may tell only afterwards, does not concern them.
+   */
+  gap: (event: {
+    readonly conversation: ConversationId;
+    readonly gen: Generation;
+    readonly after: SequenceId;
+    readonly to: SequenceId;
+  }) => void;
   /** The server lost what came after `from` in generation `gen`: the device has dropped it. */
   regressed: (event: {
     readonly conversation: ConversationId;

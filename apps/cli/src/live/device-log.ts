@@ -17,6 +17,8 @@ export class DeviceLog {
   readonly #findings: Findings;
   /** The generation of the entry that it holds, by seq. */
   readonly #gens: number[] = [SKIPPED];
+  /** The generation in which each was skipped that was, by seq. */
+  readonly #skippedIn = new Map<number, number>();
   #lastGen = 0;
   /** The last summary's position. */
   #summary = { gen: 0, seq: 0 };
@@ -51,10 +53,11 @@ export class DeviceLog {
     this.#lastGen = gen;
   }
 
-  /** The client said that `after + 1 .. to` come as no event: they are to be paged. */
-  skipped(after: number, to: number): void {
+  /** The client said that `after + 1 .. to` of this generation come as no event: they are to be paged. */
+  skipped(gen: number, after: number, to: number): void {
     while (this.head < after) this.#gens.push(MISSING);
     for (let seq = after + 1; seq <= to; seq += 1) {
+      this.#skippedIn.set(seq, gen);
       if (seq > this.head) this.#gens[seq] = SKIPPED;
       else if (this.#gens[seq] === MISSING) this.#gens[seq] = SKIPPED;
       else if (this.#gens[seq] !== SKIPPED) this.#wrong('backwards', `skips seq ${String(seq)}, which it was shown`);
@@ -69,7 +72,9 @@ export class DeviceLog {
   /** The client said that what came after `from` in generation `gen` was lost. */
   regressed(gen: number, from: number): void {
     for (let seq = from + 1; seq <= this.head; seq += 1) {
-      if ((this.#gens[seq] ?? 0) <= gen) this.#gens[seq] = MISSING;
+      const held = this.#gens[seq] ?? MISSING;
+      const of = held === SKIPPED ? (this.#skippedIn.get(seq) ?? 0) : held;
+      if (of <= gen) this.#gens[seq] = MISSING;
     }
     while (this.head > from && this.#gens[this.head] === MISSING) this.#gens.pop();
     this.#summary = { gen: 0, seq: 0 };

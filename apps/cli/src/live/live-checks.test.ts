@@ -204,7 +204,7 @@ describe('the way of a device through a conversation', () => {
   });
 
   it('fills by pages what its client skipped, and is incomplete until then', () => {
-    log.skipped(3, 5);
+    log.skipped(1, 3, 5);
     log.shown(1, 6);
     log.ended();
     expect(found()).toEqual({});
@@ -217,15 +217,35 @@ describe('the way of a device through a conversation', () => {
   it('may be told only afterwards what was lost and what was skipped, as its client finds it out by asking', () => {
     log.shown(2, 6);
     log.regressed(1, 2);
-    log.skipped(2, 5);
+    log.skipped(2, 2, 5);
     log.ended();
     expect(found()).toEqual({});
     for (const seq of [3, 4, 5]) log.paged(2, seq);
     expect(log.differsFrom(gens(1, 1, 2, 2, 2, 2))).toEqual([]);
   });
 
+  it('goes on paging what was skipped of a newer generation than the one that it is told is lost', () => {
+    log.skipped(2, 4, 6);
+    log.regressed(1, 2);
+    log.skipped(2, 2, 4);
+    log.shown(2, 7);
+    log.ended();
+    expect(found()).toEqual({});
+    for (const seq of [3, 4, 5, 6]) log.paged(2, seq);
+    expect(log.differsFrom(gens(1, 1, 2, 2, 2, 2, 2))).toEqual([]);
+  });
+
+  it('lacks what was skipped of the generation that is lost', () => {
+    log.skipped(1, 3, 6);
+    log.regressed(1, 2);
+    log.shown(2, 7);
+    log.ended();
+    expect(found()).toEqual({ gap: 1 });
+    expect(log.differsFrom(gens(1, 1, 2, 2, 2, 2, 2))).toEqual([3, 4, 5, 6]);
+  });
+
   it('must not skip what it was shown', () => {
-    log.skipped(2, 6);
+    log.skipped(1, 2, 6);
     expect(found()).toEqual({ backwards: 1 });
   });
 

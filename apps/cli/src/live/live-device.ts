@@ -51,10 +51,10 @@ export class LiveDevice {
       onMessage(conversation, message, name);
       logs.get(conversation)?.shown(message.gen, message.seq);
     });
-    this.client.on('gap', ({ conversation, after, to }) => {
+    this.client.on('gap', ({ conversation, gen, after, to }) => {
       const log = logs.get(conversation);
       if (log === undefined) return;
-      log.skipped(after, to);
+      log.skipped(gen, after, to);
       void this.#page(conversation, log, after + 1, to, onMessage);
     });
     this.client.on('regressed', ({ conversation, gen, from }) => logs.get(conversation)?.regressed(gen, from));

@@ -73,7 +73,7 @@ export type DeviceInput =
       readonly on: 'probed';
       readonly conversation: ConversationId;
       readonly position: Position;
-      readonly to: SequenceId;
+      readonly to: Position;
       readonly survivedTo: SequenceId | null;
     }
   /** What came of a `verify`, likewise. */
@@ -214,7 +214,7 @@ export class Device {
     const { conversation, position, to, survivedTo } = input;
     if (survivedTo !== null) effects.push({ do: 'regressed', conversation, gen: position.gen, from: survivedTo });
     const after = survivedTo ?? position.seq;
-    if (to > after) effects.push({ do: 'gap', conversation, after, to });
+    if (to.seq > after) effects.push({ do: 'gap', conversation, gen: to.gen, after, to: to.seq });
   }
 
   #conversation(id: ConversationId, first: Position): ConversationState {

@@ -12,6 +12,7 @@ export type Effect =
   | {
       readonly do: 'gap';
       readonly conversation: ConversationId;
+      readonly gen: Generation;
       readonly after: SequenceId;
       readonly to: SequenceId;
     }
@@ -36,7 +37,7 @@ export type Effect =
       readonly do: 'probe';
       readonly conversation: ConversationId;
       readonly position: Position;
-      readonly to: SequenceId;
+      readonly to: Position;
     }
   /**
    * A snapshot stands before `position`: it may be older than what is here, or that was lost. Ask `history` which; answer

@@ -120,7 +120,7 @@ export class Subscriber {
         emit('read', effect.item);
         return;
       case 'gap':
-        emit('gap', { conversation: effect.conversation, after: effect.after, to: effect.to });
+        emit('gap', { conversation: effect.conversation, gen: effect.gen, after: effect.after, to: effect.to });
         return;
       case 'regressed':
         emit('regressed', { conversation: effect.conversation, gen: effect.gen, from: effect.from });

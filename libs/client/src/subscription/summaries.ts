@@ -97,8 +97,11 @@ export function applySnapshot(state: ConversationState, summary: ConversationSum
   } else {
     jumpTo(state, summary, tools);
     if (anchored && summary.gen === applied.gen) {
-      tools.effects.push({ do: 'gap', conversation, after: applied.seq, to: summary.seq });
-    } else if (anchored) tools.effects.push({ do: 'probe', conversation, position: applied, to: summary.seq });
+      tools.effects.push({ do: 'gap', conversation, gen: summary.gen, after: applied.seq, to: summary.seq });
+    } else if (anchored) {
+      const to = { gen: summary.gen, seq: summary.seq };
+      tools.effects.push({ do: 'probe', conversation, position: applied, to });
+    }
   }
   tools.changes.conversation(conversation);
   tools.effects.push({ do: 'changed', conversation });
