@@ -140,6 +140,8 @@ export class Outbox {
       for (let index = 0; index < reach; index += 1) {
         const entry = queue.entries[index];
         if (entry === undefined || !entry.durable) break;
+        // Also behind one whose answer is still being looked at, while others were accepted.
+        if (entry.n - (queue.entries[0]?.n ?? entry.n) >= windowMax) break;
         if (entry.inFlight) continue;
         if (this.#inFlight >= inFlightMax) return taken;
         entry.inFlight = true;
