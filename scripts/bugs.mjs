@@ -13,11 +13,31 @@ for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
   process.on(signal, () => void endAll().then(() => process.exit(130)));
 }
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  // `record` writes the seeds that were found into scripts/bugs.json, for the short form in the tests.
-  options: { limit: { type: 'string', default: '3000' }, record: { type: 'boolean', default: false } },
-});
+const HELP = `npm run bugs -- [part of a name] [options]
+
+  --limit N   seeds for each bug, from 1. Default: 3000
+  --record    writes the seeds that were found into scripts/bugs.json, for the short form in the tests`;
+
+function asked() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        limit: { type: 'string', default: '3000' },
+        record: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    });
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : error}\n\n${HELP}`);
+    process.exit(2);
+  }
+}
+const { values, positionals } = asked();
+if (values.help) {
+  console.log(HELP);
+  process.exit(0);
+}
 const count = Number(values.limit);
 if (!Number.isSafeInteger(count) || count < 1) {
   console.error(`--limit must be a whole number of seeds from 1, got ${JSON.stringify(values.limit)}`);

@@ -5,34 +5,33 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { systemClock } from '@millrace/kernel';
 import { describeLocalRedisError, startRedisCluster, type LocalRedisCluster } from '@millrace/local-redis';
+import { optionsOf, whole } from './options.ts';
 
 const READY_MS_MAX = 60_000;
 const POLL_MS = 50;
 const PORT_STEP = 10;
 
-const { values } = parseArgs({
-  options: {
-    nodes: { type: 'string', default: '3' },
-    port: { type: 'string', default: '7400' },
-    'redis-port': { type: 'string', default: '7500' },
-    'data-dir': { type: 'string', default: '.millrace' },
-    ack: { type: 'string', default: 'replicated' },
-  },
+const HELP = `npm run cluster -- [options]
+
+  --nodes N        Default: 3
+  --port N         the HTTP port of the first node; the others follow in steps of ${String(PORT_STEP)}. Default: 7400
+  --redis-port N   the port of the first Redis. Default: 7500
+  --data-dir DIR   Default: .millrace
+  --ack LEVEL      memory, disk or replicated. Default: replicated`;
+
+const values = optionsOf(HELP, {
+  nodes: { type: 'string', default: '3' },
+  port: { type: 'string', default: '7400' },
+  'redis-port': { type: 'string', default: '7500' },
+  'data-dir': { type: 'string', default: '.millrace' },
+  ack: { type: 'string', default: 'replicated' },
 });
 
 const say = (line: string): void => {
   process.stderr.write(`${line}\n`);
 };
-
-function whole(name: string, text: string, [least, most]: readonly [number, number]): number {
-  const value = Number(text);
-  if (Number.isSafeInteger(value) && value >= least && value <= most) return value;
-  say(`--${name} must be a whole number from ${String(least)} to ${String(most)}, got ${JSON.stringify(text)}`);
-  process.exit(2);
-}
 
 const nodeCount = whole('nodes', values.nodes, [1, 9]);
 const firstPort = whole('port', values.port, [1_024, 60_000]);

@@ -5,7 +5,6 @@
 import { mkdirSync, rmSync, readdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { describeCommit, describeMachine } from '../apps/bench/src/report/machine.ts';
 import { faults, type Fault } from './faults/faults.ts';
 import { appendResult, readResults, type CapacityRecord, type RunRecord } from './faults/results.ts';
@@ -14,20 +13,7 @@ import { growthTable, soakFor } from './faults/soak-run.ts';
 import type { Setting } from './faults/setting.ts';
 import type { Stage } from './faults/stage.ts';
 import { markdownTable, rowsOf, textTable } from './faults/table.ts';
-
-const { values } = parseArgs({
-  options: {
-    only: { type: 'string', multiple: true, default: [] },
-    times: { type: 'string', default: '10' },
-    rate: { type: 'string' },
-    'lease-ms': { type: 'string', default: '10000' },
-    partitions: { type: 'string', default: '256' },
-    'data-dir': { type: 'string', default: '.millrace/faults' },
-    soak: { type: 'string' },
-    table: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-  },
-});
+import { optionsOf, refuse, whole } from './options.ts';
 
 const HELP = `npm run faults -- [options]
 
@@ -40,6 +26,17 @@ const HELP = `npm run faults -- [options]
   --soak MINUTES   one cluster for so long with one fault after the other, and what went on growing in it
   --table          shows what is there, as a table and as Markdown, and runs nothing`;
 
+const values = optionsOf(HELP, {
+  only: { type: 'string', multiple: true, default: [] },
+  times: { type: 'string', default: '10' },
+  rate: { type: 'string' },
+  'lease-ms': { type: 'string', default: '10000' },
+  partitions: { type: 'string', default: '256' },
+  'data-dir': { type: 'string', default: '.millrace/faults' },
+  soak: { type: 'string' },
+  table: { type: 'boolean', default: false },
+});
+
 const CAPACITY_SHARE = 3;
 /** Under load before each fault, and after it. */
 const BEFORE_MS = 4_000;
@@ -49,13 +46,6 @@ const SETTLE_SECONDS = 60;
 const say = (text: string): void => {
   process.stderr.write(`${text}\n`);
 };
-
-function whole(name: string, text: string, [least, most]: readonly [number, number]): number {
-  const value = Number(text);
-  if (Number.isSafeInteger(value) && value >= least && value <= most) return value;
-  say(`--${name} must be a whole number from ${String(least)} to ${String(most)}, got ${JSON.stringify(text)}`);
-  process.exit(2);
-}
 
 const times = whole('times', values.times, [1, 1_000_000]);
 const leaseMs = whole('lease-ms', values['lease-ms'], [1_000, 600_000]);
@@ -68,8 +58,7 @@ const resultsFile = join(dataDir, 'results.jsonl');
 const chosen = values.only.length === 0 ? faults : faults.filter(({ name }) => values.only.includes(name));
 const unknown = values.only.filter((name) => !faults.some((fault) => fault.name === name));
 if (unknown.length > 0) {
-  say(`There is no fault ${unknown.join(', ')}; there are ${faults.map(({ name }) => name).join(', ')}.`);
-  process.exit(2);
+  refuse(`There is no fault ${unknown.join(', ')}; there are ${faults.map(({ name }) => name).join(', ')}.`);
 }
 
 const runsOf = (name?: string): readonly RunRecord[] =>
@@ -229,10 +218,6 @@ async function runSoak(minutes: number, commit: string | null, machine: string):
 }
 
 async function main(): Promise<void> {
-  if (values.help) {
-    console.log(HELP);
-    return;
-  }
   if (soakMinutes !== null) {
     const { commit, machine } = await whereWeAre();
     process.exitCode = (await runSoak(soakMinutes, commit, machine)) ? 0 : 1;

@@ -1,35 +1,29 @@
-import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { shrink, simulate, soak, type SimulationOptions, type SimulationReport } from '@millrace/simulation';
+import { optionsOf, refuse, whole } from './options.ts';
 
-/**
- * Runs seeds of the simulation: `--seeds N` of them from `--from`, or one by `--seed S`, told in full; `--nodes N` in
- * each. `--hours N` runs one world for so long, in simulated time. `--seed S --shrink` looks for less that goes wrong alike, and tells the `--options` that show it.
- */
-const { values } = parseArgs({
-  options: {
-    seed: { type: 'string' },
-    seeds: { type: 'string', default: '1000' },
-    from: { type: 'string', default: '1' },
-    'double-faults': { type: 'boolean', default: false },
-    nodes: { type: 'string' },
-    options: { type: 'string', default: '{}' },
-    shrink: { type: 'boolean', default: false },
-    hours: { type: 'string' },
-  },
+const HELP = `npm run simulate -- [options]
+
+  --seeds N        so many worlds, one after the other. Default: 1000
+  --from S         the seed of the first one. Default: 1
+  --seed S         this one alone, told in full
+  --shrink         with --seed: looks for less that goes wrong alike, and tells the --options that show it
+  --hours N        one world for so long, in simulated time, and what went on growing in it
+  --nodes N        nodes in each world. Default: as the seed chooses
+  --double-faults  faults strike while a loss of the store is still being made good
+  --options JSON   what the world is like, as --shrink tells it`;
+
+const values = optionsOf(HELP, {
+  seed: { type: 'string' },
+  seeds: { type: 'string', default: '1000' },
+  from: { type: 'string', default: '1' },
+  'double-faults': { type: 'boolean', default: false },
+  nodes: { type: 'string' },
+  options: { type: 'string', default: '{}' },
+  shrink: { type: 'boolean', default: false },
+  hours: { type: 'string' },
 });
-
-function refuse(why: string): never {
-  console.error(why);
-  process.exit(2);
-}
-
-function whole(name: string, text: string): number {
-  const value = Number(text);
-  if (Number.isSafeInteger(value) && value >= 0) return value;
-  return refuse(`--${name} must be a whole number, got ${JSON.stringify(text)}`);
-}
 
 function optionsFrom(text: string): SimulationOptions {
   try {

@@ -23,7 +23,7 @@ function sourcesFingerprint() {
   const hash = createHash('sha256');
   const isInput = (/** @type {string} */ path) =>
     (/^(apps|libs)\//.test(path) && /\.(ts|lua|json|sql)$/.test(path) && !path.endsWith('.test.ts')) ||
-    /^scripts\/((setup|simulate|cluster|faults|faults\/[\w-]+)\.ts|lib\/build\.mjs)$/.test(path) ||
+    /^scripts\/((setup|simulate|cluster|options|faults|faults\/[\w-]+)\.ts|lib\/build\.mjs)$/.test(path) ||
     path === 'package-lock.json';
   for (const path of sourceFiles().filter(isInput)) {
     const { size, mtimeMs } = statSync(inRoot(path));
