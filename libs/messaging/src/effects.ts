@@ -30,6 +30,8 @@ export interface ReadMoved {
   readonly e: 'read';
   readonly conversation: ConversationId;
   readonly user: UserId;
+  /** The conversation's, when it moved: what comes late may have been lost with the end of that one. */
+  readonly gen: Generation;
   readonly readSeq: SequenceId;
   readonly readMsgNo: number;
   readonly sentAtRead: number;

@@ -113,6 +113,7 @@ class ANode {
       e: 'read',
       conversation: conversation as never,
       user: 'ann' as never,
+      gen: generation(1),
       readSeq: sequenceId(1),
       readMsgNo: 0,
       sentAtRead: 0,

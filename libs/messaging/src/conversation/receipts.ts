@@ -47,7 +47,7 @@ export function markRead(
   const moved: Member = { ...member, readSeq: seq, readMsgNo: msgNo, sentAtRead, deliveredSeq };
   state.setMember(user, moved);
   const effects: Effect[] = [
-    { e: 'read', conversation: state.id, user, readSeq: seq, readMsgNo: msgNo, sentAtRead },
+    { e: 'read', conversation: state.id, user, gen: state.gen, readSeq: seq, readMsgNo: msgNo, sentAtRead },
     ...receiptEffect(state, user, moved),
   ];
   return { reply: ok(readDone(state, user, moved)), effects };

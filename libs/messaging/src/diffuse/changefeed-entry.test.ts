@@ -23,11 +23,12 @@ const effect: fc.Arbitrary<Effect> = fc.oneof(
     .tuple(conversation, fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 3 }))
     .map(([of, gen, from, count]) => appended(of, gen, from, count)),
   fc
-    .tuple(conversation, fc.constantFrom('a', 'b'), seq, fc.nat(), fc.nat())
-    .map(([of, user, readSeq, readMsgNo, sentAtRead]) => ({
+    .tuple(conversation, fc.constantFrom('a', 'b'), fc.integer({ min: 1, max: 3 }), seq, fc.nat(), fc.nat())
+    .map(([of, user, gen, readSeq, readMsgNo, sentAtRead]) => ({
       e: 'read' as const,
       conversation: of,
       user: user as UserId,
+      gen: generation(gen),
       readSeq,
       readMsgNo,
       sentAtRead,
@@ -43,8 +44,8 @@ const effect: fc.Arbitrary<Effect> = fc.oneof(
 const lines = (changes: readonly FeedChange[]): readonly string[] =>
   changes.flatMap((change) => {
     if (change.kind === 'read') {
-      const { conversation: of, user, readSeq, readMsgNo, sentAtRead } = change;
-      return [`read ${of} ${user} ${[readSeq, readMsgNo, sentAtRead].join(' ')}`];
+      const { conversation: of, user, gen, readSeq, readMsgNo, sentAtRead } = change;
+      return [`read ${of} ${user} ${[gen, readSeq, readMsgNo, sentAtRead].join(' ')}`];
     }
     const { conversation: of, gen, from, to } = change;
     return Array.from({ length: to - from + 1 }, (_, index) => `${of} ${String(gen)} ${String(from + index)}`);

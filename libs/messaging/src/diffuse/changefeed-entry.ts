@@ -14,7 +14,8 @@ import type { Effect, ReadMoved } from '../effects.ts';
 /**
  * What a commit changed, for the followers of the changefeed: it points at entries and does not repeat them.
  * Layout: `u8 version = 1`, then records: `u8 1 · string conversation · varint gen · from · count`, or
- * `u8 2 · string conversation · string user · varint readSeq · readMsgNo · sentAtRead`.
+ * `u8 3 · string conversation · string user · varint gen · readSeq · readMsgNo · sentAtRead`. Kind 2 was the same
+ * without its generation.
  */
 export type FeedChange =
   | {
@@ -55,8 +56,8 @@ export function encodeFeed(effects: readonly Effect[]): Uint8Array | null {
     } else if (effect.e === 'read') {
       flush();
       writer ??= new ByteWriter().u8(VERSION);
-      writer.u8(2).string(effect.conversation).string(effect.user);
-      writer.varint(effect.readSeq).varint(effect.readMsgNo).varint(effect.sentAtRead);
+      writer.u8(3).string(effect.conversation).string(effect.user);
+      writer.varint(effect.gen).varint(effect.readSeq).varint(effect.readMsgNo).varint(effect.sentAtRead);
     }
   }
   flush();
@@ -76,11 +77,13 @@ export function decodeFeed(bytes: Uint8Array): readonly FeedChange[] {
       const gen = generation(reader.varint());
       const from = sequenceId(reader.varint());
       changes.push({ kind: 'appended', conversation, gen, from, to: sequenceId(from + reader.varint() - 1) });
-    } else if (kind === 2) {
+    } else if (kind === 2 || kind === 3) {
       const user = reader.string() as UserId;
+      // Of an unknown one: where something was lost, the conversation is asked.
+      const gen = generation(kind === 3 ? reader.varint() : 0);
       const readSeq = sequenceId(reader.varint());
       const readMsgNo = reader.varint();
-      changes.push({ kind: 'read', conversation, user, readSeq, readMsgNo, sentAtRead: reader.varint() });
+      changes.push({ kind: 'read', conversation, user, gen, readSeq, readMsgNo, sentAtRead: reader.varint() });
     } else {
       throw new MalformedBytes(`changefeed record kind ${String(kind)} is not known`);
     }

@@ -25,6 +25,7 @@ const delivery: fc.Arbitrary<Delivery> = fc.oneof(
     arbitrary: fc.constant({
       d: 'read' as const,
       conversation: 'x' as ConversationId,
+      gen: generation(1),
       readSeq: sequenceId(1),
       readMsgNo: 0,
       sentAtRead: 0,

@@ -23,8 +23,8 @@ export function planDiffusion(effects: readonly Effect[]): readonly Planned[] {
       planned.push({ delivery: { d: 'messages', facts, gen, entries, change: changes.change }, users: changed });
       planned.push({ delivery: { d: 'messages', facts, gen, entries, change: null }, users: others });
     } else if (effect.e === 'read') {
-      const { conversation, user, readSeq, readMsgNo, sentAtRead } = effect;
-      planned.push({ delivery: { d: 'read', conversation, readSeq, readMsgNo, sentAtRead }, users: [user] });
+      const { e: _e, user, ...read } = effect;
+      planned.push({ delivery: { d: 'read', ...read }, users: [user] });
     }
   }
   return planned;

@@ -56,8 +56,8 @@ export async function recall(
   change: FeedChange,
 ): Promise<Result<readonly Planned[], FrameError>> {
   if (change.kind === 'read') {
-    const { conversation, user, readSeq, readMsgNo, sentAtRead } = change;
-    return ok([{ delivery: { d: 'read', conversation, readSeq, readMsgNo, sentAtRead }, users: [user] }]);
+    const { kind: _kind, user, ...read } = change;
+    return ok([{ delivery: { d: 'read', ...read }, users: [user] }]);
   }
   const actor = conversationKey(change.conversation);
   const audience = await new Promise<AnyReply>((resolve) => {

@@ -17,6 +17,8 @@ export type Delivery =
   | {
       readonly d: 'read';
       readonly conversation: ConversationId;
+      /** Of the conversation, when the position moved. */
+      readonly gen: Generation;
       readonly readSeq: SequenceId;
       readonly readMsgNo: number;
       readonly sentAtRead: number;

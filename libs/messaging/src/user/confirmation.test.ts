@@ -109,6 +109,21 @@ describe('what may have been lost', () => {
     expect(asked(user)).toHaveLength(1);
   });
 
+  it('is in doubt again when a read position of the lost end comes late, which the conversation then takes back', () => {
+    const user = started();
+    user.known.version = 1;
+    user.known.gens.set('x', 2);
+    user.deliver([standing(2, 3)]);
+    user.store();
+    const late = { d: 'read', conversation: x, gen: generation(1), readSeq: sequenceId(3), readMsgNo: 2 } as const;
+    expect(user.deliver([{ ...late, sentAtRead: 1 }]).map(({ e }) => e)).toContain('doubtful');
+    user.store();
+    expect(asked(user)).toEqual([{ conversation: x, readSeq: 3 }]);
+    user.deliver([standing(2, 3, { askedReadSeq: sequenceId(3) })]);
+    expect(asked(user)).toEqual([]);
+    expect(listConversations(user.state, null, 10).conversations[0]).toMatchObject({ readSeq: 1, readMsgNo: 0 });
+  });
+
   it('is asked about when the user’s own partition began a generation', () => {
     const user = started();
     const later = user.inGeneration(2);

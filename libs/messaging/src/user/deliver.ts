@@ -127,11 +127,13 @@ function readingBefore(before: Progress | undefined, first: SequenceId): Reading
 }
 
 function deliverRead(state: UserState, item: ReadPosition, nowMs: number): PushItem<WireEntry> | null {
-  const { conversation, readSeq, readMsgNo, sentAtRead } = item;
+  const { conversation, gen, readSeq, readMsgNo, sentAtRead } = item;
   const slot = state.listed.get(conversation)?.slot;
   const before = slot === undefined ? undefined : state.progress.get(slot);
   if (slot === undefined || before === undefined || readSeq <= before.readSeq) return null;
-  const after: Progress = { ...before, readSeq, readMsgNo, sentAtRead };
+  // What an older generation brings late may have been lost with its end: then the conversation is asked again.
+  const confirmedGen = generation(Math.min(before.confirmedGen, gen));
+  const after: Progress = { ...before, readSeq, readMsgNo, sentAtRead, confirmedGen };
   state.progress.set(slot, after);
   if (isUncounted(after)) {
     // The devices would be told a wrong number of their user's own: they ask for the list instead.

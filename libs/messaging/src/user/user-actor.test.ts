@@ -119,8 +119,9 @@ describe('an inbox', () => {
               ({ conversation, from, countable }) => conversation === name && from === 'me' && countable,
             ).length;
             const conversation = name as ConversationId;
+            const gen = generation(1);
             user.deliver([
-              { d: 'read', conversation, readSeq: sequenceId(read.seq), readMsgNo: read.msgNo, sentAtRead },
+              { d: 'read', conversation, gen, readSeq: sequenceId(read.seq), readMsgNo: read.msgNo, sentAtRead },
             ]);
           }
           user.store();
@@ -293,7 +294,14 @@ describe('the count of a user’s own messages', () => {
   it('does not take a read position back that was moved while the question was out', () => {
     const user = started();
     user.deliver([ofNewer(3, 2, 'you'), ofNewer(4, 3, 'you')]);
-    const read = { d: 'read', conversation: x, readSeq: sequenceId(3), readMsgNo: 2, sentAtRead: 1 } as const;
+    const read = {
+      d: 'read',
+      conversation: x,
+      gen: generation(2),
+      readSeq: sequenceId(3),
+      readMsgNo: 2,
+      sentAtRead: 1,
+    } as const;
     // Nobody is told a number of their own that is not known: the devices ask.
     expect(user.deliver([read]).map(({ e }) => e)).toEqual(['broken']);
     user.deliver([{ d: 'recount', conversation: x, from: sequenceId(2), sent: 1, reading }]);
@@ -302,7 +310,9 @@ describe('the count of a user’s own messages', () => {
 
   it('forgets a read position that was lost', () => {
     const user = started();
-    user.deliver([{ d: 'read', conversation: x, readSeq: sequenceId(4), readMsgNo: 3, sentAtRead: 3 }]);
+    user.deliver([
+      { d: 'read', conversation: x, gen: generation(1), readSeq: sequenceId(4), readMsgNo: 3, sentAtRead: 3 },
+    ]);
     user.deliver([ofNewer(3, 2, 'you')]);
     user.deliver([{ d: 'recount', conversation: x, from: sequenceId(2), sent: 1, reading }]);
     expect(listConversations(user.state, null, 10).conversations[0]).toMatchObject({ readSeq: 2, own: 0, unread: 1 });
