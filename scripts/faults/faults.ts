@@ -28,13 +28,21 @@ const UNREPLICATED_MS = 1_500;
 /** Between a fault and its end, so that both are seen under load. */
 const BETWEEN_MS = 2_000;
 
+const START_MS_MAX = 60_000;
+const START_AGAIN_MS = 1_000;
+
 const none = (): null => null;
 const whenOneDies = (leaseMs: number): number => leaseMs + 2_000;
 
-/** Whoever looks after a Redis starts it again. */
+/** Whoever looks after a Redis starts it again, and again: its port may have been taken while it was away. */
 async function startAgain(redis: LocalRedis): Promise<void> {
-  const started = await redis.restart();
-  if (!started.ok) throw new Error(started.error.message);
+  const untilMs = performance.now() + START_MS_MAX;
+  for (;;) {
+    const started = await redis.restart();
+    if (started.ok) return;
+    if (performance.now() >= untilMs) throw new Error(started.error.message);
+    await sleep(START_AGAIN_MS);
+  }
 }
 
 async function loseTail(stage: Stage, say: Say, alsoKill: string | null): Promise<void> {

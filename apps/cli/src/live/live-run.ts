@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConversationId, SequenceId, UserId } from '@millrace/kernel';
@@ -121,6 +122,8 @@ export class LiveRun {
     let stored: readonly StoredConversation[] = [];
     let completeMs = startedMs;
     const ending = new AbortController();
+    // One for each conversation, and the reports.
+    setMaxListeners(this.#conversations.length + 1, ending.signal);
     if (stoppedBy === null) {
       this.#options.onStarted();
       const tails = this.#conversations.map((conversation) => this.#tail(conversation, ending.signal));
