@@ -42,12 +42,16 @@ let redis: LocalRedisCluster | null = null;
 const nodes: ChildProcess[] = [];
 let stopping = false;
 
+const isRunning = ({ exitCode, signalCode }: ChildProcess): boolean => exitCode === null && signalCode === null;
+
 async function stop(exitCode: number): Promise<never> {
   stopping = true;
-  const running = nodes.filter(({ exitCode: code, signalCode }) => code === null && signalCode === null);
+  const running = nodes.filter(isRunning);
   if (running.length > 0) say(`• stopping ${String(running.length)} nodes`);
   // One after the other, as an operator would; the last one has nobody to hand anything to.
   for (const node of running) {
+    // A terminal tells all of them at once: meanwhile it may have ended of itself.
+    if (!isRunning(node)) continue;
     const ended = once(node, 'exit');
     node.kill('SIGTERM');
     await ended;
