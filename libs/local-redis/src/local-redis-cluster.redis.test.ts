@@ -24,8 +24,8 @@ const ask = async (index: number, ...args: readonly (string | number)[]): Promis
   return reply.value;
 };
 
-const start = async (firstPort: number): Promise<LocalRedisCluster> => {
-  const started = await startRedisCluster({ dir, firstPort, nodeTimeoutMs: 1_000, processGroup: 'shared' });
+const start = async (firstPort: number, config: Readonly<Record<string, string>> = {}): Promise<LocalRedisCluster> => {
+  const started = await startRedisCluster({ dir, firstPort, nodeTimeoutMs: 1_000, processGroup: 'shared', config });
   if (!started.ok) throw new Error(`${started.error.message}\n${started.error.whatToDo}`);
   return started.value;
 };
@@ -40,9 +40,12 @@ describe('a Redis Cluster of our own', () => {
     expect(roles).toEqual(['master', 'master', 'master', 'slave', 'slave', 'slave']);
     // The slot of `{b}` is 3300, the first master's.
     expect(await ask(0, 'SET', '{b}', 'kept')).toBe('OK');
+    for (let key = 0; key < 50; key += 1) await ask(0, 'SET', `{b}${String(key)}`, 'x'.repeat(1_000));
     expect(await cluster.stop()).toEqual({ ok: true, value: undefined });
 
-    cluster = await start(firstPort);
+    // Slow enough that a replica is found while it reads what its master has sent.
+    const slow = { 'key-load-delay': '20000', 'loading-process-events-interval-bytes': '1024' };
+    cluster = await start(firstPort, slow);
     expect(await ask(0, 'GET', '{b}')).toBe('kept');
     await cluster.nodes[0]?.kill();
     await expect

@@ -41,7 +41,12 @@ const didNotForm = (why: string): LocalRedisError => ({
 });
 
 /** Thrown inside of this file only: one node refused or did not answer. */
-class NodeFault extends Error {}
+class NodeFault extends Error {
+  /** It reads what its master has sent, or its own log, and answers nothing else. */
+  get isLoading(): boolean {
+    return this.message.includes(': LOADING ');
+  }
+}
 
 async function call({ endpoint }: LocalRedis, ...args: readonly (string | number)[]): Promise<RedisReply> {
   const reply = await callRedis(endpoint, args);
@@ -90,9 +95,14 @@ async function form(nodes: readonly LocalRedis[], masters: number, busPorts: rea
 /** Every slot is served, and every replica has what its master has. */
 async function whole(nodes: readonly LocalRedis[]): Promise<boolean> {
   return every(nodes, async (node) => {
-    if ((await clusterField(node, 'cluster_state')) !== 'ok') return false;
-    const replication = await call(node, 'INFO', 'replication');
-    return infoField(replication, 'role') === 'master' || infoField(replication, 'master_link_status') === 'up';
+    try {
+      if ((await clusterField(node, 'cluster_state')) !== 'ok') return false;
+      const replication = await call(node, 'INFO', 'replication');
+      return infoField(replication, 'role') === 'master' || infoField(replication, 'master_link_status') === 'up';
+    } catch (error) {
+      if (error instanceof NodeFault && error.isLoading) return false;
+      throw error;
+    }
   });
 }
 
