@@ -92,11 +92,11 @@ async function runHours(hours: number, nodes: number | undefined): Promise<numbe
     },
   });
   for (const violation of violations) console.log(`  ${violation}`);
-  for (const { name, middle, last } of grown) {
-    console.log(`  ${name} goes on growing: ${middle.toFixed(0)} in the middle third, ${last.toFixed(0)} in the last`);
+  for (const { name, before, last } of grown) {
+    console.log(`  ${name} goes on growing: ${before.toFixed(0)} in the thirds before, ${last.toFixed(0)} in the last`);
   }
   if (violations.length + grown.length === 0) {
-    console.log('a plateau: nothing is in the last third above the middle third by more than a tenth and a slack');
+    console.log('a plateau: nothing is in the last third above the two before by more than a tenth and a slack');
   }
   return violations.length + grown.length === 0 ? 0 : 1;
 }

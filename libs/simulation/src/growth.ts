@@ -2,8 +2,8 @@ type Sample = Readonly<Record<string, number>>;
 
 export interface Grown {
   readonly name: string;
-  /** The means of the middle third and of the last one. */
-  readonly middle: number;
+  /** The higher of the means of the first two thirds, and that of the last one. */
+  readonly before: number;
   readonly last: number;
 }
 
@@ -29,15 +29,16 @@ export function thirdsOf(samples: readonly Sample[], name: string): readonly [nu
 
 /**
  * What goes on growing: whatever is in the last third of the samples on average more than a tenth, and more than a
- * slack, above the middle third. The first third is for filling what is bounded. A sample may lack a name.
+ * slack, above both of the others. What is bounded fills up in the first one, and a dip in the middle is no growth behind
+ * it. A sample may lack a name.
  *
  * @param slackOf - what may come on top, in the unit of each: what a plateau of that height wavers by.
  */
 export function judgeGrowth(samples: readonly Sample[], slackOf = slackOfWorld): readonly Grown[] {
   return namesIn(samples)
     .map((name) => {
-      const [, middle, last] = thirdsOf(samples, name);
-      return { name, middle, last };
+      const [first, middle, last] = thirdsOf(samples, name);
+      return { name, before: Number.isNaN(first) ? middle : Math.max(first, middle), last };
     })
-    .filter(({ name, middle, last }) => last > middle * (1 + SHARE_MAX) + slackOf(name));
+    .filter(({ name, before, last }) => last > before * (1 + SHARE_MAX) + slackOf(name));
 }
