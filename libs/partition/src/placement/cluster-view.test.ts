@@ -1,7 +1,15 @@
 import { InvariantViolation, type NodeId } from '@millrace/kernel';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodeMember, decodeView, emptyView, encodeMember, encodeView, placementOf, type Member } from './cluster-view.ts';
+import {
+  decodeMember,
+  decodeView,
+  emptyView,
+  encodeMember,
+  encodeView,
+  placementOf,
+  type Member,
+} from './cluster-view.ts';
 
 const member = (name: string, more: Partial<Member> = {}): Member => ({
   name,
