@@ -9,3 +9,4 @@ export {
   type MembershipInterval,
   type SeqRange,
 } from './membership-interval.ts';
+export { nextMode, type DiffusionLimits, type DiffusionMode } from './mode.ts';

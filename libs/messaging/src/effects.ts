@@ -1,3 +1,4 @@
+import type { DiffusionMode } from '@millrace/diffusion';
 import type { ConversationId, Generation, SequenceId, UserId } from '@millrace/kernel';
 import type { ConversationKind, Receipt, TypingNotice, WireEntry } from '@millrace/protocol';
 import type { UserPush } from './chat-service.ts';
@@ -12,7 +13,10 @@ export interface ConversationFacts {
 /** A user's own coming or going, told by the entry that carries it. */
 export type MembershipChange = 'joined' | 'left';
 
-/** Entries `from..to` of one generation now stand in the Timeline; `recipients` are the members as of them (I7). */
+/**
+ * Entries `from..to` of one generation now stand in the Timeline; `recipients` are those into whose inbox they go: in
+ * `write` mode the members as of them (I7), in `read` mode only those whose own coming or going they tell.
+ */
 export interface Appended {
   readonly e: 'appended';
   readonly facts: ConversationFacts;
@@ -20,6 +24,8 @@ export interface Appended {
   readonly from: SequenceId;
   readonly to: SequenceId;
   readonly entries: readonly WireEntry[];
+  /** How all of them are diffused: a switch of the mode begins a new effect. */
+  readonly mode: DiffusionMode;
   readonly recipients: readonly UserId[];
   /** Whose membership the entries change, and how. Null for ordinary messages. */
   readonly changes: { readonly change: MembershipChange; readonly users: ReadonlySet<UserId> } | null;

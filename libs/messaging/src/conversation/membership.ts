@@ -53,7 +53,17 @@ function appendedEffect(
 ): Effect {
   const changes = change === null ? null : { change, users: new Set(users) };
   const { gen, seq } = entry;
-  return { e: 'appended', facts: factsOf(state), gen, from: seq, to: seq, entries: [entry], recipients, changes };
+  return {
+    e: 'appended',
+    facts: factsOf(state),
+    gen,
+    from: seq,
+    to: seq,
+    entries: [entry],
+    mode: 'write',
+    recipients,
+    changes,
+  };
 }
 
 /** A new or returning member from the entry at `seq` on. Their reading begins there. */

@@ -144,6 +144,7 @@ function accepted(
         from: seq,
         to: seq,
         entries: [entry],
+        mode: 'write',
         recipients: state.recipients,
         changes: null,
       },

@@ -14,6 +14,7 @@ const appended = (of: ConversationId, gen: number, from: number, count: number):
   from: sequenceId(from),
   to: sequenceId(from + count - 1),
   entries: [],
+  mode: 'write',
   recipients: [],
   changes: null,
 });

@@ -51,6 +51,7 @@ const appended = (seq: number, conversation = team): Effect => ({
   from: sequenceId(seq),
   to: sequenceId(seq),
   entries: [entryAt(seq)],
+  mode: 'write',
   recipients: [ann, ben],
   changes: null,
 });
