@@ -10,3 +10,14 @@ export {
   type SeqRange,
 } from './membership-interval.ts';
 export { nextMode, type DiffusionLimits, type DiffusionMode } from './mode.ts';
+export {
+  isDiffused,
+  isReceived,
+  lastReceived,
+  modeBehind,
+  modeNow,
+  pullEnd,
+  SEGMENTS_MAX,
+  switchedAt,
+  type ReadSegment,
+} from './read-segment.ts';
