@@ -33,6 +33,10 @@ export class RestingActors<Key extends string, Actor extends { readonly weight: 
     return actor;
   }
 
+  has(key: Key): boolean {
+    return this.#cache.has(key);
+  }
+
   rest(key: Key, actor: Actor): void {
     this.#cache.set(key, actor);
   }

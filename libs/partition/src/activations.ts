@@ -54,6 +54,11 @@ export class Activations<Actor extends { readonly weight: number }, Mail> {
     return activation;
   }
 
+  /** Whether it has something to do, or rests. */
+  isInMemory(key: ActorKey): boolean {
+    return this.#active.has(key) || this.#resting.has(key);
+  }
+
   has(activation: Activation<Actor, Mail>): boolean {
     return this.#active.get(activation.key) === activation;
   }

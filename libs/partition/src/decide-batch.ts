@@ -1,7 +1,7 @@
 import { invariant, utf8, type Result } from '@millrace/kernel';
 import type { ActorKey } from '@millrace/timeline';
 import type { Activation, Taken } from './activations.ts';
-import type { ActorWrite } from './commit.ts';
+import type { ActorWrite, Commit } from './commit.ts';
 import type { Handled, PartitionActor } from './partition-actor.ts';
 import type { Refusal } from './partition-owner-parts.ts';
 
@@ -90,4 +90,11 @@ function handleAll<Command, Reply, Effect>(
 export function deadLetter<Command, Reply>({ key, mail, error }: Poison<Command, Reply>): Uint8Array {
   const command = JSON.stringify(mail.command).slice(0, 4_096);
   return utf8(JSON.stringify({ actor: key, error: String(error), command }));
+}
+
+/** A decided batch on its way into the store; `commit` is null when there is nothing to store. */
+export interface PartitionBatch<Command, Reply, Effect> extends DecidedBatch<Command, Reply, Effect> {
+  readonly commit: Commit | null;
+  /** When it was decided, monotonic. */
+  readonly decidedMs: number;
 }

@@ -2,11 +2,13 @@ import { err, generation, invariant, ok, type Generation, type PartitionId, type
 import type { ActorKey } from '@millrace/timeline';
 import { Activations } from './activations.ts';
 import { Answers } from './answers.ts';
+import { readAcknowledged } from './acknowledged-read.ts';
 import type { Commit, CommitOutcome } from './commit.ts';
 import {
   deadLetter,
   decideBatch,
   type DecidedBatch,
+  type PartitionBatch as Batch,
   type Mail,
   type MailActivation,
   type TakenMail,
@@ -14,15 +16,9 @@ import {
 import { DiffusionCursor } from './diffusion-cursor.ts';
 import type { PartitionActor } from './partition-actor.ts';
 import type { CommittedBatch, PartitionOwnerParts, Refusal } from './partition-owner-parts.ts';
+import type { ActorRecord } from './partition-store.ts';
 import { claimRetry, RetryWait } from './retry-wait.ts';
 import { Tenure } from './tenure.ts';
-
-/** A decided batch on its way into the store; `commit` is null when there is nothing to store. */
-interface Batch<Command, Reply, Effect> extends DecidedBatch<Command, Reply, Effect> {
-  readonly commit: Commit | null;
-  /** When it was decided, monotonic. */
-  readonly decidedMs: number;
-}
 
 /**
  * Owns one partition between a claim and its release.
@@ -155,6 +151,15 @@ export class PartitionOwner<Command, Reply, Effect> {
     } else if (!activation.loading) {
       void this.#load(activation);
     }
+  }
+
+  /** Fields of an actor's record, as acknowledged; null when the actor is in memory: then it is to be asked itself. */
+  readFields(key: ActorKey, fields: readonly string[]): Promise<Result<ActorRecord | null, Refusal>> {
+    return readAcknowledged({
+      serves: () => this.isServing && this.#parts.mayServe(),
+      isInMemory: () => this.#activations.isInMemory(key),
+      load: () => this.#parts.store.loadFields(this.partition, key, fields),
+    });
   }
 
   /** Everything up to this commit has reached its destinations; stored with the next commit, or soon. */
@@ -383,8 +388,6 @@ export class PartitionOwner<Command, Reply, Effect> {
     for (const activation of batch.activations) this.#activations.rest(activation);
   }
 
-  // ------------------------------------------------------------------------------------------------ the claim
-
   async #acquire(): Promise<void> {
     this.#phase = 'claiming';
     this.#busy = true;
@@ -424,8 +427,6 @@ export class PartitionOwner<Command, Reply, Effect> {
     this.#parts.claimed({ diffusedTo, commitNo: this.commitNo, memoryKept, replayed: replayedFrom !== null });
     return true;
   }
-
-  // ------------------------------------------------------------------------------------------------ letting go
 
   #dropMemory(): void {
     this.#incarnation += 1;

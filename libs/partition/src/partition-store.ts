@@ -38,6 +38,12 @@ export interface PartitionStore {
   commit(commit: Commit): Promise<CommitOutcome>;
   release(partition: PartitionId, token: OwnerToken, commitNo: number, givenIn: number): Promise<void>;
   loadActor(partition: PartitionId, actor: ActorKey): Promise<Result<ActorRecord, StoreError>>;
+  /** Of an actor only these fields, those that it has. Those asked for in one turn go together. */
+  loadFields(
+    partition: PartitionId,
+    actor: ActorKey,
+    fields: readonly string[],
+  ): Promise<Result<ActorRecord, StoreError>>;
   /** Entries after `afterCommitNo`, oldest first, at most `limit`. */
   readFeed(
     partition: PartitionId,

@@ -67,6 +67,14 @@ function claimAnswer(reply: unknown, uuid: string): ClaimAnswer {
   };
 }
 
+const HEAD = 'h';
+
+function recordOf(fields: Map<string, Uint8Array>): ActorRecord {
+  const head = fields.get(HEAD);
+  fields.delete(HEAD);
+  return { head: head === undefined ? null : decodeHead(Buffer.from(head).toString()), fields };
+}
+
 /** {@link PartitionStore} on Redis. What is stored where: key-layout.ts. */
 export class RedisPartitionStore implements PartitionStore {
   readonly #parts: RedisPartitionStoreParts;
@@ -112,9 +120,24 @@ export class RedisPartitionStore implements PartitionStore {
         }
         cursor = next.toString();
       } while (cursor !== '0');
-      const head = fields.get('h');
-      fields.delete('h');
-      return { head: head === undefined ? null : decodeHead(Buffer.from(head).toString()), fields };
+      return recordOf(fields);
+    });
+  }
+
+  loadFields(
+    partition: PartitionId,
+    actor: ActorKey,
+    fields: readonly string[],
+  ): Promise<Result<ActorRecord, StoreError>> {
+    const { reads, layout } = this.#parts;
+    return this.#ask(`could not load ${actor}`, async () => {
+      const names = [HEAD, ...fields];
+      const values = await reads.client.hmgetBuffer(layout.record(partition, actor), ...names);
+      const found = names.flatMap((name, at): readonly (readonly [string, Uint8Array])[] => {
+        const value = values[at] ?? null;
+        return value === null ? [] : [[name, value]];
+      });
+      return recordOf(new Map(found));
     });
   }
 

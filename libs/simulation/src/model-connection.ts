@@ -206,6 +206,12 @@ export class ModelConnection {
         const reply = await this.#carry('read', partition, () => this.#server.state.record(partition, actor));
         return reply.ok ? ok(reply.value) : err({ code: 'unavailable', message: 'the read was not answered' });
       },
+      loadFields: async (partition, actor, names) => {
+        const reply = await this.#carry('read', partition, () => this.#server.state.record(partition, actor));
+        if (!reply.ok) return err({ code: 'unavailable', message: 'the read was not answered' });
+        const { head, fields } = reply.value;
+        return ok({ head, fields: new Map([...fields].filter(([name]) => names.includes(name))) });
+      },
       readFeed: async (partition, after, limit) => {
         const reply = await this.#carry('read', partition, () => this.#server.state.feed(partition, after, limit));
         return reply.ok ? ok(reply.value) : err({ code: 'unavailable', message: 'the read was not answered' });

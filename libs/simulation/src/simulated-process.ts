@@ -84,6 +84,7 @@ export class SimulatedProcess {
           }),
         release: (...args) => ask(() => partitions.release(...args)),
         loadActor: (...args) => ask(() => partitions.loadActor(...args)),
+        loadFields: (...args) => ask(() => partitions.loadFields(...args)),
         readFeed: (...args) => ask(() => partitions.readFeed(...args)),
       },
       cluster: this.reachCluster(cluster),

@@ -71,6 +71,29 @@ export function readSuite(stores: () => StoresUnderTest): void {
       expect(await partition.fieldsOf(actorKey('u:ann'))).toEqual({ k: 'u' });
     });
 
+    it('of some fields of a record has those that are there, and the head', async () => {
+      const partition = new APartition(stores());
+      await partition.claim();
+      const set = [
+        ['k', 'v'],
+        ['other', 'w'],
+        ['m:größe', 'x'],
+      ] as const;
+      await partition.stored([appending(room, nowhere, ['a', 'b'], { set })]);
+      const load = (actor: string, ...fields: readonly string[]) =>
+        stores().partitions.loadFields(partition.id, actorKey(actor), fields);
+      const found = await load('c:room', 'm:größe', 'none', 'k');
+      if (!found.ok) throw new Error(found.error.message);
+      expect(found.value.head).toEqual(head(1, 2));
+      const values = [...found.value.fields].map(([name, value]) => [name, new TextDecoder().decode(value)]);
+      expect(values.sort()).toEqual([
+        ['k', 'v'],
+        ['m:größe', 'x'],
+      ]);
+      expect(await load('c:room')).toMatchObject({ ok: true, value: { head: head(1, 2), fields: new Map() } });
+      expect(await load('c:none', 'k')).toEqual({ ok: true, value: { head: null, fields: new Map() } });
+    });
+
     it('many at once are each answered with their own', async () => {
       const partition = await filled();
       const seqs = Array.from({ length: 200 }, (_, index) => (index % 5) + 1);

@@ -134,6 +134,10 @@ export class ScriptedStore implements PartitionStore {
     return Promise.resolve();
   }
 
+  loadFields(partition: PartitionId, actor: ActorKey): Promise<Result<ActorRecord, StoreError>> {
+    return this.loadActor(partition, actor);
+  }
+
   loadActor(_partition: PartitionId, actor: ActorKey): Promise<Result<ActorRecord, StoreError>> {
     this.loads += 1;
     if (this.isAway) return Promise.resolve(err({ code: 'unavailable', message: 'away' }));
