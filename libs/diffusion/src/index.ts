@@ -17,6 +17,7 @@ export {
   modeBehind,
   modeNow,
   pullEnd,
+  receivesAny,
   SEGMENTS_MAX,
   switchedAt,
   type ReadSegment,

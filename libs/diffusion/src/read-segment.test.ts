@@ -2,6 +2,7 @@ import { sequenceId, type SequenceId } from '@millrace/kernel';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { joinedAt, leftAt, type MembershipInterval } from './membership-interval.ts';
+import type { DiffusionMode } from './mode.ts';
 import {
   isDiffused,
   isReceived,
@@ -9,6 +10,7 @@ import {
   modeBehind,
   modeNow,
   pullEnd,
+  receivesAny,
   SEGMENTS_MAX,
   switchedAt,
   type ReadSegment,
@@ -76,6 +78,8 @@ describe('read segments', () => {
         for (const upTo of seqs(head)) {
           const received = seqs(upTo).filter((seq) => entries[seq - 1]?.inInbox === true);
           expect(lastReceived(intervals, segments, upTo)).toBe(received.at(-1) ?? 0);
+          const from = sequenceId(Math.max(1, upTo - 3));
+          expect(receivesAny(intervals, segments, { from, to: upTo })).toBe(received.some((seq) => seq >= from));
         }
       }),
     );
@@ -110,7 +114,9 @@ describe('read segments', () => {
   });
 
   it('know the present mode, do not change when it is told again, and forget the oldest over the bound', () => {
-    const modes = Array.from({ length: 3 * SEGMENTS_MAX }, (_, index) => (index % 2 === 0 ? 'read' : 'write') as const);
+    const modes = Array.from({ length: 3 * SEGMENTS_MAX }, (_, index): DiffusionMode =>
+      index % 2 === 0 ? 'read' : 'write',
+    );
     let segments: readonly ReadSegment[] = [];
     modes.forEach((mode, index) => {
       segments = switchedAt(segments, mode, sequenceId(10 * (index + 1)));

@@ -1,5 +1,5 @@
 import { sequenceId, type SequenceId } from '@millrace/kernel';
-import type { MembershipInterval } from './membership-interval.ts';
+import type { MembershipInterval, SeqRange } from './membership-interval.ts';
 import type { DiffusionMode } from './mode.ts';
 
 /**
@@ -51,6 +51,15 @@ export function isReceived(
     if (seq === joined || seq === to) return true;
     return seq > joined && (to === null || seq < to) && isDiffused(segments, seq);
   });
+}
+
+/** Whether the member's inbox gets anything of the range. */
+export function receivesAny(
+  intervals: readonly MembershipInterval[],
+  segments: readonly ReadSegment[],
+  { from, to }: SeqRange,
+): boolean {
+  return lastReceived(intervals, segments, to) >= from;
 }
 
 /**

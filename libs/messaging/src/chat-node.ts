@@ -1,5 +1,5 @@
 import { RestingActors } from '@millrace/actor';
-import { partitionId, type NodeId, type PartitionId, type UserId } from '@millrace/kernel';
+import { ok, partitionId, type NodeId, type PartitionId, type UserId } from '@millrace/kernel';
 import {
   Coordinator,
   emptyView,
@@ -24,10 +24,11 @@ import { ClusterSessions } from './cluster/cluster-sessions.ts';
 import type { ClusterStatus, NodeStatus } from './cluster/cluster-status.ts';
 import { Devices } from './cluster/devices.ts';
 import { Handoffs } from './cluster/handoffs.ts';
+import { Heads } from './cluster/heads.ts';
 import { Interest } from './cluster/interest.ts';
 import { Losses } from './cluster/losses.ts';
 import { News } from './cluster/news.ts';
-import { statsOf } from './cluster/node-look.ts';
+import { statsOf, statusOf } from './cluster/node-look.ts';
 import type { ActorRequest, NodeAnswer, NodeNote, NodeRequest } from './cluster/node-messages.ts';
 import { takeNote } from './cluster/notes.ts';
 import { PartitionHost } from './cluster/partition-host.ts';
@@ -65,6 +66,7 @@ export class ChatNode {
   readonly #devices: Devices;
   readonly #news: News;
   readonly #losses: Losses;
+  readonly #heads: Heads;
   readonly #channels: UserChannels;
   readonly #resting: RestingActors<ActorKey, PartitionActor<AnyCommand, AnyReply, Effect>>;
   /** Runs that the newest view names, this one left out. */
@@ -171,6 +173,14 @@ export class ChatNode {
         this.#handoffs.lost(of);
       },
     });
+    this.#heads = new Heads({
+      ...parts,
+      self,
+      partitionOf: partition,
+      ownerOf,
+      ask: (msMax, to, question) => this.#peers.askWithin(msMax, to, question),
+      here: (of, conversation, user) => this.#host.head(of, conversation, user),
+    });
     this.#handoffs = new Handoffs({
       name,
       self,
@@ -226,7 +236,7 @@ export class ChatNode {
     this.chat = {
       ...chatOver(
         clientCalls(this.#router, timers, () => this.#stopping),
-        stores.timelines,
+        { timelines: stores.timelines, heads: this.#heads },
         random,
         parts.trace,
       ),
@@ -300,13 +310,8 @@ export class ChatNode {
   }
 
   #status(): NodeStatus {
-    return {
-      viewVersion: this.#router.view?.version ?? 0,
-      coordinator: this.#coordinator?.leader ?? null,
-      partitions: this.#host.stats(),
-      usersAttached: this.#attachments.size,
-      moving: this.#handoffs.moving,
-    };
+    const coordinator = this.#coordinator?.leader ?? null;
+    return statusOf(this.#host, this.#handoffs, this.#router, coordinator, this.#attachments.size);
   }
 
   /** The connection to the store was lost and is back: claims again before anything is committed (I5). */
@@ -417,6 +422,10 @@ export class ChatNode {
     if (request.q === 'command' || request.q === 'attach') {
       const key = request.q === 'command' ? request.key : userKey(request.user);
       this.#local(from, this.#router.partitionOf(key), request, answer);
+      return;
+    }
+    if (request.q === 'heads') {
+      void this.#heads.here(request.user, request.conversations).then((heads) => answer(ok(heads)));
       return;
     }
     const { sessions } = this;

@@ -1,9 +1,8 @@
 import { err, seededRandom, type ConversationId, type DeviceId, type UserId } from '@millrace/kernel';
 import { frameError } from '@millrace/protocol';
-import type { TimelineReader } from '@millrace/timeline';
 import { describe, expect, it } from 'vitest';
 import type { ActorCalls } from './actor-calls.ts';
-import { chatOver } from './chat.ts';
+import { chatOver, type ChatReads } from './chat.ts';
 import { silentTrace } from './trace/message-trace.ts';
 
 const ann = { user: 'ann' as UserId, device: 'phone' as DeviceId };
@@ -17,7 +16,7 @@ function uncertain(code: 'unavailable' | 'overloaded') {
       return Promise.resolve(err(frameError(code, 'it was not answered')));
     },
   } as unknown as ActorCalls;
-  return { asked, chat: chatOver(calls, {} as TimelineReader, seededRandom(1), silentTrace) };
+  return { asked, chat: chatOver(calls, {} as ChatReads, seededRandom(1), silentTrace) };
 }
 
 describe('a conversation that may have been created (I9)', () => {

@@ -5,6 +5,7 @@ import type { ActorCalls } from './actor-calls.ts';
 import type { ChatService, Principal } from './chat-service.ts';
 import { history } from './sync/history.ts';
 import { decodeListCursor, encodeListCursor } from './sync/list-cursor.ts';
+import { orderedPage, pulledNow, type HeadsOf } from './sync/listing.ts';
 import { markRead } from './sync/mark-read.ts';
 import { confirmed } from './sync/recount.ts';
 import { sync } from './sync/sync.ts';
@@ -55,13 +56,20 @@ function namedHere(error: FrameError, id: ConversationId): FrameError {
 /** What concerns the sockets of this node, and no actor's command. */
 type OfSockets = 'attach' | 'connected' | 'detach';
 
+/** Where what is stored is read from, past the actors' own memory. */
+export interface ChatReads {
+  readonly timelines: TimelineReader;
+  readonly heads: HeadsOf;
+}
+
 /** The service over the actors: says which actor is asked what, and reads Timelines for what may be seen of them. */
 export function chatOver(
   calls: ActorCalls,
-  timelines: TimelineReader,
+  reads: ChatReads,
   random: Random,
   trace: MessageTrace,
 ): Omit<ChatService, OfSockets> {
+  const { timelines } = reads;
   const createAs = async (
     creator: Principal['user'],
     command: Omit<Create, 't' | 'id'>,
@@ -120,11 +128,13 @@ export function chatOver(
       return answered(async () => {
         const list = await confirmed(calls, timelines, by.user, () => calls.user(by.user, page));
         if (!list.ok) return list;
-        const { conversations, next } = list.value;
+        const pulled = await pulledNow(reads.heads, by.user, list.value.pulled);
+        if (!pulled.ok) return pulled;
+        const { conversations, next } = orderedPage(list.value, pulled.value, page.after, page.limit);
         return ok({ conversations, next: next === null ? null : encodeListCursor(next) });
       });
     },
-    sync: (by, query) => answered(() => sync(calls, timelines, by, query, trace)),
+    sync: (by, query) => answered(() => sync(calls, reads, by, query, trace)),
     info: (conversation) => calls.conversation(conversation, { t: 'info' }),
     publishKeyed({ conversation, ...send }) {
       return calls.conversation(conversation, { t: 'publishKeyed', ...send });

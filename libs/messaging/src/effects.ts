@@ -1,6 +1,7 @@
 import type { DiffusionMode } from '@millrace/diffusion';
 import type { ConversationId, Generation, SequenceId, UserId } from '@millrace/kernel';
 import type { ConversationKind, Receipt, TypingNotice, WireEntry } from '@millrace/protocol';
+import type { GenerationSpan } from '@millrace/timeline';
 import type { UserPush } from './chat-service.ts';
 
 /** What a user's conversation list keeps of a conversation. */
@@ -29,6 +30,25 @@ export interface Appended {
   readonly recipients: readonly UserId[];
   /** Whose membership the entries change, and how. Null for ordinary messages. */
   readonly changes: { readonly change: MembershipChange; readonly users: ReadonlySet<UserId> } | null;
+  /** How what comes behind them is diffused, and what before them was not. */
+  readonly behind: DiffusionMode;
+  readonly undiffused: Undiffused | null;
+}
+
+/** Entries right before others that are in nobody's inbox, for those whose inbox goes on with these. */
+export interface Undiffused {
+  /** From the entry that began the segment up to the last one before: in rising seq, and without a gap. */
+  readonly spans: readonly GenerationSpan[];
+  readonly of: ReadonlyMap<UserId, Omit<Skipped, 'spans'>>;
+}
+
+/** Of one member. */
+export interface Skipped {
+  readonly spans: Undiffused['spans'];
+  /** The last entry before that is in their inbox. */
+  readonly after: SequenceId;
+  /** Their own countable messages up to here. */
+  readonly sent: number;
 }
 
 /** A member's read position moved; their own devices learn of it through the inbox. */
@@ -41,6 +61,8 @@ export interface ReadMoved {
   readonly readSeq: SequenceId;
   readonly readMsgNo: number;
   readonly sentAtRead: number;
+  /** Their own countable messages when it moved; null where the inbox counts them itself. */
+  readonly sent: number | null;
 }
 
 /** What the actors ask to happen after the commit, and not before (I1). */

@@ -2,6 +2,12 @@
 export interface MessagingLimits {
   /** Members of one conversation at a time. */
   readonly membersMax: number;
+  /**
+   * With more members than `readAbove` a conversation's messages are not put into inboxes any more but pulled, with fewer
+   * than `writeBelow` they are again. What lies between leaves it as it is.
+   */
+  readonly readAbove: number;
+  readonly writeBelow: number;
   /** Times that one user may come and go in one conversation: each leaves a membership interval. */
   readonly intervalsMax: number;
   /** Unanswered sends of one device in one conversation, and how many accepted ones are remembered for retries (I4). */
@@ -16,6 +22,8 @@ export interface MessagingLimits {
 
 export const defaultMessagingLimits: MessagingLimits = {
   membersMax: 10_000,
+  readAbove: 200,
+  writeBelow: 150,
   intervalsMax: 64,
   sendWindow: 64,
   keysPerWindow: 512,

@@ -19,6 +19,8 @@ export type Role = 'owner' | 'admin' | 'member';
 export type JoinPolicy = 'invite' | 'open';
 /** What a new member sees: from their join on, or everything. */
 export type HistoryPolicy = 'join' | 'all';
+/** How a conversation's messages reach its members: `write` into each one's inbox, `read` by being pulled from it. */
+export type DiffusionModeName = 'write' | 'read';
 export type AckLevelName = 'memory' | 'disk' | 'replicated';
 
 // ---------------------------------------------------------------------------------------------- client → server
@@ -72,8 +74,17 @@ export interface Sync {
   readonly token?: string;
   /** The inbox position up to which pushes were received without a gap, when it is past the token's. */
   readonly seen?: { readonly gen: Generation; readonly seq: SequenceId };
+  /** Positions in conversations of diffusion `read` up to which everything was received beside this, past the token's. */
+  readonly reached?: readonly Reached[];
   /** Messages wanted in one answer, 1..1000, default 500. */
   readonly limit?: number;
+}
+
+/** A device holds everything of the conversation that its user may see, up to there. */
+export interface Reached {
+  readonly conversation: ConversationId;
+  readonly gen: Generation;
+  readonly seq: SequenceId;
 }
 
 /** A page of one conversation. Answered by {@link Page}. */
@@ -247,11 +258,13 @@ export type ControlBody =
   | { readonly control: 'joined'; readonly users: readonly UserId[] }
   | { readonly control: 'left'; readonly users: readonly UserId[] }
   | { readonly control: 'kicked'; readonly users: readonly UserId[] }
-  | { readonly control: 'role'; readonly user: UserId; readonly role: Role };
+  | { readonly control: 'role'; readonly user: UserId; readonly role: Role }
+  /** The server's: how what follows is diffused. */
+  | { readonly control: 'diffusion'; readonly mode: DiffusionModeName };
 
 /** The inputs of an unread count: `unread = msgNo − readMsgNo − own`. */
 export interface UnreadInputs {
-  /** Of the last message in this user's inbox for the conversation. */
+  /** Of the last message that this user may see, or of diffusion `write` the last one in their inbox. */
   readonly msgNo: number;
   readonly readSeq: SequenceId;
   readonly readMsgNo: number;
@@ -268,6 +281,8 @@ export interface ConversationSummary extends UnreadInputs {
   readonly peer: UserId | null;
   /** False after a leave or kick: what was seen stays readable. */
   readonly member: boolean;
+  /** `read`: its messages come by `sync`, not by the inbox. */
+  readonly diffusion: DiffusionModeName;
   /** The last entry that this user may see. */
   readonly gen: Generation;
   readonly seq: SequenceId;

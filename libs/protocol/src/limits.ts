@@ -21,6 +21,8 @@ export const protocolLimits = {
   tokenChars: 8_192,
   /** What the server handed out as opaque (sync token, `next` of a list), characters. */
   opaqueChars: 16_384,
+  /** Conversations in `sync.reached`. */
+  reachedPerSync: 500,
   syncMessages: 1_000,
   syncMessagesDefault: 500,
   pageMessages: 1_000,

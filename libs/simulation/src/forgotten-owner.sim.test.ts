@@ -10,6 +10,8 @@ const SEEDS = 60;
 const options: WorldOptions = {
   level: 'memory',
   partitionCount: 4,
+  readAbove: 1_000,
+  writeBelow: 1_000,
   // What is kept of the cluster, the views among it, is on the first.
   shards: 2,
   unsyncedMs: 0,

@@ -17,6 +17,8 @@ const options: WorldOptions = {
   churn: 1,
   nodes: 2,
   inboxEntriesMax: 10_000,
+  readAbove: 10_000,
+  writeBelow: 1,
   sendWindow: 3,
   heldMs: 60_000,
   faultChance: 0,

@@ -138,6 +138,7 @@ export async function checkAll(
   await time.sleep(15_000);
   const truths = new Map(conversations.map((each) => [each, world.truth(each, showsAll.has(each))]));
   checkTimelines(world, truths);
+  for (const { switches } of truths.values()) world.counts.switches += switches;
   for (const device of devices) {
     let caughtUp = false;
     for (let tries = 0; tries < 2_000 && !caughtUp; tries += 1) {

@@ -46,6 +46,7 @@ describe('a run of the whole core over a store that fails', () => {
       'lostOperations',
       'generations',
       'resyncs',
+      'switches',
     ];
     expect(often.filter((name) => (totals[name] ?? 0) < 20)).toEqual([]);
     expect(totals['acks']).toBeGreaterThan(50 * SEEDS);

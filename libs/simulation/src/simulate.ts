@@ -45,6 +45,12 @@ function optionsOf(seed: number, given: SimulationOptions): Required<SimulationO
     faultEveryMs: one(1_000, 3_000),
     // Drawn last, so that what was added to the world leaves other seeds what they were.
     failOvers: one(false, false, true),
+    ...one(
+      { readAbove: 10_000, writeBelow: 1 },
+      { readAbove: 2, writeBelow: 2 },
+      { readAbove: 3, writeBelow: 3 },
+      { readAbove: 3, writeBelow: 2 },
+    ),
     calm: 1,
     churn: 1,
     faultsMax: Infinity,

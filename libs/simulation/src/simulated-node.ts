@@ -26,7 +26,7 @@ export class SimulatedNode {
     committed: (commit: Commit) => void,
     lost: (node: SimulatedNode) => void,
   ) {
-    const { level, partitionCount, inboxEntriesMax, sendWindow, heldMs } = world.options;
+    const { level, partitionCount, inboxEntriesMax, readAbove, writeBelow, sendWindow, heldMs } = world.options;
     const nothing = (): void => undefined;
     this.name = name;
     this.process = new SimulatedProcess(world.time.timers);
@@ -44,7 +44,11 @@ export class SimulatedNode {
       ackLevel: level,
       leaseMs: LEASE_MS,
       limits: {
-        messaging: { ...defaultMessagingLimits, inboxEntriesMax, sendWindow, keysPerWindow: 8 },
+        messaging: {
+          ...defaultMessagingLimits,
+          ...{ inboxEntriesMax, readAbove, writeBelow, sendWindow },
+          keysPerWindow: 8,
+        },
         partition: {
           ...defaultPartitionLimits,
           cursorIdleMs: 200,

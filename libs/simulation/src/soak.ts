@@ -48,6 +48,8 @@ const options: WorldOptions = {
   unsyncedMs: 0,
   nodes: 3,
   inboxEntriesMax: 200,
+  readAbove: 3,
+  writeBelow: 3,
   sendWindow: 64,
   heldMs: 10_000,
   faultChance: 0.0005,

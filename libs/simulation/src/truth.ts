@@ -72,6 +72,11 @@ export class Truth {
     return { seq: this.since + this.entries.length, stays };
   }
 
+  /** How often it went over to being pulled, or back. */
+  get switches(): number {
+    return this.entries.filter(({ type, body }) => type === 'control' && String(body).includes('"diffusion"')).length;
+  }
+
   get members(): readonly UserId[] {
     return [...this.#stays.keys()];
   }
@@ -79,7 +84,7 @@ export class Truth {
   #follow({ type, body, seq }: TrueEntry): void {
     if (type !== 'control' || typeof body !== 'string') return;
     const control = JSON.parse(body) as ControlBody;
-    if (control.control === 'role') return;
+    if (control.control === 'role' || control.control === 'diffusion') return;
     for (const user of control.control === 'created' ? control.members : control.users) {
       const stays = this.#stays.get(user) ?? [];
       if (control.control === 'created' || control.control === 'joined') stays.push({ joined: seq, to: Infinity });

@@ -7,7 +7,7 @@ import {
   type Result,
   type UserId,
 } from '@millrace/kernel';
-import type { ChatNodeStats, ChatService } from '@millrace/messaging';
+import type { ChatNodeStats, ChatService, MessagingLimits } from '@millrace/messaging';
 import { partitionOf, type AckLevel, type Commit } from '@millrace/partition';
 import { frameError, type FrameError } from '@millrace/protocol';
 import { conversationKey, type ActorKey } from '@millrace/timeline';
@@ -19,7 +19,10 @@ import { SimulatedNode } from './simulated-node.ts';
 import { Truth, type Checked } from './truth.ts';
 import { VirtualTime } from './virtual-time.ts';
 
-export interface WorldOptions {
+export interface WorldOptions extends Pick<
+  MessagingLimits,
+  'inboxEntriesMax' | 'readAbove' | 'writeBelow' | 'sendWindow'
+> {
   readonly level: AckLevel;
   readonly partitionCount: number;
   /** How many Redis the partitions are spread over: each loses its own end. */
@@ -28,8 +31,6 @@ export interface WorldOptions {
   readonly unsyncedMs: number;
   /** Nodes of the cluster, when all are up. */
   readonly nodes: number;
-  readonly inboxEntriesMax: number;
-  readonly sendWindow: number;
   /** Commits that are kept for a store that loses them, milliseconds. */
   readonly heldMs: number;
   /** How likely one request to the store is lost, its answer lost, or refused: each. */
@@ -68,6 +69,7 @@ export class World {
     quietLosses: 0,
     cuts: 0,
     lostOperations: 0,
+    switches: 0,
     generations: 0,
     logErrors: 0,
   };

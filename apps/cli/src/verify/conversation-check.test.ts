@@ -146,6 +146,7 @@ describe("a member's summary", () => {
     title: 'lobby',
     peer: null,
     member: true,
+    diffusion: 'write',
     gen: generation(1),
     seq: sequenceId(HEAD),
     lastAt: 0,

@@ -61,7 +61,16 @@ class ModelViews {
     const msgNo = head?.msgNo ?? 0;
     const unreadInputs = { msgNo, readSeq: sequenceId(0), readMsgNo: 0, own, unread: msgNo - own };
     const place = { gen: head?.gen ?? gen, seq: head?.seq ?? sequenceId(0), lastAt: 0 };
-    return { conversation, kind: 'group', title: '', peer: null, member: true, ...place, ...unreadInputs };
+    return {
+      conversation,
+      kind: 'group',
+      title: '',
+      peer: null,
+      member: true,
+      diffusion: 'write',
+      ...place,
+      ...unreadInputs,
+    };
   }
 
   #answer(user: UserId, content: RequestContent): Result<unknown, SessionError> {

@@ -48,7 +48,15 @@ const message: Check = (value) =>
   shape({ ...messageFields, body: text })(value) || shape({ ...messageFields, bodyBase64: text })(value);
 const summaryFields = {
   ...{ conversation: conversationId, kind: oneOf('direct', 'group', 'channel'), title: text, peer: orNull(id) },
-  ...{ member: flag, ...position, lastAt: whole, msgNo: whole, ...readPosition, unread: whole },
+  ...{
+    member: flag,
+    diffusion: oneOf('write', 'read'),
+    ...position,
+    lastAt: whole,
+    msgNo: whole,
+    ...readPosition,
+    unread: whole,
+  },
 };
 /** The four numbers and what follows from them. */
 const summary: Check = (value) => {

@@ -28,6 +28,7 @@ export interface Summary extends Position {
   readonly title: string;
   readonly peer: string | null;
   readonly member: boolean;
+  readonly diffusion: 'write' | 'read';
   readonly lastAt: number;
   readonly msgNo: number;
   readonly readSeq: number;

@@ -8,7 +8,17 @@ const message = (seq: number, from: string, fields: Partial<Message> = {}): Mess
   ...fields,
 });
 const summary = (seq: number, own: number): Summary => ({
-  ...{ conversation: 'tea', kind: 'group', title: '', peer: null, member: true, gen: 1, seq, lastAt: 1 },
+  ...{
+    conversation: 'tea',
+    kind: 'group',
+    title: '',
+    peer: null,
+    member: true,
+    diffusion: 'write' as const,
+    gen: 1,
+    seq,
+    lastAt: 1,
+  },
   ...{ msgNo: seq - 1, readSeq: 1, readMsgNo: 0, own, unread: seq - 1 - own },
 });
 

@@ -81,7 +81,17 @@ export class Store {
     const held = this.conversation(conversation);
     // A conversation that came by push alone has no summary yet; its numbers begin at 0.
     const now: Summary = held.summary ?? {
-      ...{ conversation, kind: 'group', title: '', peer: null, member: true, gen: 1, seq: 0, lastAt: 0 },
+      ...{
+        conversation,
+        kind: 'group',
+        title: '',
+        peer: null,
+        member: true,
+        diffusion: 'write',
+        gen: 1,
+        seq: 0,
+        lastAt: 0,
+      },
       ...{ msgNo: 0, readSeq: 0, readMsgNo: 0, own: 0, unread: 0 },
     };
     const next = { ...now, ...change(now) };

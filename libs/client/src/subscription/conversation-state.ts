@@ -6,7 +6,13 @@ import {
   type SequenceId,
   type UserId,
 } from '@millrace/kernel';
-import type { ConversationKind, ConversationSummary, Message, UnreadInputs } from '@millrace/protocol';
+import type {
+  ConversationKind,
+  ConversationSummary,
+  DiffusionModeName,
+  Message,
+  UnreadInputs,
+} from '@millrace/protocol';
 import type { ChangeRecorder, DeviceContext, Effect } from './effects.ts';
 import { comparePositions, type Position } from './position.ts';
 
@@ -24,6 +30,8 @@ export interface ConversationState {
   title: string;
   peer: UserId | null;
   member: boolean;
+  /** `read`: what comes next is pulled by sync, not pushed. */
+  diffusion: DiffusionModeName;
   /** Kind and title came from the server. */
   described: boolean;
   lastAt: number;
@@ -62,6 +70,7 @@ export function newConversation(conversation: ConversationId, gen: Generation, u
     title: '',
     peer: direct ? otherOf(conversation, user) : null,
     member: true,
+    diffusion: 'write',
     described: direct,
     lastAt: 0,
     anchored: false,
@@ -87,9 +96,10 @@ export function unreadOf({ msgNo, readMsgNo, own }: Omit<UnreadInputs, 'unread'>
 }
 
 export function summaryOf(state: ConversationState): ConversationSummary {
-  const { conversation, kind, title, peer, member, applied, lastAt, msgNo, readSeq, readMsgNo, own } = state;
+  const { conversation, kind, title, peer, member, diffusion, applied, lastAt, msgNo, readSeq, readMsgNo, own } = state;
   const counts = { msgNo, readSeq, readMsgNo, own, unread: unreadOf({ msgNo, readSeq, readMsgNo, own }) };
-  return { conversation, kind, title, peer, member, gen: applied.gen, seq: applied.seq, lastAt, ...counts };
+  const { gen, seq } = applied;
+  return { conversation, kind, title, peer, member, diffusion, gen, seq, lastAt, ...counts };
 }
 
 /** One message from anywhere: delivered now, held until what is before it is here, or dropped as a repeat. */

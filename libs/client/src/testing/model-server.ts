@@ -208,7 +208,7 @@ export class ModelServer {
     const peer = kind === 'direct' ? (conversation.split('!').find((one) => one !== user) as UserId) : null;
     const at = { gen: generation(progress.gen), seq: sequenceId(progress.seq), lastAt };
     const read = { readSeq: sequenceId(progress.readSeq), readMsgNo, own, unread: msgNo - readMsgNo - own };
-    return { conversation, kind, title, peer, member, ...at, msgNo, ...read };
+    return { conversation, kind, title, peer, member, diffusion: 'write', ...at, msgNo, ...read };
   }
 
   #answer(

@@ -149,7 +149,7 @@ export class MemoryChat implements BackendChat {
       const { conversation, kind, title } = room.info;
       const at = { gen, seq: sequenceId(room.entries.length), lastAt: 1_700_000_000_000 };
       const unread = { msgNo, readSeq: sequenceId(0), readMsgNo: 0, own: 0, unread: msgNo };
-      return { conversation, kind, title, peer: null, member: true, ...at, ...unread };
+      return { conversation, kind, title, peer: null, member: true, diffusion: 'write', ...at, ...unread };
     });
     return ok({ conversations, next: null });
   };

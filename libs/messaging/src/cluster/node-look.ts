@@ -1,4 +1,5 @@
 import type { ChatNodeStats } from '../chat-node-parts.ts';
+import type { NodeStatus } from './cluster-status.ts';
 import type { Handoffs } from './handoffs.ts';
 import type { PartitionHost } from './partition-host.ts';
 import type { Router } from './router.ts';
@@ -20,4 +21,16 @@ export function statsOf(
     members: router.view?.members.length ?? 0,
     ...sizes,
   };
+}
+
+/** What an operator is told of this node. */
+export function statusOf(
+  host: PartitionHost,
+  handoffs: Handoffs,
+  router: Router,
+  coordinator: string | null,
+  usersAttached: number,
+): NodeStatus {
+  const viewVersion = router.view?.version ?? 0;
+  return { viewVersion, coordinator, partitions: host.stats(), usersAttached, moving: handoffs.moving };
 }

@@ -62,7 +62,17 @@ const requests: readonly NodeRequest[] = [
     priority: 'follow-up',
     command: {
       t: 'deliver',
-      items: [{ d: 'messages', facts, gen: generation(2), entries: [entry], change: 'joined' }],
+      items: [
+        {
+          d: 'messages',
+          facts,
+          gen: generation(2),
+          entries: [entry],
+          change: 'joined',
+          behind: 'write',
+          skipped: null,
+        },
+      ],
     },
   },
   { q: 'attach', user: alice },

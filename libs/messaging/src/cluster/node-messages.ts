@@ -2,6 +2,7 @@ import {
   fromUtf8,
   MalformedBytes,
   utf8,
+  type ConversationId,
   type DeviceId,
   type NodeId,
   type PartitionId,
@@ -40,6 +41,8 @@ export type NodeQuestion =
   | ({ readonly q: 'trace' } & TraceQuestion)
   /** Partitions that have lost something once; answered null. */
   | { readonly q: 'generations'; readonly news: GenerationNews }
+  /** {@link HeadsHere}, in this order. */
+  | { readonly q: 'heads'; readonly user: UserId; readonly conversations: readonly ConversationId[] }
   /** A {@link SessionsHere}. */
   | { readonly q: 'sessions'; readonly user: UserId }
   /** A {@link ClosedHere}. Of all the user's sessions on the node when `session` is null. */

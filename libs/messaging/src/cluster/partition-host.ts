@@ -1,5 +1,13 @@
 import type { RestingActors } from '@millrace/actor';
-import { err, ok, type Generation, type PartitionId, type Result, type UserId } from '@millrace/kernel';
+import {
+  err,
+  ok,
+  type ConversationId,
+  type Generation,
+  type PartitionId,
+  type Result,
+  type UserId,
+} from '@millrace/kernel';
 import {
   PartitionOwner,
   type ActorRecord,
@@ -8,8 +16,10 @@ import {
   type Refusal,
 } from '@millrace/partition';
 import { frameError, type FrameError } from '@millrace/protocol';
-import { StoreUnavailable, userKey, type ActorKey, type TimelineReader } from '@millrace/timeline';
+import { conversationKey, StoreUnavailable, userKey, type ActorKey, type TimelineReader } from '@millrace/timeline';
 import type { AnyCommand, AnyReply } from '../actor-calls.ts';
+import type { ConversationHead } from '../conversation/commands.ts';
+import { partialHead } from '../conversation/partial-record.ts';
 import { encodeFeed, type FeedChange } from '../diffuse/changefeed-entry.ts';
 import { Diffuser } from '../diffuse/diffuser.ts';
 import type { Planned } from '../diffuse/plan.ts';
@@ -19,6 +29,7 @@ import type { ChatNodeParts } from '../chat-node-parts.ts';
 import type { Attached } from '../chat-service.ts';
 import type { Arrival } from './arrival.ts';
 import type { PartitionStatus } from './cluster-status.ts';
+import type { HeadsHere } from './heads.ts';
 import type { NodeAnswer, Priority } from './node-messages.ts';
 import { Successions } from './successions.ts';
 
@@ -183,6 +194,20 @@ export class PartitionHost {
       },
       priority,
     );
+  }
+
+  /** Where a conversation stands for a user. It need not come into memory for that. */
+  async head(partition: PartitionId, conversation: ConversationId, user: UserId): Promise<HeadsHere[number]> {
+    const owner = this.#hosted.get(partition)?.owner;
+    if (owner === undefined) return 'not_here';
+    const key = conversationKey(conversation);
+    const read = await partialHead(user, owner.gen, (fields) => owner.readFields(key, fields));
+    if (!read.ok) return 'not_here';
+    if (read.value !== 'ask') return read.value;
+    const asked = await new Promise<NodeAnswer>((resolve) => {
+      this.post(partition, key, { t: 'head', user }, resolve, 'client');
+    });
+    return asked !== 'not_owner' && asked.ok ? (asked.value as ConversationHead | null) : 'not_here';
   }
 
   /** Where a user's inbox stands: what a gateway is answered that attaches. */

@@ -9,7 +9,7 @@ import type { NodeQuestion } from './node-messages.ts';
 
 /** What this node tells another one of itself, or of what is on it. */
 export function answerQuestion(
-  question: NodeQuestion,
+  question: Exclude<NodeQuestion, { q: 'heads' }>,
   of: {
     readonly status: () => NodeStatus;
     readonly sessions: Pick<ClusterSessions, 'tell'>;

@@ -64,7 +64,9 @@ class ANode {
       conversation: (id: string, command: { readonly t: string; readonly users?: readonly string[] }) => {
         if (this.isAway) return Promise.resolve(away);
         if (command.t === 'audience')
-          return Promise.resolve(ok({ facts, head, members: ['ann', 'u1', 'u2'].map((user) => [user, []]) }));
+          return Promise.resolve(
+            ok({ facts, head, segments: [], members: ['ann', 'u1', 'u2'].map((user) => ({ user, intervals: [] })) }),
+          );
         return Promise.resolve(
           ok({
             head,
@@ -117,6 +119,7 @@ class ANode {
       readSeq: sequenceId(1),
       readMsgNo: 0,
       sentAtRead: 0,
+      sent: null,
     }));
     this.feed.push({ commitNo, data: encodeFeed(effects) ?? new Uint8Array() });
   }

@@ -112,10 +112,10 @@ export class Recovery {
 
   async #ask(conversation: ConversationId, targets: ReadonlyMap<PartitionId, Generation>): Promise<Outcome> {
     const { calls, timelines, partitionOf } = this.#parts;
-    const audience = await calls.conversation(conversation, { t: 'audience' });
+    const audience = await calls.conversation(conversation, { t: 'audience', range: null });
     if (!audience.ok) return audience;
     const users: readonly UserId[] = audience.value.members
-      .map(([user]) => user)
+      .map(({ user }) => user)
       .filter((user) => targets.has(partitionOf(userKey(user))));
     if (users.length === 0) return audience;
     const standings = await standingsOf(calls, timelines, conversation, users, null);

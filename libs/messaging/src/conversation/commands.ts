@@ -1,4 +1,4 @@
-import type { MembershipInterval } from '@millrace/diffusion';
+import type { DiffusionMode, MembershipInterval, ReadSegment, SeqRange } from '@millrace/diffusion';
 import type { DeviceId, Result, SequenceId, UserId } from '@millrace/kernel';
 import type {
   Ack,
@@ -64,8 +64,13 @@ export interface ConversationCalls {
     reply: Content<Members>;
   };
   info: { command: Record<never, never>; reply: ConversationInfo };
-  /** For diffusion that resumes after a crash: everyone who is or was a member, with their intervals. */
-  audience: { command: Record<never, never>; reply: Audience };
+  /**
+   * For diffusion that resumes after a crash: with their intervals, everyone who is or was a member, or of a range all
+   * into whose inbox anything of it goes.
+   */
+  audience: { command: { readonly range: SeqRange | null }; reply: Audience };
+  /** Where it stands for one user; null when it does not exist, or they never were in it. */
+  head: { command: { readonly user: UserId }; reply: ConversationHead | null };
   /** Of one entry: who got it, and how far they say that they are. Of the members `user` alone, or the first `limit`. */
   audienceAt: {
     command: {
@@ -103,17 +108,45 @@ export interface Standings {
   readonly head: TimelineHead;
   /** Null when there is no such conversation. */
   readonly facts: ConversationFacts | null;
-  /** Of those that are or were members. `last` is the last entry that they received. */
+  /** Of those that are or were members. `last` is the last entry that their inbox received. */
   readonly members: readonly (readonly [
     UserId,
-    Reading & { readonly last: SequenceId; readonly sent: number; readonly member: boolean; readonly stays: number },
+    Reading & {
+      readonly last: SequenceId;
+      readonly sent: number;
+      readonly member: boolean;
+      readonly behind: DiffusionMode;
+      readonly stays: number;
+    },
   ])[];
 }
 
 export interface Audience {
   readonly facts: ConversationFacts | null;
   readonly head: TimelineHead;
-  readonly members: readonly (readonly [UserId, readonly MembershipInterval[]])[];
+  readonly segments: readonly ReadSegment[];
+  readonly members: readonly AudienceMember[];
+}
+
+export interface AudienceMember {
+  readonly user: UserId;
+  readonly intervals: readonly MembershipInterval[];
+  /** How many they have sent up to the head, and where the last one stands. */
+  readonly sent: number;
+  readonly lastSentSeq: SequenceId;
+}
+
+/** All that one user has to know of a conversation that they pull from. */
+export interface ConversationHead {
+  readonly head: TimelineHead;
+  readonly msgNo: number;
+  /** When the last entry was sequenced. */
+  readonly lastAt: number;
+  readonly segments: readonly ReadSegment[];
+  readonly intervals: readonly MembershipInterval[];
+  readonly reading: Reading;
+  /** The user's own countable messages. */
+  readonly sent: number;
 }
 
 /** Recipients are the members as of the entry (I7); the counts are over all of them, but for the author. */

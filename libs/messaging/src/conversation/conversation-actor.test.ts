@@ -1,6 +1,6 @@
-import { receivedRanges } from '@millrace/diffusion';
+import { isDiffused, isReceived, modeNow, nextMode, type DiffusionMode } from '@millrace/diffusion';
 import { generation, type UserId } from '@millrace/kernel';
-import { decodeEntry, type Ack } from '@millrace/protocol';
+import { decodeEntry, type Ack, type ControlBody, type WireEntry } from '@millrace/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { planDiffusion, type Planned } from '../diffuse/plan.ts';
@@ -11,7 +11,8 @@ import { tellConversation } from '../testing/stored-record.ts';
 import type { Effect } from '../effects.ts';
 import { ConversationActor } from './conversation-actor.ts';
 import { decodeConversation } from './conversation-record.ts';
-import { audience } from './queries.ts';
+import { partialHead } from './partial-record.ts';
+import { audience, headFor } from './queries.ts';
 
 const steps = fc.array(step, { maxLength: 40 });
 const policy = fc.constantFrom('join' as const, 'all' as const);
@@ -22,6 +23,13 @@ const group = (historyPolicy: 'join' | 'all'): AConversation =>
 const appended = (handled: readonly Handled[]) =>
   handled.flatMap(({ effects }) => effects).filter((effect) => effect.e === 'appended');
 
+/** Goes over to being pulled with three members, and back with one. */
+const switching = { ...small, readAbove: 2, writeBelow: 2 };
+
+/** How many countable messages the user has sent up to a seq. */
+const sentUpTo = (entries: readonly WireEntry[], user: UserId, upTo: number): number =>
+  entries.filter(({ seq, message }) => seq <= upTo && message.countable && message.from === user).length;
+
 const entriesOf = (effects: readonly Effect[]) =>
   effects.flatMap((effect) => (effect.e === 'appended' ? effect.entries : [])).map(({ message }) => message);
 
@@ -30,8 +38,9 @@ const lines = (planned: readonly Planned[]): readonly string[] =>
   planned
     .flatMap(({ delivery, users }) => {
       if (delivery.d === 'read') return [];
-      const { entries, change } = delivery;
-      return entries.flatMap(({ seq }) => users.map((user) => `${String(seq)} ${user} ${String(change)}`));
+      const { entries, change, behind, skipped } = delivery;
+      const rest = [String(change), behind, JSON.stringify(skipped)].join(' ');
+      return entries.flatMap(({ seq }) => users.map((user) => `${String(seq)} ${user} ${rest}`));
     })
     .sort();
 
@@ -133,23 +142,91 @@ describe('a conversation', () => {
     );
   });
 
-  it('sends each entry to the members as of its seq, now and when it is recalled after a crash (I6, I7, C3)', () => {
-    fc.assert(
-      fc.property(policy, steps, (historyPolicy, all) => {
-        const conversation = new AConversation('g', small);
+  it('sends each entry to the members as of its seq, now and when it is recalled after a crash (I6, I7, C3)', async () => {
+    await fc.assert(
+      fc.asyncProperty(policy, fc.constantFrom(small, switching), steps, async (historyPolicy, limits, all) => {
+        const conversation = new AConversation('g', limits);
         const handled = [conversation.do({ ...createGroup, historyPolicy })];
         for (const each of all) handled.push(conversation.do(conversation.commandOf(each)));
         const effects = appended(handled);
         const members = [...conversation.state.members.entries()];
-        for (const { from, to, recipients } of effects) {
-          const receivers = members.filter(([, { intervals }]) => receivedRanges(intervals, { from, to }).length > 0);
+        const segments = conversation.state.segments.value;
+        for (const { from, mode, recipients } of effects) {
+          const receivers = members.filter(([, { intervals }]) => isReceived(intervals, segments, from));
           expect([...recipients].sort()).toEqual(receivers.map(([user]) => user).sort());
+          expect(mode).toBe(isDiffused(segments, from) ? 'write' : 'read');
         }
         const [facts] = effects.map((effect) => effect.facts);
         if (facts === undefined) throw new Error('the creation is an effect');
         const entries = effects.flatMap((effect) => effect.entries);
-        const recalled = recallPlan(audience(conversation.reloaded()), facts, entries);
+        const state = conversation.reloaded();
+        const recalled: Planned[] = [];
+        // Range by range, as the changefeed tells them.
+        for (const { from, to } of effects) {
+          const found = audience(state, { range: { from, to } });
+          const its = entries.filter(({ seq }) => seq >= from && seq <= to);
+          const sent = ({ user }: { readonly user: UserId }, seq: number) =>
+            Promise.resolve(sentUpTo(entries, user, seq));
+          recalled.push(...(await recallPlan(found, facts, its, sent)));
+        }
         expect(lines(recalled)).toEqual(lines(planDiffusion(effects)));
+      }),
+    );
+  });
+
+  it('switches in the commit that crosses a bound, and tells of it by an entry to everybody', () => {
+    fc.assert(
+      fc.property(steps, (all) => {
+        const conversation = new AConversation('g', switching);
+        const handled = [conversation.do(createGroup)];
+        for (const each of all) handled.push(conversation.do(conversation.commandOf(each)));
+        let mode = 'write';
+        let count = 0;
+        const members = new Set<UserId>();
+        for (const { effects } of handled) {
+          for (const { entries, recipients, behind } of effects.filter((effect) => effect.e === 'appended')) {
+            const { body, type, from } = entries[0]?.message ?? { body: '', type: 'void', from: null };
+            const control = type === 'control' ? (JSON.parse(String(body)) as ControlBody) : null;
+            if (control?.control === 'created') for (const user of control.members) members.add(user);
+            if (control?.control === 'joined') for (const user of control.users) members.add(user);
+            if (control?.control === 'left' || control?.control === 'kicked')
+              for (const user of control.users) members.delete(user);
+            if (control?.control !== 'diffusion') continue;
+            count += 1;
+            expect([from, control.mode]).toEqual([null, mode === 'write' ? 'read' : 'write']);
+            expect([...recipients].sort()).toEqual([...members].sort());
+            ({ mode } = control);
+            expect(behind).toBe(mode);
+          }
+          expect(mode).toBe(nextMode(mode as DiffusionMode, members.size, switching));
+        }
+        expect(conversation.state.segments.value).toHaveLength(Math.ceil(count / 2));
+      }),
+    );
+  });
+
+  it('tells one user the same of itself out of a few fields of its record (I1)', async () => {
+    await fc.assert(
+      fc.asyncProperty(steps, async (all) => {
+        const conversation = new AConversation('g', switching);
+        conversation.do(createGroup);
+        for (const each of all) conversation.do(conversation.commandOf(each));
+        const { record } = conversation.stored;
+        const reads: number[] = [];
+        for (const user of ['a', 'b', 'c', 'd'] as UserId[]) {
+          reads.push(0);
+          const found = await partialHead(user, conversation.state.gen, (names) => {
+            reads[reads.length - 1] = (reads.at(-1) ?? 0) + 1;
+            const fields = new Map([...record.fields].filter(([name]) => names.includes(name)));
+            return Promise.resolve({ ok: true, value: { head: record.head, fields } });
+          });
+          const asked = headFor(conversation.state, { user });
+          const isAsked = asked !== null && conversation.state.segments.value.length === 0;
+          if (isAsked) expect(found).toEqual({ ok: true, value: 'ask' });
+          else if (asked === null || modeNow(asked.segments) === 'read')
+            expect(found).toEqual({ ok: true, value: asked });
+        }
+        expect(Math.max(...reads)).toBeLessThanOrEqual(2);
       }),
     );
   });

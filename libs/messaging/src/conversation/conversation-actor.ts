@@ -8,7 +8,7 @@ import { conversationWrite } from './conversation-record.ts';
 import type { ConversationState } from './conversation-state.ts';
 import { create, invite, join, kick, leave, setRole } from './membership.ts';
 import { publish, publishKeyed } from './publish.ts';
-import { audience, audienceAt, info, members, standings, visible } from './queries.ts';
+import { audience, audienceAt, headFor, info, members, standings, visible } from './queries.ts';
 import { markDelivered, markRead, readPlan, typing } from './receipts.ts';
 
 /**
@@ -46,11 +46,11 @@ export class ConversationActor implements PartitionActor<ConversationCommand, An
       case 'join':
         return join(state, command, nowMs, limits);
       case 'leave':
-        return leave(state, command, nowMs);
+        return leave(state, command, nowMs, limits);
       case 'invite':
         return invite(state, command, nowMs, limits);
       case 'kick':
-        return kick(state, command, nowMs);
+        return kick(state, command, nowMs, limits);
       case 'role':
         return setRole(state, command, nowMs);
       case 'readPlan':
@@ -68,7 +68,9 @@ export class ConversationActor implements PartitionActor<ConversationCommand, An
       case 'info':
         return { reply: info(state), effects: [] };
       case 'audience':
-        return { reply: ok(audience(state)), effects: [] };
+        return { reply: ok(audience(state, command)), effects: [] };
+      case 'head':
+        return { reply: ok(headFor(state, command)), effects: [] };
       case 'audienceAt':
         return { reply: audienceAt(state, command), effects: [] };
       case 'standings':

@@ -7,6 +7,7 @@ import {
   type Generation,
   type UserId,
 } from '@millrace/kernel';
+import { modeNow, type ReadSegment } from '@millrace/diffusion';
 import type { ActorRecord, ActorWrite } from '@millrace/partition';
 import type { Role } from '@millrace/protocol';
 import { conversationKey, emptyHead, inGeneration } from '@millrace/timeline';
@@ -21,8 +22,13 @@ import { decodeSendCounter, encodeSendCounter, type SendCounter } from './send-c
  *   m:<user>     JSON [role, readSeq, readMsgNo, sentAtRead, deliveredSeq, [joined, from, to or 0, joined, from, to or 0, …]]
  *   d:<user>/<device>   a send counter, see send-counter.ts
  *   k:<user>/<key>      "<key window> <seq>"
+ * and of one that is or was pulled, instead of diffused:
+ *   g            JSON [[from, to or 0], …], its read segments
+ *   a            when the last entry was sequenced, while it is pulled
+ *   v:<user>     JSON [<device>, …], those with a send counter
  */
 const VERSION = 1;
+type StoredSegment = readonly [number, number];
 type StoredMember = readonly [Role, number, number, number, number, readonly number[]];
 
 const encodeMember = ({ role, readSeq, readMsgNo, sentAtRead, deliveredSeq, intervals }: Member): string =>
@@ -35,7 +41,7 @@ const encodeMember = ({ role, readSeq, readMsgNo, sentAtRead, deliveredSeq, inte
     intervals.flatMap(({ joined, from, to }) => [joined, from, to ?? 0]),
   ]);
 
-function decodeMember(text: string): Member {
+export function decodeMember(text: string): Member {
   const [role, readSeq, readMsgNo, sentAtRead, deliveredSeq, bounds] = JSON.parse(text) as StoredMember;
   const intervals = [];
   for (let index = 0; index + 2 < bounds.length; index += 3) {
@@ -58,6 +64,15 @@ function decodeMeta(text: string): ConversationMeta {
   return meta;
 }
 
+const encodeSegments = (segments: readonly ReadSegment[]): string =>
+  JSON.stringify(segments.map(({ from, to }): StoredSegment => [from, to ?? 0]));
+
+export const decodeSegments = (text: string): readonly ReadSegment[] =>
+  (JSON.parse(text) as readonly StoredSegment[]).map(([from, to]) => ({
+    from: sequenceId(from),
+    to: to === 0 ? null : sequenceId(to),
+  }));
+
 const twoNumbers = (text: string): readonly [number, number] => {
   const [first, second] = text.split(' ');
   return [Number(first), Number(second)];
@@ -68,6 +83,9 @@ export function decodeConversation(id: ConversationId, record: ActorRecord, gen:
   let meta: ConversationMeta | null = null;
   let msgNo = 0;
   let keyWindow = { window: 1, used: 0 };
+  let segments: readonly ReadSegment[] = [];
+  let lastAt = 0;
+  const senders: [UserId, readonly string[]][] = [];
   const members: [UserId, Member][] = [];
   const counters: [CounterKey, SendCounter][] = [];
   const keys: [string, { window: number; seq: ReturnType<typeof sequenceId> }][] = [];
@@ -75,6 +93,9 @@ export function decodeConversation(id: ConversationId, record: ActorRecord, gen:
     const name = field.slice(2);
     if (field === 's') meta = decodeMeta(fromUtf8(value));
     else if (field === 'n') msgNo = Number(fromUtf8(value));
+    else if (field === 'g') segments = decodeSegments(fromUtf8(value));
+    else if (field === 'a') lastAt = Number(fromUtf8(value));
+    else if (field.startsWith('v:')) senders.push([name as UserId, JSON.parse(fromUtf8(value)) as string[]]);
     else if (field === 'w') {
       const [window, used] = twoNumbers(fromUtf8(value));
       keyWindow = { window, used };
@@ -94,6 +115,9 @@ export function decodeConversation(id: ConversationId, record: ActorRecord, gen:
     meta,
     msgNo,
     keyWindow,
+    segments,
+    lastAt,
+    senders,
     members,
     counters,
     keys,
@@ -109,6 +133,12 @@ export function conversationWrite(state: ConversationState): ActorWrite | null {
   if (state.msgNo.dirty) set.push(['n', String(state.msgNo.value)]);
   if (state.keyWindow.dirty)
     set.push(['w', `${String(state.keyWindow.value.window)} ${String(state.keyWindow.value.used)}`]);
+  if (state.segments.dirty) set.push(['g', encodeSegments(state.segments.value)]);
+  if (state.lastAt.dirty && modeNow(state.segments.value) === 'read') set.push(['a', String(state.lastAt.value)]);
+  for (const [user, devices] of state.senders.changes()) {
+    if (devices === undefined) unset.push(`v:${user}`);
+    else set.push([`v:${user}`, JSON.stringify(devices)]);
+  }
   for (const [user, member] of state.members.changes()) {
     if (member === undefined) unset.push(`m:${user}`);
     else set.push([`m:${user}`, encodeMember(member)]);

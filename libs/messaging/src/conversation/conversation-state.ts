@@ -1,5 +1,5 @@
 import { TrackedMap, TrackedValue, type Tracked } from '@millrace/actor';
-import { isOpen, type MembershipInterval } from '@millrace/diffusion';
+import { isOpen, type MembershipInterval, type ReadSegment } from '@millrace/diffusion';
 import {
   invariant,
   sequenceId,
@@ -53,6 +53,7 @@ export interface KeyWindow {
 
 /** A device's counter belongs to `user/device`; what a backend sends as a user counts as one more device. */
 export type CounterKey = string & { readonly counterKey: true };
+const userOf = (key: CounterKey): UserId => key.slice(0, key.indexOf('/')) as UserId;
 export const counterKey = (user: UserId, device: DeviceId | '@api'): CounterKey => `${user}/${device}` as CounterKey;
 
 /**
@@ -66,6 +67,15 @@ export class ConversationState {
   readonly head: TrackedValue<TimelineHead>;
   readonly msgNo: TrackedValue<number>;
   readonly keyWindow: TrackedValue<KeyWindow>;
+  /** Where the entries are in no inbox. */
+  readonly segments: TrackedValue<readonly ReadSegment[]>;
+  /** When the last entry was sequenced; 0 when that is not known. Stored only while the conversation is pulled. */
+  readonly lastAt: TrackedValue<number>;
+  /**
+   * By user, the devices that have a counter: so that who reads a part of the record need not read all of it to find a
+   * user's counters. Complete once the conversation has been pulled for the first time.
+   */
+  readonly senders: TrackedMap<UserId, readonly string[]>;
   readonly members: TrackedMap<UserId, Member>;
   readonly counters: TrackedMap<CounterKey, SendCounter>;
   readonly keys: TrackedMap<string, { readonly window: number; readonly seq: SequenceId }>;
@@ -73,7 +83,7 @@ export class ConversationState {
   storedAt: Position;
   #entries: Uint8Array[] = [];
   #recipients: readonly UserId[] | null = null;
-  readonly #devices = new Map<string, CounterKey[]>();
+  readonly #devices = new Map<UserId, CounterKey[]>();
 
   constructor(stored: {
     readonly id: ConversationId;
@@ -82,6 +92,9 @@ export class ConversationState {
     readonly meta: ConversationMeta | null;
     readonly msgNo: number;
     readonly keyWindow: KeyWindow;
+    readonly segments: readonly ReadSegment[];
+    readonly lastAt: number;
+    readonly senders: Iterable<readonly [UserId, readonly string[]]>;
     readonly members: Iterable<readonly [UserId, Member]>;
     readonly counters: Iterable<readonly [CounterKey, SendCounter]>;
     readonly keys: Iterable<readonly [string, { readonly window: number; readonly seq: SequenceId }]>;
@@ -92,6 +105,9 @@ export class ConversationState {
     this.meta = new TrackedValue(stored.meta);
     this.msgNo = new TrackedValue(stored.msgNo);
     this.keyWindow = new TrackedValue(stored.keyWindow);
+    this.segments = new TrackedValue(stored.segments);
+    this.lastAt = new TrackedValue(stored.lastAt);
+    this.senders = new TrackedMap(stored.senders);
     this.members = new TrackedMap(stored.members);
     this.counters = new TrackedMap(stored.counters);
     this.keys = new TrackedMap(stored.keys);
@@ -123,8 +139,10 @@ export class ConversationState {
   }
 
   setCounter(key: CounterKey, counter: SendCounter): void {
-    if (!this.counters.has(key)) this.#noteDevice(key);
+    const isNew = !this.counters.has(key);
+    if (isNew) this.#noteDevice(key);
     this.counters.set(key, counter);
+    if (isNew && this.segments.value.length > 0) this.#noteSender(userOf(key));
   }
 
   /** How many messages the user has sent here, and the seq of the last one (0 for none). */
@@ -138,6 +156,19 @@ export class ConversationState {
       lastSeq = Math.max(lastSeq, counter.seqs.at(-1) ?? 0);
     }
     return { count, lastSeq: sequenceId(lastSeq) };
+  }
+
+  /** Brings {@link senders} up to all that have ever written. */
+  noteSenders(): void {
+    for (const user of this.#devices.keys()) if (!this.senders.has(user)) this.#noteSender(user);
+  }
+
+  #noteSender(user: UserId): void {
+    const keys = this.#devices.get(user) ?? [];
+    this.senders.set(
+      user,
+      keys.filter((key) => this.counters.has(key)).map((key) => key.slice(user.length + 1)),
+    );
   }
 
   /** The user's devices that have sent something here. */
@@ -154,6 +185,7 @@ export class ConversationState {
     const seq = allocateSeq(this.head.value);
     invariant(seq.ok, 'the next seq is always free');
     this.head.value = appended(this.head.value, seq.value);
+    this.lastAt.value = fields.at;
     const data = encodeEntry({ ...fields, msgNo: this.msgNo.value, countable });
     this.#entries.push(data);
     return new WireEntry(this.head.value.gen, this.head.value.seq, data);
@@ -169,7 +201,9 @@ export class ConversationState {
   }
 
   get #tracked(): readonly Tracked[] {
-    return [this.meta, this.head, this.msgNo, this.keyWindow, this.members, this.counters, this.keys];
+    const { segments, lastAt, senders } = this;
+    const { meta, head, msgNo, keyWindow, members, counters, keys } = this;
+    return [meta, head, msgNo, keyWindow, segments, lastAt, senders, members, counters, keys];
   }
 
   get dirty(): boolean {
@@ -191,7 +225,7 @@ export class ConversationState {
   }
 
   #noteDevice(key: CounterKey): void {
-    const user = key.slice(0, key.indexOf('/'));
+    const user = userOf(key);
     const keys = this.#devices.get(user);
     if (keys === undefined) this.#devices.set(user, [key]);
     else if (!keys.includes(key)) keys.push(key);

@@ -15,14 +15,13 @@ import {
   type Created,
   type FrameError,
   type Role,
-  type WireEntry,
 } from '@millrace/protocol';
 import { generationOf } from '@millrace/timeline';
-import type { Effect, MembershipChange } from '../effects.ts';
+import type { Effect } from '../effects.ts';
 import type { MessagingLimits } from '../limits.ts';
+import { appendedEffect, switchEffect } from './appended.ts';
 import type { ConversationCalls } from './commands.ts';
 import type { ConversationMeta, ConversationState, Member } from './conversation-state.ts';
-import { factsOf } from './facts.ts';
 
 type Outcome<Frame> = {
   readonly reply: Result<Omit<Frame, 't' | 'id'>, FrameError>;
@@ -42,28 +41,6 @@ const rank: Readonly<Record<Role, number>> = { owner: 2, admin: 1, member: 0 };
 function changed(state: ConversationState, effects: readonly Effect[]): ChangedOutcome {
   const { gen, seq } = state.head.value;
   return { reply: ok({ conversation: state.id, gen, seq }), effects };
-}
-
-function appendedEffect(
-  state: ConversationState,
-  entry: WireEntry,
-  recipients: readonly UserId[],
-  change: MembershipChange | null,
-  users: readonly UserId[],
-): Effect {
-  const changes = change === null ? null : { change, users: new Set(users) };
-  const { gen, seq } = entry;
-  return {
-    e: 'appended',
-    facts: factsOf(state),
-    gen,
-    from: seq,
-    to: seq,
-    entries: [entry],
-    mode: 'write',
-    recipients,
-    changes,
-  };
 }
 
 /** A new or returning member from the entry at `seq` on. Their reading begins there. */
@@ -117,7 +94,10 @@ export function create(
   }
   return {
     reply: ok({ conversation: state.id, gen: entry.gen, seq: entry.seq, fresh: true }),
-    effects: [appendedEffect(state, entry, state.recipients, 'joined', users)],
+    effects: [
+      appendedEffect(state, entry, state.recipients, { change: 'joined', users }),
+      ...switchEffect(state, nowMs, limits),
+    ],
   };
 }
 
@@ -179,8 +159,9 @@ function admit(
   const entry = state.appendControl(by, { control: 'joined', users }, nowMs);
   for (const user of users) state.setMember(user, newMember(state, meta, user, 'member', entry.seq));
   return changed(state, [
-    appendedEffect(state, entry, state.recipients, 'joined', users),
+    appendedEffect(state, entry, state.recipients, { change: 'joined', users }),
     ...succession(state, by, nowMs),
+    ...switchEffect(state, nowMs, limits),
   ]);
 }
 
@@ -188,13 +169,14 @@ export function leave(
   state: ConversationState,
   { user }: ConversationCalls['leave']['command'],
   nowMs: number,
+  limits: MessagingLimits,
 ): ChangedOutcome {
   const meta = changeable(state);
   if (!meta.ok) return refused(meta.error);
   const member = state.members.get(user);
   if (member === undefined) return refused(frameError('not_member', `${user} is not a member of ${state.id}`));
   if (!isOpen(member.intervals)) return hasLeft(state, member);
-  return dismiss(state, user, 'left', [user], nowMs);
+  return dismiss(state, user, 'left', [user], nowMs, limits);
 }
 
 /** Who left before learns no later position than the last that they may see (I11). */
@@ -208,6 +190,7 @@ export function kick(
   state: ConversationState,
   { by, users }: ConversationCalls['kick']['command'],
   nowMs: number,
+  limits: MessagingLimits,
 ): ChangedOutcome {
   const meta = changeable(state);
   if (!meta.ok) return refused(meta.error);
@@ -218,7 +201,7 @@ export function kick(
     const over = present.find((user) => rank[state.present(user)?.role ?? 'member'] >= rank[kicker.role]);
     if (over !== undefined) return refused(frameError('forbidden', `a ${kicker.role} cannot remove ${over}`));
   }
-  return present.length === 0 ? changed(state, []) : dismiss(state, by, 'kicked', present, nowMs);
+  return present.length === 0 ? changed(state, []) : dismiss(state, by, 'kicked', present, nowMs, limits);
 }
 
 /** Ends memberships. Who goes still sees the entry that tells of it, and is among its recipients (I7). */
@@ -228,6 +211,7 @@ function dismiss(
   how: 'left' | 'kicked',
   users: readonly UserId[],
   nowMs: number,
+  limits: MessagingLimits,
 ): ChangedOutcome {
   const recipients = state.recipients;
   const entry = state.appendControl(by, { control: how, users }, nowMs);
@@ -237,8 +221,8 @@ function dismiss(
       state.setMember(user, { ...member, role: 'member', intervals: leftAt(member.intervals, entry.seq) });
     }
   }
-  const effects = [appendedEffect(state, entry, recipients, 'left', users)];
-  return changed(state, [...effects, ...succession(state, by, nowMs)]);
+  const effects = [appendedEffect(state, entry, recipients, { change: 'left', users })];
+  return changed(state, [...effects, ...succession(state, by, nowMs), ...switchEffect(state, nowMs, limits)]);
 }
 
 /** Makes the heir the owner where there is none: after one has left, or when all had and one comes back. */
@@ -269,7 +253,7 @@ function appointed(state: ConversationState, by: UserId | null, user: UserId, ro
   const member = state.members.get(user);
   if (member !== undefined) state.setMember(user, { ...member, role });
   const entry = state.appendControl(by, { control: 'role', user, role }, nowMs);
-  return appendedEffect(state, entry, state.recipients, null, []);
+  return appendedEffect(state, entry, state.recipients);
 }
 
 export function setRole(

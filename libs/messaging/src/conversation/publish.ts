@@ -4,7 +4,7 @@ import { allocateSeq, generationOf } from '@millrace/timeline';
 import type { Effect } from '../effects.ts';
 import type { MessagingLimits } from '../limits.ts';
 import type { ConversationCalls } from './commands.ts';
-import { factsOf } from './facts.ts';
+import { appendedEffect } from './appended.ts';
 import { counterKey, type ConversationState } from './conversation-state.ts';
 import { counted, judgeCounter, noSends } from './send-counter.ts';
 
@@ -136,18 +136,6 @@ function accepted(
   const msgNo = state.msgNo.value;
   return {
     reply: ok({ conversation: state.id, n, gen, seq: sequenceId(seq), msgNo, at, level, duplicate: false }),
-    effects: [
-      {
-        e: 'appended',
-        facts: factsOf(state),
-        gen,
-        from: seq,
-        to: seq,
-        entries: [entry],
-        mode: 'write',
-        recipients: state.recipients,
-        changes: null,
-      },
-    ],
+    effects: [appendedEffect(state, entry, state.recipients)],
   };
 }

@@ -1,8 +1,17 @@
-import { isOpen, lastVisible, receivedRanges } from '@millrace/diffusion';
+import { isOpen, lastReceived, modeBehind, receivedRanges, receivesAny } from '@millrace/diffusion';
 import { err, ok, sequenceId, type Result, type UserId } from '@millrace/kernel';
 import { deviceTag, frameError, type FrameError, type MemberInfo, type Members } from '@millrace/protocol';
 import type { ConversationInfo } from '../chat-service.ts';
-import type { Audience, AudienceAt, ConversationCalls, RecipientAt, Standings, Visible } from './commands.ts';
+import type {
+  Audience,
+  AudienceAt,
+  AudienceMember,
+  ConversationCalls,
+  ConversationHead,
+  RecipientAt,
+  Standings,
+  Visible,
+} from './commands.ts';
 import type { ConversationState } from './conversation-state.ts';
 import { factsOf } from './facts.ts';
 
@@ -109,25 +118,46 @@ export function audienceAt(
 
 export function standings(state: ConversationState, { users }: ConversationCalls['standings']['command']): Standings {
   const head = state.head.value;
+  const segments = state.segments.value;
   const members: Standings['members'][number][] = [];
   for (const user of users) {
     const member = state.members.get(user);
     if (member === undefined) continue;
     const { intervals, readSeq, readMsgNo, sentAtRead } = member;
-    const last = lastVisible(intervals, head.seq);
+    const last = lastReceived(intervals, segments, head.seq);
+    const isIn = isOpen(intervals);
+    const behind = isIn ? modeBehind(segments, last) : 'write';
     const sent = state.sent(user).count;
-    members.push([
-      user,
-      { last, sent, member: isOpen(intervals), stays: intervals.length, readSeq, readMsgNo, sentAtRead },
-    ]);
+    members.push([user, { last, sent, member: isIn, behind, stays: intervals.length, readSeq, readMsgNo, sentAtRead }]);
   }
   return { head, facts: state.meta.value === null ? null : factsOf(state), members };
 }
 
-export function audience(state: ConversationState): Audience {
+export function audience(state: ConversationState, { range }: ConversationCalls['audience']['command']): Audience {
+  const segments = state.segments.value;
+  const members: AudienceMember[] = [];
+  for (const [user, { intervals }] of state.members.entries()) {
+    if (range !== null && !receivesAny(intervals, segments, range)) continue;
+    const { count, lastSeq } = state.sent(user);
+    members.push({ user, intervals, sent: count, lastSentSeq: lastSeq });
+  }
+  return { facts: state.meta.value === null ? null : factsOf(state), head: state.head.value, segments, members };
+}
+
+export function headFor(
+  state: ConversationState,
+  { user }: ConversationCalls['head']['command'],
+): ConversationHead | null {
+  const member = state.members.get(user);
+  if (state.meta.value === null || member === undefined) return null;
+  const { intervals, readSeq, readMsgNo, sentAtRead } = member;
   return {
-    facts: state.meta.value === null ? null : factsOf(state),
     head: state.head.value,
-    members: [...state.members.entries()].map(([user, member]) => [user, member.intervals] as const),
+    msgNo: state.msgNo.value,
+    lastAt: state.lastAt.value,
+    segments: state.segments.value,
+    intervals,
+    reading: { readSeq, readMsgNo, sentAtRead },
+    sent: state.sent(user).count,
   };
 }

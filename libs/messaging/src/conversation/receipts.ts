@@ -1,4 +1,4 @@
-import { isOpen, lastVisible } from '@millrace/diffusion';
+import { isOpen, lastVisible, modeNow } from '@millrace/diffusion';
 import { err, ok, sequenceId, type Result, type UserId } from '@millrace/kernel';
 import { frameError, type FrameError, type ReadDone } from '@millrace/protocol';
 import type { Effect } from '../effects.ts';
@@ -46,8 +46,11 @@ export function markRead(
   const deliveredSeq = sequenceId(Math.max(member.deliveredSeq, seq));
   const moved: Member = { ...member, readSeq: seq, readMsgNo: msgNo, sentAtRead, deliveredSeq };
   state.setMember(user, moved);
+  // Who pulls has no inbox that would count.
+  const isPulled = isOpen(member.intervals) && modeNow(state.segments.value) === 'read';
+  const sent = isPulled ? state.sent(user).count : null;
   const effects: Effect[] = [
-    { e: 'read', conversation: state.id, user, gen: state.gen, readSeq: seq, readMsgNo: msgNo, sentAtRead },
+    { e: 'read', conversation: state.id, user, gen: state.gen, readSeq: seq, readMsgNo: msgNo, sentAtRead, sent },
     ...receiptEffect(state, user, moved),
   ];
   return { reply: ok(readDone(state, user, moved)), effects };

@@ -17,6 +17,8 @@ const appended = (of: ConversationId, gen: number, from: number, count: number):
   mode: 'write',
   recipients: [],
   changes: null,
+  behind: 'write',
+  undiffused: null,
 });
 
 const effect: fc.Arbitrary<Effect> = fc.oneof(
@@ -24,8 +26,16 @@ const effect: fc.Arbitrary<Effect> = fc.oneof(
     .tuple(conversation, fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 3 }))
     .map(([of, gen, from, count]) => appended(of, gen, from, count)),
   fc
-    .tuple(conversation, fc.constantFrom('a', 'b'), fc.integer({ min: 1, max: 3 }), seq, fc.nat(), fc.nat())
-    .map(([of, user, gen, readSeq, readMsgNo, sentAtRead]) => ({
+    .tuple(
+      conversation,
+      fc.constantFrom('a', 'b'),
+      fc.integer({ min: 1, max: 3 }),
+      seq,
+      fc.nat(),
+      fc.nat(),
+      fc.option(fc.nat()),
+    )
+    .map(([of, user, gen, readSeq, readMsgNo, sentAtRead, sent]) => ({
       e: 'read' as const,
       conversation: of,
       user: user as UserId,
@@ -33,6 +43,7 @@ const effect: fc.Arbitrary<Effect> = fc.oneof(
       readSeq,
       readMsgNo,
       sentAtRead,
+      sent,
     })),
   fc.constant({
     e: 'typing' as const,
@@ -45,8 +56,8 @@ const effect: fc.Arbitrary<Effect> = fc.oneof(
 const lines = (changes: readonly FeedChange[]): readonly string[] =>
   changes.flatMap((change) => {
     if (change.kind === 'read') {
-      const { conversation: of, user, gen, readSeq, readMsgNo, sentAtRead } = change;
-      return [`read ${of} ${user} ${[gen, readSeq, readMsgNo, sentAtRead].join(' ')}`];
+      const { conversation: of, user, gen, readSeq, readMsgNo, sentAtRead, sent } = change;
+      return [`read ${of} ${user} ${[gen, readSeq, readMsgNo, sentAtRead, sent].join(' ')}`];
     }
     const { conversation: of, gen, from, to } = change;
     return Array.from({ length: to - from + 1 }, (_, index) => `${of} ${String(gen)} ${String(from + index)}`);

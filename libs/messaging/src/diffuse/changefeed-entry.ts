@@ -14,8 +14,8 @@ import type { Effect, ReadMoved } from '../effects.ts';
 /**
  * What a commit changed, for the followers of the changefeed: it points at entries and does not repeat them.
  * Layout: `u8 version = 1`, then records: `u8 1 · string conversation · varint gen · from · count`, or
- * `u8 3 · string conversation · string user · varint gen · readSeq · readMsgNo · sentAtRead`. Kind 2 was the same
- * without its generation.
+ * `u8 3 · string conversation · string user · varint gen · readSeq · readMsgNo · sentAtRead`, or `u8 4`, likewise and
+ * `· sent`. Kind 2 was kind 3 without its generation.
  */
 export type FeedChange =
   | {
@@ -56,8 +56,13 @@ export function encodeFeed(effects: readonly Effect[]): Uint8Array | null {
     } else if (effect.e === 'read') {
       flush();
       writer ??= new ByteWriter().u8(VERSION);
-      writer.u8(3).string(effect.conversation).string(effect.user);
+      const { sent } = effect;
+      writer
+        .u8(sent === null ? 3 : 4)
+        .string(effect.conversation)
+        .string(effect.user);
       writer.varint(effect.gen).varint(effect.readSeq).varint(effect.readMsgNo).varint(effect.sentAtRead);
+      if (sent !== null) writer.varint(sent);
     }
   }
   flush();
@@ -77,13 +82,15 @@ export function decodeFeed(bytes: Uint8Array): readonly FeedChange[] {
       const gen = generation(reader.varint());
       const from = sequenceId(reader.varint());
       changes.push({ kind: 'appended', conversation, gen, from, to: sequenceId(from + reader.varint() - 1) });
-    } else if (kind === 2 || kind === 3) {
+    } else if (kind >= 2 && kind <= 4) {
       const user = reader.string() as UserId;
       // Of an unknown one: where something was lost, the conversation is asked.
-      const gen = generation(kind === 3 ? reader.varint() : 0);
+      const gen = generation(kind === 2 ? 0 : reader.varint());
       const readSeq = sequenceId(reader.varint());
       const readMsgNo = reader.varint();
-      changes.push({ kind: 'read', conversation, user, gen, readSeq, readMsgNo, sentAtRead: reader.varint() });
+      const sentAtRead = reader.varint();
+      const sent = kind < 4 ? null : reader.varint();
+      changes.push({ kind: 'read', conversation, user, gen, readSeq, readMsgNo, sentAtRead, sent });
     } else {
       throw new MalformedBytes(`changefeed record kind ${String(kind)} is not known`);
     }

@@ -11,6 +11,8 @@ const message = (conversation: string, gen: number, seq: number, change: 'joined
   gen: generation(gen),
   entries: [new WireEntry(generation(gen), sequenceId(seq), new Uint8Array())],
   change,
+  behind: 'write',
+  skipped: null,
 });
 
 const delivery: fc.Arbitrary<Delivery> = fc.oneof(
@@ -29,6 +31,7 @@ const delivery: fc.Arbitrary<Delivery> = fc.oneof(
       readSeq: sequenceId(1),
       readMsgNo: 0,
       sentAtRead: 0,
+      sent: null,
     }),
   },
 );

@@ -1,13 +1,15 @@
-import { receivedRanges } from '@millrace/diffusion';
-import { ok, type Result, type UserId } from '@millrace/kernel';
+import { isDiffused, isReceived, lastReceived, modeBehind } from '@millrace/diffusion';
+import { ok, sequenceId, type Result, type SequenceId, type UserId } from '@millrace/kernel';
 import type { ControlBody, FrameError, WireEntry } from '@millrace/protocol';
 import { conversationKey, type TimelineReader } from '@millrace/timeline';
 import type { ActorCalls, AnyReply } from '../actor-calls.ts';
-import type { Audience } from '../conversation/commands.ts';
-import type { ConversationFacts, MembershipChange } from '../effects.ts';
+import { spansBetween } from '../conversation/appended.ts';
+import type { Audience, AudienceMember } from '../conversation/commands.ts';
+import type { ConversationFacts, MembershipChange, Undiffused } from '../effects.ts';
+import { ownBehind } from '../sync/mark-read.ts';
 import { readDense, wireEntry } from '../sync/read-messages.ts';
 import type { FeedChange } from './changefeed-entry.ts';
-import type { Planned } from './plan.ts';
+import { planEntries, type Planned } from './plan.ts';
 
 /** What a control entry does to the membership of the users it names. */
 function changeOf(entry: WireEntry): { readonly change: MembershipChange; readonly users: readonly UserId[] } | null {
@@ -20,33 +22,54 @@ function changeOf(entry: WireEntry): { readonly change: MembershipChange; readon
   return null;
 }
 
-/** Each entry with those who received it when it was written (I7): the intervals tell, whatever has happened since. */
-export function recallPlan(
+/** How many countable messages a member has sent up to a seq. */
+type SentUpTo = (member: AudienceMember, seq: SequenceId) => Promise<number>;
+
+/** Each entry with those whose inbox got it when it was written (I7): intervals and segments tell, whatever has happened since. */
+export async function recallPlan(
   audience: Audience,
   facts: ConversationFacts,
   entries: readonly WireEntry[],
-): readonly Planned[] {
+  sentUpTo: SentUpTo,
+): Promise<readonly Planned[]> {
+  const { segments, members } = audience;
   const planned: Planned[] = [];
   for (const entry of entries) {
     const { gen, seq } = entry;
     const change = changeOf(entry);
-    const changed: UserId[] = [];
-    const others: UserId[] = [];
-    for (const [user, intervals] of audience.members) {
-      if (receivedRanges(intervals, { from: seq, to: seq }).length === 0) continue;
-      (change?.users.includes(user) === true ? changed : others).push(user);
-    }
-    if (change !== null && changed.length > 0) {
-      planned.push({
-        delivery: { d: 'messages', facts, gen, entries: [entry], change: change.change },
-        users: changed,
-      });
-    }
-    if (others.length > 0) {
-      planned.push({ delivery: { d: 'messages', facts, gen, entries: [entry], change: null }, users: others });
-    }
+    const receivers = members.filter(({ intervals }) => isReceived(intervals, segments, seq));
+    planned.push(
+      ...planEntries({
+        facts,
+        gen,
+        entries: [entry],
+        recipients: receivers.map(({ user }) => user),
+        changes: change === null ? null : { change: change.change, users: new Set(change.users) },
+        behind: modeBehind(segments, seq),
+        undiffused: await undiffusedBefore(audience, receivers, seq, sentUpTo),
+      }),
+    );
   }
   return planned;
+}
+
+/** As `undiffusedBefore` of the conversation said it then: for the entry that ends a segment, and for who leaves within. */
+async function undiffusedBefore(
+  { head, segments }: Audience,
+  receivers: readonly AudienceMember[],
+  seq: SequenceId,
+  sentUpTo: SentUpTo,
+): Promise<Undiffused | null> {
+  const segment = segments.find(({ from, to }) => seq > from && (to === null || seq <= to));
+  if (segment === undefined || (isDiffused(segments, seq) && segment.to !== seq)) return null;
+  const of = new Map<UserId, { readonly after: SequenceId; readonly sent: number }>();
+  for (const member of receivers) {
+    const isJoin = member.intervals.some(({ joined }) => joined === seq);
+    if (isJoin) continue;
+    const after = lastReceived(member.intervals, segments, sequenceId(seq - 1));
+    of.set(member.user, { after, sent: await sentUpTo(member, seq) });
+  }
+  return { spans: spansBetween(head, segment.from, sequenceId(seq - 1)), of };
 }
 
 /** Finds out from what is stored who gets what a commit changed: for diffusion that resumes after a crash (I6). */
@@ -56,18 +79,22 @@ export async function recall(
   change: FeedChange,
 ): Promise<Result<readonly Planned[], FrameError>> {
   if (change.kind === 'read') {
-    const { kind: _kind, user, ...read } = change;
-    return ok([{ delivery: { d: 'read', ...read }, users: [user] }]);
+    const { kind: _kind, user, ...moved } = change;
+    return ok([{ delivery: { d: 'read', ...moved }, users: [user] }]);
   }
   const actor = conversationKey(change.conversation);
+  const range = { from: change.from, to: change.to };
   const audience = await new Promise<AnyReply>((resolve) => {
-    calls.post(actor, { t: 'audience' }, resolve, 'follow-up');
+    calls.post(actor, { t: 'audience', range }, resolve, 'follow-up');
   });
   if (!audience.ok) return audience;
   const found = audience.value as Audience;
-  if (found.facts === null) return ok([]);
+  // Nothing of it goes into an inbox: most of what is pulled.
+  if (found.facts === null || found.members.length === 0) return ok([]);
   const at = { partition: calls.partitionOf(actor), actor };
-  const range = { from: { gen: change.gen, seq: change.from }, to: { gen: change.gen, seq: change.to } };
-  const entries = await readDense(timelines, at, range, 'forward');
-  return ok(recallPlan(found, found.facts, entries.map(wireEntry)));
+  const positions = { from: { gen: change.gen, seq: change.from }, to: { gen: change.gen, seq: change.to } };
+  const entries = await readDense(timelines, at, positions, 'forward');
+  const sentUpTo: SentUpTo = async ({ user, sent, lastSentSeq }, seq) =>
+    sent - (await ownBehind(timelines, at, user, { after: seq, lastSentSeq, head: found.head }));
+  return ok(await recallPlan(found, found.facts, entries.map(wireEntry), sentUpTo));
 }

@@ -13,6 +13,8 @@ const delivery = (conversation: string, seq: number): Delivery => ({
   gen: generation(1),
   entries: [new WireEntry(generation(1), sequenceId(seq), new Uint8Array())],
   change: null,
+  behind: 'write',
+  skipped: null,
 });
 
 const namesOf = (items: readonly Delivery[]): readonly string[] =>
@@ -126,6 +128,8 @@ describe('the channels to users', () => {
       gen: generation(1),
       entries: [new WireEntry(generation(1), sequenceId(seq), new Uint8Array(bytes))],
       change: null,
+      behind: 'write',
+      skipped: null,
     });
     const channels = new UserChannels({
       timers: { after: () => () => undefined, soon: () => undefined },

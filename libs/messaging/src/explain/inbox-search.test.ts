@@ -47,6 +47,7 @@ class AnInbox implements TimelineReader {
       const slot = seq % 2 === 0 ? 3 : 4;
       const data = encodeInboxEntry({
         kind: 'messages',
+        behind: 'write',
         slot,
         gen: generation(1),
         from: first,

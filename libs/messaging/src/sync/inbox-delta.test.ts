@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { encodeInboxEntry, type InboxEntry } from '../user/inbox-entry.ts';
 import { cutDelta, isInLostRecord, joinPointers } from './inbox-delta.ts';
-import type { SyncToken } from './sync-token.ts';
+import { noCursors, type SyncToken } from './sync-token.ts';
 
 /** Inbox records of three conversations, each with consecutive seqs, and read positions in between. */
 const records: fc.Arbitrary<readonly TimelineEntry[]> = fc
@@ -18,12 +18,12 @@ const records: fc.Arbitrary<readonly TimelineEntry[]> = fc
       const entry: InboxEntry =
         count === 0
           ? { kind: 'read', slot, readSeq: sequenceId(from), readMsgNo: 0, sentAtRead: 0 }
-          : { kind: 'messages', slot, gen, from: sequenceId(from), to: sequenceId(from + count - 1) };
+          : { kind: 'messages', slot, gen, from: sequenceId(from), to: sequenceId(from + count - 1), behind: 'write' };
       return { gen, seq: sequenceId(index + 1), data: encodeInboxEntry(entry) };
     });
   });
 
-const start: SyncToken = { position: { gen: generation(1), seq: sequenceId(0) }, offset: 0 };
+const start: SyncToken = { position: { gen: generation(1), seq: sequenceId(0) }, offset: 0, cursors: noCursors };
 
 type Pointers = ReturnType<typeof cutDelta>['pointers'];
 const expand = (pointers: Pointers): readonly string[] =>
@@ -62,7 +62,14 @@ describe('cutDelta', () => {
 
   it('refuses a token that goes further into a record than it is long', () => {
     const gen = generation(1);
-    const entry: InboxEntry = { kind: 'messages', slot: 1, gen, from: sequenceId(1), to: sequenceId(3) };
+    const entry: InboxEntry = {
+      kind: 'messages',
+      slot: 1,
+      gen,
+      from: sequenceId(1),
+      to: sequenceId(3),
+      behind: 'write',
+    };
     const record = { gen, seq: sequenceId(1), data: encodeInboxEntry(entry) };
     expect(() => cutDelta({ ...start, offset: 4 }, [record], 10)).toThrow(MalformedBytes);
     expect(cutDelta({ ...start, offset: 3 }, [record], 10).pointers).toEqual([]);
@@ -71,11 +78,11 @@ describe('cutDelta', () => {
   it('says inside of which record a device is, so that the loss of that record is noticed (I6)', () => {
     const record = (gen: number, seq: number): TimelineEntry => {
       const span = { from: sequenceId(1), to: sequenceId(5) };
-      const entry: InboxEntry = { kind: 'messages', slot: 1, gen: generation(gen), ...span };
+      const entry: InboxEntry = { kind: 'messages', slot: 1, gen: generation(gen), ...span, behind: 'write' };
       return { gen: generation(gen), seq: sequenceId(seq), data: encodeInboxEntry(entry) };
     };
     const { next } = cutDelta(start, [record(2, 1)], 3);
-    expect(next).toEqual({ position: { gen: 2, seq: 0 }, offset: 3 });
+    expect(next).toMatchObject({ position: { gen: 2, seq: 0 }, offset: 3 });
     expect(isInLostRecord(next, [record(2, 1)])).toBe(false);
     expect(expand(cutDelta(next, [record(2, 1)], 9).pointers)).toEqual(['1:4', '1:5']);
     expect(isInLostRecord(next, [record(3, 1)])).toBe(true);
@@ -97,7 +104,6 @@ describe('joinPointers', () => {
             gen: from.gen,
             from: from.seq,
             to: to.seq,
-            kind: 'messages' as const,
           }));
           expect(expand(found)).toEqual(expected);
           // The seqs of a conversation follow on each other here, so there is one range of each.
@@ -109,7 +115,6 @@ describe('joinPointers', () => {
 
   it('does not join across generations', () => {
     const pointer = (gen: number, from: number, to: number) => ({
-      kind: 'messages' as const,
       slot: 1,
       gen: generation(gen),
       from: sequenceId(from),

@@ -1,15 +1,18 @@
 import { MalformedBytes, sequenceId } from '@millrace/kernel';
-import type { TimelineEntry, Position } from '@millrace/timeline';
+import { comparePositions, type TimelineEntry, type Position } from '@millrace/timeline';
 import { decodeInboxEntry, type InboxEntry } from '../user/inbox-entry.ts';
 import type { EntryRange } from './read-messages.ts';
-import type { SyncToken } from './sync-token.ts';
+import { noCursors, type SyncToken } from './sync-token.ts';
+
+/** Entries of one conversation and generation, as inbox records point at them. */
+export type Pointer = Pick<Extract<InboxEntry, { kind: 'messages' }>, 'slot' | 'gen' | 'from' | 'to'>;
 
 /** What one sync answer takes from the inbox. */
 export interface InboxDelta {
   /** Slots that have something new, in the order in which they first appear. */
   readonly slots: readonly number[];
   /** Pointers to read, in inbox order; the same slot may come several times. */
-  readonly pointers: readonly Extract<InboxEntry, { kind: 'messages' }>[];
+  readonly pointers: readonly Pointer[];
   /** Where the next answer goes on. */
   readonly next: SyncToken;
   /** Whether all of the given records fitted. */
@@ -20,41 +23,77 @@ export interface InboxDelta {
  * Whether the record that the device has a part of was lost. Another one of a newer generation may stand at its place,
  * or none.
  */
-export const isInLostRecord = ({ position, offset }: SyncToken, records: readonly TimelineEntry[]): boolean =>
-  offset > 0 && records[0]?.gen !== position.gen;
+export const isInLostRecord = (
+  { position, offset }: Pick<SyncToken, 'position' | 'offset'>,
+  records: readonly TimelineEntry[],
+): boolean => offset > 0 && records[0]?.gen !== position.gen;
+
+/** How far a device says that it is in conversations that are pulled, by slot, beside what its token says. */
+export type ReachedSlots = ReadonlyMap<number, Position>;
 
 /**
  * Cuts an answer of at most `limit` messages from inbox records, which follow the token without a gap. A pointer that
  * does not fit whole is split: the token then says how far into it the answer went.
+ *
+ * A record behind which its conversation is pulled brings a cursor into the token; the one that ends that takes it out
+ * again once the device has all of it. It points at everything in between, too: what the cursor is past is left out.
  */
-export function cutDelta(token: SyncToken, records: readonly TimelineEntry[], limit: number): InboxDelta {
+export function cutDelta(
+  token: SyncToken,
+  records: readonly TimelineEntry[],
+  limit: number,
+  reached: ReachedSlots = noCursors,
+): InboxDelta {
   const slots = new Set<number>();
-  const pointers: Extract<InboxEntry, { kind: 'messages' }>[] = [];
+  const pointers: Pointer[] = [];
+  const cursors = new Map(token.cursors);
   let left = limit;
   let position: Position = token.position;
   let offset = token.offset;
   for (const { gen, seq, data } of records) {
     const entry = decodeInboxEntry(data);
     if (entry.kind === 'messages') {
-      const from = entry.from + offset;
-      if (from > entry.to + 1) throw new MalformedBytes('a sync token goes further into a record than it is long');
+      const { slot } = entry;
+      if (entry.from + offset > entry.to + 1)
+        throw new MalformedBytes('a sync token goes further into a record than it is long');
+      const cursor = cursors.get(slot);
+      const from = Math.max(entry.from + offset, firstBehind(cursor, entry));
       const count = Math.min(left, entry.to - from + 1);
-      if (count > 0) {
-        pointers.push({ ...entry, from: sequenceId(from), to: sequenceId(from + count - 1) });
-        slots.add(entry.slot);
-      }
+      if (count > 0) pointers.push({ slot, gen: entry.gen, from: sequenceId(from), to: sequenceId(from + count - 1) });
+      // Also when the device has all of it: how it is diffused may be new.
+      if (count > 0 || cursor !== undefined || entry.behind === 'read') slots.add(slot);
       left -= count;
       if (from + count <= entry.to) {
-        const inside = { position: { gen, seq: sequenceId(seq - 1) }, offset: offset + count };
+        const inside = { position: { gen, seq: sequenceId(seq - 1) }, offset: from + count - entry.from, cursors };
         return { slots: [...slots], pointers, next: inside, complete: false };
       }
+      if (entry.behind === 'write') cursors.delete(slot);
+      else cursors.set(slot, latest([cursor, reached.get(slot), { gen: entry.gen, seq: entry.to }]));
     } else if (entry.kind === 'read') {
       slots.add(entry.slot);
     }
     offset = 0;
     position = { gen, seq };
   }
-  return { slots: [...slots], pointers, next: { position, offset }, complete: true };
+  return { slots: [...slots], pointers, next: { position, offset, cursors }, complete: true };
+}
+
+/** The first seq of the record that the device may not have by pulling; behind its last when it has all. */
+function firstBehind(cursor: Position | undefined, { gen, from, to }: Pointer): number {
+  if (cursor === undefined || cursor.gen < gen) return from;
+  return cursor.gen > gen ? to + 1 : Math.min(to + 1, Math.max(from, cursor.seq + 1));
+}
+
+const latest = (positions: readonly (Position | undefined)[]): Position =>
+  positions
+    .filter((position) => position !== undefined)
+    .reduce((one, other) => (comparePositions(one, other) >= 0 ? one : other));
+
+/** The token's cursors, moved on to what the device says. */
+export function withReached(token: SyncToken, reached: ReachedSlots): SyncToken {
+  const cursors = new Map<number, Position>();
+  for (const [slot, cursor] of token.cursors) cursors.set(slot, latest([cursor, reached.get(slot)]));
+  return { ...token, cursors };
 }
 
 /** Pointers of one slot and generation that follow on each other, joined. */

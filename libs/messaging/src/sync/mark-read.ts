@@ -1,4 +1,4 @@
-import { ok, sequenceId, type Result, type UserId } from '@millrace/kernel';
+import { ok, sequenceId, type Result, type SequenceId, type UserId } from '@millrace/kernel';
 import { decodeEntry, type FrameError, type Read, type ReadDone } from '@millrace/protocol';
 import { conversationKey, generationOf, StoreUnavailable, type TimelineReader } from '@millrace/timeline';
 import type { ActorCalls } from '../actor-calls.ts';
@@ -40,12 +40,20 @@ async function msgNoAt(timelines: TimelineReader, at: Where, { upTo, head, headM
   return decodeEntry(entry.data).msgNo;
 }
 
-/** How many countable messages of the user come after the position: none, mostly, and then nothing is read. */
-export async function ownAfter(timelines: TimelineReader, at: Where, user: UserId, plan: ReadPlan): Promise<number> {
+export const ownAfter = (timelines: TimelineReader, at: Where, user: UserId, plan: ReadPlan): Promise<number> =>
+  ownBehind(timelines, at, user, { after: plan.upTo, lastSentSeq: plan.lastSentSeq, head: plan.head });
+
+/** How many countable messages of the user come behind `after`: none, mostly, and then nothing is read. */
+export async function ownBehind(
+  timelines: TimelineReader,
+  at: Where,
+  user: UserId,
+  { after, lastSentSeq, head }: Pick<ReadPlan, 'lastSentSeq' | 'head'> & { readonly after: SequenceId },
+): Promise<number> {
   let own = 0;
-  for (let from = plan.upTo + 1; from <= plan.lastSentSeq; from += PAGE) {
-    const to = sequenceId(Math.min(plan.lastSentSeq, from + PAGE - 1));
-    const entries = await readDense(timelines, at, positionsOf(plan.head, { from: sequenceId(from), to }), 'forward');
+  for (let from = after + 1; from <= lastSentSeq; from += PAGE) {
+    const to = sequenceId(Math.min(lastSentSeq, from + PAGE - 1));
+    const entries = await readDense(timelines, at, positionsOf(head, { from: sequenceId(from), to }), 'forward');
     for (const { data } of entries) {
       const entry = decodeEntry(data);
       if (entry.countable && entry.from === user) own += 1;

@@ -1,12 +1,17 @@
 import { generation, sequenceId, type UserId } from '@millrace/kernel';
+import { protocolLimits } from '@millrace/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeListCursor, encodeListCursor } from './list-cursor.ts';
-import { decodeSyncToken, encodeSyncToken, withSeen, type SyncToken } from './sync-token.ts';
+import { CURSORS_MAX, decodeSyncToken, encodeSyncToken, noCursors, withSeen, type SyncToken } from './sync-token.ts';
 
-const token: fc.Arbitrary<SyncToken> = fc
-  .tuple(fc.maxSafeNat(), fc.maxSafeNat(), fc.nat(1_000))
-  .map(([gen, seq, offset]) => ({ position: { gen: generation(gen), seq: sequenceId(seq) }, offset }));
+const position = fc
+  .tuple(fc.maxSafeNat(), fc.maxSafeNat())
+  .map(([gen, seq]) => ({ gen: generation(gen), seq: sequenceId(seq) }));
+const cursors = fc
+  .uniqueArray(fc.tuple(fc.integer({ min: 1, max: 1e6 }), position), { maxLength: 20, selector: ([slot]) => slot })
+  .map((list) => new Map(list));
+const token: fc.Arbitrary<SyncToken> = fc.record({ position, offset: fc.nat(1_000), cursors });
 const user = fc.stringMatching(/^[A-Za-z0-9._~@:%+=-]{1,64}$/).map((name) => name as UserId);
 
 describe('a sync token', () => {
@@ -39,12 +44,31 @@ describe('a sync token', () => {
     );
   });
 
+  it('without cursors is what it was before there were any, and of before is read', () => {
+    const plain = { position: { gen: generation(1), seq: sequenceId(46) }, offset: 0, cursors: noCursors };
+    expect(encodeSyncToken('ann' as UserId, plain)).toBe('AQNhbm4BLgA');
+    expect(decodeSyncToken('ann' as UserId, 'AQNhbm4BLgA')).toEqual({ ok: true, value: plain });
+  });
+
+  it('fits, with as many cursors as it may have, and far on', () => {
+    const far = { gen: generation(99), seq: sequenceId(2 ** 40) };
+    const many = new Map(Array.from({ length: CURSORS_MAX + 5 }, (_, index) => [1 + 900 * index, far]));
+    const text = encodeSyncToken('u'.repeat(64) as UserId, { position: far, offset: 9, cursors: many });
+    expect(text.length).toBeLessThanOrEqual(protocolLimits.opaqueChars);
+    const decoded = decodeSyncToken('u'.repeat(64) as UserId, text);
+    expect(decoded.ok && decoded.value.cursors.size).toBe(CURSORS_MAX);
+  });
+
   it('moves on to what was seen by push, in the same generation and never back', () => {
-    const at = { position: { gen: generation(2), seq: sequenceId(7) }, offset: 3 };
+    const at = { position: { gen: generation(2), seq: sequenceId(7) }, offset: 3, cursors: noCursors };
     expect(withSeen(at, undefined)).toBe(at);
     expect(withSeen(at, { gen: 2, seq: sequenceId(7) })).toBe(at);
     expect(withSeen(at, { gen: 3, seq: sequenceId(9) })).toBe(at);
-    expect(withSeen(at, { gen: 2, seq: sequenceId(9) })).toEqual({ position: { gen: 2, seq: 9 }, offset: 0 });
+    expect(withSeen(at, { gen: 2, seq: sequenceId(9) })).toEqual({
+      position: { gen: 2, seq: 9 },
+      offset: 0,
+      cursors: noCursors,
+    });
   });
 });
 

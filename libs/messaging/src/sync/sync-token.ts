@@ -14,20 +14,47 @@ import type { Position } from '@millrace/timeline';
 
 /**
  * What a device keeps between syncs: it has everything of the inbox up to `position`, and of the record behind it the
- * first `offset` messages. Opaque to the device; the server keeps nothing about devices.
+ * first `offset` messages. Of each conversation that is pulled from there on it has what its cursor says, by the slot that
+ * it has in the user's list. Opaque to the device; the server keeps nothing about devices.
  */
 export interface SyncToken {
   readonly position: Position;
   readonly offset: number;
+  readonly cursors: ReadonlyMap<number, Position>;
 }
 
-const VERSION = 1;
+export const noCursors: SyncToken['cursors'] = new Map();
 
-/** Base64url of `u8 version · string user · varint gen · varint seq · varint offset`. */
-export function encodeSyncToken(user: UserId, { position, offset }: SyncToken): string {
-  const writer = new ByteWriter().u8(VERSION).string(user);
-  const bytes = writer.varint(position.gen).varint(position.seq).varint(offset).finish();
-  return toBase64(bytes).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
+/** Without a cursor; readable by programs that know nothing of them. */
+const VERSION_PLAIN = 1;
+const VERSION = 2;
+
+/**
+ * Cursors in one token, so that it stays within `protocolLimits.opaqueChars`. Of more conversations that are pulled a
+ * device learns by the list and by history.
+ */
+export const CURSORS_MAX = 1_000;
+
+/**
+ * Base64url of `u8 version · string user · varint gen · varint seq · varint offset`, and in version 2
+ * `varint count`, then for each cursor, in rising slot: `varint slots since the last · varint gen · varint seq`.
+ */
+export function encodeSyncToken(user: UserId, { position, offset, cursors }: SyncToken): string {
+  const writer = new ByteWriter().u8(cursors.size === 0 ? VERSION_PLAIN : VERSION).string(user);
+  writer.varint(position.gen).varint(position.seq).varint(offset);
+  if (cursors.size > 0) {
+    const slots = [...cursors].sort(([one], [other]) => one - other).slice(0, CURSORS_MAX);
+    writer.varint(slots.length);
+    let before = 0;
+    for (const [slot, { gen, seq }] of slots) {
+      writer
+        .varint(slot - before)
+        .varint(gen)
+        .varint(seq);
+      before = slot;
+    }
+  }
+  return toBase64(writer.finish()).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
 }
 
 export function decodeSyncToken(user: UserId, token: string): Result<SyncToken, FrameError> {
@@ -37,19 +64,34 @@ export function decodeSyncToken(user: UserId, token: string): Result<SyncToken, 
   if (!bytes.ok) return refused;
   try {
     const reader = new ByteReader(bytes.value);
-    if (reader.u8() !== VERSION || reader.string() !== user) return refused;
+    const version = reader.u8();
+    if ((version !== VERSION && version !== VERSION_PLAIN) || reader.string() !== user) return refused;
     const position = { gen: generation(reader.varint()), seq: sequenceId(reader.varint()) };
-    return ok({ position, offset: reader.varint() });
+    const offset = reader.varint();
+    return ok({ position, offset, cursors: version === VERSION ? readCursors(reader) : noCursors });
   } catch {
     return refused;
   }
 }
 
-/** The token, moved on to what the device has seen by push since (same generation, further on). */
+function readCursors(reader: ByteReader): SyncToken['cursors'] {
+  const cursors = new Map<number, Position>();
+  let slot = 0;
+  for (let count = reader.varint(); count > 0; count -= 1) {
+    slot += reader.varint();
+    cursors.set(slot, { gen: generation(reader.varint()), seq: sequenceId(reader.varint()) });
+  }
+  return cursors;
+}
+
+/**
+ * The token, moved on to what the device has seen by push since (same generation, further on). Where the entries up to
+ * there tell of conversations that are pulled from then on or not any more, the caller has to follow them.
+ */
 export function withSeen(
   token: SyncToken,
   seen: { readonly gen: number; readonly seq: SequenceId } | undefined,
 ): SyncToken {
   if (seen === undefined || seen.gen !== token.position.gen || seen.seq <= token.position.seq) return token;
-  return { position: { gen: token.position.gen, seq: seen.seq }, offset: 0 };
+  return { position: { gen: token.position.gen, seq: seen.seq }, offset: 0, cursors: token.cursors };
 }

@@ -1,8 +1,18 @@
-import { err, MalformedBytes, ok, sequenceId, type ConversationId, type Result } from '@millrace/kernel';
+import {
+  err,
+  MalformedBytes,
+  ok,
+  sequenceId,
+  type ConversationId,
+  type Result,
+  type SequenceId,
+} from '@millrace/kernel';
 import {
   frameError,
   type ConversationDelta,
+  type ConversationSummary,
   type FrameError,
+  type Reached,
   type Sync,
   type Synced,
   type WireEntry,
@@ -12,15 +22,26 @@ import {
   cursorStatus,
   StoreUnavailable,
   userKey,
+  type Position,
   type TimelineEntry,
   type TimelineHead,
   type TimelineReader,
 } from '@millrace/timeline';
 import type { ActorCalls } from '../actor-calls.ts';
 import type { Principal } from '../chat-service.ts';
+import type { ChatReads } from '../chat.ts';
 import type { MessageTrace } from '../trace/message-trace.ts';
 import type { UserReply } from '../user/commands.ts';
-import { cutDelta, isInLostRecord, joinPointers, type InboxDelta } from './inbox-delta.ts';
+import {
+  cutDelta,
+  isInLostRecord,
+  joinPointers,
+  withReached,
+  type InboxDelta,
+  type ReachedSlots,
+} from './inbox-delta.ts';
+import { orderedPage, pulledNow, type PulledNow } from './listing.ts';
+import { cursorAtHead, planPulls } from './pulls.ts';
 import {
   ANSWER_BYTES_MAX,
   positionsOf,
@@ -30,7 +51,7 @@ import {
   type EntryRange,
 } from './read-messages.ts';
 import { confirmed } from './recount.ts';
-import { decodeSyncToken, encodeSyncToken, withSeen, type SyncToken } from './sync-token.ts';
+import { decodeSyncToken, encodeSyncToken, noCursors, withSeen, type SyncToken } from './sync-token.ts';
 
 type SyncedContent = Omit<Synced<WireEntry>, 't' | 'id'>;
 type Query = Omit<Sync, 't' | 'id'>;
@@ -44,47 +65,123 @@ const SNAPSHOT_MAX = 1_000;
 /** Answers what a device has missed, from where its token says that it is. */
 export async function sync(
   calls: ActorCalls,
-  timelines: TimelineReader,
+  reads: ChatReads,
   by: Principal,
   query: Query,
   trace: Pick<MessageTrace, 'told' | 'pulled'>,
 ): Promise<Result<SyncedContent, FrameError>> {
-  const inbox = await confirmed(calls, timelines, by.user, () => calls.user(by.user, { t: 'inbox' }));
+  const { timelines } = reads;
+  const told = query.reached ?? [];
+  const inbox = await confirmed(calls, timelines, by.user, () =>
+    calls.user(by.user, { t: 'inbox', slotsOf: told.map(({ conversation }) => conversation) }),
+  );
   if (!inbox.ok) return inbox;
-  const { head, oldest } = inbox.value;
-  const afresh = (regressed: boolean): ReturnType<typeof sync> =>
-    snapshot(calls, timelines, by, head, regressed, trace);
+  const { head, oldest, switched, slots } = inbox.value;
+  const afresh = (regressed: boolean): ReturnType<typeof sync> => snapshot(calls, reads, by, regressed, trace);
   if (query.token === undefined) return afresh(false);
   const decoded = decodeSyncToken(by.user, query.token);
   if (!decoded.ok) return decoded;
-  const token = withSeen(decoded.value, query.seen);
-  trace.told(by, token.position);
-  for (const known of [query.seen ?? token.position, token.position]) {
+  const reached = reachedSlots(told, slots);
+  const stored = withReached(decoded.value, reached);
+  const moved = withSeen(stored, query.seen);
+  trace.told(by, moved.position);
+  for (const known of [query.seen ?? moved.position, moved.position]) {
     if (cursorStatus(head, known).kind === 'regressed') return afresh(true);
   }
-  if (token.position.seq + 1 < oldest) return afresh(false);
-  const from = sequenceId(token.position.seq + 1);
-  const to = sequenceId(Math.min(head.seq, from + RECORDS_MAX - 1));
+  if (moved.position.seq + 1 < oldest) return afresh(false);
   const at = { partition: calls.partitionOf(userKey(by.user)), actor: userKey(by.user) };
-  const records = from > to ? [] : await readDense(timelines, at, positionsOf(head, { from, to }), 'forward');
-  if (isInLostRecord(token, records)) return afresh(true);
+  const read = async (after: SequenceId, upTo: SequenceId): Promise<readonly TimelineEntry[]> => {
+    const [from, to] = [sequenceId(after + 1), sequenceId(Math.min(upTo, after + RECORDS_MAX))];
+    return from > to ? [] : readDense(timelines, at, positionsOf(head, { from, to }), 'forward');
+  };
   try {
-    for (let limit = query.limit ?? LIMIT_DEFAULT; ;) {
-      const delta = cutDelta(token, records, limit);
-      const answered = await answer(calls, timelines, by, delta, head, !delta.complete || to < head.seq);
-      if (!answered.ok) return answered;
-      const { bytes, count } = sizeOf(answered.value);
+    let token = moved;
+    if (moved.position.seq > stored.position.seq && switched > stored.position.seq) {
+      // Conversations are pulled since, or not any more: what was seen by push tells which.
+      if (stored.position.seq + 1 < oldest) return await afresh(false);
+      token = { ...moved, cursors: await followed({ ...stored, offset: 0 }, moved.position.seq, reached, read) };
+    }
+    const records = await read(token.position.seq, head.seq);
+    if (isInLostRecord(token, records)) return await afresh(true);
+    const isLast = token.position.seq + records.length >= head.seq;
+    const cut = (limit: number): InboxDelta => cutDelta(token, records, limit, reached);
+    const limit = query.limit ?? LIMIT_DEFAULT;
+    const known = await knownOf(calls, reads, by, cut(limit), isLast);
+    if (!known.ok) return known;
+    if (known.value.isLost) return await afresh(true);
+    for (let most = limit; ;) {
+      const answered = await answer(calls, timelines, by, known.value, cut(most), head, isLast, most);
+      const { bytes, count } = sizeOf(answered);
       if (bytes <= ANSWER_BYTES_MAX || count <= 1) {
-        trace.pulled(by, answered.value.inbox, false);
-        return answered;
+        trace.pulled(by, answered.inbox, false);
+        return ok(answered);
       }
       // Large messages: as many as would fit if all were like these, and some less.
-      limit = Math.max(1, Math.floor((count * ANSWER_BYTES_MAX * 0.8) / bytes));
+      most = Math.max(1, Math.floor((count * ANSWER_BYTES_MAX * 0.8) / bytes));
     }
   } catch (error) {
     if (!(error instanceof MalformedBytes)) throw error;
     return err(frameError('bad_request', 'this is no sync token of this user: sync without one'));
   }
+}
+
+function reachedSlots(told: readonly Reached[], slots: readonly (number | null)[]): ReachedSlots {
+  const reached = new Map<number, Position>();
+  told.forEach(({ gen, seq }, index) => {
+    const slot = slots[index] ?? null;
+    if (slot !== null) reached.set(slot, { gen, seq });
+  });
+  return reached;
+}
+
+/** The token's cursors behind the entries up to `upTo`, all of which the device has seen. */
+async function followed(
+  from: SyncToken,
+  upTo: SequenceId,
+  reached: ReachedSlots,
+  read: (after: SequenceId, upTo: SequenceId) => Promise<readonly TimelineEntry[]>,
+): Promise<SyncToken['cursors']> {
+  let token = from;
+  while (token.position.seq < upTo) {
+    token = cutDelta(token, await read(token.position.seq, upTo), Number.POSITIVE_INFINITY, reached).next;
+  }
+  return token.cursors;
+}
+
+/** What is known of the conversations of one answer, whatever of them goes into it. */
+interface Known {
+  readonly summaries: ReadonlyMap<number, ConversationSummary>;
+  readonly pulled: readonly PulledNow[];
+  /** One of them has lost what the device has of it. */
+  readonly isLost: boolean;
+}
+
+async function knownOf(
+  calls: ActorCalls,
+  { timelines, heads }: ChatReads,
+  by: Principal,
+  { slots, next: { cursors }, complete }: InboxDelta,
+  isLast: boolean,
+): Promise<Result<Known, FrameError>> {
+  // Only a device that has all of the inbox goes on with what is in none.
+  const asked = new Set([...slots, ...(complete && isLast ? cursors.keys() : [])]);
+  const ask = (): Promise<UserReply<'summaries'>> => calls.user(by.user, { t: 'summaries', slots: [...asked] });
+  const found = await confirmed(calls, timelines, by.user, ask);
+  if (!found.ok) return found;
+  const listed = [...found.value.summaries].map(([slot, summary]) => ({ slot, summary }));
+  const pulled = await pulledNow(
+    heads,
+    by.user,
+    listed.filter(({ summary }) => summary.diffusion === 'read'),
+  );
+  if (!pulled.ok) return pulled;
+  const summaries = new Map(found.value.summaries);
+  for (const { slot, summary } of pulled.value) summaries.set(slot, summary);
+  const isLost = pulled.value.some(({ slot, head }) => {
+    const cursor = cursors.get(slot);
+    return cursor !== undefined && head !== null && cursorStatus(head.head, cursor).kind === 'regressed';
+  });
+  return ok({ summaries, pulled: pulled.value, isLost });
 }
 
 function sizeOf({ conversations }: SyncedContent): { readonly bytes: number; readonly count: number } {
@@ -96,34 +193,44 @@ async function answer(
   calls: ActorCalls,
   timelines: TimelineReader,
   by: Principal,
+  { summaries, pulled }: Known,
   delta: InboxDelta,
   head: TimelineHead,
-  hasMore: boolean,
-): Promise<Result<SyncedContent, FrameError>> {
-  const ask = (): Promise<UserReply<'summaries'>> => calls.user(by.user, { t: 'summaries', slots: delta.slots });
-  const found = await confirmed(calls, timelines, by.user, ask);
-  if (!found.ok) return found;
+  isLast: boolean,
+  limit: number,
+): Promise<SyncedContent> {
+  const isAtHead = delta.complete && isLast;
+  const { cursors } = delta.next;
+  const brought = delta.pointers.reduce((sum, { from, to }) => sum + to - from + 1, 0);
+  const plan = isAtHead ? planPulls(cursors, pulled, limit - brought) : { pulls: [], cursors, hasMore: true };
   const ranges = joinPointers(delta.pointers);
+  const pulls = new Map(plan.pulls.map(({ slot, range }) => [slot, range]));
   const conversations = await Promise.all(
-    delta.slots.map(async (slot): Promise<ConversationDelta<WireEntry> | null> => {
-      const summary = found.value.summaries.get(slot);
+    [...new Set([...delta.slots, ...pulls.keys()])].map(async (slot): Promise<ConversationDelta<WireEntry> | null> => {
+      const summary = summaries.get(slot);
       if (summary === undefined) return null;
-      const pages = await Promise.all(
-        (ranges.get(slot) ?? []).map((range) => readPointer(calls, timelines, summary.conversation, range)),
-      );
-      return { summary, messages: pages.flat().map(wireEntry) };
+      const { conversation } = summary;
+      const pages = (ranges.get(slot) ?? []).map((range) => readPointer(calls, timelines, conversation, range));
+      const pull = pulls.get(slot);
+      if (pull !== undefined) pages.push(readDense(timelines, placeOf(calls, conversation), pull, 'forward'));
+      return { summary, messages: (await Promise.all(pages)).flat().map(wireEntry) };
     }),
   );
-  const next = hasMore ? delta.next : upToDate(head);
-  return ok({
+  const next = isAtHead ? { ...upToDate(head), cursors: plan.cursors } : delta.next;
+  return {
     tooLong: false,
     regressed: false,
     conversations: conversations.filter((conversation) => conversation !== null),
-    hasMore,
+    hasMore: plan.hasMore,
     inbox: next.position,
     token: encodeSyncToken(by.user, next),
-  });
+  };
 }
+
+const placeOf = (calls: ActorCalls, conversation: ConversationId) => {
+  const actor = conversationKey(conversation);
+  return { partition: calls.partitionOf(actor), actor };
+};
 
 /**
  * What a pointer points at. The conversation may have lost the end of it while the inbox kept the pointer: then what is
@@ -135,8 +242,7 @@ async function readPointer(
   conversation: ConversationId,
   range: EntryRange,
 ): Promise<readonly TimelineEntry[]> {
-  const actor = conversationKey(conversation);
-  const at = { partition: calls.partitionOf(actor), actor };
+  const at = placeOf(calls, conversation);
   try {
     return await readDense(timelines, at, range, 'forward');
   } catch (error) {
@@ -148,28 +254,40 @@ async function readPointer(
   }
 }
 
-const upToDate = (head: TimelineHead): SyncToken => ({ position: { gen: head.gen, seq: head.seq }, offset: 0 });
+const upToDate = (head: TimelineHead): SyncToken => ({
+  position: { gen: head.gen, seq: head.seq },
+  offset: 0,
+  cursors: noCursors,
+});
 
 /** For a device that is new, too far behind, or holds what was lost: where every conversation stands, without messages. */
 async function snapshot(
   calls: ActorCalls,
-  timelines: TimelineReader,
+  { timelines, heads }: ChatReads,
   by: Principal,
-  head: TimelineHead,
   regressed: boolean,
   trace: Pick<MessageTrace, 'pulled'>,
 ): Promise<Result<SyncedContent, FrameError>> {
-  // Asked after the inbox: what comes in between is in the list already, and delivered once more behind the token.
   const ask = (): Promise<UserReply<'list'>> => calls.user(by.user, { t: 'list', after: null, limit: SNAPSHOT_MAX });
   const list = await confirmed(calls, timelines, by.user, ask);
   if (!list.ok) return list;
+  const { head } = list.value;
+  const pulled = await pulledNow(heads, by.user, list.value.pulled);
+  if (!pulled.ok) return pulled;
+  const { conversations } = orderedPage(list.value, pulled.value, null, SNAPSHOT_MAX);
+  const cursors = new Map(
+    pulled.value.map((each, index) => [
+      each.slot,
+      cursorAtHead(each, list.value.pulled[index]?.summary ?? each.summary),
+    ]),
+  );
   trace.pulled(by, head, true);
   return ok({
     tooLong: true,
     regressed,
-    conversations: list.value.conversations.map((summary) => ({ summary, messages: [] })),
+    conversations: conversations.map((summary) => ({ summary, messages: [] })),
     hasMore: false,
     inbox: { gen: head.gen, seq: head.seq },
-    token: encodeSyncToken(by.user, upToDate(head)),
+    token: encodeSyncToken(by.user, { ...upToDate(head), cursors }),
   });
 }

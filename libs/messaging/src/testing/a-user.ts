@@ -85,5 +85,7 @@ export const messageOf = (
     gen: generation(1),
     entries: [new WireEntry(generation(1), sequenceId(seq), data)],
     change: seq === 1 ? 'joined' : null,
+    behind: 'write',
+    skipped: null,
   };
 };

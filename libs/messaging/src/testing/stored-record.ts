@@ -1,3 +1,4 @@
+import { modeNow } from '@millrace/diffusion';
 import { utf8, type ConversationId, type Generation, generation } from '@millrace/kernel';
 import type { ActorRecord, ActorWrite } from '@millrace/partition';
 import type { TimelineHead } from '@millrace/timeline';
@@ -46,6 +47,9 @@ export function tellConversation(state: ConversationState): unknown {
     keys: sorted(state.keys.entries()),
     storedAt: { gen: state.storedAt.gen, seq: state.storedAt.seq },
     unstored: state.entries.length,
+    segments: state.segments.value,
+    lastAt: modeNow(state.segments.value) === 'read' ? state.lastAt.value : null,
+    senders: sorted(state.senders.entries()),
     recipients: [...state.recipients].sort(),
     sent: ['a', 'b', 'c', 'd'].map((user) => state.sent(user as never)),
     dirty: state.dirty,

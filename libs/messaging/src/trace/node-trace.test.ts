@@ -54,6 +54,8 @@ const appended = (seq: number, conversation = team): Effect => ({
   mode: 'write',
   recipients: [ann, ben],
   changes: null,
+  behind: 'write',
+  undiffused: null,
 });
 
 const inbox = (user: UserId, from: number, to: number, ...runs: readonly (readonly number[])[]): Effect => ({

@@ -1,7 +1,8 @@
+import type { DiffusionMode } from '@millrace/diffusion';
 import type { ConversationId, Generation, Result, SequenceId } from '@millrace/kernel';
-import type { Conversations, ConversationSummary, FrameError, WireEntry } from '@millrace/protocol';
+import type { ConversationSummary, FrameError, WireEntry } from '@millrace/protocol';
 import type { Position, TimelineHead } from '@millrace/timeline';
-import type { ConversationFacts, MembershipChange } from '../effects.ts';
+import type { ConversationFacts, MembershipChange, Skipped } from '../effects.ts';
 import type { Standing } from './standing.ts';
 
 /** What diffusion brings to a user. Entries are consecutive, of one generation, in rising seq. */
@@ -13,6 +14,10 @@ export type Delivery =
       readonly entries: readonly WireEntry[];
       /** This user's own coming or going, which the last of the entries tells. */
       readonly change: MembershipChange | null;
+      /** How what comes behind them is diffused. */
+      readonly behind: DiffusionMode;
+      /** What lies before the first of them and is in no inbox. */
+      readonly skipped: Skipped | null;
     }
   | {
       readonly d: 'read';
@@ -22,6 +27,8 @@ export type Delivery =
       readonly readSeq: SequenceId;
       readonly readMsgNo: number;
       readonly sentAtRead: number;
+      /** See `ReadMoved`. */
+      readonly sent: number | null;
     };
 
 /** The answer of a conversation to what the list says is `uncounted`. */
@@ -65,8 +72,15 @@ export interface UserCalls {
   break: { command: Record<never, never>; reply: null };
   /** Where the inbox stands. `oldest` is the first entry that was not trimmed. */
   inbox: {
-    command: Record<never, never>;
-    reply: { readonly head: TimelineHead; readonly oldest: SequenceId } & Doubtful;
+    command: { readonly slotsOf?: readonly ConversationId[] };
+    reply: {
+      readonly head: TimelineHead;
+      readonly oldest: SequenceId;
+      /** The last entry that tells how a conversation is diffused from then on; 0 for none. */
+      readonly switched: SequenceId;
+      /** Of `slotsOf`; null for one that is not listed. */
+      readonly slots: readonly (number | null)[];
+    } & Doubtful;
   };
   /** Which conversations the slots of inbox records stand for, as the list has them now. */
   summaries: {
@@ -75,10 +89,24 @@ export interface UserCalls {
   };
   /** How far the inbox is in one conversation. */
   place: { command: { readonly conversation: ConversationId }; reply: Place };
+  /** Of those that the inbox brings a page, and all of those that are pulled: see `orderedPage`. */
   list: {
     command: { readonly after: ListCursor | null; readonly limit: number };
-    reply: Omit<Conversations, 't' | 'id' | 'next'> & { readonly next: ListCursor | null } & Doubtful;
+    reply: {
+      readonly conversations: readonly ConversationSummary[];
+      /** Of these, in their order. */
+      readonly slots: readonly number[];
+      readonly next: ListCursor | null;
+      readonly pulled: readonly Listed[];
+      readonly head: TimelineHead;
+    } & Doubtful;
   };
+}
+
+/** A conversation as the user's list has it. */
+export interface Listed {
+  readonly slot: number;
+  readonly summary: ConversationSummary;
 }
 
 /** What an answer shows is not right before `unconfirmed` was confirmed and `uncounted` recounted. */

@@ -32,6 +32,7 @@ describe('what may have been lost', () => {
       lastAt: 5,
       sent: 1,
       member: true,
+      behind: 'write',
       stays: 1,
       readSeq: sequenceId(1),
       readMsgNo: 0,
@@ -115,7 +116,14 @@ describe('what may have been lost', () => {
     user.known.gens.set('x', 2);
     user.deliver([standing(2, 3)]);
     user.store();
-    const late = { d: 'read', conversation: x, gen: generation(1), readSeq: sequenceId(3), readMsgNo: 2 } as const;
+    const late = {
+      d: 'read',
+      conversation: x,
+      gen: generation(1),
+      readSeq: sequenceId(3),
+      readMsgNo: 2,
+      sent: null,
+    } as const;
     expect(user.deliver([{ ...late, sentAtRead: 1 }]).map(({ e }) => e)).toContain('doubtful');
     user.store();
     expect(asked(user)).toEqual([{ conversation: x, readSeq: 3 }]);

@@ -1,6 +1,6 @@
 import { type ConversationId, type UserId } from '@millrace/kernel';
 import type { ConversationSummary } from '@millrace/protocol';
-import type { ListCursor, Place, Uncounted, Unconfirmed, UserCalls } from './commands.ts';
+import type { ListCursor, Listed, Place, Uncounted, Unconfirmed, UserCalls } from './commands.ts';
 import { nothingDoubted, type Doubts } from './confirmation.ts';
 import { ownAfterRead } from './deliver.ts';
 import { isUncounted, type ListedConversation, type Progress, type UserState } from './user-state.ts';
@@ -18,7 +18,7 @@ function summaryOf(
   { kind, title }: ListedConversation,
   progress: Progress,
 ): ConversationSummary {
-  const { gen, seq, msgNo, readSeq, readMsgNo, lastAt, member } = progress;
+  const { gen, seq, msgNo, readSeq, readMsgNo, lastAt, member, behind } = progress;
   const own = ownAfterRead(progress);
   const unread = Math.max(0, msgNo - readMsgNo - own);
   return {
@@ -27,6 +27,7 @@ function summaryOf(
     title,
     peer: peerOf(user, conversation),
     member,
+    diffusion: behind,
     gen,
     seq,
     lastAt,
@@ -54,38 +55,55 @@ export function summaries(
     if (conversation !== undefined && listed !== undefined && progress !== undefined) {
       found.set(slot, summaryOf(state.id, conversation, listed, progress));
       if (doubts(conversation, progress)) unconfirmed.push({ conversation, readSeq: progress.readSeq });
-      if (isUncounted(progress)) uncounted.push({ conversation, from: progress.sentFrom });
+      // Of one that is pulled the conversation tells it anyway.
+      if (isUncounted(progress) && progress.behind === 'write')
+        uncounted.push({ conversation, from: progress.sentFrom });
     }
   }
   return { summaries: found, unconfirmed, uncounted };
 }
 
-const isAfter = (slot: number, { lastAt }: Progress, cursor: ListCursor): boolean =>
+/** Whether it comes behind the cursor in the list. */
+export const isAfter = ({ slot, lastAt }: ListCursor, cursor: ListCursor): boolean =>
   lastAt < cursor.lastAt || (lastAt === cursor.lastAt && slot < cursor.slot);
 
-/** A page of the user's conversations, the latest active first. */
+/** For sorting: the latest active first. */
+export const byActivity = (one: ListCursor, other: ListCursor): number =>
+  other.lastAt - one.lastAt || other.slot - one.slot;
+
+/**
+ * A page of the user's conversations, the latest active first. Of those that are pulled only they themselves know when
+ * they were active last: all of them are told.
+ */
 export function listConversations(
   state: UserState,
   after: ListCursor | null,
   limit: number,
   doubts?: Doubts,
 ): UserCalls['list']['reply'] {
-  const rest = [...state.progress.entries()].filter(
-    ([slot, progress]) => after === null || isAfter(slot, progress, after),
-  );
-  rest.sort(([slot, a], [otherSlot, b]) => b.lastAt - a.lastAt || otherSlot - slot);
+  const rest: ListCursor[] = [];
+  const pulled: number[] = [];
+  for (const [slot, { behind, lastAt }] of state.progress.entries()) {
+    if (behind === 'read') pulled.push(slot);
+    else if (after === null || isAfter({ slot, lastAt }, after)) rest.push({ slot, lastAt });
+  }
+  rest.sort(byActivity);
   const page = rest.slice(0, limit);
-  const found = summaries(
-    state,
-    page.map(([slot]) => slot),
-    doubts,
-  );
-  const last = page.at(-1);
+  const slots = page.map(({ slot }) => slot);
+  const { summaries: found, unconfirmed, uncounted } = summaries(state, [...slots, ...pulled], doubts);
+  const listed = (of: readonly number[]): readonly Listed[] =>
+    of.flatMap((slot) => {
+      const summary = found.get(slot);
+      return summary === undefined ? [] : [{ slot, summary }];
+    });
   return {
-    conversations: [...found.summaries.values()],
-    unconfirmed: found.unconfirmed,
-    uncounted: found.uncounted,
-    next: rest.length > page.length && last !== undefined ? { slot: last[0], lastAt: last[1].lastAt } : null,
+    conversations: listed(slots).map(({ summary }) => summary),
+    slots,
+    next: rest.length > page.length ? (page.at(-1) ?? null) : null,
+    pulled: listed(pulled),
+    head: state.head.value,
+    unconfirmed,
+    uncounted,
   };
 }
 

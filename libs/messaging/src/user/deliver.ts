@@ -1,6 +1,6 @@
 import { generation, sequenceId, unreachable, type Generation, type SequenceId } from '@millrace/kernel';
 import type { PushItem, WireEntry } from '@millrace/protocol';
-import { comparePositions } from '@millrace/timeline';
+import { comparePositions, type GenerationSpan } from '@millrace/timeline';
 import type { Effect } from '../effects.ts';
 import type { MessagingLimits } from '../limits.ts';
 import type { Delivery, Reading, Recount, UserItem } from './commands.ts';
@@ -70,12 +70,38 @@ function freshEntries(entries: readonly WireEntry[], applied: Progress | undefin
  *
  * @param ownGen - of the user's partition: in a newer one than that in which `before` was confirmed, a leave and a stay
  *   that came before this join may have been lost.
+ * @param hole - what the conversation says lies in between and is in no inbox; see {@link holeBefore}.
  */
-function goesOn(before: Progress | undefined, first: WireEntry, joined: boolean, ownGen: Generation): boolean {
+function goesOn(
+  before: Progress | undefined,
+  first: WireEntry,
+  joined: boolean,
+  ownGen: Generation,
+  hole: readonly GenerationSpan[] | null,
+): boolean {
   if (before === undefined) return joined;
-  if (first.seq === before.seq + 1) return true;
+  if (first.seq === before.seq + 1 || hole !== null) return true;
   return joined && !before.member && before.confirmedIn === ownGen && first.seq > before.seq;
 }
+
+/**
+ * What lies between where the inbox stands and the first entry, when all of it is announced to be in no inbox: only where
+ * the inbox has everything else. Null when it is not, or there is nothing.
+ */
+function holeBefore(
+  before: Progress | undefined,
+  first: WireEntry,
+  { entries, skipped }: Messages,
+): readonly GenerationSpan[] | null {
+  if (before === undefined || skipped === null || first !== entries[0] || before.seq !== skipped.after) return null;
+  const isThere = skipped.spans.some((span) => span.gen === before.gen && isWithin(before.seq, span));
+  if (!isThere || before.seq + 1 === first.seq) return null;
+  return skipped.spans
+    .filter(({ last }) => last > before.seq)
+    .map((span) => ({ ...span, first: sequenceId(Math.max(span.first, before.seq + 1)) }));
+}
+
+const isWithin = (seq: SequenceId, { first, last }: GenerationSpan): boolean => seq >= first && seq <= last;
 
 const unknownReading: Reading = { readSeq: sequenceId(0), readMsgNo: 0, sentAtRead: 0 };
 
@@ -90,33 +116,60 @@ function deliverMessages(state: UserState, item: Messages, nowMs: number): PushI
   const { slot } = state.list(conversation, kind, title);
   const joined = item.change === 'joined';
   const ownGen = state.head.value.gen;
-  const isBroken = !goesOn(before, first, joined, ownGen);
+  const hole = holeBefore(before, first, item);
+  const isBroken = !goesOn(before, first, joined, ownGen, hole);
   if (isBroken) state.breakInbox(nowMs);
   const { message } = last;
-  const sentFrom = isBroken ? sequenceId(first.seq - 1) : (before?.sentFrom ?? sequenceId(0));
-  let sent = isBroken ? 0 : (before?.sent ?? 0);
-  for (const entry of entries) if (entry.message.countable && entry.message.from === state.id) sent += 1;
+  const behind = item.change === 'left' ? 'write' : item.behind;
+  const own = entries.filter(({ message: { countable, from } }) => countable && from === state.id).length;
+  const { sent, sentFrom } = sentBefore(before, first, isBroken, item);
   // Reading begins with the entry that tells of the join: what was there before does not count as unread.
   const reading = joined
-    ? { readSeq: last.seq, readMsgNo: message.msgNo, sentAtRead: sent }
+    ? { readSeq: last.seq, readMsgNo: message.msgNo, sentAtRead: sent + own }
     : readingBefore(before, first.seq);
   state.progress.set(slot, {
     gen: last.gen,
     seq: last.seq,
     msgNo: message.msgNo,
-    sent,
+    sent: sent + own,
     sentFrom,
     ...reading,
     lastAt: message.at,
     // Only members get entries, and who leaves the one that tells of it.
     member: item.change !== 'left',
+    // Who is gone pulls nothing.
+    behind,
     // What an older generation brings late may have been lost with its end, whatever was confirmed in a newer one.
     confirmedGen: generation(Math.min(before?.confirmedGen ?? first.gen, first.gen)),
     // Where something was lost once, this may be a return to what was lost: the conversation knows.
     confirmedIn: before?.confirmedIn ?? generation(ownGen > 1 ? 0 : ownGen),
   });
-  state.append({ kind: 'messages', slot, gen: first.gen, from: first.seq, to: last.seq }, nowMs);
+  for (const { gen, from, to } of pointers(hole ?? [], { gen: first.gen, first: first.seq, last: last.seq })) {
+    state.append({ kind: 'messages', slot, gen, from, to, behind: to === last.seq ? behind : 'read' }, nowMs);
+  }
+  if (behind === 'read' || before?.behind === 'read') state.noteSwitch();
   return { conversation, messages: entries };
+}
+
+/** What the inbox is to point at: what was in no inbox, and the entries, which end it. */
+function pointers(hole: readonly GenerationSpan[], entries: GenerationSpan) {
+  const runs = [...hole];
+  const last = runs.at(-1);
+  if (last?.gen === entries.gen) runs[runs.length - 1] = { ...last, last: entries.last };
+  else runs.push(entries);
+  return runs.map(({ gen, first: from, last: to }) => ({ gen, from, to }));
+}
+
+/** The user's own countable messages before the first entry, of those behind `sentFrom`. */
+function sentBefore(
+  before: Progress | undefined,
+  first: WireEntry,
+  isBroken: boolean,
+  { entries, skipped }: Messages,
+): Pick<Progress, 'sent' | 'sentFrom'> {
+  if (skipped !== null && first === entries[0]) return { sent: skipped.sent, sentFrom: sequenceId(0) };
+  if (isBroken) return { sent: 0, sentFrom: sequenceId(first.seq - 1) };
+  return { sent: before?.sent ?? 0, sentFrom: before?.sentFrom ?? sequenceId(0) };
 }
 
 /** What was read is still there, unless it was lost. */
@@ -127,7 +180,7 @@ function readingBefore(before: Progress | undefined, first: SequenceId): Reading
 }
 
 function deliverRead(state: UserState, item: ReadPosition, nowMs: number): PushItem<WireEntry> | null {
-  const { conversation, gen, readSeq, readMsgNo, sentAtRead } = item;
+  const { conversation, gen, readSeq, readMsgNo, sentAtRead, sent } = item;
   const slot = state.listed.get(conversation)?.slot;
   const before = slot === undefined ? undefined : state.progress.get(slot);
   if (slot === undefined || before === undefined || readSeq <= before.readSeq) return null;
@@ -135,13 +188,14 @@ function deliverRead(state: UserState, item: ReadPosition, nowMs: number): PushI
   const confirmedGen = generation(Math.min(before.confirmedGen, gen));
   const after: Progress = { ...before, readSeq, readMsgNo, sentAtRead, confirmedGen };
   state.progress.set(slot, after);
-  if (isUncounted(after)) {
+  if (isUncounted(after) && sent === null) {
     // The devices would be told a wrong number of their user's own: they ask for the list instead.
     state.breakInbox(nowMs);
     return null;
   }
   state.append({ kind: 'read', slot, readSeq, readMsgNo, sentAtRead }, nowMs);
-  return { conversation, read: { readSeq, readMsgNo, own: ownAfterRead(after) } };
+  const own = sent === null ? ownAfterRead(after) : Math.max(0, sent - sentAtRead);
+  return { conversation, read: { readSeq, readMsgNo, own } };
 }
 
 /** What the conversation knew of the user at `from`, where the own count of the inbox begins. */

@@ -1,3 +1,4 @@
+import type { DiffusionMode } from '@millrace/diffusion';
 import {
   ByteReader,
   ByteWriter,
@@ -11,7 +12,8 @@ import {
 /**
  * One inbox record (I6). A conversation is named by its slot in the user's own list, so that a record stays small.
  * Layout: `u8 kind` then varints: kind 1 a pointer `slot · gen · from · count`, kind 2 a read position
- * `slot · readSeq · readMsgNo · sentAtRead`, kind 3 a break: nothing.
+ * `slot · readSeq · readMsgNo · sentAtRead`, kind 3 a break: nothing, kind 4 a pointer like 1, behind which the
+ * conversation is pulled.
  */
 export type InboxEntry =
   | {
@@ -20,6 +22,8 @@ export type InboxEntry =
       readonly gen: Generation;
       readonly from: SequenceId;
       readonly to: SequenceId;
+      /** How what comes behind it is diffused. */
+      readonly behind: DiffusionMode;
     }
   | {
       readonly kind: 'read';
@@ -35,7 +39,7 @@ export function encodeInboxEntry(entry: InboxEntry): Uint8Array {
   const writer = new ByteWriter(24);
   if (entry.kind === 'messages') {
     writer
-      .u8(1)
+      .u8(entry.behind === 'write' ? 1 : 4)
       .varint(entry.slot)
       .varint(entry.gen)
       .varint(entry.from)
@@ -54,11 +58,12 @@ export function decodeInboxEntry(bytes: Uint8Array): InboxEntry {
   const kind = reader.u8();
   if (kind === 3) return { kind: 'break' };
   const slot = reader.varint();
-  if (kind === 1) {
+  if (kind === 1 || kind === 4) {
     const gen = generation(reader.varint());
     const from = reader.varint();
     const count = reader.varint();
-    return { kind: 'messages', slot, gen, from: sequenceId(from), to: sequenceId(from + count - 1) };
+    const behind = kind === 1 ? 'write' : 'read';
+    return { kind: 'messages', slot, gen, from: sequenceId(from), to: sequenceId(from + count - 1), behind };
   }
   if (kind === 2) {
     const readSeq = sequenceId(reader.varint());

@@ -1,3 +1,4 @@
+import type { DiffusionMode } from '@millrace/diffusion';
 import { sequenceId, unreachable, type ConversationId, type Generation, type SequenceId } from '@millrace/kernel';
 import { comparePositions, cursorStatus, type Position, type TimelineHead } from '@millrace/timeline';
 import type { ConversationFacts } from '../effects.ts';
@@ -15,6 +16,8 @@ export interface Stand extends Reading {
   /** The user's own countable messages up to there. */
   readonly sent: number;
   readonly member: boolean;
+  /** How what comes behind that entry is diffused to them. */
+  readonly behind: DiffusionMode;
   /** How often they came: each time but the last they have left. */
   readonly stays: number;
 }
@@ -77,8 +80,11 @@ export function judgeStanding(
   return { kind: 'confirm', breaks: before.confirmedGen < head.gen, reading: null };
 }
 
-const isSame = (before: Progress, { member, msgNo, sent }: Stand): boolean =>
-  before.member === member && before.msgNo === msgNo && (isUncounted(before) || before.sent === sent);
+const isSame = (before: Progress, { member, behind, msgNo, sent }: Stand): boolean => {
+  if (before.member !== member || before.behind !== behind || before.msgNo !== msgNo) return false;
+  // While it is pulled, nobody counts here.
+  return behind === 'read' || isUncounted(before) || before.sent === sent;
+};
 
 const readingOf = ({ readSeq, readMsgNo, sentAtRead }: Reading): Reading => ({ readSeq, readMsgNo, sentAtRead });
 
@@ -115,7 +121,7 @@ function adopt(
   conversation: ConversationId,
   before: Progress | undefined,
   { head, askedReadSeq }: Standing,
-  { facts, position, msgNo, lastAt, sent, member, ...reading }: Stand,
+  { facts, position, msgNo, lastAt, sent, member, behind, ...reading }: Stand,
 ): void {
   const { slot } = state.list(conversation, facts.kind, facts.title);
   // A read position may have moved since the conversation answered: then this one stays in doubt, and is asked about.
@@ -130,6 +136,7 @@ function adopt(
     ...readingOf(kept ?? reading),
     lastAt,
     member,
+    behind,
     confirmedGen: kept?.confirmedGen ?? head.gen,
     confirmedIn: kept?.confirmedIn ?? state.head.value.gen,
   });

@@ -121,7 +121,15 @@ describe('an inbox', () => {
             const conversation = name as ConversationId;
             const gen = generation(1);
             user.deliver([
-              { d: 'read', conversation, gen, readSeq: sequenceId(read.seq), readMsgNo: read.msgNo, sentAtRead },
+              {
+                d: 'read',
+                conversation,
+                gen,
+                readSeq: sequenceId(read.seq),
+                readMsgNo: read.msgNo,
+                sentAtRead,
+                sent: null,
+              },
             ]);
           }
           user.store();
@@ -301,6 +309,7 @@ describe('the count of a user’s own messages', () => {
       readSeq: sequenceId(3),
       readMsgNo: 2,
       sentAtRead: 1,
+      sent: null,
     } as const;
     // Nobody is told a number of their own that is not known: the devices ask.
     expect(user.deliver([read]).map(({ e }) => e)).toEqual(['broken']);
@@ -311,7 +320,15 @@ describe('the count of a user’s own messages', () => {
   it('forgets a read position that was lost', () => {
     const user = started();
     user.deliver([
-      { d: 'read', conversation: x, gen: generation(1), readSeq: sequenceId(4), readMsgNo: 3, sentAtRead: 3 },
+      {
+        d: 'read',
+        conversation: x,
+        gen: generation(1),
+        readSeq: sequenceId(4),
+        readMsgNo: 3,
+        sentAtRead: 3,
+        sent: null,
+      },
     ]);
     user.deliver([ofNewer(3, 2, 'you')]);
     user.deliver([{ d: 'recount', conversation: x, from: sequenceId(2), sent: 1, reading }]);

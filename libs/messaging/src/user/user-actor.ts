@@ -1,4 +1,4 @@
-import { ok, unreachable } from '@millrace/kernel';
+import { ok, unreachable, type ConversationId } from '@millrace/kernel';
 import type { ActorWrite, Handled, PartitionActor } from '@millrace/partition';
 import type { Effect } from '../effects.ts';
 import type { MessagingLimits } from '../limits.ts';
@@ -43,7 +43,7 @@ export class UserActor implements PartitionActor<UserCommand, AnyUserReply, Effe
       case 'break':
         return { reply: ok(null), effects: breakInbox(state, nowMs) };
       case 'inbox':
-        return { reply: ok(this.#inbox()), effects: [] };
+        return { reply: ok(this.#inbox(command.slotsOf ?? [])), effects: [] };
       case 'summaries':
         return { reply: ok(summaries(state, command.slots, doubts)), effects: [] };
       case 'place':
@@ -60,10 +60,12 @@ export class UserActor implements PartitionActor<UserCommand, AnyUserReply, Effe
     return this.#confirmation.isDoubted(items) ? [...effects, { e: 'doubtful', user: this.#state.id }] : effects;
   }
 
-  #inbox(): UserCalls['inbox']['reply'] {
-    const { head, inbox } = this.#state;
+  #inbox(slotsOf: readonly ConversationId[]): UserCalls['inbox']['reply'] {
+    const { head, inbox, listed } = this.#state;
     const unconfirmed = this.#confirmation.unconfirmed();
-    return { head: head.value, oldest: inbox.value.oldest, unconfirmed, uncounted: [] };
+    const { oldest, switched } = inbox.value;
+    const slots = slotsOf.map((conversation) => listed.get(conversation)?.slot ?? null);
+    return { head: head.value, oldest, switched, slots, unconfirmed, uncounted: [] };
   }
 
   pendingWrite(): ActorWrite | null {

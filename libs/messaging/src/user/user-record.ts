@@ -14,21 +14,22 @@ import { newInbox, UserState, type InboxMeta, type ListedConversation, type Prog
 
 /*
  * A user's record, version 1. One field each:
- *   s        JSON {"v":1, "oldest", "nextSlot", "days": [[at, seq], …]}
+ *   s        JSON {"v":1, "oldest", "nextSlot", "switched", "days": [[at, seq], …]}
  *   i:<conversation>   JSON [slot, kind, title]
- *   p:<slot>           "gen seq msgNo sent readSeq readMsgNo sentAtRead lastAt member(0|1) sentFrom confirmedGen confirmedIn"
+ *   p:<slot>           "gen seq msgNo sent readSeq readMsgNo sentAtRead lastAt member(0|1) sentFrom confirmedGen confirmedIn
+ *                       behind(0 write|1 read)"
  */
 const VERSION = 1;
 
 function encodeProgress(at: Progress): string {
   const { gen, seq, msgNo, sent, readSeq, readMsgNo, sentAtRead, lastAt, sentFrom } = at;
   const numbers = [gen, seq, msgNo, sent, readSeq, readMsgNo, sentAtRead, lastAt, at.member ? 1 : 0, sentFrom];
-  return [...numbers, at.confirmedGen, at.confirmedIn].join(' ');
+  return [...numbers, at.confirmedGen, at.confirmedIn, at.behind === 'read' ? 1 : 0].join(' ');
 }
 
 function decodeProgress(text: string): Progress {
   const [gen, seq, msgNo, sent, readSeq, readMsgNo, sentAtRead, lastAt, member, ...more] = text.split(' ').map(Number);
-  const [sentFrom, confirmedGen, confirmedIn] = more;
+  const [sentFrom, confirmedGen, confirmedIn, behind] = more;
   return {
     gen: generation(gen ?? 0),
     seq: sequenceId(seq ?? 0),
@@ -39,6 +40,7 @@ function decodeProgress(text: string): Progress {
     sentAtRead: sentAtRead ?? 0,
     lastAt: lastAt ?? 0,
     member: member === 1,
+    behind: behind === 1 ? 'read' : 'write',
     sentFrom: sequenceId(sentFrom ?? 0),
     confirmedGen: generation(confirmedGen ?? gen ?? 0),
     confirmedIn: generation(confirmedIn ?? 1),
@@ -46,9 +48,10 @@ function decodeProgress(text: string): Progress {
 }
 
 function decodeInbox(text: string): InboxMeta {
-  const { v, oldest, nextSlot, days } = JSON.parse(text) as InboxMeta & { readonly v: number };
+  const { v, oldest, nextSlot, switched, days } = JSON.parse(text) as Partial<InboxMeta> &
+    Pick<InboxMeta, 'oldest' | 'nextSlot' | 'days'> & { readonly v: number };
   invariant(v === VERSION, `user record version ${String(v)} is newer than this program`);
-  return { oldest: sequenceId(oldest), nextSlot, days };
+  return { oldest: sequenceId(oldest), nextSlot, switched: sequenceId(switched ?? 0), days };
 }
 
 /** @param gen - the partition's generation: an inbox of an older one goes on in it. */

@@ -1,4 +1,5 @@
 import { TrackedMap, TrackedValue, type Tracked } from '@millrace/actor';
+import type { DiffusionMode } from '@millrace/diffusion';
 import { sequenceId, type ConversationId, type Generation, type SequenceId, type UserId } from '@millrace/kernel';
 import type { ConversationKind } from '@millrace/protocol';
 import { advanced, type Position, type TimelineHead } from '@millrace/timeline';
@@ -31,6 +32,8 @@ export interface Progress extends Position {
   /** When the last entry was sequenced. Wall time, for display and the order of the list. */
   readonly lastAt: number;
   readonly member: boolean;
+  /** How what comes behind `seq` is diffused. With `read` it is pulled from the conversation, and nothing of it is here. */
+  readonly behind: DiffusionMode;
   /**
    * The newest generation of the conversation's partition in which all this is known to be right, and the newest of the
    * user's own. What a later one may have lost is asked of the conversation: see `Standing`.
@@ -47,11 +50,13 @@ export interface InboxMeta {
   /** Entries below were trimmed. */
   readonly oldest: SequenceId;
   readonly nextSlot: number;
+  /** The last entry that tells how a conversation is diffused from then on; 0 for none. */
+  readonly switched: SequenceId;
   /** The first inbox seq of each day that had any, oldest first: what trimming by age goes by. */
   readonly days: readonly (readonly [atMs: number, seq: number])[];
 }
 
-export const newInbox: InboxMeta = { oldest: sequenceId(1), nextSlot: 1, days: [] };
+export const newInbox: InboxMeta = { oldest: sequenceId(1), nextSlot: 1, switched: sequenceId(0), days: [] };
 
 export interface UserLimits {
   readonly inboxEntriesMax: number;
@@ -127,6 +132,11 @@ export class UserState {
     if (day > (days.at(-1)?.[0] ?? 0)) {
       this.inbox.value = { ...this.inbox.value, days: [...days, [day, this.head.value.seq]] };
     }
+  }
+
+  /** The entry at the head tells how a conversation is diffused from here on. */
+  noteSwitch(): void {
+    this.inbox.value = { ...this.inbox.value, switched: this.head.value.seq };
   }
 
   /**

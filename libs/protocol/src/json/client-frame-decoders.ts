@@ -1,4 +1,4 @@
-import type { ClientFrame, SendableType } from '../frames.ts';
+import type { ClientFrame, Reached, SendableType } from '../frames.ts';
 import { requestIdMax, type ProtocolLimits } from '../limits.ts';
 import type { FieldReader } from './field-reader.ts';
 
@@ -11,6 +11,13 @@ const idOf = (fields: FieldReader): number => fields.whole('id', 1, requestIdMax
 
 const limitOf = (fields: FieldReader, max: number): { readonly limit?: number } =>
   fields.has('limit') ? { limit: fields.whole('limit', 1, max) } : {};
+
+const reachedOf = (fields: FieldReader, max: number): readonly Reached[] =>
+  fields.list(
+    'reached',
+    (at) => ({ conversation: at.conversation('conversation'), gen: at.gen('gen'), seq: at.seq('seq') }),
+    max,
+  );
 
 const decoders: Decoders = {
   connect: (fields, limits) => ({
@@ -47,6 +54,7 @@ const decoders: Decoders = {
     ...(fields.has('seen')
       ? { seen: fields.object('seen', (seen) => ({ gen: seen.gen('gen'), seq: seen.seq('seq') })) }
       : {}),
+    ...(fields.has('reached') ? { reached: reachedOf(fields, limits.reachedPerSync) } : {}),
     ...limitOf(fields, limits.syncMessages),
   }),
   history: (fields, limits) => ({

@@ -145,11 +145,11 @@ export class FieldReader {
     return read(this.#part(this.#record[field], this.#path + field));
   }
 
-  /** An array of objects. Reading stops at the first problem. */
-  list<T>(field: string, read: (fields: FieldReader) => T): readonly T[] {
+  /** An array of objects, at most `max`. Reading stops at the first problem. */
+  list<T>(field: string, read: (fields: FieldReader) => T, max = Number.POSITIVE_INFINITY): readonly T[] {
     const value: unknown = this.#record[field];
-    if (!Array.isArray(value)) {
-      this.refuse(field, 'an array');
+    if (!Array.isArray(value) || value.length > max) {
+      this.refuse(field, max === Number.POSITIVE_INFINITY ? 'an array' : `an array of at most ${String(max)} objects`);
       return [];
     }
     const items: T[] = [];

@@ -67,6 +67,8 @@ export const readSummary: Decoder<ConversationSummary> = (fields) => ({
   title: fields.text('title', ANY_LENGTH),
   peer: nullable(fields, 'peer', () => fields.user('peer')),
   member: fields.flag('member'),
+  // A server of before does not say, and writes into every inbox.
+  diffusion: fields.has('diffusion') ? fields.oneOf('diffusion', ['write', 'read']) : 'write',
   gen: fields.gen('gen'),
   seq: fields.seq('seq'),
   lastAt: fields.whole('lastAt', 0),

@@ -58,6 +58,8 @@ const withPartly = <Base extends object, More extends object>(
 const limit = (max: number): Arbitrary<number> => fc.integer({ min: 1, max });
 const c = <const T extends string>(t: T): Arbitrary<T> => fc.constant(t);
 
+const reached = fc.array(fc.record({ conversation, gen, seq }), { maxLength: 3 });
+
 export const clientFrames: { readonly [T in ClientFrame['t']]: Arbitrary<Extract<ClientFrame, { t: T }>> } = {
   connect: withPartly(fc.record({ t: c('connect'), id, token: fc.base64String({ minLength: 4 }), device }), {
     client: text(30),
@@ -77,7 +79,7 @@ export const clientFrames: { readonly [T in ClientFrame['t']]: Arbitrary<Extract
       { after: fc.oneof(fc.constant(n - 1), fc.nat({ max: n - 1 })) },
     ),
   ),
-  sync: withPartly(fc.record({ t: c('sync'), id }), { token, seen: position, limit: limit(1_000) }),
+  sync: withPartly(fc.record({ t: c('sync'), id }), { token, seen: position, reached, limit: limit(1_000) }),
   history: withPartly(
     fc.record({ t: c('history'), id, conversation, direction: fc.constantFrom('forward', 'backward') }),
     { from: storedSeq, gen, limit: limit(1_000) },
@@ -138,6 +140,7 @@ const summary: Arbitrary<ConversationSummary> = fc.record({
   title: text(30),
   peer: fc.option(user),
   member: fc.boolean(),
+  diffusion: fc.constantFrom('write', 'read'),
   gen,
   seq,
   lastAt: count,

@@ -33,6 +33,7 @@ const message = (fields: object): Message =>
     ...fields,
   }) as Message;
 
+const switched = JSON.stringify({ control: 'diffusion', mode: 'read' });
 const joined = JSON.stringify({ control: 'joined', users: ['cat'] });
 const noSender = { deviceTag: 0, n: 0, sentAt: 0, countable: false };
 
@@ -42,6 +43,10 @@ export const exampleMessages: readonly { readonly name: string; readonly message
   { name: 'a text that begins with U+FEFF', message: message({ seq: 4, msgNo: 3, n: 3, body: '\uFEFFmark' }) },
   { name: 'bytes', message: message({ seq: 5, msgNo: 4, n: 4, type: 'image', body: Uint8Array.of(0, 1, 254, 255) }) },
   { name: 'an empty body', message: message({ seq: 6, msgNo: 5, n: 5, type: 'custom', body: '' }) },
+  {
+    name: 'a switch of diffusion',
+    message: message({ seq: 8, msgNo: 5, from: null, ...noSender, type: 'control', body: switched }),
+  },
   { name: 'a control entry', message: message({ seq: 7, msgNo: 5, ...noSender, type: 'control', body: joined }) },
   { name: 'void', message: message({ seq: 8, msgNo: 5, ...noSender, from: null, at: 0, type: 'void', body: '' }) },
   {
@@ -69,6 +74,7 @@ const summary = {
   title: 'Tea ☕',
   peer: null,
   member: true,
+  diffusion: 'write',
   gen: 1,
   seq: 8,
   lastAt: 1_700_000_000_999,
@@ -117,6 +123,12 @@ export const exampleClientFrames: readonly Named<ClientFrame>[] = [
     body: 'hello',
   }),
   client('sync, a new device', { t: 'sync', id: 5 }),
+  client('sync, with what came beside it', {
+    t: 'sync',
+    id: 7,
+    token: 'opaque',
+    reached: [{ conversation: tea, gen: 1, seq: 9 }],
+  }),
   client('sync', { t: 'sync', id: 6, token: 'opaque', seen: { gen: 1, seq: 42 }, limit: 200 }),
   client('history, backward from the head', { t: 'history', id: 7, conversation: tea, direction: 'backward' }),
   client('history, forward from a known position', {

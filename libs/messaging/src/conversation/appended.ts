@@ -1,0 +1,89 @@
+import { lastReceived, modeNow, nextMode, switchedAt, type DiffusionMode } from '@millrace/diffusion';
+import { sequenceId, type SequenceId, type UserId } from '@millrace/kernel';
+import type { WireEntry } from '@millrace/protocol';
+import { spansOf, type GenerationSpan, type TimelineHead } from '@millrace/timeline';
+import type { Appended, MembershipChange, Undiffused } from '../effects.ts';
+import type { MessagingLimits } from '../limits.ts';
+import type { ConversationState } from './conversation-state.ts';
+import { factsOf } from './facts.ts';
+
+const NOBODY: readonly UserId[] = [];
+
+/** Whose membership an entry changes, and how. */
+export interface Change {
+  readonly change: MembershipChange;
+  readonly users: readonly UserId[];
+}
+
+const effectOf = (
+  state: ConversationState,
+  entry: WireEntry,
+  more: Pick<Appended, 'mode' | 'recipients' | 'changes' | 'behind' | 'undiffused'>,
+): Appended => {
+  const { gen, seq } = entry;
+  return { e: 'appended', facts: factsOf(state), gen, from: seq, to: seq, entries: [entry], ...more };
+};
+
+/**
+ * What an entry that was just appended causes.
+ *
+ * @param members - who was in when it was, and who comes or goes by it (I7). The list is passed on, not copied.
+ */
+export function appendedEffect(
+  state: ConversationState,
+  entry: WireEntry,
+  members: readonly UserId[],
+  change: Change | null = null,
+): Appended {
+  const mode = modeNow(state.segments.value);
+  const changes = change === null ? null : { change: change.change, users: new Set(change.users) };
+  if (mode === 'write') {
+    return effectOf(state, entry, { mode, recipients: members, changes, behind: mode, undiffused: null });
+  }
+  const recipients = change?.users ?? NOBODY;
+  const undiffused = change?.change === 'left' ? undiffusedBefore(state, entry.seq, recipients) : null;
+  return effectOf(state, entry, { mode, recipients, changes, behind: mode, undiffused });
+}
+
+/**
+ * Switches how the conversation is diffused, when it has become too large or small for the present way. The entry that
+ * tells of it is diffused to everybody.
+ */
+export function switchEffect(state: ConversationState, nowMs: number, limits: MessagingLimits): readonly Appended[] {
+  const before = modeNow(state.segments.value);
+  const behind = nextMode(before, state.recipients.length, limits);
+  if (behind === before) return [];
+  const entry = state.appendControl(null, { control: 'diffusion', mode: behind }, nowMs);
+  const { recipients } = state;
+  const undiffused = before === 'read' ? undiffusedBefore(state, entry.seq, recipients) : null;
+  setMode(state, behind, entry.seq);
+  return [effectOf(state, entry, { mode: 'write', recipients, changes: null, behind, undiffused })];
+}
+
+function setMode(state: ConversationState, mode: DiffusionMode, seq: SequenceId): void {
+  state.segments.value = switchedAt(state.segments.value, mode, seq);
+  // From here on the devices of those who write are noted as they come: see `ConversationState.senders`.
+  if (mode === 'read') state.noteSenders();
+}
+
+/** What lies before the entry at `seq` in its segment, which is the present one. */
+function undiffusedBefore(state: ConversationState, seq: SequenceId, users: readonly UserId[]): Undiffused | null {
+  const segments = state.segments.value;
+  const from = segments.at(-1)?.from;
+  if (from === undefined) return null;
+  const of = users.map((user) => {
+    const intervals = state.members.get(user)?.intervals ?? [];
+    const after = lastReceived(intervals, segments, sequenceId(seq - 1));
+    return [user, { after, sent: state.sent(user).count }] as const;
+  });
+  return { spans: spansBetween(state.head.value, from, sequenceId(seq - 1)), of: new Map(of) };
+}
+
+/** The seqs `from..to` by generation. */
+export function spansBetween(head: TimelineHead, from: SequenceId, to: SequenceId): readonly GenerationSpan[] {
+  return spansOf(head).flatMap((span) => {
+    const first = sequenceId(Math.max(span.first, from));
+    const last = sequenceId(Math.min(span.last, to));
+    return first > last ? [] : [{ gen: span.gen, first, last }];
+  });
+}

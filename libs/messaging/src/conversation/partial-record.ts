@@ -1,0 +1,74 @@
+import { fromUtf8, type Generation, type UserId } from '@millrace/kernel';
+import type { ActorRecord } from '@millrace/partition';
+import { inGeneration } from '@millrace/timeline';
+import type { ConversationHead } from './commands.ts';
+import { decodeMember, decodeSegments } from './conversation-record.ts';
+import { decodeSendCounter } from './send-counter.ts';
+
+/**
+ * What one user is told of a conversation that they pull from, out of a few fields of its record: however many members it
+ * has, it need not come into memory.
+ */
+const fieldsFor = (user: UserId): readonly string[] => ['n', 'g', 'a', `m:${user}`, `v:${user}`];
+
+export type ReadFields<Failure> = (
+  fields: readonly string[],
+) => Promise<
+  { readonly ok: true; readonly value: ActorRecord | null } | { readonly ok: false; readonly error: Failure }
+>;
+
+export type PartialHead<Failure> =
+  | { readonly ok: true; readonly value: ConversationHead | null }
+  /** The record does not say it: the conversation itself has to be asked. */
+  | { readonly ok: true; readonly value: 'ask' }
+  | { readonly ok: false; readonly error: Failure };
+
+/**
+ * Two reads at most: the second one is of the counters of who has written there.
+ *
+ * @param read - null for an actor that is in memory.
+ * @param gen - the generation of the partition.
+ */
+export async function partialHead<Failure>(
+  user: UserId,
+  gen: Generation,
+  read: ReadFields<Failure>,
+): Promise<PartialHead<Failure>> {
+  const record = await read(fieldsFor(user));
+  if (!record.ok) return record;
+  if (record.value === null) return { ok: true, value: 'ask' };
+  const { head, fields } = record.value;
+  const [member, segments] = [fields.get(`m:${user}`), fields.get('g')];
+  if (head === null || member === undefined) return { ok: true, value: null };
+  // It was never pulled: what else it would need is not in its record.
+  if (segments === undefined) return { ok: true, value: 'ask' };
+  const devices = fields.get(`v:${user}`);
+  let sent = 0;
+  if (devices !== undefined) {
+    const names = (JSON.parse(fromUtf8(devices)) as readonly string[]).map((device) => `d:${user}/${device}`);
+    const counters = await read(names);
+    if (!counters.ok) return counters;
+    // It came into memory between the two, and may have gone on.
+    if (counters.value === null) return { ok: true, value: 'ask' };
+    if (counters.value.head?.gen !== head.gen || counters.value.head.seq !== head.seq)
+      return { ok: true, value: 'ask' };
+    for (const counter of counters.value.fields.values()) {
+      const { last, skipped } = decodeSendCounter(counter);
+      sent += last - skipped;
+    }
+  }
+  const { intervals, readSeq, readMsgNo, sentAtRead } = decodeMember(fromUtf8(member));
+  const [msgNo, lastAt] = [fields.get('n'), fields.get('a')];
+  return {
+    ok: true,
+    value: {
+      head: inGeneration(head, gen),
+      msgNo: msgNo === undefined ? 0 : Number(fromUtf8(msgNo)),
+      lastAt: lastAt === undefined ? 0 : Number(fromUtf8(lastAt)),
+      segments: decodeSegments(fromUtf8(segments)),
+      intervals,
+      reading: { readSeq, readMsgNo, sentAtRead },
+      sent,
+    },
+  };
+}
