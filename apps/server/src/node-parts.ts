@@ -22,6 +22,8 @@ export function limitsOf(config: ServerConfig): ChatNodeLimits {
     messaging: {
       ...defaultMessagingLimits,
       membersMax: config.membersMax,
+      readAbove: config.readAbove,
+      writeBelow: config.writeBelow,
       inboxEntriesMax: config.inboxEntriesMax,
       inboxAgeMsMax: config.inboxHoursMax * 3_600_000,
     },

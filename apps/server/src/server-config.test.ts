@@ -136,6 +136,10 @@ describe('the configuration', () => {
     );
     expect(problemsOf({ MILLRACE_JWT_SECRET_FILE: 'a', MILLRACE_JWT_ALGORITHMS: 'RS256' })).toContain('public keys');
     expect(problemsOf({ MILLRACE_PORT: '7400', MILLRACE_SOCKET_PORT: '7400' })).toContain('must differ');
+    expect(problemsOf({ MILLRACE_READ_ABOVE: '100', MILLRACE_WRITE_BELOW: '101' })).toContain(
+      'MILLRACE_WRITE_BELOW is 101 and MILLRACE_READ_ABOVE 100; it must be at most that',
+    );
+    expect(readServerConfig({ MILLRACE_READ_ABOVE: '100', MILLRACE_WRITE_BELOW: '100' }).ok).toBe(true);
     expect(problemsOf({ MILLRACE_PORT: '65535' })).toContain('MILLRACE_SOCKET_PORT');
   });
 

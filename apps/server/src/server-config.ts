@@ -81,6 +81,11 @@ function contradictions(values: Values, platform: string): readonly string[] {
       `MILLRACE_NODE_NAME is ${JSON.stringify(values.nodeName)}; with ${String(values.processes)} processes it has at most ${String(nameCharsMax(values))} characters, for their numbers come behind it`,
     );
   }
+  if (values.writeBelow > values.readAbove) {
+    problems.push(
+      `MILLRACE_WRITE_BELOW is ${String(values.writeBelow)} and MILLRACE_READ_ABOVE ${String(values.readAbove)}; it must be at most that`,
+    );
+  }
   if (values.port !== 0 && values.socketPort === values.port) {
     problems.push(`MILLRACE_SOCKET_PORT is ${String(values.port)} as MILLRACE_PORT is; they must differ`);
   }

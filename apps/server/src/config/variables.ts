@@ -197,6 +197,14 @@ export const variables = {
   membersMax: wholeNumber('MILLRACE_MEMBERS_MAX', [2, 100_000], 10_000, {
     about: 'Members of one conversation.',
   }),
+  readAbove: wholeNumber('MILLRACE_READ_ABOVE', [2, 100_000], 200, {
+    about:
+      'With more members than this a conversation is pulled by its members’ devices, and its messages are not put into each inbox.',
+  }),
+  writeBelow: wholeNumber('MILLRACE_WRITE_BELOW', [1, 100_000], 150, {
+    about:
+      'With fewer members than this they are put into each inbox again; at most `MILLRACE_READ_ABOVE`. The wider apart the two are, the more rarely a conversation switches.',
+  }),
   inboxEntriesMax: wholeNumber('MILLRACE_INBOX_ENTRIES_MAX', [100, 1_000_000], 10_000, {
     about: 'Entries kept in the hot inbox of a user; a device further behind gets a snapshot.',
   }),
