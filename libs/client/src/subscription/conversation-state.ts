@@ -240,6 +240,7 @@ interface ControlFields {
   readonly kind?: unknown;
   readonly title?: unknown;
   readonly users?: unknown;
+  readonly mode?: unknown;
 }
 
 /** Reading begins with the entry that tells of the join: what was there before does not count as unread. */
@@ -267,7 +268,11 @@ function applyControl(state: ConversationState, message: Message, user: UserId):
   }
   const joined = control === 'created' || (control === 'joined' && concernsMe);
   if (joined) state.member = true;
-  if ((control === 'left' || control === 'kicked') && concernsMe) state.member = false;
+  if ((control === 'left' || control === 'kicked') && concernsMe) {
+    state.member = false;
+    state.diffusion = 'write';
+  }
+  if (control === 'diffusion' && (body.mode === 'read' || body.mode === 'write')) state.diffusion = body.mode;
   return joined;
 }
 

@@ -1,5 +1,15 @@
 import { generation, sequenceId, type ConversationId, type SequenceId } from '@millrace/kernel';
-import type { ConversationSummary, FrameError, Message, Push, PushItem, ReadDone, Synced } from '@millrace/protocol';
+import {
+  protocolLimits,
+  type ConversationSummary,
+  type FrameError,
+  type Message,
+  type Push,
+  type PushItem,
+  type Reached,
+  type ReadDone,
+  type Synced,
+} from '@millrace/protocol';
 import {
   applyMessage,
   beginReading,
@@ -12,7 +22,7 @@ import {
 } from './conversation-state.ts';
 import type { ChangeRecorder, DeviceContext, Effect } from './effects.ts';
 import { applyDescription, applyLoss, applyRead, applySnapshot, beginDelta, endDelta } from './summaries.ts';
-import type { Position } from './position.ts';
+import { comparePositions, type Position } from './position.ts';
 
 /** Pushes that wait for the end of a sync. Over this they are dropped, and the sync is done once more (I9). */
 const KEPT_PUSHES_MAX = 1_000;
@@ -27,6 +37,8 @@ interface SyncRun {
   /** Something was missed that this sync may not bring. */
   again: boolean;
   kept: Push[];
+  /** The push whose hole this sync is to fill: behind it no other is waited for. */
+  forHole: Push | null;
 }
 
 /**
@@ -52,6 +64,8 @@ export type DeviceInput =
   | { readonly on: 'lost' }
   | { readonly on: 'push'; readonly push: Push }
   | { readonly on: 'resync' }
+  /** It is time to look for what is not pushed. */
+  | { readonly on: 'pull' }
   | { readonly on: 'synced'; readonly synced: Omit<Synced, 't' | 'id'> }
   /** Refused for good: the token is of no use. */
   | { readonly on: 'syncRefused'; readonly error: FrameError }
@@ -100,6 +114,8 @@ export class Device {
   readonly #context: DeviceContext;
   readonly #changes: ChangeRecorder;
   readonly #cachedMessages: number;
+  /** Where conversations that are pulled stood when the last sync ended: the token knows it. */
+  readonly #pulledTo = new Map<ConversationId, Position>();
 
   constructor(state: DeviceState, context: DeviceContext, changes: ChangeRecorder, cachedMessages: number) {
     this.state = state;
@@ -126,7 +142,8 @@ export class Device {
         const { gen, seq } = state.inbox;
         state.sync = null;
         const there = gen === input.inbox.gen && seq === input.inbox.seq;
-        if (state.token !== null && there && !state.partial) this.#live(tools);
+        // What is pulled the inbox tells nothing of.
+        if (state.token !== null && there && !state.partial && !this.pulls) this.#live(tools);
         else this.#beginSync(tools);
         return;
       }
@@ -139,6 +156,9 @@ export class Device {
       case 'resync':
         if (state.sync === null) this.#beginSync(tools);
         else state.sync.again = true;
+        return;
+      case 'pull':
+        if (state.sync === null && this.pulls) this.#beginSync(tools);
         return;
       case 'synced':
         this.#synced(input.synced, tools);
@@ -164,6 +184,8 @@ export class Device {
         for (const summary of input.summaries) {
           const conversation = state.conversations.get(summary.conversation);
           if (conversation !== undefined) applyDescription(conversation, summary, tools);
+          // It was joined while it is pulled, which only the list tells.
+          if (conversation !== undefined && isBehind(conversation, summary)) this.#decide({ on: 'pull' }, tools);
         }
         return;
       case 'listed': {
@@ -225,6 +247,11 @@ export class Device {
     return fresh;
   }
 
+  /** Whether there is a conversation that is pulled. */
+  get pulls(): boolean {
+    return [...this.state.conversations.values()].some(isPulled);
+  }
+
   #live({ effects }: StepTools): void {
     effects.push({ do: 'live' });
     for (const { conversation, held } of this.state.conversations.values()) {
@@ -232,22 +259,46 @@ export class Device {
     }
   }
 
-  #beginSync(tools: StepTools): void {
-    this.state.sync = { snapshot: null, again: false, kept: this.state.sync?.kept ?? [] };
+  #beginSync(tools: StepTools, forHole: Push | null = null): void {
+    this.state.sync = { snapshot: null, again: false, kept: this.state.sync?.kept ?? [], forHole };
     this.#askSync(tools);
   }
 
   #askSync({ effects }: StepTools): void {
     const { inbox, token, tokenAt } = this.state;
     const moved = inbox.gen === tokenAt.gen && inbox.seq > tokenAt.seq;
-    effects.push({ do: 'sync', token, seen: token !== null && moved ? inbox : null });
+    const reached = token === null ? [] : this.#reached();
+    effects.push({ do: 'sync', token, seen: token !== null && moved ? inbox : null, reached });
+  }
+
+  /** What came of conversations that are pulled beside the last sync: by acks and pages. */
+  #reached(): readonly Reached[] {
+    const reached: Reached[] = [];
+    for (const [id, state] of this.state.conversations) {
+      if (!isPulled(state) || reached.length >= protocolLimits.reachedPerSync) continue;
+      const known = this.#pulledTo.get(id);
+      if (known !== undefined && comparePositions(known, state.applied) === 0) continue;
+      reached.push({ conversation: id, ...state.applied });
+    }
+    return reached;
+  }
+
+  /** Whether a message lies before it that was not pushed, but is pulled. */
+  #hasHole(push: Push): boolean {
+    return push.items.some((item) => {
+      const state = this.state.conversations.get(item.conversation);
+      if ('read' in item || state === undefined || !isPulled(state)) return false;
+      const first = item.messages.find((message) => comparePositions(message, state.applied) > 0);
+      return first !== undefined && first.seq !== state.applied.seq + 1;
+    });
   }
 
   #syncing(): boolean {
     return this.state.sync !== null;
   }
 
-  #push(push: Push, tools: StepTools): void {
+  /** @param tried - whether a sync that was asked behind this push did not bring what lies before it. */
+  #push(push: Push, tools: StepTools, tried = false): void {
     const { state } = this;
     if (state.sync !== null) {
       if (state.sync.kept.length < KEPT_PUSHES_MAX) state.sync.kept.push(push);
@@ -265,6 +316,11 @@ export class Device {
       return;
     }
     if (push.seq <= state.inbox.seq) return;
+    if (!tried && this.#hasHole(push)) {
+      this.#beginSync(tools, push);
+      this.state.sync?.kept.push(push);
+      return;
+    }
     for (const item of push.items) this.#item(item, tools);
     state.inbox = { gen: push.gen, seq: push.seq };
     this.#changes.sync();
@@ -337,13 +393,23 @@ export class Device {
 
   #endSync(run: SyncRun, tools: StepTools): void {
     this.state.sync = null;
-    for (const push of run.kept) this.#push(push, tools);
+    for (const [id, state] of this.state.conversations) {
+      if (isPulled(state)) this.#pulledTo.set(id, state.applied);
+      else this.#pulledTo.delete(id);
+    }
+    for (const push of run.kept) this.#push(push, tools, push === run.forHole);
     // One of them told of a gap.
     if (this.#syncing()) return;
     if (run.again) this.#beginSync(tools);
     else this.#live(tools);
   }
 }
+
+const isBehind = (state: ConversationState, summary: ConversationSummary): boolean =>
+  isPulled(state) && comparePositions(summary, state.applied) > 0;
+
+const isPulled = ({ anchored, member, diffusion }: ConversationState): boolean =>
+  anchored && member && diffusion === 'read';
 
 /** `changed` once a conversation and at the end, `fill` and `describe` once; the rest as it came. */
 function once(effects: readonly Effect[]): readonly Effect[] {

@@ -1,5 +1,5 @@
 import type { ConversationId, Generation, SequenceId, UserId } from '@millrace/kernel';
-import type { ConversationSummary, Message, PushItem } from '@millrace/protocol';
+import type { ConversationSummary, Message, PushItem, Reached } from '@millrace/protocol';
 import type { Position } from './position.ts';
 
 /** What the device's state asks of its shell. In order: the shell carries them out as they come. */
@@ -22,8 +22,13 @@ export type Effect =
       readonly gen: Generation;
       readonly from: SequenceId;
     }
-  /** Ask the server for what came after `token` and `seen`; answer with `synced` or `syncFailed`. */
-  | { readonly do: 'sync'; readonly token: string | null; readonly seen: Position | null }
+  /** Ask the server for what came after `token`, `seen` and `reached`; answer with `synced` or `syncFailed`. */
+  | {
+      readonly do: 'sync';
+      readonly token: string | null;
+      readonly seen: Position | null;
+      readonly reached: readonly Reached[];
+    }
   /** Nothing is missing up to here. */
   | { readonly do: 'live' }
   /** Messages wait for ones before them. If they still do in a moment, page them from the conversation. */

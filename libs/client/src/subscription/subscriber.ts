@@ -21,6 +21,8 @@ import type { Position } from './position.ts';
 const FILL_AFTER_MS = 500;
 const PAGE_MESSAGES = 1_000;
 const LIST_PAGE = 500;
+/** How often conversations are looked into that are pulled and of which nothing is pushed. */
+const PULL_EVERY_MS = 10_000;
 /** Pages of the conversation list in which one that is active now is looked for. */
 const DESCRIBE_PAGES = 2;
 
@@ -47,7 +49,8 @@ export class Subscriber {
   #syncDelay: Cancel | null = null;
   /** Syncs in a row that ended where the one before had. */
   #idleSyncs = 0;
-  #lastInbox = '';
+  #lastToken = '';
+  #pullDelay: Cancel | null = null;
   #describing: Promise<void> | null = null;
   readonly #toDescribe = new Set<ConversationId>();
 
@@ -67,13 +70,15 @@ export class Subscriber {
 
   connected({ inbox }: Connected): void {
     this.#idleSyncs = 0;
-    this.#lastInbox = '';
+    this.#lastToken = '';
     this.step({ on: 'connected', inbox });
   }
 
   lost(): void {
     this.#syncDelay?.();
     this.#syncDelay = null;
+    this.#pullDelay?.();
+    this.#pullDelay = null;
     this.step({ on: 'lost' });
   }
 
@@ -130,6 +135,7 @@ export class Subscriber {
         return;
       case 'live':
         this.#owner.live();
+        this.#pullLater();
         return;
       case 'fill':
         this.#fillLater(effect.conversation);
@@ -155,6 +161,15 @@ export class Subscriber {
     }
   }
 
+  #pullLater(): void {
+    if (this.#pullDelay !== null || !this.#device.pulls) return;
+    this.#pullDelay = this.#options.timers.after(PULL_EVERY_MS, () => {
+      this.#pullDelay = null;
+      this.#idleSyncs = 0;
+      this.step({ on: 'pull' });
+    });
+  }
+
   /** A sync that brought the device nowhere is not repeated at once. */
   #syncSoon(effect: Extract<Effect, { do: 'sync' }>): void {
     if (this.#idleSyncs === 0) {
@@ -172,8 +187,12 @@ export class Subscriber {
   }
 
   #sync(effect: Extract<Effect, { do: 'sync' }>): void {
-    const { token, seen } = effect;
-    const position = { ...(token === null ? {} : { token }), ...(seen === null ? {} : { seen }) };
+    const { token, seen, reached } = effect;
+    const position = {
+      ...(token === null ? {} : { token }),
+      ...(seen === null ? {} : { seen }),
+      ...(reached.length === 0 ? {} : { reached }),
+    };
     this.#connection.ask({ t: 'sync', ...position, limit: PAGE_MESSAGES }, (outcome) => {
       // Lost with its connection, and begun anew on the next one.
       if (outcome === null) return;
@@ -181,9 +200,9 @@ export class Subscriber {
         this.#syncRefused(effect, outcome);
         return;
       }
-      const inbox = `${String(outcome.inbox.gen)}-${String(outcome.inbox.seq)} ${String(outcome.hasMore)}`;
-      this.#idleSyncs = inbox === this.#lastInbox && !outcome.hasMore ? this.#idleSyncs + 1 : 0;
-      this.#lastInbox = inbox;
+      const { token: next, hasMore } = outcome;
+      this.#idleSyncs = next === this.#lastToken && !hasMore ? this.#idleSyncs + 1 : 0;
+      this.#lastToken = next;
       this.step({ on: 'synced', synced: outcome });
     });
   }

@@ -37,6 +37,7 @@ function describe(state: ConversationState, summary: ConversationSummary): void 
   state.title = summary.title;
   state.peer = summary.peer;
   state.member = summary.member;
+  state.diffusion = summary.diffusion;
   state.lastAt = Math.max(state.lastAt, summary.lastAt);
   state.described = true;
 }
@@ -53,8 +54,8 @@ function agree(state: ConversationState, summary: ConversationSummary): void {
 /** From a list that was asked for: it moves no position, messages do. */
 export function applyDescription(state: ConversationState, summary: ConversationSummary, tools: StepTools): void {
   if (state.anchored && summary.seq < state.applied.seq && summary.gen <= state.applied.gen) {
-    // The list is older than what is here: its membership may be, too.
-    describe(state, { ...summary, member: state.member });
+    // The list is older than what is here: its membership may be, too, and how it is diffused.
+    describe(state, { ...summary, member: state.member, diffusion: state.diffusion });
   } else describe(state, summary);
   applyRead(state, summary, tools);
   agree(state, summary);

@@ -1,0 +1,167 @@
+import { generation, sequenceId, type ConversationId, type DeviceId, type UserId } from '@millrace/kernel';
+import { deviceTag, type ConversationSummary, type Message, type Push, type Synced } from '@millrace/protocol';
+import { describe, expect, it } from 'vitest';
+import { Device, newDevice, type DeviceInput } from './device-state.ts';
+import type { Effect } from './effects.ts';
+
+const ann = 'ann' as UserId;
+const town = 'town' as ConversationId;
+const tag = deviceTag(ann, 'phone' as DeviceId);
+const at = (seq: number) => ({ gen: generation(1), seq: sequenceId(seq) });
+
+const message = (seq: number, more: Partial<Message> = {}): Message => ({
+  ...at(seq),
+  msgNo: seq,
+  countable: true,
+  from: 'ben' as UserId,
+  deviceTag: 0,
+  n: 0,
+  sentAt: 0,
+  at: seq,
+  type: 'text',
+  body: String(seq),
+  ...more,
+});
+
+const control = (seq: number, body: object): Message =>
+  message(seq, { countable: false, from: null, type: 'control', body: JSON.stringify(body) });
+
+const summary = (seq: number, diffusion: 'write' | 'read'): ConversationSummary => ({
+  ...{ conversation: town, kind: 'group', title: 'Town', peer: null, member: true, diffusion },
+  ...{ ...at(seq), lastAt: seq, msgNo: seq, readSeq: sequenceId(0), readMsgNo: 0, own: 0, unread: seq },
+});
+
+const synced = (
+  inbox: number,
+  messages: readonly Message[],
+  diffusion: 'write' | 'read',
+): Omit<Synced, 't' | 'id'> => ({
+  ...{ tooLong: false, regressed: false, hasMore: false, inbox: at(inbox), token: `token ${String(inbox)}` },
+  conversations: [{ summary: summary(messages.at(-1)?.seq ?? 0, diffusion), messages }],
+});
+
+const push = (prev: number, seq: number, ...messages: readonly Message[]): Push => ({
+  ...{ t: 'push', gen: generation(1), prev: sequenceId(prev), seq: sequenceId(seq) },
+  items: [{ conversation: town, messages }],
+});
+
+/** A device that has town up to entry 3, which switched it over, and the inbox up to 3. */
+class APhone {
+  readonly delivered: number[] = [];
+  readonly syncs: Extract<Effect, { do: 'sync' }>[] = [];
+  readonly device: Device;
+
+  constructor() {
+    const nothing = (): void => undefined;
+    const changes = { sync: nothing, conversation: nothing, cached: nothing, dropped: nothing };
+    const context = { user: ann, deviceTag: tag, sendsPending: () => false };
+    this.device = new Device(newDevice(), context, changes, 100);
+    this.step({ on: 'connected', inbox: at(0) });
+    const members = ['ann', 'ben'];
+    const created = control(1, { control: 'created', kind: 'group', title: 'Town', members });
+    const entries = [created, message(2), control(3, { control: 'diffusion', mode: 'read' })];
+    this.step({ on: 'synced', synced: synced(3, entries, 'read') });
+    this.syncs.length = 0;
+  }
+
+  step(input: DeviceInput): void {
+    for (const effect of this.device.step(input)) {
+      if (effect.do === 'deliver') this.delivered.push(effect.message.seq);
+      if (effect.do === 'sync') this.syncs.push(effect);
+    }
+  }
+}
+
+describe('a conversation that is pulled', () => {
+  it('is known by the entry that switches it, and by its summary', () => {
+    const phone = new APhone();
+    const state = phone.device.state.conversations.get(town);
+    expect([state?.diffusion, phone.device.pulls]).toEqual(['read', true]);
+    phone.step({ on: 'push', push: push(3, 4, control(4, { control: 'diffusion', mode: 'write' })) });
+    expect([state?.diffusion, phone.device.pulls]).toEqual(['write', false]);
+  });
+
+  it('is looked into after a reconnect also when the inbox has not moved, and whenever it is time', () => {
+    const phone = new APhone();
+    phone.step({ on: 'lost' });
+    phone.step({ on: 'connected', inbox: at(3) });
+    expect(phone.syncs).toHaveLength(1);
+    phone.step({ on: 'synced', synced: synced(3, [message(4), message(5)], 'read') });
+    expect(phone.delivered).toEqual([1, 2, 3, 4, 5]);
+    phone.step({ on: 'pull' });
+    expect(phone.syncs).toHaveLength(2);
+    // One at a time.
+    phone.step({ on: 'pull' });
+    expect(phone.syncs).toHaveLength(2);
+  });
+
+  it('ends with a push behind a hole, which is pulled before it is applied', () => {
+    const phone = new APhone();
+    const switched = control(8, { control: 'diffusion', mode: 'write' });
+    phone.step({ on: 'push', push: push(3, 4, switched) });
+    expect([phone.delivered, phone.syncs.length]).toEqual([[1, 2, 3], 1]);
+    // Pushed while the sync runs, and behind what it brings.
+    phone.step({ on: 'push', push: push(4, 5, message(9)) });
+    phone.step({ on: 'synced', synced: synced(4, [4, 5, 6, 7].map((seq) => message(seq)).concat(switched), 'write') });
+    expect(phone.delivered).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    expect(phone.syncs).toHaveLength(1);
+  });
+
+  it('does not wait for what is not for this user to see, nor for ever', () => {
+    const phone = new APhone();
+    phone.step({ on: 'push', push: push(3, 5, message(7), message(8)) });
+    // Asked behind the push, and it brings nothing of what lies before.
+    phone.step({ on: 'synced', synced: synced(4, [], 'read') });
+    expect(phone.delivered).toEqual([1, 2, 3, 7, 8]);
+    expect(phone.syncs).toHaveLength(1);
+  });
+
+  it('has a new hole looked into once more, when it came while another was', () => {
+    const phone = new APhone();
+    phone.step({ on: 'push', push: push(3, 4, message(6)) });
+    phone.step({ on: 'push', push: push(4, 5, message(9)) });
+    phone.step({
+      on: 'synced',
+      synced: synced(
+        4,
+        [4, 5, 6].map((seq) => message(seq)),
+        'read',
+      ),
+    });
+    expect([phone.delivered, phone.syncs.length]).toEqual([[1, 2, 3, 4, 5, 6], 2]);
+    phone.step({
+      on: 'synced',
+      synced: synced(
+        5,
+        [7, 8, 9].map((seq) => message(seq)),
+        'read',
+      ),
+    });
+    expect(phone.delivered).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  });
+
+  it('has the server told what came by acks, and only that', () => {
+    const phone = new APhone();
+    phone.step({ on: 'pull' });
+    expect(phone.syncs.at(-1)?.reached).toEqual([]);
+    phone.step({ on: 'synced', synced: synced(3, [message(4)], 'read') });
+    const own = message(5, { from: ann, deviceTag: tag, n: 1 });
+    phone.step({ on: 'own', conversation: town, message: own });
+    phone.step({ on: 'pull' });
+    expect(phone.syncs.at(-1)?.reached).toEqual([{ conversation: town, ...at(5) }]);
+    phone.step({ on: 'synced', synced: synced(3, [], 'read') });
+    phone.step({ on: 'pull' });
+    expect(phone.syncs.at(-1)?.reached).toEqual([]);
+  });
+
+  it('that was joined meanwhile is found by the list, and pulled', () => {
+    const phone = new APhone();
+    const other = 'other' as ConversationId;
+    const joined = control(40, { control: 'joined', users: ['ann'] });
+    phone.step({ on: 'push', push: { ...push(3, 4), items: [{ conversation: other, messages: [joined] }] } });
+    expect(phone.syncs).toHaveLength(0);
+    phone.step({ on: 'described', summaries: [{ ...summary(50, 'read'), conversation: other }] });
+    expect(phone.syncs).toHaveLength(1);
+    expect(phone.syncs[0]?.seen).toEqual(at(4));
+  });
+});
