@@ -37,6 +37,7 @@ export interface StepAnswer {
   readonly commands?: number | null;
   readonly level?: string | null;
   readonly again?: boolean | null;
+  readonly mode?: string;
   readonly recipients?: number;
   readonly looked?: number;
   readonly reached?: number;

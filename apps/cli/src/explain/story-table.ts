@@ -74,7 +74,8 @@ function details(step: StepAnswer): readonly string[] {
         ...part(step.again, (again) => (again ? 'its answer was lost, a claim found it' : 'at the first try')),
       ];
     case 'diffused': {
-      const { known, at, recipients = 0, reached = 0, looked = 0 } = step;
+      const { known, at, mode, recipients = 0, reached = 0, looked = 0 } = step;
+      if (mode === 'read') return [`pulled by the devices of ${many(recipients, 'member')}, in no inbox`];
       const way = `write-diffusion to ${grouped(recipients)} ${recipients === 1 ? 'inbox' : 'inboxes'}`;
       if (known === 'traced') return at === null ? [way, 'under way'] : [way];
       return [way, `in ${grouped(reached)} of ${grouped(looked)} that were looked at`];
@@ -101,6 +102,7 @@ function spread(what: string, of: SpreadAnswer | null | undefined, today: string
 const inboxTexts: Readonly<Record<string, string>> = {
   behind: 'on its way',
   gone: 'not in the inbox any more',
+  pulled: 'in no inbox: its devices pull it',
   not_found: 'not in the part of the inbox that was looked through',
   unavailable: 'its partition does not answer',
 };

@@ -29,6 +29,12 @@ const ask = (
 };
 
 describe('the audience of an entry', () => {
+  it('says how the entry was diffused', () => {
+    const talk = new AConversation('g', { readAbove: 2, writeBelow: 2 }).created(['ann', 'ben', 'cleo']);
+    talk.do(talk.sendOf('ann'));
+    expect([1, 2, 3].map((seq) => ask(talk, seq).mode)).toEqual(['write', 'write', 'read']);
+  });
+
   it('is who was a member then, whatever became of them (I7)', () => {
     const talk = aTalk();
     const names = (seq: number) => ask(talk, seq).members.map(({ user, role }) => [user, role]);

@@ -152,6 +152,8 @@ export interface ConversationHead {
 /** Recipients are the members as of the entry (I7); the counts are over all of them, but for the author. */
 export interface AudienceAt {
   readonly kind: ConversationKind;
+  /** How the entry was diffused. */
+  readonly mode: DiffusionMode;
   readonly recipients: number;
   /** By whom it was said to be delivered, and read. */
   readonly delivered: number;

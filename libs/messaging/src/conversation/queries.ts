@@ -1,4 +1,4 @@
-import { isOpen, lastReceived, modeBehind, receivedRanges, receivesAny } from '@millrace/diffusion';
+import { isDiffused, isOpen, lastReceived, modeBehind, receivedRanges, receivesAny } from '@millrace/diffusion';
 import { err, ok, sequenceId, type Result, type UserId } from '@millrace/kernel';
 import { deviceTag, frameError, type FrameError, type MemberInfo, type Members } from '@millrace/protocol';
 import type { ConversationInfo } from '../chat-service.ts';
@@ -113,7 +113,8 @@ export function audienceAt(
     const known = state.devicesOf(id).slice(-DEVICES_TOLD_MAX);
     return [{ user: id, role: isOpen(intervals) ? role : null, deliveredSeq, readSeq, devices: known }];
   });
-  return ok({ kind: meta.kind, recipients, delivered, read, authorDevice: authorDevice ?? null, members });
+  const mode = isDiffused(state.segments.value, seq) ? 'write' : 'read';
+  return ok({ kind: meta.kind, mode, recipients, delivered, read, authorDevice: authorDevice ?? null, members });
 }
 
 export function standings(state: ConversationState, { users }: ConversationCalls['standings']['command']): Standings {

@@ -74,10 +74,13 @@ export interface Acked extends StepFacts {
   readonly step: 'acked';
 }
 
-/** It is in the inboxes of its recipients. `tookMs` is from the commit until all of them had it. */
+/**
+ * It is in the inboxes of its recipients. `tookMs` is from the commit until all of them had it. Of mode `read`: it comes
+ * into none, and their devices pull it.
+ */
 export interface Diffused extends StepFacts {
   readonly step: 'diffused';
-  readonly mode: 'write';
+  readonly mode: 'write' | 'read';
   readonly recipients: number;
   /** Of those that were looked at (`members`), how many have it. */
   readonly looked: number;
@@ -92,12 +95,12 @@ export type StoryStep = Accepted | Routed | Sequenced | Committed | Acked | Diff
 
 /**
  * Where one recipient's inbox has it. `behind`: it is on its way. `gone`: it was there and is not any more, because the
- * inbox was trimmed or broke there. `not_found`: not in the part of the inbox that was looked through. `unavailable`: the
+ * inbox was trimmed or broke there. `pulled`: it came into no inbox. `not_found`: not in the part of the inbox that was looked through. `unavailable`: the
  * user's partition did not answer.
  */
 export interface InInbox {
   readonly known: Known;
-  readonly state: 'there' | 'behind' | 'gone' | 'not_found' | 'unavailable';
+  readonly state: 'there' | 'behind' | 'gone' | 'pulled' | 'not_found' | 'unavailable';
   readonly gen: number | null;
   readonly seq: number | null;
   /** When it was stored there; null when that was not traced. */

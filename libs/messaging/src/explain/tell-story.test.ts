@@ -53,6 +53,7 @@ const facts = (more: Partial<StoryFacts> = {}): StoryFacts => ({
   bytes: 30,
   audience: {
     kind: 'group',
+    mode: 'write',
     recipients: 3,
     delivered: 1,
     read: 0,
@@ -216,6 +217,16 @@ describe('diffusion', () => {
     const story = tellStory(facts({ audience: { ...audience, recipients: 10_000 } }));
     expect(stepOf(story, 'diffused')).toMatchObject({ known: 'not', recipients: 10_000, looked: 3, reached: 3 });
     expect(story.recipients).toEqual({ count: 10_000, delivered: 1, read: 0 });
+  });
+
+  it('of a message that is pulled comes into no inbox, until what ends that points at it', () => {
+    const { audience } = facts();
+    const behind = { state: 'behind' } as const;
+    const story = tellStory(
+      facts({ audience: { ...audience, mode: 'read' }, inboxes: [behind, there(5), { state: 'unavailable' }] }),
+    );
+    expect(stepOf(story, 'diffused')).toMatchObject({ known: 'stored', mode: 'read', recipients: 3, reached: 1 });
+    expect(story.members.map(({ inbox }) => inbox.state)).toEqual(['pulled', 'there', 'unavailable']);
   });
 
   it('into one inbox is told by the node that did it, else by the inbox itself', () => {

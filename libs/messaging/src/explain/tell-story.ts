@@ -168,17 +168,19 @@ function diffusedStep(
   why: readonly Why[],
 ): Diffused {
   const recipients = facts.audience.recipients;
-  const reached = members.filter(({ inbox }) => inbox.state !== 'behind' && inbox.state !== 'unavailable').length;
+  const reached = members.filter(({ inbox }) => !['behind', 'pulled', 'unavailable'].includes(inbox.state)).length;
   const traces = facts.nodes.map(({ trace }) => trace?.copies ?? null);
   const more = {
     step: 'diffused',
-    mode: 'write',
+    mode: facts.audience.mode,
     recipients,
     looked: members.length,
     reached,
     delivered: merged(traces.map((copies) => copies?.delivered ?? null)),
     pushed: merged(traces.map((copies) => copies?.pushed ?? null)),
   } as const;
+  // Nothing more is to become of it: whoever asks gets it from the Timeline.
+  if (facts.audience.mode === 'read') return { known: 'stored', node: null, at: null, tookMs: null, why: [], ...more };
   const diffused = commit?.diffused ?? null;
   if (sequenced !== null && diffused !== null) {
     return { ...known(sequenced.node, diffused.at, diffused.tookMs), ...more };
@@ -192,7 +194,11 @@ function diffusedStep(
 }
 
 /** Where a recipient's inbox has the message: by the node that put it there, else by what is stored. */
-function inInbox(delivered: At<DeliveredStep> | undefined, found: InboxFound | null): InInbox {
+function inInbox(
+  delivered: At<DeliveredStep> | undefined,
+  found: InboxFound | null,
+  mode: StoryFacts['audience']['mode'],
+): InInbox {
   if (delivered !== undefined) {
     const { at, tookMs, inbox } = delivered;
     const stored = found?.state === 'there' ? found.position.seq : null;
@@ -200,7 +206,7 @@ function inInbox(delivered: At<DeliveredStep> | undefined, found: InboxFound | n
   }
   const nothing = { gen: null, seq: null, at: null, tookMs: null };
   if (found === null || found.state === 'unavailable') return { known: 'not', state: 'unavailable', ...nothing };
-  if (found.state !== 'there') return { known: 'stored', state: found.state, ...nothing };
+  if (found.state !== 'there') return { known: 'stored', state: mode === 'read' ? 'pulled' : found.state, ...nothing };
   return { ...nothing, known: 'stored', state: 'there', gen: found.position.gen, seq: found.position.seq };
 }
 
@@ -211,7 +217,7 @@ function memberStory(facts: StoryFacts, acked: Acked, recipient: RecipientAt, fo
   const { nodes, position, entry, audience } = facts;
   const { user, role, deliveredSeq, readSeq } = recipient;
   const isOurs = (step: { readonly user: UserId }): boolean => step.user === user;
-  const inbox = inInbox(stepsOf(nodes, (trace) => trace.delivered).find(isOurs), found);
+  const inbox = inInbox(stepsOf(nodes, (trace) => trace.delivered).find(isOurs), found, audience.mode);
   const receipts = stepsOf(nodes, (trace) => trace.receipts).filter(isOurs);
   const firstAt = (times: readonly number[]): number | null => (times.length === 0 ? null : Math.min(...times));
   const isAuthor = entry.from === user;
