@@ -1,0 +1,73 @@
+import type { UserId } from '@millrace/kernel';
+import { describe, expect, it } from 'vitest';
+import { planDiffusion } from '../diffuse/plan.ts';
+import type { Appended } from '../effects.ts';
+import { AConversation, type Handled } from '../testing/a-conversation.ts';
+
+const crowd = Array.from({ length: 5_000 }, (_, index) => `u${String(index)}`);
+
+const appended = ({ effects }: Handled): readonly Appended[] => effects.filter((effect) => effect.e === 'appended');
+const receivers = (handled: Handled): readonly UserId[] => planDiffusion(handled.effects).flatMap(({ users }) => users);
+
+/** Fields that the next commit writes, and entries. */
+function written(talk: AConversation): readonly string[] {
+  const write = talk.actor.pendingWrite();
+  return [...(write?.set ?? []).map(([field]) => field), ...(write?.unset ?? []), String(write?.entries.length)].sort();
+}
+
+describe('a conversation of 5,000 members', () => {
+  const talk = (): AConversation => new AConversation('g').created(crowd);
+
+  it('costs a message the same whatever its size: one entry, three fields, and nobody’s inbox', () => {
+    const large = talk();
+    large.do(large.sendOf('u7'));
+    const handled = large.handle(large.sendOf('u7'));
+    expect(handled.reply.ok).toBe(true);
+    expect(written(large)).toEqual(['1', 'a', 'd:u7/1', 'n']);
+    expect(receivers(handled)).toEqual([]);
+    expect(appended(handled)).toMatchObject([{ mode: 'read', behind: 'read', recipients: [], undiffused: null }]);
+  });
+
+  it('notes a device once, when it first writes', () => {
+    const large = talk();
+    large.handle(large.sendOf('u7'));
+    expect(written(large)).toEqual(['1', 'a', 'd:u7/1', 'n', 'v:u7']);
+    large.store();
+    large.handle(large.sendOf('u7', 1, '2'));
+    expect(written(large)).toEqual(['1', 'a', 'd:u7/2', 'n', 'v:u7']);
+  });
+
+  it('tells of a coming or going those alone who come or go', () => {
+    const large = talk();
+    expect(receivers(large.do({ t: 'join', user: 'new' as UserId }))).toEqual(['new']);
+    expect(receivers(large.do({ t: 'leave', user: 'u9' as UserId }))).toEqual(['u9']);
+    const users = ['u1', 'u2'] as UserId[];
+    const kicked = large.do({ t: 'kick', by: 'u0' as UserId, users });
+    expect(receivers(kicked)).toEqual(users);
+    expect(appended(kicked)[0]?.undiffused?.of.get('u1' as UserId)).toEqual({ after: 2, sent: 0 });
+  });
+
+  it('tells everybody of the switch, both ways, and where their inbox is to stand', () => {
+    const small = new AConversation('g', { readAbove: 3, writeBelow: 3 }).created(['a', 'b', 'c']);
+    const up = small.do({ t: 'join', user: 'd' as UserId });
+    expect(appended(up).map(({ mode, behind, recipients }) => [mode, behind, recipients.length])).toEqual([
+      ['write', 'write', 4],
+      ['write', 'read', 4],
+    ]);
+    small.do(small.sendOf('a'));
+    const joined = small.do({ t: 'join', user: 'e' as UserId });
+    expect(appended(joined)).toMatchObject([{ mode: 'read', behind: 'read', recipients: ['e'] }]);
+    for (const user of ['b', 'c'] as UserId[]) small.do({ t: 'leave', user });
+    const down = appended(small.do({ t: 'leave', user: 'd' as UserId }));
+    expect(down.map(({ mode, behind, recipients }) => [mode, behind, recipients])).toEqual([
+      ['read', 'read', ['d']],
+      ['write', 'write', ['a', 'e']],
+    ]);
+    // From the up-switch, entry 3, for one; from their own join, entry 5, for the other.
+    expect([...(down[1]?.undiffused?.of ?? [])]).toEqual([
+      ['a', { after: 3, sent: 1 }],
+      ['e', { after: 5, sent: 0 }],
+    ]);
+    expect(down[1]?.undiffused?.spans).toEqual([{ gen: 1, first: 3, last: 8 }]);
+  });
+});
