@@ -18,6 +18,7 @@ const SIMPLER: readonly SimulationOptions[] = [
   { faultChance: 0 },
   { answersLostChance: 0 },
   { failOvers: false },
+  { readAbove: 10_000 },
   { users: 2 },
   { users: 3 },
   { groups: 1 },
@@ -35,8 +36,14 @@ function failsAlike(one: SimulationReport, other: SimulationReport): boolean {
   return other.violations.some((violation) => kinds.has(kindOf(violation)));
 }
 
+/** More of it makes the world simpler: no conversation is pulled. */
+const SIMPLER_ABOVE = 'readAbove';
+
 const isLess = (simpler: SimulationOptions, { options }: SimulationReport): boolean =>
-  Object.entries(simpler).every(([name, value]) => value < Number(options[name as keyof SimulationOptions]));
+  Object.entries(simpler).every(([name, value]) => {
+    const now = Number(options[name as keyof SimulationOptions]);
+    return name === SIMPLER_ABOVE ? value > now : value < now;
+  });
 
 /**
  * Looks for a run of the same seed that goes wrong in the same way with fewer faults and in a simpler world: fewer
