@@ -108,7 +108,7 @@ describe('a hole in what comes into an inbox', () => {
 
   it('does not make a read position wrong that comes while it is pulled', () => {
     const user = aPuller();
-    const read = { readSeq: sequenceId(30), readMsgNo: 28, sentAtRead: 5 };
+    const read = { gen: generation(1), readSeq: sequenceId(30), readMsgNo: 28, sentAtRead: 5 };
     const [effect] = user.deliver([{ d: 'read', conversation: x, ...read, sent: 7 }]);
     expect(effect).toMatchObject({ push: { items: [{ read: { readSeq: 30, readMsgNo: 28, own: 2 } }] } });
     expect(user.state.inbox.value.oldest).toBe(1);
