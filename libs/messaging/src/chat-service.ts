@@ -18,6 +18,7 @@ import type {
   ListConversations,
   ListMembers,
   Members,
+  Open,
   Page,
   PushItem,
   Read,
@@ -98,6 +99,8 @@ export interface ChatService {
   setRole(by: Principal, command: Content<SetRole>): Answer<Changed>;
   read(by: Principal, command: Content<Read>): Answer<ReadDone>;
   delivered(by: Principal, command: Content<Delivered>): Promise<Result<null, FrameError>>;
+  /** Whether the user may open the conversation on a device: who is a member may. */
+  open(by: Principal, command: Content<Open>): Promise<Result<null, FrameError>>;
   /** Nothing is stored, nothing answered; a non-member's notice goes nowhere. */
   typing(by: Principal, notice: Content<Typing>): void;
   history(by: Principal, query: Content<History>): Answer<Page<WireEntry>>;

@@ -110,6 +110,11 @@ export function chatOver(
       if (outcome.ok) trace.receipt(by, conversation, seq, 'delivered');
       return outcome;
     },
+    async open({ user }, { conversation }) {
+      const state = await calls.conversation(conversation, { t: 'watch', users: [user] });
+      if (!state.ok || state.value.members.includes(user)) return state.ok ? ok(null) : state;
+      return err(frameError('not_member', `${user} is not a member of ${conversation}`));
+    },
     typing(by, { conversation }) {
       calls.post(conversationKey(conversation), { t: 'typing', user: by.user }, () => undefined, 'client');
     },

@@ -30,6 +30,7 @@ import type { Message, MessageType } from './frames.ts';
 export type EntryFields = Omit<Message, 'gen' | 'seq'>;
 
 const VERSION = 1;
+const TYPE_OFFSET = 1;
 const FLAG_TEXT = 1;
 const FLAG_COUNTABLE = 2;
 const FLAG_EXTENSIONS = 4;
@@ -120,6 +121,11 @@ export class WireEntry {
     this.gen = gen;
     this.seq = seq;
     this.data = data;
+  }
+
+  /** Whether it tells what happened to the conversation. Looks at one byte, and does not say that the rest can be read. */
+  get isControl(): boolean {
+    return messageTypes[this.data[TYPE_OFFSET] ?? 0] === 'control';
   }
 
   get message(): Message {

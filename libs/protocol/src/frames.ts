@@ -191,6 +191,23 @@ export interface Delivered {
   readonly seq: SequenceId;
 }
 
+/**
+ * This device shows the conversation: while it is in read mode its entries come by {@link Live}. Answered by {@link Ok};
+ * opening again what is open does no harm. Ends with {@link Close}, with the connection, or with the membership.
+ */
+export interface Open {
+  readonly t: 'open';
+  readonly id: number;
+  readonly conversation: ConversationId;
+}
+
+/** This device does not show the conversation any more. Answered by {@link Ok}, also when it was not open. */
+export interface Close {
+  readonly t: 'close';
+  readonly id: number;
+  readonly conversation: ConversationId;
+}
+
 /** Not stored. The only frame without an answer. */
 export interface Typing {
   readonly t: 'typing';
@@ -219,6 +236,8 @@ export type ClientFrame =
   | SetRole
   | Read
   | Delivered
+  | Open
+  | Close
   | Typing
   | Ping;
 
@@ -432,6 +451,33 @@ export interface Push<M = Message> {
   readonly items: readonly PushItem<M>[];
 }
 
+/**
+ * Entries `prev + 1 .. seq` of an open conversation in read mode, without a gap: no inbox has them. A device whose own
+ * position there is before `prev`, or of another generation, has missed something and pulls it.
+ */
+export interface Live<M = Message> {
+  readonly t: 'live';
+  readonly conversation: ConversationId;
+  readonly gen: Generation;
+  readonly prev: SequenceId;
+  readonly seq: SequenceId;
+  readonly messages: readonly M[];
+}
+
+/** Where a conversation in read mode stands. */
+export interface ConversationHead {
+  readonly conversation: ConversationId;
+  readonly gen: Generation;
+  readonly seq: SequenceId;
+  readonly msgNo: number;
+}
+
+/** Where conversations in read mode stand: what a device has not of one, up to there, it may pull. */
+export interface Heads {
+  readonly t: 'heads';
+  readonly heads: readonly ConversationHead[];
+}
+
 /** Another member's positions moved. Not stored for devices: `members` has the truth. */
 export interface Receipt {
   readonly t: 'receipt';
@@ -478,6 +524,8 @@ export type ServerFrame<M = Message> =
   | ReadDone
   | Pong
   | Push<M>
+  | Live<M>
+  | Heads
   | Receipt
   | TypingNotice
   | Resync

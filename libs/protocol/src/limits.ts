@@ -31,6 +31,10 @@ export const protocolLimits = {
   pageConversationsDefault: 100,
   pageMembers: 1_000,
   pageMembersDefault: 200,
+  /** Conversations that one session has open at a time. */
+  openConversations: 64,
+  /** Conversations in one `heads` frame. */
+  headsPerFrame: 500,
 } as const;
 
 export type ProtocolLimits = { readonly [Name in keyof typeof protocolLimits]: number };

@@ -2,7 +2,7 @@ import { err, invariant, ok, utf8, type ByteWriter, type Result } from '@millrac
 import { recordKind, splitRecords, writeRecord, type BinaryRecord } from './binary/record.ts';
 import { written } from './binary/scratch.ts';
 import { readSend } from './binary/send-record.ts';
-import { writeAck, writePage, writePush, writePushItems, writeSynced } from './binary/server-records.ts';
+import { writeAck, writeLive, writePage, writePush, writePushItems, writeSynced } from './binary/server-records.ts';
 import type { Encoded, Encoding } from './encoding.ts';
 import type { WireEntry } from './entry.ts';
 import { frameError, type CloseReason, type ErrorCode } from './errors.ts';
@@ -137,6 +137,7 @@ function serverFrameJson(frame: ServerFrame<WireEntry>): string {
   switch (frame.t) {
     case 'push':
       return pushJson(frame, pushItemsJson(frame.items));
+    case 'live':
     case 'page': {
       const { messages, ...rest } = frame;
       return withLast(JSON.stringify(rest), 'messages', messagesJson(messages));
@@ -165,6 +166,9 @@ function writeServerFrame(writer: ByteWriter, frame: ServerFrame<WireEntry>): vo
       writePush(writer, frame, (payload) => {
         writePushItems(payload, frame.items);
       });
+      return;
+    case 'live':
+      writeLive(writer, frame);
       return;
     case 'page':
       writePage(writer, frame);

@@ -7,6 +7,8 @@ import type {
   Created,
   Drain,
   ErrorFrame,
+  Heads,
+  Live,
   Members,
   Ok,
   Page,
@@ -36,6 +38,8 @@ interface Answers {
   role: Changed;
   read: ReadDone;
   delivered: Ok;
+  open: Ok;
+  close: Ok;
   ping: Pong;
 }
 
@@ -49,4 +53,4 @@ export type RequestContent = ClientRequest extends infer Frame
 export type AnswerTo<Request extends RequestContent> = Answers[Request['t']];
 
 /** What a server says of its own accord; an `error` among them answers a frame that it could not read. */
-export type UnaskedFrame = Push | Receipt | TypingNotice | Resync | Drain | ErrorFrame;
+export type UnaskedFrame = Push | Live | Heads | Receipt | TypingNotice | Resync | Drain | ErrorFrame;

@@ -32,6 +32,8 @@ interface AnswerTo {
   role: Changed;
   read: ReadDone;
   delivered: Ok;
+  open: Ok;
+  close: Ok;
   ping: Pong;
 }
 
@@ -62,6 +64,8 @@ const answerKinds = {
   role: 'changed',
   read: 'read',
   delivered: 'ok',
+  open: 'ok',
+  close: 'ok',
   ping: 'pong',
 } as const satisfies { [T in keyof AnswerTo]: AnswerTo[T]['t'] };
 

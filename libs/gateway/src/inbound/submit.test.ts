@@ -1,5 +1,5 @@
-import type { ConversationId } from '@millrace/kernel';
-import { frameError, type ClientFrame } from '@millrace/protocol';
+import type { ConversationId, UserId } from '@millrace/kernel';
+import { frameError, protocolLimits, type ClientFrame } from '@millrace/protocol';
 import { describe, expect, it } from 'vitest';
 import { testGateway } from '../testing/test-gateway.ts';
 
@@ -11,6 +11,58 @@ const send = (n: number, conversation = 'tea'): ClientFrame => ({
   sentAt: n,
   type: 'text',
   body: 'hello',
+});
+
+const opens = (id: number, conversation: string): ClientFrame => ({
+  t: 'open',
+  id,
+  conversation: conversation as ConversationId,
+});
+
+const closes = (id: number, conversation: string): ClientFrame => ({ ...opens(id, conversation), t: 'close' }) as never;
+
+describe('conversations that a device opens', () => {
+  it('are those whose members the user is among (I11), and a bounded number (I9)', async () => {
+    const { connect, chat, time } = await testGateway();
+    const peer = await connect('ann');
+    chat.openers = new Set(['bob' as UserId]);
+    peer.says(opens(2, 'tea'));
+    await time.settle();
+    expect(peer.got('error')).toMatchObject([{ id: 2, code: 'not_member' }]);
+    chat.openers = null;
+    const { openConversations } = protocolLimits;
+    for (let count = 0; count <= openConversations; count += 1) peer.says(opens(100 + count, `c${String(count)}`));
+    await time.settle();
+    expect(peer.got('ok')).toHaveLength(openConversations);
+    expect(peer.got('error').at(-1)).toMatchObject({ id: 100 + openConversations, code: 'limit_reached' });
+    // One that is open may be opened again; one that is closed makes room.
+    peer.says(opens(3, 'c0'), closes(4, 'c1'), opens(5, 'more'), opens(6, 'too-many'));
+    await time.settle();
+    expect(
+      peer
+        .got('ok')
+        .slice(openConversations)
+        .map(({ id }) => id)
+        .sort(),
+    ).toEqual([3, 4, 5]);
+    expect(peer.got('error').at(-1)).toMatchObject({ id: 6, code: 'limit_reached' });
+  });
+
+  it('are closed by a close that follows, though the open is answered later', async () => {
+    const { connect, chat, gateway, time } = await testGateway();
+    const peer = await connect('ann');
+    const shown = (): readonly string[] => [...gateway.sessions.all()].flatMap((session) => [...session.shown.all()]);
+    chat.isHolding = true;
+    peer.says(opens(2, 'tea'), closes(3, 'tea'), opens(4, 'coffee'));
+    chat.answerAll();
+    await time.settle();
+    expect(peer.got('ok')).toHaveLength(3);
+    expect(shown()).toEqual(['coffee']);
+    peer.says(opens(5, 'tea'), closes(6, 'tea'), opens(7, 'tea'));
+    chat.answerAll();
+    await time.settle();
+    expect(shown()).toEqual(['coffee', 'tea']);
+  });
 });
 
 describe('sends behind one that found no room', () => {

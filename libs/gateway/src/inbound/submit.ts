@@ -1,9 +1,12 @@
-import { err, type Result } from '@millrace/kernel';
+import { err, ok, type Result } from '@millrace/kernel';
 import type { ChatService, MessageTrace } from '@millrace/messaging';
 import {
   frameError,
+  protocolLimits,
+  type Close,
   type ClientFrame,
   type FrameError,
+  type Open,
   type Send,
   type ServerFrame,
   type WireEntry,
@@ -134,8 +137,31 @@ async function as<Content>(
   return outcome.ok ? { ok: true, value: { t, id, ...outcome.value } as unknown as ServerFrame<WireEntry> } : outcome;
 }
 
-function ask(chat: ChatService, { principal }: Session, frame: Asked): Answered {
+async function open(chat: ChatService, { principal, shown }: Session, frame: Open): Promise<Result<null, FrameError>> {
+  const { conversation } = frame;
+  const opening = shown.begin(conversation);
+  if (opening === null) {
+    const message = `${String(protocolLimits.openConversations)} conversations are open: close one first`;
+    return err(frameError('limit_reached', message));
+  }
+  let isAllowed = false;
+  try {
+    const allowed = await chat.open(principal, frame);
+    isAllowed = allowed.ok;
+    return allowed;
+  } finally {
+    shown.end(conversation, opening, isAllowed);
+  }
+}
+
+function close({ shown }: Session, { conversation }: Close): Result<null, FrameError> {
+  shown.close(conversation);
+  return ok(null);
+}
+
+function ask(chat: ChatService, session: Session, frame: Asked): Answered {
   const { id } = frame;
+  const { principal } = session;
   switch (frame.t) {
     case 'sync':
       return as('synced', id, chat.sync(principal, frame));
@@ -161,5 +187,9 @@ function ask(chat: ChatService, { principal }: Session, frame: Asked): Answered 
       return as('read', id, chat.read(principal, frame));
     case 'delivered':
       return as('ok', id, chat.delivered(principal, frame));
+    case 'open':
+      return as('ok', id, open(chat, session, frame));
+    case 'close':
+      return as('ok', id, Promise.resolve(close(session, frame)));
   }
 }

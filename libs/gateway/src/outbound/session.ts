@@ -19,6 +19,7 @@ import type { GatewayObserver } from '../observer.ts';
 import { SendGate } from '../inbound/send-gate.ts';
 import { InboxFollower, type FollowStep, type InboxPosition } from './inbox-follower.ts';
 import { Outbox } from './outbox.ts';
+import { ShownConversations } from './shown-conversations.ts';
 
 /** Pushes are withheld when so much of the send buffer is full; the rest is for answers. */
 const PUSH_SHARE = 0.5;
@@ -66,6 +67,7 @@ export class Session {
   /** Of those, the ones with long answers. */
   queriesInFlight = 0;
   readonly sendGate = new SendGate();
+  readonly shown = new ShownConversations();
   readonly #parts: SessionParts;
   readonly #outbox: Outbox;
   readonly #follower: InboxFollower;

@@ -46,6 +46,8 @@ export class MemoryChat implements ChatService {
   /** While true, what is asked is answered only by {@link answerAll}. */
   isHolding = false;
   attachError: FrameError | null = null;
+  /** Who may open conversations; null: everybody. */
+  openers: ReadonlySet<UserId> | null = null;
   /** Sends of these numbers are refused. */
   readonly sendErrors = new Map<number, FrameError>();
   /** What a sync is answered, when not with the whole of the inbox. */
@@ -123,6 +125,13 @@ export class MemoryChat implements ChatService {
     this.calls.push(`history ${by.user}`);
     await this.#turn();
     return refuse();
+  }
+
+  async open(by: Principal, { conversation }: Parameters<ChatService['open']>[1]): ReturnType<ChatService['open']> {
+    this.calls.push(`open ${by.user} ${conversation}`);
+    await this.#turn();
+    if (this.openers === null || this.openers.has(by.user)) return ok(null);
+    return err(frameError('not_member', `${by.user} is not a member of ${conversation}`));
   }
 
   typing(by: Principal): void {

@@ -1,5 +1,5 @@
 import type { DiffusionMode, MembershipInterval, ReadSegment, SeqRange } from '@millrace/diffusion';
-import type { DeviceId, Result, SequenceId, UserId } from '@millrace/kernel';
+import type { DeviceId, Generation, Result, SequenceId, UserId } from '@millrace/kernel';
 import type {
   Ack,
   Changed,
@@ -81,6 +81,8 @@ export interface ConversationCalls {
     };
     reply: AudienceAt;
   };
+  /** For whoever brings the entries to these users as they come: where the conversation stands, and who of them is in it. */
+  watch: { command: { readonly users: readonly UserId[] }; reply: WatchState };
   /** How far each of these users is, for one whose partition or this one may have lost something. */
   standings: { command: { readonly users: readonly UserId[] }; reply: Standings };
 }
@@ -102,6 +104,16 @@ export interface ReadPlan {
 export interface Visible {
   readonly head: TimelineHead;
   readonly intervals: readonly MembershipInterval[];
+}
+
+/** As of the entry at `gen`, `seq`. */
+export interface WatchState {
+  readonly mode: DiffusionMode;
+  readonly gen: Generation;
+  readonly seq: SequenceId;
+  readonly msgNo: number;
+  /** Of the users that were asked about, who is a member (I11). */
+  readonly members: readonly UserId[];
 }
 
 export interface Standings {

@@ -8,7 +8,7 @@ import { conversationWrite } from './conversation-record.ts';
 import type { ConversationState } from './conversation-state.ts';
 import { create, invite, join, kick, leave, setRole } from './membership.ts';
 import { publish, publishKeyed } from './publish.ts';
-import { audience, audienceAt, headFor, info, members, standings, visible } from './queries.ts';
+import { audience, audienceAt, headFor, info, members, standings, visible, watch } from './queries.ts';
 import { markDelivered, markRead, readPlan, typing } from './receipts.ts';
 
 /**
@@ -73,6 +73,8 @@ export class ConversationActor implements PartitionActor<ConversationCommand, An
         return { reply: ok(headFor(state, command)), effects: [] };
       case 'audienceAt':
         return { reply: audienceAt(state, command), effects: [] };
+      case 'watch':
+        return { reply: watch(state, command), effects: [] };
       case 'standings':
         return { reply: ok(standings(state, command)), effects: [] };
       default:

@@ -11,6 +11,7 @@ import type {
   RecipientAt,
   Standings,
   Visible,
+  WatchState,
 } from './commands.ts';
 import type { ConversationState } from './conversation-state.ts';
 import { factsOf } from './facts.ts';
@@ -143,6 +144,16 @@ export function audience(state: ConversationState, { range }: ConversationCalls[
     members.push({ user, intervals, sent: count, lastSentSeq: lastSeq });
   }
   return { facts: state.meta.value === null ? null : factsOf(state), head: state.head.value, segments, members };
+}
+
+export function watch(
+  state: ConversationState,
+  { users }: ConversationCalls['watch']['command'],
+): Result<WatchState, FrameError> {
+  if (state.meta.value === null) return err(notFound(state));
+  const { gen, seq } = state.head.value;
+  const members = users.filter((user) => state.present(user) !== null);
+  return ok({ mode: modeBehind(state.segments.value, seq), gen, seq, msgNo: state.msgNo.value, members });
 }
 
 export function headFor(

@@ -10,7 +10,7 @@ import { ByteWriter } from '@millrace/kernel';
 
 export const HEADER_BYTES = 12;
 
-export const recordKind = { json: 0, send: 1, ack: 2, push: 3, page: 4, synced: 5 } as const;
+export const recordKind = { json: 0, send: 1, ack: 2, push: 3, page: 4, synced: 5, live: 6 } as const;
 
 /** Every flag of every kind. */
 export const recordFlag = {

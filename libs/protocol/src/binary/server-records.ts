@@ -8,7 +8,7 @@ import {
   type SequenceId,
 } from '@millrace/kernel';
 import { decodeEntry, type WireEntry } from '../entry.ts';
-import type { Ack, ConversationDelta, Message, Page, Push, PushItem, ServerFrame, Synced } from '../frames.ts';
+import type { Ack, ConversationDelta, Live, Message, Page, Push, PushItem, ServerFrame, Synced } from '../frames.ts';
 import { FieldReader } from '../json/field-reader.ts';
 import { isJsonObject, parseJson } from '../json/json-object.ts';
 import { ackLevels, readSummary } from '../json/server-frame-decoders.ts';
@@ -23,6 +23,7 @@ import { recordFlag, recordKind, writeRecord, type BinaryRecord } from './record
  *   push    varint gen · varint prev · varint seq · items
  *           items = varint count, then each: u8 0 · string conversation · messages
  *                                        or: u8 1 · string conversation · varint readSeq · varint readMsgNo · varint own
+ *   live    string conversation · varint gen · varint prev · varint seq · messages
  *   page    string conversation · varint head gen · varint head seq · messages          flag 1: hasMore
  *   synced  varint inbox gen · varint inbox seq · string token · varint count, then each:
  *           string summary (the JSON of one) · messages                   flags 1 tooLong, 2 regressed, 4 hasMore
@@ -70,6 +71,13 @@ export function writePush(
   });
 }
 
+export function writeLive(writer: ByteWriter, { conversation, gen, prev, seq, messages }: Live<WireEntry>): void {
+  writeRecord(writer, recordKind.live, 0, 0, (payload) => {
+    payload.string(conversation).varint(gen).varint(prev).varint(seq);
+    writeMessages(payload, messages);
+  });
+}
+
 export function writePage(writer: ByteWriter, page: Page<WireEntry>): void {
   writeRecord(writer, recordKind.page, page.hasMore ? recordFlag.page.hasMore : 0, page.id, (payload) => {
     payload.string(page.conversation).varint(page.head.gen).varint(page.head.seq);
@@ -92,7 +100,7 @@ export function writeSynced(writer: ByteWriter, synced: Synced<WireEntry>): void
 
 // ------------------------------------------------------------------------------------------------------- reading
 
-type CompactFrame = Extract<ServerFrame, { t: 'ack' | 'push' | 'page' | 'synced' }>;
+type CompactFrame = Extract<ServerFrame, { t: 'ack' | 'push' | 'live' | 'page' | 'synced' }>;
 
 /**
  * @returns null for a kind that is not compact, or not known.
@@ -105,6 +113,8 @@ export function readCompactRecord(record: BinaryRecord): CompactFrame | null {
       return readAck(reader, record);
     case recordKind.push:
       return readPush(reader);
+    case recordKind.live:
+      return readLive(reader);
     case recordKind.page:
       return readPage(reader, record);
     case recordKind.synced:
@@ -165,6 +175,14 @@ function readPush(reader: ByteReader): CompactFrame {
   const prev = readSeq(reader);
   const seq = readSeq(reader);
   return { t: 'push', gen, prev, seq, items: readList(reader, readPushItem) };
+}
+
+function readLive(reader: ByteReader): CompactFrame {
+  const conversation = readConversation(reader);
+  const gen = readGen(reader);
+  const prev = readSeq(reader);
+  const seq = readSeq(reader);
+  return { t: 'live', conversation, gen, prev, seq, messages: readList(reader, readMessage) };
 }
 
 function readPage(reader: ByteReader, { flags, id }: BinaryRecord): CompactFrame {

@@ -129,6 +129,8 @@ const decoders: Decoders = {
     conversation: fields.conversation('conversation'),
     seq: fields.seq('seq', 1),
   }),
+  open: (fields) => ({ t: 'open', id: idOf(fields), conversation: fields.conversation('conversation') }),
+  close: (fields) => ({ t: 'close', id: idOf(fields), conversation: fields.conversation('conversation') }),
   typing: (fields) => ({ t: 'typing', conversation: fields.conversation('conversation') }),
   ping: (fields) => ({ t: 'ping', id: idOf(fields) }),
 };

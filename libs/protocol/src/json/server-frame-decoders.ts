@@ -191,6 +191,22 @@ const decoders: Decoders = {
     seq: fields.seq('seq'),
     items: fields.list('items', readPushItem),
   }),
+  live: (fields) => ({
+    t: 'live',
+    conversation: fields.conversation('conversation'),
+    gen: fields.gen('gen'),
+    prev: fields.seq('prev'),
+    seq: fields.seq('seq', 1),
+    messages: fields.list('messages', readMessage),
+  }),
+  heads: (fields) => ({
+    t: 'heads',
+    heads: fields.list('heads', (head) => ({
+      conversation: head.conversation('conversation'),
+      ...readPosition(head),
+      msgNo: head.whole('msgNo', 0),
+    })),
+  }),
   receipt: (fields) => ({
     t: 'receipt',
     conversation: fields.conversation('conversation'),

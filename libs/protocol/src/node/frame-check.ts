@@ -33,6 +33,7 @@ function serverJson(frame: ServerFrame): unknown {
         ...frame,
         items: frame.items.map((item) => ('read' in item ? item : { ...item, messages: messages(item.messages) })),
       };
+    case 'live':
     case 'page':
       return { ...frame, messages: messages(frame.messages) };
     case 'synced':

@@ -109,6 +109,8 @@ export const clientFrames: { readonly [T in ClientFrame['t']]: Arbitrary<Extract
   role: fc.record({ t: c('role'), id, conversation, user, role: fc.constantFrom('owner', 'admin', 'member') }),
   read: fc.record({ t: c('read'), id, conversation, seq: storedSeq }),
   delivered: fc.record({ t: c('delivered'), id, conversation, seq: storedSeq }),
+  open: fc.record({ t: c('open'), id, conversation }),
+  close: fc.record({ t: c('close'), id, conversation }),
   typing: fc.record({ t: c('typing'), conversation }),
   ping: fc.record({ t: c('ping'), id }),
 };
@@ -225,6 +227,11 @@ export const serverFrames: { readonly [T in ServerFrame['t']]: Arbitrary<Extract
   read: fc.record({ t: c('read'), id, conversation, ...unreadFields }),
   pong: fc.record({ t: c('pong'), id, serverTime: count }),
   push: fc.record({ t: c('push'), gen, prev: seq, seq, items: fc.array(pushItem, { maxLength: 3 }) }),
+  live: fc.record({ t: c('live'), conversation, gen, prev: seq, seq: storedSeq, messages }),
+  heads: fc.record({
+    t: c('heads'),
+    heads: fc.array(fc.record({ conversation, gen, seq, msgNo: count }), { maxLength: 3 }),
+  }),
   receipt: fc.record({ t: c('receipt'), conversation, user, readSeq: seq, deliveredSeq: seq }),
   typing: fc.record({ t: c('typing'), conversation, user }),
   resync: fc.record({ t: c('resync'), reason: fc.constantFrom('slow', 'moved', 'regressed', 'incomplete') }),
@@ -244,6 +251,7 @@ export function toWire(frame: ServerFrame): ServerFrame<WireEntry> {
         ...frame,
         items: frame.items.map((item) => ('messages' in item ? { ...item, messages: item.messages.map(wired) } : item)),
       };
+    case 'live':
     case 'page':
       return { ...frame, messages: frame.messages.map(wired) };
     case 'synced':

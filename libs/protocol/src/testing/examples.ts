@@ -160,6 +160,8 @@ export const exampleClientFrames: readonly Named<ClientFrame>[] = [
   client('role', { t: 'role', id: 17, conversation: tea, user: 'bob', role: 'admin' }),
   client('read', { t: 'read', id: 18, conversation: tea, seq: 9 }),
   client('delivered', { t: 'delivered', id: 19, conversation: tea, seq: 9 }),
+  client('open', { t: 'open', id: 21, conversation: tea }),
+  client('close', { t: 'close', id: 22, conversation: tea }),
   client('typing', { t: 'typing', conversation: tea }),
   client('ping', { t: 'ping', id: 20 }),
 ];
@@ -264,6 +266,14 @@ export const exampleServerFrames: readonly Named<ServerFrame>[] = [
     ],
   }),
   server('push, only the position', { t: 'push', gen: 1, prev: 44, seq: 45, items: [] }),
+  server('live', { t: 'live', conversation: tea, gen: 1, prev: 1, seq: 3, messages: [first, second] }),
+  server('heads', {
+    t: 'heads',
+    heads: [
+      { conversation: tea, gen: 1, seq: 300, msgNo: 280 },
+      { conversation: 'coffee', gen: 2, seq: 4_294_967_296, msgNo: 4_294_967_000 },
+    ],
+  }),
   server('receipt', { t: 'receipt', conversation: tea, user: 'bob', readSeq: 8, deliveredSeq: 9 }),
   server('typing', { t: 'typing', conversation: tea, user: 'bob' }),
   server('resync', { t: 'resync', reason: 'slow' }),
