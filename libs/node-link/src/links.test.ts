@@ -1,4 +1,4 @@
-import { InvariantViolation, seededRandom, utf8 } from '@millrace/kernel';
+import { InvariantViolation, seededRandom, utf8, type NodeId } from '@millrace/kernel';
 import { describe, expect, it } from 'vitest';
 import { ANode, nodeId, someNodes, type SomeNodes } from './testing/some-nodes.ts';
 import type { Fate } from './testing/scripted-streams.ts';
@@ -77,6 +77,8 @@ describe('a call', () => {
     const refused = nodes.a.call(nodes.b, 'refused');
     await nodes.time.run();
     expect([first, waiting, refused]).toEqual([[], [], ['overloaded']]);
+    expect(nodes.a.links.backlog(nodes.b.id)).toBeGreaterThan(1);
+    expect(nodes.a.links.backlog('x' as NodeId)).toBeLessThan(0.001);
     await nodes.time.run(60_000);
     expect(first).toEqual(['re:first']);
     expect(waiting).toHaveLength(1);

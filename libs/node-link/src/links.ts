@@ -133,6 +133,13 @@ export class Links {
     }
   }
 
+  /** The share of the bounds on what waits that is taken for this node, 0..1 as a rule: a note is lost from 1 on. */
+  backlog(to: NodeId): number {
+    const { queuedBytesMax, queuedBytesOverAllMax } = this.#parts.limits;
+    const queuedBytes = this.#links.get(to)?.outgoing.queuedBytes ?? 0;
+    return Math.max(queuedBytes / queuedBytesMax, this.#sum.queuedBytes / queuedBytesOverAllMax);
+  }
+
   /** That node's run is over: its unanswered calls are answered `gone`, and nothing is kept for it. */
   forget(to: NodeId): void {
     const link = this.#links.get(to);
