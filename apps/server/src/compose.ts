@@ -7,7 +7,7 @@ import { withoutPassword, type RedisStores, type StoreHealth } from '@millrace/r
 import { connectRedis } from './connect-redis.ts';
 import { CutOffWatch, isReadyAt } from './cut-off-watch.ts';
 import { gatewayMetrics, sessionMetrics } from './gateway-metrics.ts';
-import { LateChat, LatePushPort, LateSessionPort, LateSessions, LateStories } from './late-parts.ts';
+import { LateChat, LateLivePort, LatePushPort, LateSessionPort, LateSessions, LateStories } from './late-parts.ts';
 import type { ServerLog } from './logging.ts';
 import { createRegistry, nodeMetrics, storeMetrics } from './metrics.ts';
 import { limitsOf, nodeIdOf, rolesOf, socketUrlOf, traceOf, urlHost } from './node-parts.ts';
@@ -74,6 +74,7 @@ export class Server {
   readonly #stories = new LateStories();
   readonly #pushPort = new LatePushPort();
   readonly #sessionPort = new LateSessionPort();
+  readonly #livePort = new LateLivePort();
   readonly #trace: MessageTrace;
   #phase = 'starting';
   #stopRequested = false;
@@ -257,6 +258,7 @@ export class Server {
       limits: limitsOf(config),
       pushPort: this.#pushPort,
       sessionPort: this.#sessionPort,
+      livePort: this.#livePort,
       trace: this.#trace,
       clock,
       timers,

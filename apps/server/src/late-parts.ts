@@ -1,6 +1,6 @@
 import { err, type DeviceId, type UserId } from '@millrace/kernel';
 import type { BackendChat, StoryTeller, SessionControl } from '@millrace/http-api';
-import type { Arrival, SessionInfo, SessionPort, UserPush, UserPushPort } from '@millrace/messaging';
+import type { Arrival, LivePort, SessionInfo, SessionPort, UserPush, UserPushPort } from '@millrace/messaging';
 import { frameError, type FrameError, type Receipt, type Resync, type TypingNotice } from '@millrace/protocol';
 
 /*
@@ -77,6 +77,22 @@ export class LateSessionPort implements SessionPort {
   replace(user: UserId, device: DeviceId, arrival: Arrival): Arrival | null {
     return this.#port?.replace(user, device, arrival) ?? null;
   }
+}
+
+/** Where conversations in read mode are followed: nowhere until the sockets listen. */
+export class LateLivePort implements LivePort {
+  #port: LivePort | null = null;
+
+  become(port: LivePort): void {
+    this.#port = port;
+  }
+
+  entered: LivePort['entered'] = (...args) => this.#port?.entered(...args);
+  left: LivePort['left'] = (...args) => this.#port?.left(...args);
+  live: LivePort['live'] = (...args) => this.#port?.live(...args);
+  at: LivePort['at'] = (...args) => this.#port?.at(...args);
+  stands: LivePort['stands'] = (...args) => this.#port?.stands(...args);
+  over: LivePort['over'] = (...args) => this.#port?.over(...args);
 }
 
 /** Where the node pushes to: nowhere until the sockets listen, for nobody can be connected before. */

@@ -11,7 +11,7 @@ import type {
   Role,
 } from '@millrace/partition';
 import type { TimelineReader } from '@millrace/timeline';
-import type { SessionPort, UserPushPort } from './chat-service.ts';
+import type { LivePort, SessionPort, UserPushPort } from './chat-service.ts';
 import type { RouterLimits } from './cluster/router.ts';
 import type { MessagingLimits } from './limits.ts';
 import type { MessageTrace } from './trace/message-trace.ts';
@@ -53,6 +53,7 @@ export interface ChatNodeParts {
   readonly limits: ChatNodeLimits;
   readonly pushPort: UserPushPort;
   readonly sessionPort: SessionPort;
+  readonly livePort: LivePort;
   /** Where it notes what becomes of messages. */
   readonly trace: MessageTrace;
   readonly clock: Clock;

@@ -1,11 +1,11 @@
 import { RestingActors } from '@millrace/actor';
-import { ok, partitionId, type NodeId, type PartitionId, type UserId } from '@millrace/kernel';
+import { partitionId, type NodeId, type PartitionId, type UserId } from '@millrace/kernel';
 import {
-  Coordinator,
   emptyView,
   Membership,
   partitionOf,
   type ClusterView,
+  type Coordinator,
   type Member,
   type PartitionActor,
 } from '@millrace/partition';
@@ -13,15 +13,16 @@ import { userKey, type ActorKey } from '@millrace/timeline';
 import type { AnyCommand, AnyReply } from './actor-calls.ts';
 import type { ChatNodeParts, ChatNodeStats } from './chat-node-parts.ts';
 import type { ChatService } from './chat-service.ts';
-import { chatOver } from './chat.ts';
 import { actorsOf } from './cluster/actors-of.ts';
 import { Attachments } from './cluster/attachments.ts';
 import { birthKey, PartitionCountMismatch } from './cluster/birth-actor.ts';
 import { bornWith } from './cluster/born-with.ts';
+import { chatHere } from './cluster/chat-here.ts';
 import { clientCalls } from './cluster/client-calls.ts';
 import { gatewaysOf, lookAtCluster } from './cluster/cluster-look.ts';
 import { ClusterSessions } from './cluster/cluster-sessions.ts';
 import type { ClusterStatus, NodeStatus } from './cluster/cluster-status.ts';
+import { coordinatorOf } from './cluster/coordinator-of.ts';
 import { Devices } from './cluster/devices.ts';
 import { Handoffs } from './cluster/handoffs.ts';
 import { Heads } from './cluster/heads.ts';
@@ -33,14 +34,15 @@ import type { ActorRequest, NodeAnswer, NodeNote, NodeRequest } from './cluster/
 import { takeNote } from './cluster/notes.ts';
 import { PartitionHost } from './cluster/partition-host.ts';
 import { Peers } from './cluster/peers.ts';
-import { answerQuestion } from './cluster/questions.ts';
 import { readinessOf, type Readiness } from './cluster/readiness.ts';
+import { takeRequest } from './cluster/requests.ts';
 import { Router } from './cluster/router.ts';
 import { until } from './cluster/until.ts';
 import { recall } from './diffuse/recall.ts';
 import { userChannelsOver, type UserChannels } from './diffuse/user-channels.ts';
 import type { Effect } from './effects.ts';
 import { MessageStories } from './explain/message-stories.ts';
+import { Live } from './live/live.ts';
 
 const TELL_MS = 2_000;
 
@@ -67,6 +69,7 @@ export class ChatNode {
   readonly #news: News;
   readonly #losses: Losses;
   readonly #heads: Heads;
+  readonly #live: Live;
   readonly #channels: UserChannels;
   readonly #resting: RestingActors<ActorKey, PartitionActor<AnyCommand, AnyReply, Effect>>;
   /** Runs that the newest view names, this one left out. */
@@ -78,7 +81,7 @@ export class ChatNode {
   readonly #whenSettled: (() => void)[] = [];
 
   constructor(parts: ChatNodeParts) {
-    const { node: self, name, stores, clock, timers, random, limits, log, leaseMs, partitionCount } = parts;
+    const { node: self, name, stores, clock, timers, limits, log, partitionCount } = parts;
     this.#parts = parts;
     const partition = (key: ActorKey): PartitionId =>
       key === birthKey ? partitionId(0) : partitionOf(key, partitionCount);
@@ -88,32 +91,18 @@ export class ChatNode {
     const { roles, url, socketUrl } = parts;
     const member: Member = { name, node: self, roles, isDraining: false, url, socketUrl };
     this.#membership = new Membership({
+      ...parts,
       store: stores.cluster,
       member,
-      leaseMs,
-      clock,
-      timers,
-      log,
       onView: (view) => this.#follow(view),
       onLost: (why) => this.#lost(why),
       onRegained: () => this.#host.reclaimAll(),
       onTold: () => this.#poke(),
     });
-    this.#coordinator = parts.roles.includes('actors')
-      ? new Coordinator({
-          store: stores.cluster,
-          name,
-          node: self,
-          leaseMs,
-          partitionCount,
-          limits: limits.placement,
-          clock,
-          timers,
-          log,
-          knownView: () => this.#router.view,
-          announce: (view) => this.#announce(view),
-        })
-      : null;
+    this.#coordinator = coordinatorOf(parts, {
+      knownView: () => this.#router.view,
+      announce: (view) => this.#announce(view),
+    });
     this.#peers = new Peers({
       ...parts,
       self,
@@ -122,7 +111,7 @@ export class ChatNode {
       behind: () => this.#membership.renewNow(),
       onRequest: (from, request, answer) => this.#requested(from, request, answer),
       onNote: (from, note) => this.#noted(from, note),
-      onGap: (from) => this.#attachments.missed(from),
+      onGap: (from) => [this.#attachments, this.#live.watches].forEach((followed) => followed.missed(from)),
       onGone: () => this.#membership.renewNow(),
     });
     this.#router = new Router({
@@ -140,6 +129,7 @@ export class ChatNode {
     this.#news = new News({
       self,
       pushPort: parts.pushPort,
+      toldHere: (note) => this.#live.toldHere(note),
       interest: this.#interest,
       partitionOf: partition,
       ownerOf,
@@ -163,10 +153,11 @@ export class ChatNode {
       recall: (change) => recall(this.#router, stores.timelines, change),
       knownGen: (of) => this.#losses.generations.of(of),
       placementOf: (of) => this.#handoffs.placementOf(of),
-      claimed: (of, gen) => this.#losses.claimed(of, gen),
+      claimed: (of, gen) => [this.#losses, this.#live.source].forEach((told) => told.claimed(of, gen)),
       told: (effects) => {
         this.#news.told(effects);
         this.#losses.told(effects);
+        this.#live.source.told(effects);
       },
       lost: (of) => {
         this.#membership.renewNow();
@@ -182,23 +173,20 @@ export class ChatNode {
       here: (of, conversation, user) => this.#host.head(of, conversation, user),
     });
     this.#handoffs = new Handoffs({
-      name,
+      ...parts,
       self,
-      timers,
-      log,
       releaseMsMax: limits.releaseMsMax,
       host: this.#host,
       released: (of, to) => this.#peers.tell(to, { n: 'released', partition: of }),
       settled: (version) => this.#settled(version),
     });
-    const tellAll = (nodes: Iterable<NodeId>, note: NodeNote): void => this.#peers.tellAll(nodes, note);
     this.#devices = new Devices({
       self,
       port: parts.sessionPort,
       interest: this.#interest,
       viewVersion: () => this.#router.view?.version ?? 0,
       ownerOf: (user) => ownerOf(home(user)),
-      tellAll,
+      tellAll: (nodes, note) => this.#peers.tellAll(nodes, note),
     });
     this.#attachments = new Attachments({
       timers,
@@ -210,40 +198,46 @@ export class ChatNode {
         if (owner !== null && owner !== self) this.#peers.tell(owner, { n: 'detach', user });
       },
       push: (user, push) => parts.pushPort.push(user, push),
-      again: (user) => this.#devices.again(user),
+      again: (user, { readMode }) => {
+        this.#devices.again(user);
+        this.#live.watches.want(user, readMode);
+      },
+    });
+    this.#live = new Live({
+      ...parts,
+      self,
+      calls: this.#router,
+      peers: this.#peers,
+      partitionOf: partition,
+      ownerOf,
+      host: () => this.#host,
+      isHere: (user) => this.#attachments.has(user),
     });
     this.sessions = new ClusterSessions({
+      ...parts,
       self,
-      name,
       port: parts.sessionPort,
-      clock,
-      timers,
       view: () => this.#router.view,
       ask: (msMax, to, request) => this.#peers.askWithin(msMax, to, request),
       behind: () => this.#membership.renewNow(),
     });
     this.stories = new MessageStories({
+      ...parts,
       self,
-      name,
       level: parts.ackLevel,
       calls: this.#router,
       timelines: stores.timelines,
-      trace: parts.trace,
-      timers,
       view: () => this.#router.view,
       ask: (msMax, to, question) => this.#peers.askWithin(msMax, to, question),
     });
-    this.chat = {
-      ...chatOver(
-        clientCalls(this.#router, timers, () => this.#stopping),
-        { timelines: stores.timelines, heads: this.#heads },
-        random,
-        parts.trace,
-      ),
-      attach: (user) => this.#attachments.attach(user),
-      connected: ({ user, device }, arrival) => this.#devices.connected(user, device, arrival),
-      detach: (user) => this.#attachments.detach(user),
-    };
+    this.chat = chatHere({
+      ...parts,
+      calls: clientCalls(this.#router, timers, () => this.#stopping),
+      reads: { timelines: stores.timelines, heads: this.#heads },
+      attachments: this.#attachments,
+      devices: this.#devices,
+      live: this.#live,
+    });
   }
 
   /**
@@ -336,9 +330,7 @@ export class ChatNode {
     // What was just given to this node is taken, too: whoever comes next relies on the clean stop of exactly that owner.
     await this.#until(() => this.#handoffs.moving === 0, limits.stopHandoffMs);
     await this.#until(() => this.#channels.size === 0, limits.stopDiffusionMs);
-    this.#coordinator?.stop();
-    this.#losses.stop();
-    this.#handoffs.stop();
+    this.#endOwnWork();
     await Promise.all([...this.#host.partitions].map((partition) => this.#host.release(partition)));
     await this.#membership.leave();
     this.#poke();
@@ -356,13 +348,16 @@ export class ChatNode {
   #lost(why: string): void {
     if (this.#isLost) return;
     this.#isLost = true;
-    this.#coordinator?.stop();
-    this.#losses.stop();
-    this.#handoffs.stop();
+    this.#endOwnWork();
     this.#host.abandon(why);
     this.#router.stop(why);
     void this.#peers.close();
     this.#parts.onLost(why);
+  }
+
+  /** Nothing is begun any more that nobody asks for. */
+  #endOwnWork(): void {
+    for (const part of [this.#coordinator, this.#losses, this.#live, this.#handoffs]) part?.stop();
   }
 
   #until(isDone: () => boolean, msMax: number): Promise<void> {
@@ -393,6 +388,7 @@ export class ChatNode {
       this.#interest.forgetNode(node);
     }
     this.#attachments.follow(skipped);
+    this.#live.follow(new Set(mine), gone, skipped);
     this.#losses.generations.follow(others);
     this.#peers.viewChanged();
   }
@@ -419,18 +415,13 @@ export class ChatNode {
   }
 
   #requested(from: NodeId, request: NodeRequest, answer: (outcome: NodeAnswer) => void): void {
-    if (request.q === 'command' || request.q === 'attach') {
-      const key = request.q === 'command' ? request.key : userKey(request.user);
-      this.#local(from, this.#router.partitionOf(key), request, answer);
-      return;
-    }
-    if (request.q === 'heads') {
-      void this.#heads.here(request.user, request.conversations).then((heads) => answer(ok(heads)));
-      return;
-    }
-    const { sessions } = this;
+    const [router, live, heads, sessions] = [this.#router, this.#live, this.#heads, this.sessions];
     const [{ trace }, { generations }] = [this.#parts, this.#losses];
-    answer(answerQuestion(request, { status: () => this.#status(), sessions, trace, generations }));
+    takeRequest(from, request, answer, {
+      ...{ router, live, heads, sessions, trace, generations },
+      status: () => this.#status(),
+      local: (...asked) => this.#local(...asked),
+    });
   }
 
   #local(from: NodeId, partition: PartitionId, request: ActorRequest, answer: (outcome: NodeAnswer) => void): void {
@@ -447,6 +438,6 @@ export class ChatNode {
   #noted(from: NodeId, note: NodeNote): void {
     const [membership, coordinator, handoffs] = [this.#membership, this.#coordinator, this.#handoffs];
     const [devices, interest, news] = [this.#devices, this.#interest, this.#news];
-    takeNote(from, note, { membership, coordinator, handoffs, devices, interest, news });
+    takeNote(from, note, { membership, coordinator, handoffs, devices, interest, news, live: this.#live });
   }
 }

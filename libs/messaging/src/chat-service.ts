@@ -36,6 +36,7 @@ import type {
   WireEntry,
 } from '@millrace/protocol';
 import type { Arrival } from './cluster/arrival.ts';
+import type { LiveHead } from './live/watch.ts';
 
 /** The content of a request or an answer, without what only the wire needs. */
 type Content<Frame> = Omit<Frame, 't' | 'id'>;
@@ -52,6 +53,8 @@ export interface Attached {
   readonly gen: Generation;
   readonly seq: SequenceId;
   readonly arrival: Arrival;
+  /** The conversations in read mode that the user is in, as far as the inbox knows. */
+  readonly readMode: readonly ConversationId[];
 }
 
 /** A message that a backend sends over HTTP as one of its users, with a client message id of free form. */
@@ -151,6 +154,31 @@ export interface SessionPort {
    * soon as its arrival is known. @returns the arrival of a newer one that is open here, to which the other is to give way.
    */
   replace(user: UserId, device: DeviceId, arrival: Arrival): Arrival | null;
+}
+
+/** Entries of a conversation in read mode, of generation `gen`, from `prev` + 1 on without a gap. */
+export interface LiveEntries {
+  readonly gen: Generation;
+  readonly prev: SequenceId;
+  readonly entries: readonly WireEntry[];
+}
+
+/**
+ * What the sockets of this node are told of conversations in read mode, in order for each conversation: after the commit
+ * that it speaks of (I1), and only to users who are members as of it (I7, I11). None may throw or block.
+ */
+export interface LivePort {
+  /** These users are in it from here on. They may lack what was before. */
+  entered(conversation: ConversationId, users: readonly UserId[], head: LiveHead): void;
+  /** These are not any more: nothing from here on is for them. */
+  left(conversation: ConversationId, users: readonly UserId[]): void;
+  live(conversation: ConversationId, live: LiveEntries): void;
+  /** It stands there; everything up to there was told by {@link live}, or {@link stands}. */
+  at(conversation: ConversationId, head: LiveHead): void;
+  /** It stands there, and everybody in it may lack something. */
+  stands(conversation: ConversationId, head: LiveHead): void;
+  /** It is not in read mode any more. */
+  over(conversation: ConversationId): void;
 }
 
 /** What came into one user's inbox by one commit: inbox seqs `from..to` of generation `gen`. */

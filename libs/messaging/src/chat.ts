@@ -54,7 +54,7 @@ function namedHere(error: FrameError, id: ConversationId): FrameError {
 }
 
 /** What concerns the sockets of this node, and no actor's command. */
-type OfSockets = 'attach' | 'connected' | 'detach';
+type OfSockets = 'attach' | 'open' | 'connected' | 'detach';
 
 /** Where what is stored is read from, past the actors' own memory. */
 export interface ChatReads {
@@ -109,11 +109,6 @@ export function chatOver(
       const outcome = await calls.conversation(conversation, { t: 'delivered', user: by.user, seq });
       if (outcome.ok) trace.receipt(by, conversation, seq, 'delivered');
       return outcome;
-    },
-    async open({ user }, { conversation }) {
-      const state = await calls.conversation(conversation, { t: 'watch', users: [user] });
-      if (!state.ok || state.value.members.includes(user)) return state.ok ? ok(null) : state;
-      return err(frameError('not_member', `${user} is not a member of ${conversation}`));
     },
     typing(by, { conversation }) {
       calls.post(conversationKey(conversation), { t: 'typing', user: by.user }, () => undefined, 'client');

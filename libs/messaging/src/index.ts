@@ -6,6 +6,8 @@ export type {
   ChatService,
   ConversationInfo,
   KeyedSend,
+  LiveEntries,
+  LivePort,
   Principal,
   SessionInfo,
   SessionPort,
@@ -15,6 +17,7 @@ export type {
 export type { ClusterStatus, NodeStatus, PartitionStatus } from './cluster/cluster-status.ts';
 export type { ClosedSessions, NodeSession, UserSessions } from './cluster/cluster-sessions.ts';
 export { isCutOff, LAPSE_MS_MIN, type Elsewhere } from './cluster/cut-off.ts';
+export type { LiveHead } from './live/watch.ts';
 export type { Readiness } from './cluster/readiness.ts';
 export { PartitionCountMismatch } from './cluster/birth-actor.ts';
 export { defaultRouterLimits, type RouterLimits } from './cluster/router.ts';

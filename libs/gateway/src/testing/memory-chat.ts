@@ -92,7 +92,7 @@ export class MemoryChat implements ChatService {
     const arrival = this.arrival();
     await this.#turn();
     if (this.attachError !== null) return err(this.attachError);
-    return ok({ gen: generation(1), seq: sequenceId(seq), arrival });
+    return ok({ gen: generation(1), seq: sequenceId(seq), arrival, readMode: [] });
   }
 
   /** The next one. */

@@ -8,7 +8,8 @@ import { Interest } from './interest.ts';
 const alice = 'alice' as UserId;
 const bob = 'bob' as UserId;
 const arrival = { version: 1, owner: 'a-1' as NodeId, n: 1 };
-const head = (seq: number): Result<Attached, FrameError> => ok({ gen: generation(1), seq: sequenceId(seq), arrival });
+const head = (seq: number): Result<Attached, FrameError> =>
+  ok({ gen: generation(1), seq: sequenceId(seq), arrival, readMode: [] });
 
 /** Lets every promise that is resolved run on. */
 const settle = (): Promise<void> => new Promise(setImmediate);

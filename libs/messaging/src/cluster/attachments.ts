@@ -13,7 +13,7 @@ export interface AttachmentsParts {
   /** To the user's sessions here. */
   push(user: UserId, push: UserPush): void;
   /** The user's owner was asked again, and may not know of what it was told before. */
-  again(user: UserId): void;
+  again(user: UserId, answer: Attached): void;
   readonly timers: Timers;
 }
 
@@ -104,7 +104,7 @@ export class Attachments {
         const { gen, seq } = answer.value;
         // Nothing new: but a session that has not seen up to here notices that it missed something.
         this.#parts.push(user, { gen, from: sequenceId(seq + 1), to: seq, items: [] });
-        this.#parts.again(user);
+        this.#parts.again(user, answer.value);
       } else if (!this.#users.has(user)) {
         // They went while they were asked about.
         this.#parts.unask(user);

@@ -8,6 +8,8 @@ import type { NodeNote, Notice } from './node-messages.ts';
 export interface NewsParts {
   readonly self: NodeId;
   readonly pushPort: UserPushPort;
+  /** Told of what comes to sockets here, behind them. */
+  toldHere(this: void, note: Extract<NodeNote, { n: 'push' | 'broken' }>): void;
   readonly interest: Interest;
   partitionOf(this: void, key: ActorKey): PartitionId;
   ownerOf(this: void, partition: PartitionId): NodeId | null;
@@ -49,6 +51,7 @@ export class News {
     else if (note.n === 'broken') pushPort.resync(note.user, 'incomplete');
     else if (note.notice.kind === 'receipt') pushPort.receipt(note.users, note.notice.receipt);
     else pushPort.typing(note.users, note.notice.typing);
+    if (note.n !== 'tell') this.#parts.toldHere(note);
   }
 
   #inbox(note: Extract<NodeNote, { n: 'push' | 'broken' }>): void {

@@ -14,6 +14,8 @@ import type { ActorKey } from '@millrace/timeline';
 import { addExtension, Packr } from 'msgpackr/pack';
 import type { AnyCommand, AnyReply } from '../actor-calls.ts';
 import type { SessionInfo, UserPush } from '../chat-service.ts';
+import type { WatchNote } from '../live/live-source.ts';
+import type { WatchAsked } from '../live/watches.ts';
 import type { TraceQuestion } from '../trace/message-trace.ts';
 import type { Arrival } from './arrival.ts';
 import type { GenerationNews } from './generations.ts';
@@ -31,7 +33,14 @@ export type Priority = 'client' | 'follow-up';
 export type NodeRequest =
   | { readonly q: 'command'; readonly key: ActorKey; readonly command: AnyCommand; readonly priority: Priority }
   | { readonly q: 'attach'; readonly user: UserId }
+  | WatchRequest
   | NodeQuestion;
+
+/** Of conversations that live on that node: answered by as many {@link WatchAnswer}s. */
+export interface WatchRequest {
+  readonly q: 'watch';
+  readonly watches: readonly WatchAsked[];
+}
 
 /** What concerns the node itself, and no partition. */
 export type NodeQuestion =
@@ -75,6 +84,9 @@ export type NodeNote =
   | { readonly n: 'relay'; readonly users: readonly UserId[]; readonly notice: Notice }
   /** To a node that holds sockets of the users. */
   | { readonly n: 'tell'; readonly users: readonly UserId[]; readonly notice: Notice }
+  | WatchNote
+  /** The sender watches these no more. */
+  | { readonly n: 'unwatch'; readonly conversations: readonly ConversationId[] }
   /** The asking node holds no socket of that user any more. */
   | { readonly n: 'detach'; readonly user: UserId }
   /** To the user's owner: the sender has an open session of that device. */
@@ -163,7 +175,7 @@ function decode(bytes: Uint8Array): unknown {
 }
 
 /** A request of an actor. */
-export type ActorRequest = Exclude<NodeRequest, NodeQuestion>;
+export type ActorRequest = Exclude<NodeRequest, NodeQuestion | WatchRequest>;
 
 /** A request with the version of the view by which its sender chose the node. */
 export interface SentRequest {

@@ -1,5 +1,6 @@
 import type { NodeId } from '@millrace/kernel';
 import type { Coordinator, Membership } from '@millrace/partition';
+import type { Live } from '../live/live.ts';
 import type { Devices } from './devices.ts';
 import type { Handoffs } from './handoffs.ts';
 import type { Interest } from './interest.ts';
@@ -17,6 +18,7 @@ export function takeNote(
     readonly devices: Pick<Devices, 'heard'>;
     readonly interest: Pick<Interest, 'remove'>;
     readonly news: Pick<News, 'heard'>;
+    readonly live: Pick<Live, 'heard'>;
   },
 ): void {
   switch (note.n) {
@@ -35,6 +37,12 @@ export function takeNote(
       return;
     case 'detach':
       to.interest.remove(note.user, from);
+      return;
+    case 'live':
+    case 'over':
+    case 'again':
+    case 'unwatch':
+      to.live.heard(from, note);
       return;
     default:
       to.news.heard(note);

@@ -27,6 +27,7 @@ import type { UserChannels } from '../diffuse/user-channels.ts';
 import type { Effect } from '../effects.ts';
 import type { ChatNodeParts } from '../chat-node-parts.ts';
 import type { Attached } from '../chat-service.ts';
+import type { UserCalls } from '../user/commands.ts';
 import type { Arrival } from './arrival.ts';
 import type { PartitionStatus } from './cluster-status.ts';
 import type { HeadsHere } from './heads.ts';
@@ -217,10 +218,10 @@ export class PartitionHost {
         answer(outcome);
         return;
       }
-      const { gen, seq } = (outcome.value as { readonly head: Attached }).head;
-      answer(ok({ gen, seq, arrival } satisfies Attached));
+      const { head, readMode } = outcome.value as UserCalls['attach']['reply'];
+      answer(ok({ gen: head.gen, seq: head.seq, arrival, readMode } satisfies Attached));
     };
-    this.post(partition, userKey(user), { t: 'inbox' }, told, 'client');
+    this.post(partition, userKey(user), { t: 'attach' }, told, 'client');
   }
 
   #host(partition: PartitionId): Hosted {

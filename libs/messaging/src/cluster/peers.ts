@@ -133,6 +133,11 @@ export class Peers {
     for (const node of nodes) this.#links.note(node, payload);
   }
 
+  /** How much of what may wait for that node does, 0..1 and a little above. */
+  backlog(to: NodeId): number {
+    return this.#links.backlog(to);
+  }
+
   forget(node: NodeId): void {
     this.#links.forget(node);
   }

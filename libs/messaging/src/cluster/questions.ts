@@ -7,16 +7,16 @@ import type { NodeStatus } from './cluster-status.ts';
 import type { Generations } from './generations.ts';
 import type { NodeQuestion } from './node-messages.ts';
 
+/** Of what a node may be asked, beside its partitions. */
+export interface Asked {
+  readonly status: () => NodeStatus;
+  readonly sessions: Pick<ClusterSessions, 'tell'>;
+  readonly trace: Pick<MessageTrace, 'tell'>;
+  readonly generations: Pick<Generations, 'heard'>;
+}
+
 /** What this node tells another one of itself, or of what is on it. */
-export function answerQuestion(
-  question: Exclude<NodeQuestion, { q: 'heads' }>,
-  of: {
-    readonly status: () => NodeStatus;
-    readonly sessions: Pick<ClusterSessions, 'tell'>;
-    readonly trace: Pick<MessageTrace, 'tell'>;
-    readonly generations: Pick<Generations, 'heard'>;
-  },
-): AnyReply {
+export function answerQuestion(question: Exclude<NodeQuestion, { q: 'heads' }>, of: Asked): AnyReply {
   switch (question.q) {
     case 'status':
       return ok(of.status());

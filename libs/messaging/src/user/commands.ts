@@ -82,6 +82,11 @@ export interface UserCalls {
       readonly slots: readonly (number | null)[];
     } & Doubtful;
   };
+  /** For a node that holds sockets of the user: where the inbox stands, and what does not come through it. */
+  attach: {
+    command: Record<never, never>;
+    reply: { readonly head: TimelineHead; readonly readMode: readonly ConversationId[] };
+  };
   /** Which conversations the slots of inbox records stand for, as the list has them now. */
   summaries: {
     command: { readonly slots: readonly number[] };

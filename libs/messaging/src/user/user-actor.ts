@@ -6,6 +6,7 @@ import type { AnyUserReply, UserCalls, UserCommand, UserItem } from './commands.
 import { Confirmation, type KnownGenerations } from './confirmation.ts';
 import { listConversations, place, summaries } from './conversation-list.ts';
 import { breakInbox, deliver } from './deliver.ts';
+import { readModeConversations } from './read-mode.ts';
 import { userWrite } from './user-record.ts';
 import type { UserState } from './user-state.ts';
 
@@ -44,6 +45,8 @@ export class UserActor implements PartitionActor<UserCommand, AnyUserReply, Effe
         return { reply: ok(null), effects: breakInbox(state, nowMs) };
       case 'inbox':
         return { reply: ok(this.#inbox(command.slotsOf ?? [])), effects: [] };
+      case 'attach':
+        return { reply: ok({ head: state.head.value, readMode: readModeConversations(state) }), effects: [] };
       case 'summaries':
         return { reply: ok(summaries(state, command.slots, doubts)), effects: [] };
       case 'place':

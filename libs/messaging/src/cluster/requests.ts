@@ -1,0 +1,44 @@
+import { ok, type NodeId, type PartitionId } from '@millrace/kernel';
+import { userKey } from '@millrace/timeline';
+import type { Live } from '../live/live.ts';
+import type { Heads } from './heads.ts';
+import type { ActorRequest, NodeAnswer, NodeRequest } from './node-messages.ts';
+import { answerQuestion, type Asked } from './questions.ts';
+import type { Router } from './router.ts';
+
+/** Hands what another node asked to whom it concerns. `answer` is called once, at once or later. */
+export function takeRequest(
+  from: NodeId,
+  request: NodeRequest,
+  answer: (outcome: NodeAnswer) => void,
+  to: Asked & {
+    readonly router: Pick<Router, 'partitionOf'>;
+    readonly live: Pick<Live, 'requested'>;
+    readonly heads: Pick<Heads, 'here'>;
+    readonly local: (
+      from: NodeId,
+      partition: PartitionId,
+      request: ActorRequest,
+      answer: (outcome: NodeAnswer) => void,
+    ) => void;
+  },
+): void {
+  switch (request.q) {
+    case 'command':
+      to.local(from, to.router.partitionOf(request.key), request, answer);
+      return;
+    case 'attach':
+      to.local(from, to.router.partitionOf(userKey(request.user)), request, answer);
+      return;
+    case 'watch':
+      to.live.requested(from, request, answer);
+      return;
+    case 'heads':
+      void to.heads.here(request.user, request.conversations).then((heads) => {
+        answer(ok(heads));
+      });
+      return;
+    default:
+      answer(answerQuestion(request, to));
+  }
+}

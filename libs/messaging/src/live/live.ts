@@ -1,0 +1,138 @@
+import {
+  err,
+  ok,
+  type Clock,
+  type ConversationId,
+  type NodeId,
+  type PartitionId,
+  type Result,
+  type Timers,
+  type UserId,
+} from '@millrace/kernel';
+import { frameError, type FrameError } from '@millrace/protocol';
+import { conversationKey, type ActorKey } from '@millrace/timeline';
+import type { ActorCalls, AnyReply } from '../actor-calls.ts';
+import type { LivePort } from '../chat-service.ts';
+import type { NodeNote, NodeRequest } from '../cluster/node-messages.ts';
+import type { PartitionHost } from '../cluster/partition-host.ts';
+import type { Peers } from '../cluster/peers.ts';
+import { LiveSource, type WatchNote } from './live-source.ts';
+import { Watches, type WatchAnswer, type WatchAsked } from './watches.ts';
+
+export interface LiveParts {
+  readonly self: NodeId;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly livePort: LivePort;
+  readonly calls: ActorCalls;
+  readonly peers: Pick<Peers, 'askWithin' | 'tellAll' | 'backlog'>;
+  partitionOf(this: void, key: ActorKey): PartitionId;
+  ownerOf(this: void, partition: PartitionId): NodeId | null;
+  host(this: void): Pick<PartitionHost, 'has' | 'post'>;
+  isHere(this: void, user: UserId): boolean;
+}
+
+const ASK_MS_MAX = 5_000;
+
+/** Conversations in read mode on this node: those that live here, and those that sockets here follow. */
+export class Live {
+  readonly source: LiveSource;
+  readonly watches: Watches;
+  readonly #parts: LiveParts;
+
+  constructor(parts: LiveParts) {
+    const { self, clock, timers, livePort, calls, peers, ownerOf, host, isHere } = parts;
+    this.#parts = parts;
+    const partitionOf = (conversation: ConversationId): PartitionId => parts.partitionOf(conversationKey(conversation));
+    this.source = new LiveSource({
+      clock,
+      timers,
+      partitionOf,
+      has: (partition) => host().has(partition),
+      ask: (conversation, command, answer) => {
+        host().post(partitionOf(conversation), conversationKey(conversation), command, answer, 'client');
+      },
+      tellAll: (nodes, note) => {
+        this.#tellAll(nodes, note);
+      },
+      backlog: (node) => (node === self ? 0 : peers.backlog(node)),
+    });
+    this.watches = new Watches({
+      timers,
+      port: livePort,
+      partitionOf,
+      ownerOf,
+      isHere,
+      ask: (owner, watches) => this.#ask(owner, watches),
+      unask: (owner, conversations) => {
+        if (owner === self) this.source.unasked(self, conversations);
+        else peers.tellAll([owner], { n: 'unwatch', conversations });
+      },
+      readModeOf: async (user) => {
+        const attached = await calls.user(user, { t: 'attach' });
+        return attached.ok ? attached.value.readMode : null;
+      },
+    });
+  }
+
+  /** Whether the user may open the conversation: who is a member may (I11). Its entries come from then on, at the latest. */
+  async open(calls: ActorCalls, user: UserId, conversation: ConversationId): Promise<Result<null, FrameError>> {
+    if (this.watches.isIn(user, conversation)) return ok(null);
+    const state = await calls.conversation(conversation, { t: 'watch', users: [user] });
+    if (!state.ok) return state;
+    if (!state.value.members.includes(user)) {
+      return err(frameError('not_member', `${user} is not a member of ${conversation}`));
+    }
+    if (state.value.mode === 'read') this.watches.want(user, [conversation]);
+    return ok(null);
+  }
+
+  /** What the sockets of a user here were told of the inbox. */
+  toldHere(note: Extract<NodeNote, { n: 'push' | 'broken' }>): void {
+    if (note.n === 'push') this.watches.pushed(note.user, note.push);
+    else void this.watches.refresh(note.user);
+  }
+
+  /** What another node asks, or tells. */
+  requested(from: NodeId, { watches }: Extract<NodeRequest, { q: 'watch' }>, answer: (reply: AnyReply) => void): void {
+    this.source.asked(from, watches, (answers) => {
+      answer(ok(answers));
+    });
+  }
+
+  heard(from: NodeId, note: WatchNote | Extract<NodeNote, { n: 'unwatch' }>): void {
+    if (note.n === 'unwatch') this.source.unasked(from, note.conversations);
+    else this.watches.heard(from, note);
+  }
+
+  /** A view is known: these partitions are this node's, those nodes have gone. */
+  follow(mine: ReadonlySet<PartitionId>, gone: readonly NodeId[], skipped: boolean): void {
+    this.source.watchers.keepOnly((conversation) => mine.has(this.#parts.partitionOf(conversationKey(conversation))));
+    for (const node of gone) this.source.forgetNode(node);
+    this.watches.follow(skipped);
+  }
+
+  stop(): void {
+    this.source.stop();
+    this.watches.stop();
+  }
+
+  #ask(owner: NodeId, watches: readonly WatchAsked[]): Promise<readonly WatchAnswer[] | null> {
+    const { self, peers } = this.#parts;
+    if (owner === self) {
+      return new Promise((resolve) => {
+        this.source.asked(self, watches, resolve);
+      });
+    }
+    return peers
+      .askWithin(ASK_MS_MAX, owner, { q: 'watch', watches })
+      .then((reply) => (reply?.ok === true ? (reply.value as readonly WatchAnswer[]) : null));
+  }
+
+  #tellAll(nodes: readonly NodeId[], note: WatchNote): void {
+    const { self, peers } = this.#parts;
+    const others = nodes.filter((node) => node !== self);
+    if (others.length > 0) peers.tellAll(others, note);
+    if (others.length < nodes.length) this.watches.heard(self, note);
+  }
+}

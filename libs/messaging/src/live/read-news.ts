@@ -1,0 +1,39 @@
+import { MalformedBytes, type ConversationId, type UserId } from '@millrace/kernel';
+import type { UserPush } from '../chat-service.ts';
+
+/** As of a later version of the program there may be values of `control` that this one does not know. */
+interface Told {
+  readonly control?: unknown;
+  readonly mode?: unknown;
+  readonly users?: unknown;
+}
+
+/**
+ * The conversations of which the push says that the user came into them, or that they went over to read mode: which of
+ * the former are in read mode, and whether the latter still are, their owners know.
+ */
+export function mayBeRead(user: UserId, { items }: UserPush): readonly ConversationId[] {
+  const found = new Set<ConversationId>();
+  for (const item of items) {
+    if (!('messages' in item)) continue;
+    for (const entry of item.messages) {
+      if (!entry.isControl) continue;
+      const told = controlOf(() => entry.message.body);
+      const isJoin = told?.control === 'joined' && Array.isArray(told.users) && told.users.includes(user);
+      if (isJoin) found.add(item.conversation);
+      if (told?.control === 'diffusion' && told.mode === 'read') found.add(item.conversation);
+    }
+  }
+  return [...found];
+}
+
+/** Null for an entry that cannot be read. */
+function controlOf(body: () => string | Uint8Array): Told | null {
+  try {
+    const text = body();
+    return typeof text === 'string' ? (JSON.parse(text) as Told) : null;
+  } catch (error) {
+    if (error instanceof MalformedBytes || error instanceof SyntaxError) return null;
+    throw error;
+  }
+}
