@@ -325,6 +325,7 @@ export class Server {
     });
     this.#pushPort.become(gateway.sessions);
     this.#sessionPort.become(gateway.sessions);
+    this.#livePort.become(gateway.live);
     sessionMetrics(this.#registry, () => gateway.stats());
     this.#endpoint = { ...spoken, publicUrl: config.socketUrl, port: gateway.port };
     return started;

@@ -3,16 +3,8 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { ok, seededRandom, systemClock, systemRandom, systemTimers, type Random, type UserId } from '@millrace/kernel';
 import { silentTrace } from '@millrace/messaging';
-import {
-  closeCode,
-  decodeServerFrames,
-  encodeClientFrames,
-  subprotocols,
-  type ClientFrame,
-  type Encoding,
-  type ServerFrame,
-} from '@millrace/protocol';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { closeCode, encodeClientFrames, subprotocols, type ClientFrame, type Encoding } from '@millrace/protocol';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import type { SocketEngine } from './engine/socket-engine.ts';
 import { loadUws } from './engine/uws-api.ts';
@@ -23,6 +15,7 @@ import { Gateway } from './gateway.ts';
 import { silentGatewayObserver } from './observer.ts';
 import { MemoryChat, messagePush } from './testing/memory-chat.ts';
 import { rawConnection } from './testing/raw-connection.ts';
+import { SocketClient as Client, until } from './testing/socket-client.ts';
 import { connectFrame, MemoryLog, PlainVerifier } from './testing/test-gateway.ts';
 
 const ann = 'ann' as UserId;
@@ -32,43 +25,6 @@ const MUCH = { perSecond: 1_000_000, burst: 1_000_000 };
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
-
-const until = <T>(condition: () => T): Promise<T> => vi.waitFor(condition, { timeout: 20_000, interval: 5 });
-
-/** A real client: what it was sent, and how it was closed. */
-class Client {
-  readonly frames: ServerFrame[] = [];
-  closedWith: number | null = null;
-  readonly socket: WebSocket;
-  readonly #encoding: Encoding;
-
-  constructor(port: number, encoding: Encoding) {
-    this.#encoding = encoding;
-    this.socket = new WebSocket(`ws://127.0.0.1:${String(port)}/`, [subprotocols[encoding]]);
-    this.socket.on('message', (data: Buffer, isBinary) => {
-      const frames = decodeServerFrames(isBinary ? data : data.toString(), encoding);
-      if (!frames.ok) throw new Error(frames.error.message);
-      this.frames.push(...frames.value);
-    });
-    this.socket.on('close', (code) => (this.closedWith = code));
-    this.socket.on('error', () => undefined);
-  }
-
-  async open(token: string): Promise<this> {
-    await once(this.socket, 'open');
-    this.says(connectFrame(token));
-    await until(() => expect(this.got('connected')).toHaveLength(1));
-    return this;
-  }
-
-  says(...frames: ClientFrame[]): void {
-    this.socket.send(encodeClientFrames(frames, this.#encoding));
-  }
-
-  got<T extends ServerFrame['t']>(t: T): Extract<ServerFrame, { t: T }>[] {
-    return this.frames.filter((frame): frame is Extract<ServerFrame, { t: T }> => frame.t === t);
-  }
-}
 
 const samples: readonly ClientFrame[] = [
   connectFrame('ann'),

@@ -9,6 +9,7 @@ import { Admission, type Admitted } from './inbound/admission.ts';
 import { RateTable } from './inbound/rate-limit.ts';
 import { SocketSession, type Farewell } from './inbound/socket-session.ts';
 import { submit } from './inbound/submit.ts';
+import { LiveRooms } from './live/live-rooms.ts';
 import type { GatewayLog } from './log.ts';
 import type { GatewayObserver } from './observer.ts';
 import type { InboxPosition } from './outbound/inbox-follower.ts';
@@ -54,6 +55,8 @@ const FRAME_SLACK = 4;
  */
 export class Gateway {
   readonly sessions = new SessionRegistry();
+  /** Conversations in read mode. */
+  readonly live: LiveRooms;
   readonly #parts: GatewayParts;
   readonly #admission: Admission;
   readonly #sockets = new Map<EngineSocket<Admitted>, SocketSession>();
@@ -86,8 +89,15 @@ export class Gateway {
           gateway.#opened(socket);
         },
         onMessage: (socket, data, isBinary) => gateway.#sockets.get(socket)?.message(data, isBinary),
-        onDrain: (socket) => gateway.#sockets.get(socket)?.session?.drained(),
-        onDropped: () => undefined,
+        onDrain: (socket) => {
+          const session = gateway.#sockets.get(socket)?.session;
+          session?.drained();
+          if (session?.isOpen === true) gateway.live.look(session);
+        },
+        onDropped: (socket) => {
+          const session = gateway.#sockets.get(socket)?.session;
+          if (session?.isOpen === true) gateway.live.passedOver(session);
+        },
         onClose: (socket, code) => {
           gateway.#closed(socket, code);
         },
@@ -104,6 +114,15 @@ export class Gateway {
     this.#admission = new Admission(parts.config, parts.clock);
     this.#userFrames = new RateTable(parts.config.framesPerUser, parts.clock);
     this.#ipFrames = new RateTable(parts.config.framesPerIp, parts.clock);
+    this.live = new LiveRooms({
+      timers: parts.timers,
+      sessionsOf: (user) => this.sessions.of(user),
+      publish: (topic, message, isBinary) => this.#server?.publish(topic, message, isBinary),
+      flush: () => this.#server?.flush(),
+      onDamaged: (conversation, error) => {
+        parts.log.error('a stored entry cannot be read', { conversation, why: error.message });
+      },
+    });
     this.#turn = new TurnQueue(
       parts.timers,
       (outbox) => {
@@ -145,7 +164,10 @@ export class Gateway {
     for (const socket of this.#sockets.values()) {
       if (isCutOff && away < AWAY_PER_TICK) {
         if (socket.leave('moved', 'this node cannot reach its store, but another one can: connect there')) away += 1;
-      } else if (index % TICKS === this.#ticks % TICKS) socket.tick();
+      } else if (index % TICKS === this.#ticks % TICKS) {
+        socket.tick();
+        if (socket.session?.isOpen === true) this.live.look(socket.session);
+      }
       index += 1;
     }
   }
@@ -187,7 +209,8 @@ export class Gateway {
     };
     const { requestsInFlightMax, queriesInFlightMax } = config;
     const nowMs = (): number => clock.nowMs();
-    const submitParts = { chat, trace, nowMs, requestsInFlightMax, queriesInFlightMax, onDefect };
+    const { live: rooms } = this;
+    const submitParts = { chat, trace, nowMs, requestsInFlightMax, queriesInFlightMax, rooms, onDefect };
     this.#sockets.set(
       socket,
       new SocketSession(socket, {
@@ -268,6 +291,7 @@ export class Gateway {
         log.error('a stored entry cannot be read', { user, why: error.message });
       },
       onEnd: (ended) => {
+        this.live.removed(ended);
         this.sessions.remove(ended);
         this.#detachIfGone(user);
       },
@@ -313,6 +337,7 @@ export class Gateway {
       session.answer({ t: 'drain', deadlineMs: Math.max(0, Math.floor(this.#drainUntilMs - clock.monotonicMs())) });
     }
     session.attached(inbox);
+    this.live.added(session);
   }
 
   #defect(error: unknown): void {

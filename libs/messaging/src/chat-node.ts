@@ -200,7 +200,7 @@ export class ChatNode {
       push: (user, push) => parts.pushPort.push(user, push),
       again: (user, { readMode }) => {
         this.#devices.again(user);
-        this.#live.watches.want(user, readMode);
+        this.#live.watches.want(user, readMode ?? []);
       },
     });
     this.#live = new Live({

@@ -53,8 +53,8 @@ export interface Attached {
   readonly gen: Generation;
   readonly seq: SequenceId;
   readonly arrival: Arrival;
-  /** The conversations in read mode that the user is in, as far as the inbox knows. */
-  readonly readMode: readonly ConversationId[];
+  /** The conversations in read mode that the user is in, as far as the inbox knows; absent from a node of an earlier version. */
+  readonly readMode?: readonly ConversationId[];
 }
 
 /** A message that a backend sends over HTTP as one of its users, with a client message id of free form. */

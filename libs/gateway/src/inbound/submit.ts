@@ -11,6 +11,7 @@ import {
   type ServerFrame,
   type WireEntry,
 } from '@millrace/protocol';
+import type { LiveRooms } from '../live/live-rooms.ts';
 import type { Session } from '../outbound/session.ts';
 
 /** A frame of a connected session, other than those that concern the session itself. */
@@ -29,6 +30,7 @@ export interface SubmitParts {
   readonly nowMs: () => number;
   readonly requestsInFlightMax: number;
   readonly queriesInFlightMax: number;
+  readonly rooms: Pick<LiveRooms, 'shown' | 'hidden'>;
   /** A bug of ours; the request is answered `internal`. */
   readonly onDefect: (error: unknown) => void;
 }
@@ -94,7 +96,7 @@ function submitPublish({ chat, trace }: SubmitParts, session: Session, frame: Se
   });
 }
 
-async function submitRequest({ chat, onDefect }: SubmitParts, session: Session, frame: Asked): Promise<void> {
+async function submitRequest({ chat, rooms, onDefect }: SubmitParts, session: Session, frame: Asked): Promise<void> {
   const queries = isQuery(frame) ? 1 : 0;
   session.inFlight += 1;
   session.queriesInFlight += queries;
@@ -104,6 +106,9 @@ async function submitRequest({ chat, onDefect }: SubmitParts, session: Session, 
   session.queriesInFlight -= queries;
   if (outcome.ok) session.answer(outcome.value);
   else session.refuse(frame.id, outcome.error);
+  // Behind the answer, which says that it is open.
+  if (frame.t === 'open') rooms.shown(session, frame.conversation);
+  else if (frame.t === 'close') rooms.hidden(session, frame.conversation);
   if (frame.t !== 'sync') return;
   // Behind the answer: what was held while the chat looked goes on from where the answer ends.
   if (outcome.ok && outcome.value.t === 'synced') session.synced(outcome.value.inbox, outcome.value.hasMore);

@@ -38,6 +38,10 @@ export class SessionRegistry implements UserPushPort, SessionPort {
     return this.#byUser.get(user)?.size ?? 0;
   }
 
+  of(user: UserId): Iterable<Session> {
+    return this.#byUser.get(user) ?? [];
+  }
+
   /** The user's session on that device, if there is one. */
   on(user: UserId, device: DeviceId): Session | undefined {
     return [...(this.#byUser.get(user) ?? [])].find((session) => session.device === device);

@@ -1,9 +1,11 @@
-import type { Clock, DeviceId, MalformedBytes, UserId } from '@millrace/kernel';
+import type { Clock, ConversationId, DeviceId, MalformedBytes, UserId } from '@millrace/kernel';
 import { isLater, type Arrival, type DeviceTrace, type Principal, type UserPush } from '@millrace/messaging';
 import {
   closeCode,
   deviceTag,
+  protocolLimits,
   type CloseReason,
+  type ConversationHead,
   type Encoding,
   type FrameError,
   type Push,
@@ -35,7 +37,7 @@ export interface SessionParts {
   readonly ip: string;
   /** Of the token, milliseconds since 1970. */
   readonly expiresAtMs: number;
-  readonly socket: Pick<EngineSocket<unknown>, 'send' | 'bufferedBytes' | 'close'>;
+  readonly socket: Pick<EngineSocket<unknown>, 'send' | 'bufferedBytes' | 'close' | 'subscribe' | 'unsubscribe'>;
   readonly encoding: Encoding;
   readonly sendBufferBytesMax: number;
   readonly clock: Clock;
@@ -52,7 +54,8 @@ export interface SessionParts {
  *
  * (S1) Answers are never left out: a socket that does not take them is closed, and the device asks again.
  * (S2) Pushes are left out when the device does not keep up, never silently (see `InboxFollower`).
- * (S3) Receipts and typing notices are the first to go: nothing depends on them.
+ * (S3) Receipts and typing notices are the first to go: nothing depends on them. Word of where conversations stand waits
+ *      until there is room.
  */
 export class Session {
   readonly id: string;
@@ -74,6 +77,8 @@ export class Session {
   #expiresAtMonotonicMs = 0;
   #slowSinceMs: number | null = null;
   #resyncOwed: Resync['reason'] | null = null;
+  /** Conversations in read mode of which the device may lack something, and where they stand. */
+  readonly #hints = new Map<ConversationId, ConversationHead>();
   #isOpen = true;
   /** Null until the user's owner has told it. */
   #arrival: Arrival | null = null;
@@ -174,6 +179,38 @@ export class Session {
     frame: ({ readonly t: 'receipt' } & Omit<Receipt, 't'>) | ({ readonly t: 'typing' } & Omit<TypingNotice, 't'>),
   ): void {
     if (this.#follower.isLive && !this.#isOver(NOTICE_SHARE)) this.answer(frame);
+  }
+
+  get encoding(): Encoding {
+    return this.#parts.encoding;
+  }
+
+  /** Whether the device does not take what it is sent. */
+  get isBehind(): boolean {
+    return this.#isOver(PUSH_SHARE);
+  }
+
+  listen(topic: string): void {
+    this.#parts.socket.subscribe(topic);
+  }
+
+  unlisten(topic: string): void {
+    this.#parts.socket.unsubscribe(topic);
+  }
+
+  /** For the next {@link tellHeads}. As many as the user has conversations at most. */
+  hint(head: ConversationHead): void {
+    this.#hints.set(head.conversation, head);
+  }
+
+  tellHeads(): void {
+    if (!this.#isOpen || this.#hints.size === 0 || this.#isOver(NOTICE_SHARE)) return;
+    const heads = [...this.#hints.values()];
+    this.#hints.clear();
+    const { headsPerFrame } = protocolLimits;
+    for (let at = 0; at < heads.length; at += headsPerFrame) {
+      this.answer({ t: 'heads', heads: heads.slice(at, at + headsPerFrame) });
+    }
   }
 
   /** The socket's peer has taken what waited. */

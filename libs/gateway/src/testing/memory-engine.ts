@@ -27,6 +27,7 @@ export class MemoryPeer implements EngineSocket<unknown> {
   messages = 0;
   closedWith: { readonly code: number; readonly reason: string } | null = null;
   isReading = true;
+  readonly topics = new Set<string>();
   #unread: (string | Uint8Array)[] = [];
   readonly #encoding: Encoding;
   readonly #boundBytes: number;
@@ -54,12 +55,17 @@ export class MemoryPeer implements EngineSocket<unknown> {
     this.closedWith ??= { code, reason };
   }
 
-  subscribe(): void {
-    throw new Error('no topics here');
+  subscribe(topic: string): void {
+    this.topics.add(topic);
   }
 
-  unsubscribe(): void {
-    throw new Error('no topics here');
+  unsubscribe(topic: string): void {
+    this.topics.delete(topic);
+  }
+
+  /** A message to everybody who listens. */
+  published(data: string | Uint8Array): void {
+    if (this.closedWith === null && this.send(data) === 'dropped') this.#handlers.onDropped(this);
   }
 
   /** Takes what was left unread, and goes on reading. */
@@ -102,6 +108,9 @@ export class MemoryPeer implements EngineSocket<unknown> {
 export class MemoryEngine implements SocketEngine {
   readonly name = 'ws';
   isListening = false;
+  /** Messages that were published. */
+  published = 0;
+  readonly #peers = new Set<MemoryPeer>();
   #handlers: EngineHandlers<unknown> | null = null;
   #options: ListenOptions | null = null;
 
@@ -113,7 +122,10 @@ export class MemoryEngine implements SocketEngine {
     this.#handlers = handlers;
     const server = {
       port: 7401,
-      publish: () => undefined,
+      publish: (topic: string, data: string | Uint8Array) => {
+        this.published += 1;
+        for (const peer of this.#peers) if (peer.topics.has(topic)) peer.published(data);
+      },
       flush: () => undefined,
       stopListening: () => {
         this.isListening = false;
@@ -134,6 +146,7 @@ export class MemoryEngine implements SocketEngine {
     if (!answer.accept) throw new Error(answer.message);
     const { handlers, options } = this.#listening();
     const peer = new MemoryPeer(answer.context, encoding, options.maxSendBufferBytes, handlers);
+    this.#peers.add(peer);
     handlers.onOpen(peer);
     return peer;
   }

@@ -20,7 +20,7 @@ export function chatHere({ calls, reads, random, trace, attachments, devices, li
     ...chatOver(calls, reads, random, trace),
     async attach(user) {
       const attached = await attachments.attach(user);
-      if (attached.ok) live.watches.want(user, attached.value.readMode);
+      if (attached.ok) live.watches.want(user, attached.value.readMode ?? []);
       return attached;
     },
     open: ({ user }, { conversation }) => live.open(calls, user, conversation),

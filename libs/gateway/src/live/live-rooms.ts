@@ -1,0 +1,294 @@
+import { MalformedBytes, type ConversationId, type Timers, type UserId } from '@millrace/kernel';
+import type { LiveEntries, LiveHead, LivePort } from '@millrace/messaging';
+import { encodeServerFrames, type ConversationHead, type Encoded, type Encoding } from '@millrace/protocol';
+import type { Session } from '../outbound/session.ts';
+import { Hints } from './hints.ts';
+import { Publisher, SOCKETS_PER_TURN, type Topic } from './publisher.ts';
+
+/** As much of a session as a room needs. */
+export type RoomSession = Pick<
+  Session,
+  'user' | 'encoding' | 'shown' | 'isOpen' | 'isBehind' | 'listen' | 'unlisten' | 'hint' | 'tellHeads'
+>;
+
+export interface LiveRoomsParts<S extends RoomSession> {
+  readonly timers: Timers;
+  /** The user's sessions here. */
+  sessionsOf(user: UserId): Iterable<S>;
+  publish(topic: string, message: Encoded, isBinary: boolean): void;
+  /** Writes now what was published. */
+  flush(): void;
+  /** A stored entry cannot be read. */
+  onDamaged(conversation: ConversationId, error: MalformedBytes): void;
+}
+
+interface Stand<S> extends Topic {
+  readonly room: Room<S>;
+  readonly sessions: Set<S>;
+}
+
+interface Room<S> {
+  readonly conversation: ConversationId;
+  /** Members with sockets here. */
+  readonly users: Set<UserId>;
+  readonly stands: Set<Stand<S>>;
+  head: ConversationHead;
+}
+
+/**
+ * The conversations in read mode that members with sockets here are in, and which of those sockets are told their entries.
+ *
+ * (R1) A device that shows a conversation gets its entries, encoded once for all; any other is told now and then where the
+ *      conversation stands.
+ * (R2) Nobody is published anything from before they came in or behind their leave (I7): what waits to be published goes
+ *      out before somebody begins or ends to listen.
+ * (R3) A device that was passed over, since it does not keep up, is published nothing more until it has taken what
+ *      waits, and is told then where the conversations stand: never silence (I9).
+ * (R4) Nothing is kept of a conversation when the last member's last socket has gone (I9).
+ */
+export class LiveRooms<S extends RoomSession = Session> implements LivePort {
+  readonly #parts: LiveRoomsParts<S>;
+  readonly #rooms = new Map<ConversationId, Room<S>>();
+  readonly #byUser = new Map<UserId, Set<Room<S>>>();
+  /** Where sessions listen. */
+  readonly #seats = new Map<S, Map<Room<S>, Stand<S>>>();
+  readonly #paused = new Set<S>();
+  /** Passed over in this turn: an engine must not be asked to change its topics while it publishes. */
+  readonly #passedOver = new Set<S>();
+  readonly #publisher: Publisher<Stand<S>>;
+  readonly #hints: Hints<S, Room<S>>;
+  #named = 0;
+
+  constructor(parts: LiveRoomsParts<S>) {
+    this.#parts = parts;
+    this.#publisher = new Publisher<Stand<S>>({
+      timers: parts.timers,
+      publish: ({ name, encoding }, message) => {
+        parts.publish(name, message, encoding === 'binary');
+      },
+      flush: () => {
+        parts.flush();
+      },
+      shed: ({ room, sessions }) => {
+        for (const session of sessions) this.#hint(session, room);
+      },
+    });
+    this.#hints = new Hints({
+      timers: parts.timers,
+      lackingIn: (room) => this.#notListening(room),
+      headOf: (room) => room.head,
+    });
+  }
+
+  /** Conversations. */
+  get size(): number {
+    return this.#rooms.size;
+  }
+
+  // ------------------------------------------------------------------------------------- what the node tells
+
+  entered(conversation: ConversationId, users: readonly UserId[], head: LiveHead): void {
+    const room = this.#rooms.get(conversation) ?? this.#newRoom(conversation, head);
+    for (const user of users) {
+      room.users.add(user);
+      const theirs = this.#byUser.get(user);
+      if (theirs === undefined) this.#byUser.set(user, new Set([room]));
+      else theirs.add(room);
+      for (const session of this.#parts.sessionsOf(user)) {
+        if (session.shown.has(conversation)) this.#seat(session, room);
+        this.#hint(session, room);
+      }
+    }
+  }
+
+  left(conversation: ConversationId, users: readonly UserId[]): void {
+    const room = this.#rooms.get(conversation);
+    for (const user of users) {
+      for (const session of this.#parts.sessionsOf(user)) {
+        session.shown.close(conversation);
+        if (room !== undefined) this.#unseat(session, room);
+      }
+      if (room !== undefined) this.#forgetUser(room, user);
+    }
+  }
+
+  live(conversation: ConversationId, { gen, prev, entries }: LiveEntries): void {
+    const room = this.#rooms.get(conversation);
+    const seq = entries.at(-1)?.seq;
+    if (room === undefined || seq === undefined || room.stands.size === 0) return;
+    const encoded = new Map<Encoding, Encoded>();
+    for (const stand of [...room.stands]) {
+      const { encoding } = stand;
+      try {
+        const frame = { t: 'live', conversation, gen, prev, seq, messages: entries } as const;
+        const message = encoded.get(encoding) ?? encodeServerFrames<Encoding>([frame], encoding);
+        encoded.set(encoding, message);
+        this.#publisher.add(stand, message);
+      } catch (error) {
+        if (!(error instanceof MalformedBytes)) throw error;
+        this.#parts.onDamaged(conversation, error);
+        for (const session of stand.sessions) this.#hint(session, room);
+      }
+    }
+  }
+
+  at(conversation: ConversationId, head: LiveHead): void {
+    const room = this.#rooms.get(conversation);
+    if (room === undefined || (room.head.seq === head.seq && room.head.gen === head.gen)) return;
+    room.head = { conversation, ...head };
+    this.#hints.moved(room);
+  }
+
+  stands(conversation: ConversationId, head: LiveHead): void {
+    const room = this.#rooms.get(conversation);
+    if (room === undefined) return;
+    room.head = { conversation, ...head };
+    for (const user of room.users) for (const session of this.#parts.sessionsOf(user)) this.#hint(session, room);
+  }
+
+  over(conversation: ConversationId): void {
+    const room = this.#rooms.get(conversation);
+    if (room === undefined) return;
+    for (const user of [...room.users]) {
+      for (const session of this.#parts.sessionsOf(user)) this.#unseat(session, room);
+      this.#forgetUser(room, user);
+    }
+  }
+
+  // ----------------------------------------------------------------------------------------- what sessions do
+
+  /** The session is there, and is told where the conversations of its user stand. */
+  added(session: S): void {
+    for (const room of this.#byUser.get(session.user) ?? []) this.#hint(session, room);
+  }
+
+  removed(session: S): void {
+    for (const room of [...(this.#seats.get(session)?.keys() ?? [])]) this.#unseat(session, room);
+    this.#paused.delete(session);
+    this.#passedOver.delete(session);
+    this.#hints.forget(session);
+  }
+
+  /** The device shows the conversation from here on: it learns at once whether it is behind. */
+  shown(session: S, conversation: ConversationId): void {
+    const room = this.#rooms.get(conversation);
+    if (room?.users.has(session.user) !== true || !session.shown.has(conversation)) return;
+    this.#seat(session, room);
+    session.hint(room.head);
+    session.tellHeads();
+  }
+
+  hidden(session: S, conversation: ConversationId): void {
+    const room = this.#rooms.get(conversation);
+    if (room !== undefined) this.#unseat(session, room);
+  }
+
+  /** A message that was published did not go to this session: too much waits for it. */
+  passedOver(session: S): void {
+    if (this.#passedOver.size === 0) {
+      this.#parts.timers.soon(() => {
+        const sessions = [...this.#passedOver];
+        this.#passedOver.clear();
+        for (const each of sessions) if (each.isOpen) this.#pause(each);
+      });
+    }
+    this.#passedOver.add(session);
+  }
+
+  /** Looked at when it has taken what waited, and from time to time. */
+  look(session: S): void {
+    if (session.isBehind) {
+      if (this.#seats.has(session)) this.#pause(session);
+      return;
+    }
+    if (this.#paused.delete(session)) {
+      for (const conversation of session.shown.all()) {
+        const room = this.#rooms.get(conversation);
+        if (room?.users.has(session.user) !== true) continue;
+        this.#seat(session, room);
+        session.hint(room.head);
+      }
+    }
+    session.tellHeads();
+  }
+
+  // ---------------------------------------------------------------------------------------------------- seats
+
+  #pause(session: S): void {
+    this.#paused.add(session);
+    for (const room of [...(this.#seats.get(session)?.keys() ?? [])]) {
+      this.#unseat(session, room);
+      this.#hint(session, room);
+    }
+  }
+
+  #newRoom(conversation: ConversationId, head: LiveHead): Room<S> {
+    const room: Room<S> = { conversation, users: new Set(), stands: new Set(), head: { conversation, ...head } };
+    this.#rooms.set(conversation, room);
+    return room;
+  }
+
+  #forgetUser(room: Room<S>, user: UserId): void {
+    room.users.delete(user);
+    const theirs = this.#byUser.get(user);
+    if (theirs?.delete(room) === true && theirs.size === 0) this.#byUser.delete(user);
+    if (room.users.size > 0) return;
+    this.#rooms.delete(room.conversation);
+    this.#hints.over(room);
+  }
+
+  #seat(session: S, room: Room<S>): void {
+    const seats = this.#seats.get(session) ?? new Map<Room<S>, Stand<S>>();
+    if (seats.has(room) || this.#paused.has(session) || !session.isOpen) return;
+    const stand = this.#standFor(session, room);
+    this.#publisher.finish(stand);
+    session.listen(stand.name);
+    stand.sessions.add(session);
+    seats.set(room, stand);
+    this.#seats.set(session, seats);
+  }
+
+  #standFor({ encoding }: S, room: Room<S>): Stand<S> {
+    for (const stand of room.stands) {
+      if (stand.encoding === encoding && stand.size < SOCKETS_PER_TURN) return stand;
+    }
+    this.#named += 1;
+    const sessions = new Set<S>();
+    const stand: Stand<S> = {
+      name: `live-${String(this.#named)}`,
+      encoding,
+      room,
+      sessions,
+      get size() {
+        return sessions.size;
+      },
+    };
+    room.stands.add(stand);
+    return stand;
+  }
+
+  #unseat(session: S, room: Room<S>): void {
+    const seats = this.#seats.get(session);
+    const stand = seats?.get(room);
+    if (seats === undefined || stand === undefined) return;
+    this.#publisher.finish(stand);
+    session.unlisten(stand.name);
+    seats.delete(room);
+    if (seats.size === 0) this.#seats.delete(session);
+    stand.sessions.delete(session);
+    if (stand.size === 0) room.stands.delete(stand);
+  }
+
+  #hint(session: S, room: Room<S>): void {
+    this.#hints.add(session, room);
+  }
+
+  /** Those in the room who are not published its entries. */
+  *#notListening(room: Room<S>): Iterable<S> {
+    for (const user of room.users) {
+      for (const session of this.#parts.sessionsOf(user)) {
+        if (this.#seats.get(session)?.has(room) !== true) yield session;
+      }
+    }
+  }
+}
