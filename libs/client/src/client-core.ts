@@ -21,6 +21,7 @@ import { Sender } from './publish/sender.ts';
 import { Persister } from './storage/persister.ts';
 import { decodeStored } from './storage/stored-records.ts';
 import { Device, newDevice, type DeviceState } from './subscription/device-state.ts';
+import { OpenConversations } from './subscription/open-conversations.ts';
 import { Subscriber } from './subscription/subscriber.ts';
 
 const defaults = {
@@ -54,6 +55,7 @@ export class ClientCore {
   readonly outbox: Outbox;
   readonly sender: Sender;
   readonly subscriber: Subscriber;
+  readonly opened: OpenConversations;
   readonly random: Random;
   readonly #storage: ClientStorage | null;
   readonly #persister: Persister;
@@ -89,6 +91,7 @@ export class ClientCore {
         sentAtChanged: () => this.#persister.device(),
       },
     );
+    this.opened = new OpenConversations(this.asker);
     this.subscriber = new Subscriber(
       this.#newDevice(),
       this.connection,
@@ -97,6 +100,7 @@ export class ClientCore {
       {
         emit: this.listeners.emit,
         live: () => this.#becameLive(),
+        isOpen: (conversation) => this.opened.has(conversation),
         settle: ({ conversation, message }) => this.sender.settle(conversation, message),
       },
     );
@@ -239,6 +243,7 @@ export class ClientCore {
     this.#setState('syncing', '');
     this.subscriber.connected(answer);
     this.sender.connected(answer);
+    this.opened.connected();
     this.asker.pump();
     return null;
   }

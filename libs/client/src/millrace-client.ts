@@ -22,7 +22,7 @@ import type {
 import { ClientCore } from './client-core.ts';
 import type { AnswerFor, Question } from './connection/requests.ts';
 import { MillraceError } from './errors.ts';
-import { summaryOf, unreadOf } from './subscription/conversation-state.ts';
+import { summaryOf } from './subscription/conversation-state.ts';
 
 type Content<Frame> = Omit<Frame, 't' | 'id'>;
 
@@ -132,6 +132,21 @@ export class MillraceClient {
     await this.#ask({ t: 'delivered', conversation, seq });
   }
 
+  /**
+   * This device shows the conversation: of one with many members, whose messages are in no inbox, they come at once from
+   * now on, over reconnects, too. Any conversation may be opened; at most 64 at a time.
+   */
+  async openConversation(conversation: ConversationId): Promise<void> {
+    this.#core.refuseWhenClosed();
+    await this.#core.opened.open(conversation);
+  }
+
+  /** This device does not show it any more: unread counts go on, messages come when it syncs. */
+  async closeConversation(conversation: ConversationId): Promise<void> {
+    this.#core.refuseWhenClosed();
+    await this.#core.opened.close(conversation);
+  }
+
   /** Not stored, not answered, dropped when offline. */
   typing(conversation: ConversationId): void {
     this.#core.connection.tell({ t: 'typing', conversation });
@@ -171,12 +186,13 @@ export class MillraceClient {
 
   unread(conversation: ConversationId): number {
     const state = this.#core.deviceState.conversations.get(conversation);
-    return state === undefined ? 0 : unreadOf(state);
+    return state === undefined ? 0 : summaryOf(state).unread;
   }
 
   totalUnread(): number {
     let total = 0;
-    for (const state of this.#core.deviceState.conversations.values()) if (state.member) total += unreadOf(state);
+    for (const state of this.#core.deviceState.conversations.values())
+      if (state.member) total += summaryOf(state).unread;
     return total;
   }
 

@@ -127,13 +127,13 @@ function parsed<T>(result: { readonly ok: true; readonly value: T } | { readonly
 function decodeConversation(conversation: ConversationId, text: string): ConversationState {
   const { held, ...rest } = JSON.parse(text) as Omit<
     ConversationState,
-    'conversation' | 'tail' | 'held' | 'diffusion'
+    'conversation' | 'tail' | 'held' | 'diffusion' | 'ahead'
   > & {
     readonly held: readonly unknown[];
     // A program of before knew of none that is pulled.
     readonly diffusion?: ConversationState['diffusion'];
   };
-  return { diffusion: 'write', ...rest, conversation, tail: [], held: held.map(decodeMessage) };
+  return { diffusion: 'write', ahead: null, ...rest, conversation, tail: [], held: held.map(decodeMessage) };
 }
 
 function decodeMessage(value: unknown): Message {

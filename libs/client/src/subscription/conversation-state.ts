@@ -7,6 +7,7 @@ import {
   type UserId,
 } from '@millrace/kernel';
 import type {
+  ConversationHead,
   ConversationKind,
   ConversationSummary,
   DiffusionModeName,
@@ -45,7 +46,11 @@ export interface ConversationState {
   tail: Message[];
   tailFrom: SequenceId;
   held: Message[];
+  /** Where it stands, as the server has told, when that is past `applied`: something is still to be pulled. */
+  ahead: Ahead | null;
 }
+
+export type Ahead = Omit<ConversationHead, 'conversation'>;
 
 /** What a step over one conversation works with. */
 export interface StepTools {
@@ -58,9 +63,10 @@ export interface StepTools {
 /**
  * Where a message came from decides what a hole before it means. In the inbox's order (`inbox`) it is a message that
  * this user may not see, or one of this device's own whose ack is under way; in a page of the conversation (`page`)
- * it can only be the former; before an acknowledged message of its own (`own`) others' may still be on their way.
+ * it can only be the former; before an acknowledged message of its own (`own`), and before what comes `live`, which no
+ * inbox has, others' may still be on their way.
  */
-export type MessageSource = 'inbox' | 'page' | 'own';
+export type MessageSource = 'inbox' | 'page' | 'own' | 'live';
 
 export function newConversation(conversation: ConversationId, gen: Generation, user: UserId): ConversationState {
   const direct = isDirectConversationId(conversation);
@@ -82,6 +88,7 @@ export function newConversation(conversation: ConversationId, gen: Generation, u
     tail: [],
     tailFrom: sequenceId(1),
     held: [],
+    ahead: null,
   };
 }
 
@@ -95,8 +102,14 @@ export function unreadOf({ msgNo, readMsgNo, own }: Omit<UnreadInputs, 'unread'>
   return Math.max(0, msgNo - readMsgNo - own);
 }
 
+/** What the server has told that is not here yet. */
+export const aheadOf = ({ ahead, applied, member }: ConversationState): Ahead | null =>
+  ahead !== null && member && comparePositions(ahead, applied) > 0 ? ahead : null;
+
+/** Unread also counts what is not here yet, and there what this user's other devices have sent, until it is here. */
 export function summaryOf(state: ConversationState): ConversationSummary {
-  const { conversation, kind, title, peer, member, diffusion, applied, lastAt, msgNo, readSeq, readMsgNo, own } = state;
+  const { conversation, kind, title, peer, member, diffusion, applied, lastAt, readSeq, readMsgNo, own } = state;
+  const msgNo = Math.max(state.msgNo, aheadOf(state)?.msgNo ?? 0);
   const counts = { msgNo, readSeq, readMsgNo, own, unread: unreadOf({ msgNo, readSeq, readMsgNo, own }) };
   const { gen, seq } = applied;
   return { conversation, kind, title, peer, member, diffusion, gen, seq, lastAt, ...counts };
@@ -125,7 +138,8 @@ export function applyMessage(
     regress(state, sequenceId(message.seq - 1), tools);
   }
   const contiguous = message.seq === state.applied.seq + 1;
-  const mayMiss = source === 'own' || (source === 'inbox' && context.sendsPending(state.conversation));
+  const mayMiss =
+    source === 'own' || source === 'live' || (source === 'inbox' && context.sendsPending(state.conversation));
   if (!contiguous && mayMiss) {
     hold(state, message, tools);
     return;

@@ -1,8 +1,10 @@
 import { generation, sequenceId, type ConversationId, type SequenceId } from '@millrace/kernel';
 import {
   protocolLimits,
+  type ConversationHead,
   type ConversationSummary,
   type FrameError,
+  type Live,
   type Message,
   type Push,
   type PushItem,
@@ -21,6 +23,7 @@ import {
   type StepTools,
 } from './conversation-state.ts';
 import type { ChangeRecorder, DeviceContext, Effect } from './effects.ts';
+import { applyHead, applyLive } from './live.ts';
 import { applyDescription, applyLoss, applyRead, applySnapshot, beginDelta, endDelta } from './summaries.ts';
 import { comparePositions, type Position } from './position.ts';
 
@@ -64,6 +67,13 @@ export type DeviceInput =
   | { readonly on: 'lost' }
   | { readonly on: 'push'; readonly push: Push }
   | { readonly on: 'resync' }
+  | { readonly on: 'live'; readonly live: Live }
+  | {
+      readonly on: 'heads';
+      readonly heads: readonly ConversationHead[];
+      /** Whether the device shows the conversation, so that what is missing is wanted now. */
+      readonly isOpen: (conversation: ConversationId) => boolean;
+    }
   /** It is time to look for what is not pushed. */
   | { readonly on: 'pull' }
   | { readonly on: 'synced'; readonly synced: Omit<Synced, 't' | 'id'> }
@@ -154,8 +164,17 @@ export class Device {
         this.#push(input.push, tools);
         return;
       case 'resync':
-        if (state.sync === null) this.#beginSync(tools);
-        else state.sync.again = true;
+        this.#pull(tools);
+        return;
+      case 'live': {
+        const conversation = state.conversations.get(input.live.conversation);
+        // Else it is not known yet that it comes so: the inbox tells, and a sync brings it.
+        if (conversation === undefined || !isPulled(conversation)) return;
+        if (applyLive(conversation, input.live, tools)) this.#pull(tools);
+        return;
+      }
+      case 'heads':
+        this.#heads(input, tools);
         return;
       case 'pull':
         if (state.sync === null && this.pulls) this.#beginSync(tools);
@@ -245,6 +264,22 @@ export class Device {
     const fresh = newConversation(id, first.gen, this.#context.user);
     this.state.conversations.set(id, fresh);
     return fresh;
+  }
+
+  #heads({ heads, isOpen }: Extract<DeviceInput, { on: 'heads' }>, tools: StepTools): void {
+    let isWanted = false;
+    for (const head of heads) {
+      const conversation = this.state.conversations.get(head.conversation);
+      if (conversation === undefined || !isPulled(conversation)) continue;
+      if (applyHead(conversation, head, tools) && isOpen(head.conversation)) isWanted = true;
+    }
+    if (isWanted) this.#pull(tools);
+  }
+
+  /** A sync, once more when one is under way that may end before what is wanted. */
+  #pull(tools: StepTools): void {
+    if (this.state.sync === null) this.#beginSync(tools);
+    else this.state.sync.again = true;
   }
 
   /** Whether there is a conversation that is pulled. */

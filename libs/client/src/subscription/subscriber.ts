@@ -35,6 +35,7 @@ export interface SubscriberOptions {
 export interface SubscriberOwner {
   readonly emit: Emit;
   live(): void;
+  isOpen(conversation: ConversationId): boolean;
   settle(effect: Extract<Effect, { do: 'settle' }>): void;
 }
 
@@ -89,6 +90,12 @@ export class Subscriber {
         return;
       case 'resync':
         this.step({ on: 'resync' });
+        return;
+      case 'live':
+        this.step({ on: 'live', live: frame });
+        return;
+      case 'heads':
+        this.step({ on: 'heads', heads: frame.heads, isOpen: (conversation) => this.#owner.isOpen(conversation) });
         return;
       case 'receipt': {
         const { t: _t, ...receipt } = frame;

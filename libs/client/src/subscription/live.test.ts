@@ -1,0 +1,93 @@
+import { generation, sequenceId, type ConversationId } from '@millrace/kernel';
+import type { ConversationHead, Live, Message } from '@millrace/protocol';
+import { describe, expect, it } from 'vitest';
+import { APhone, at, control, message, push, synced, town } from '../testing/a-phone.ts';
+import { summaryOf } from './conversation-state.ts';
+
+const live = (prev: number, ...messages: readonly Message[]): { readonly on: 'live'; readonly live: Live } => ({
+  on: 'live',
+  live: {
+    t: 'live',
+    conversation: town,
+    gen: messages[0]?.gen ?? generation(1),
+    prev: sequenceId(prev),
+    seq: sequenceId(prev + messages.length),
+    messages,
+  },
+});
+
+const heads = (seq: number, isOpen: boolean, conversation: ConversationId = town) => {
+  const head: ConversationHead = { conversation, ...at(seq), msgNo: seq };
+  return { on: 'heads' as const, heads: [head], isOpen: () => isOpen };
+};
+
+const unread = (phone: APhone): number => {
+  const state = phone.device.state.conversations.get(town);
+  if (state === undefined) throw new Error('town is known');
+  return summaryOf(state).unread;
+};
+
+describe('what comes live of a conversation', () => {
+  it('is delivered once and in order, whatever is repeated or overlaps', () => {
+    const phone = new APhone();
+    phone.step(live(3, message(4), message(5)));
+    phone.step(live(3, message(4), message(5)));
+    phone.step(live(4, message(5), message(6)));
+    expect([phone.delivered, phone.syncs]).toEqual([[1, 2, 3, 4, 5, 6], []]);
+  });
+
+  it('waits behind a gap for what is paged, and is never delivered over it', () => {
+    const phone = new APhone();
+    phone.step(live(5, message(6), message(7)));
+    expect(phone.delivered).toEqual([1, 2, 3]);
+    phone.step({ on: 'page', conversation: town, messages: [message(4), message(5)], completeTo: sequenceId(5) });
+    expect(phone.delivered).toEqual([1, 2, 3, 4, 5, 6, 7]);
+    phone.step(live(7, message(8)));
+    expect(phone.delivered.at(-1)).toBe(8);
+  });
+
+  it('is joined by what a sync brings that was under way meanwhile', () => {
+    const phone = new APhone();
+    phone.step({ on: 'pull' });
+    phone.step(live(3, message(4)));
+    phone.step(live(5, message(6)));
+    phone.step({ on: 'synced', synced: synced(3, [message(4), message(5), message(6)], 'read') });
+    phone.step(live(6, message(7)));
+    expect(phone.delivered).toEqual([1, 2, 3, 4, 5, 6, 7]);
+  });
+
+  it('is pulled in another generation, and left alone of conversations that are not known to be pulled', () => {
+    const phone = new APhone();
+    phone.step(live(3, message(4, { gen: generation(2) })));
+    expect([phone.delivered, phone.syncs.length]).toEqual([[1, 2, 3], 1]);
+    phone.step({ on: 'synced', synced: synced(3, [], 'read') });
+    phone.step({ on: 'push', push: push(3, 4, control(4, { control: 'diffusion', mode: 'write' })) });
+    phone.step(live(4, message(5)));
+    expect(phone.delivered).toEqual([1, 2, 3, 4]);
+  });
+});
+
+describe('word of where a conversation stands', () => {
+  it('shows what is unread, and pulls it only when it is open', () => {
+    const phone = new APhone();
+    const before = unread(phone);
+    phone.step(heads(10, false));
+    expect([unread(phone), phone.syncs.length]).toEqual([before + 7, 0]);
+    phone.step(heads(8, true));
+    expect([unread(phone), phone.syncs.length]).toEqual([before + 7, 1]);
+    const missing = [4, 5, 6, 7, 8, 9, 10].map((seq) => message(seq));
+    phone.step({ on: 'synced', synced: synced(3, missing, 'read') });
+    phone.step(heads(10, true));
+    expect([phone.delivered.at(-1), phone.syncs.length]).toEqual([10, 1]);
+    phone.step(heads(9, true, 'elsewhere' as ConversationId));
+    expect(phone.syncs).toHaveLength(1);
+  });
+
+  it('amid a sync has another one behind it, for that may end before', () => {
+    const phone = new APhone();
+    phone.step({ on: 'pull' });
+    phone.step(heads(5, true));
+    phone.step({ on: 'synced', synced: synced(3, [message(4)], 'read') });
+    expect(phone.syncs).toHaveLength(2);
+  });
+});

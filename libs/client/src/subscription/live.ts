@@ -1,0 +1,34 @@
+import type { ConversationHead, Live } from '@millrace/protocol';
+import { aheadOf, applyMessage, type ConversationState, type StepTools } from './conversation-state.ts';
+import { comparePositions } from './position.ts';
+
+/** What waits for ones before it to be paged; over this all of it is pulled instead (I9). */
+const HELD_MAX = 2_000;
+
+/**
+ * Entries of a conversation that no inbox has. What does not follow on the last one that is here waits for what lies
+ * between, which is paged.
+ *
+ * @returns whether it has to be pulled: in another generation something may have been lost, or too much waits.
+ */
+export function applyLive(state: ConversationState, { gen, messages }: Live, tools: StepTools): boolean {
+  if (gen !== state.applied.gen) return gen > state.applied.gen;
+  if (state.held.length + messages.length > HELD_MAX) return true;
+  for (const message of messages) applyMessage(state, message, 'live', tools);
+  return false;
+}
+
+/** @returns whether something is not here yet. */
+export function applyHead(
+  state: ConversationState,
+  { gen, seq, msgNo }: ConversationHead,
+  { changes, effects }: StepTools,
+): boolean {
+  const head = { gen, seq, msgNo };
+  if (comparePositions(head, aheadOf(state) ?? state.applied) > 0) {
+    state.ahead = head;
+    changes.conversation(state.conversation);
+    effects.push({ do: 'changed', conversation: state.conversation });
+  }
+  return aheadOf(state) !== null;
+}
