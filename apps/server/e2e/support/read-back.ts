@@ -1,11 +1,16 @@
 import { systemTimers, type ConversationId, type DeviceId, type SequenceId } from '@millrace/kernel';
 import type { Message } from '@millrace/protocol';
-import { describeSessionError, RawSession } from '@millrace/raw-client';
+import { describeSessionError, RawSession, type UnaskedFrame } from '@millrace/raw-client';
 import { CheckedWebSocket } from './checked-web-socket.ts';
 import type { Acknowledged } from './sturdy-sender.ts';
 import { tokenFor } from './test-tokens.ts';
 
-export async function connectAs(socketUrl: string, user: string, device: string): Promise<RawSession> {
+export async function connectAs(
+  socketUrl: string,
+  user: string,
+  device: string,
+  onUnasked: (frame: UnaskedFrame) => void = () => undefined,
+): Promise<RawSession> {
   const token = await tokenFor(user);
   const session = await RawSession.connect({
     url: socketUrl,
@@ -13,6 +18,7 @@ export async function connectAs(socketUrl: string, user: string, device: string)
     device: device as DeviceId,
     timers: systemTimers,
     webSocket: CheckedWebSocket,
+    onUnasked,
   });
   if (!session.ok) throw new Error(`${user} cannot connect: ${describeSessionError(session.error)}`);
   return session.value;
