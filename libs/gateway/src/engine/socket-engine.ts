@@ -99,7 +99,7 @@ export interface ListenOptions {
 export interface EngineServer {
   readonly port: number;
   /**
-   * Sends one message to every subscriber of the topic. It is framed once for all of them. Order is kept among the
+   * Sends one message to whoever subscribes to the topic at the moment. It is framed once for all of them. Order is kept among the
    * publishes of a topic and among the sends to a socket, not between the two. Large publishes in one turn block the
    * event loop when they leave: spread them.
    */

@@ -215,6 +215,33 @@ export function socketEngineConformance(create: () => SocketEngine): void {
   });
 
   describe('topics', () => {
+    it('publish to those who listen at the moment, also when they begin or end in the same turn (I7)', async () => {
+      const received = new Map<string, string[]>();
+      for (const path of ['/leaves', '/comes', '/stays']) {
+        const client = await openClient(path);
+        received.set(path, []);
+        client.on('message', (data) => received.get(path)?.push((data as Buffer).toString()));
+      }
+      const [leaves, comes, stays] = ['/leaves', '/comes', '/stays'].map((path) => handlers.at(path));
+      leaves?.subscribe('group');
+      stays?.subscribe('group');
+      server.publish('group', 'one', false);
+      leaves?.unsubscribe('group');
+      comes?.subscribe('group');
+      server.publish('group', 'two', false);
+      for (const socket of [leaves, comes, stays]) socket?.send('end', false);
+      await until(() => {
+        for (const texts of received.values()) expect(texts).toContain('end');
+        expect([...received.values()].flat()).toHaveLength(7);
+      });
+      const published = [...received].map(([path, texts]) => [path, ...texts.filter((text) => text !== 'end')]);
+      expect(published).toEqual([
+        ['/leaves', 'one'],
+        ['/comes', 'two'],
+        ['/stays', 'one', 'two'],
+      ]);
+    });
+
     it('publishes to 500 subscribers, each exactly once and in order', async () => {
       const received = new Map<WebSocket, string[]>();
       for (let index = 0; index < 500; index += 1) {
