@@ -22,7 +22,7 @@ import {
   type ConversationState,
   type StepTools,
 } from './conversation-state.ts';
-import type { ChangeRecorder, DeviceContext, Effect } from './effects.ts';
+import { once, type ChangeRecorder, type DeviceContext, type Effect } from './effects.ts';
 import { applyHead, applyLive } from './live.ts';
 import { applyDescription, applyLoss, applyRead, applySnapshot, beginDelta, endDelta } from './summaries.ts';
 import { comparePositions, type Position } from './position.ts';
@@ -445,21 +445,3 @@ const isBehind = (state: ConversationState, summary: ConversationSummary): boole
 
 const isPulled = ({ anchored, member, diffusion }: ConversationState): boolean =>
   anchored && member && diffusion === 'read';
-
-/** `changed` once a conversation and at the end, `fill` and `describe` once; the rest as it came. */
-function once(effects: readonly Effect[]): readonly Effect[] {
-  if (effects.length < 2) return effects;
-  const seen = new Set<string>();
-  const first: Effect[] = [];
-  const last: Effect[] = [];
-  for (const effect of effects) {
-    if (effect.do !== 'changed' && effect.do !== 'fill' && effect.do !== 'describe') {
-      first.push(effect);
-      continue;
-    }
-    const key = `${effect.do} ${effect.conversation}`;
-    if (!seen.has(key)) last.push(effect);
-    seen.add(key);
-  }
-  return [...first, ...last];
-}

@@ -76,3 +76,21 @@ export interface ChangeRecorder {
   cached(conversation: ConversationId, message: Message): void;
   dropped(conversation: ConversationId, message: Message): void;
 }
+
+/** `changed` once a conversation and at the end, `fill` and `describe` once; the rest as it came. */
+export function once(effects: readonly Effect[]): readonly Effect[] {
+  if (effects.length < 2) return effects;
+  const seen = new Set<string>();
+  const first: Effect[] = [];
+  const last: Effect[] = [];
+  for (const effect of effects) {
+    if (effect.do !== 'changed' && effect.do !== 'fill' && effect.do !== 'describe') {
+      first.push(effect);
+      continue;
+    }
+    const key = `${effect.do} ${effect.conversation}`;
+    if (!seen.has(key)) last.push(effect);
+    seen.add(key);
+  }
+  return [...first, ...last];
+}
