@@ -372,6 +372,24 @@ describe('the HTTP API of the real server', () => {
     expect(Buffer.concat(chunks).toString()).toMatch(/^HTTP\/1\.1 400 .*"code":"bad_request"/s);
   });
 
+  it('says by how many a message was read, and by whom not', async () => {
+    await group('heard', ['bob', 'carol']);
+    const bob = await session('bob', 'phone');
+    const at = { conversation: 'heard' as ConversationId, seq: 1 as SequenceId };
+    // Reading begins with the entry of the join: the next one is the first to be read.
+    const key = { from: 'alice', key: 'k', window: await windowOf('heard'), body: 'hello' };
+    expect((await ask('POST', '/api/v1/conversations/heard/messages', { body: key })).status).toBe(201);
+    expect((await bob.request({ t: 'read', ...at, seq: 2 as SequenceId })).ok).toBe(true);
+    const path = '/api/v1/conversations/heard/messages/2/readers';
+    expect(await ask('GET', path, { key: 'reader' })).toMatchObject({
+      status: 200,
+      json: { seq: 2, recipients: 2, delivered: 1, read: 1, users: [], next: null },
+    });
+    const unread = await ask('GET', `${path}?list=unread`);
+    expect(unread.json).toMatchObject({ users: [{ user: 'carol', readSeq: 1, deliveredSeq: 0 }] });
+    expect(await ask('GET', '/api/v1/conversations/heard/messages/3/readers')).toMatchObject({ code: 'not_found' });
+  });
+
   it('was asked for every documented operation, and each succeeded at least once', () => {
     for (const { method, path } of documentedOperations) {
       const statuses = observedStatuses().get(`${method} ${path}`);

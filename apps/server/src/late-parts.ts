@@ -1,7 +1,14 @@
 import { err, type DeviceId, type UserId } from '@millrace/kernel';
 import type { BackendChat, StoryTeller, SessionControl } from '@millrace/http-api';
 import type { Arrival, LivePort, SessionInfo, SessionPort, UserPush, UserPushPort } from '@millrace/messaging';
-import { frameError, type FrameError, type Receipt, type Resync, type TypingNotice } from '@millrace/protocol';
+import {
+  frameError,
+  type FrameError,
+  type Receipt,
+  type Receipts,
+  type Resync,
+  type TypingNotice,
+} from '@millrace/protocol';
 
 /*
  * HTTP listens first, so that a node which waits for Redis or for the lease of the one before it can say so; and the
@@ -22,6 +29,7 @@ export class LateChat implements BackendChat {
   createFor: BackendChat['createFor'] = (...args) => this.#chat?.createFor(...args) ?? notYet();
   info: BackendChat['info'] = (...args) => this.#chat?.info(...args) ?? notYet();
   listMembers: BackendChat['listMembers'] = (...args) => this.#chat?.listMembers(...args) ?? notYet();
+  listReaders: BackendChat['listReaders'] = (...args) => this.#chat?.listReaders(...args) ?? notYet();
   addMembers: BackendChat['addMembers'] = (...args) => this.#chat?.addMembers(...args) ?? notYet();
   removeMembers: BackendChat['removeMembers'] = (...args) => this.#chat?.removeMembers(...args) ?? notYet();
   assignRole: BackendChat['assignRole'] = (...args) => this.#chat?.assignRole(...args) ?? notYet();
@@ -109,6 +117,10 @@ export class LatePushPort implements UserPushPort {
 
   receipt(users: readonly UserId[], receipt: Omit<Receipt, 't' | 'id'>): void {
     this.#port?.receipt(users, receipt);
+  }
+
+  receipts(users: readonly UserId[], receipts: Omit<Receipts, 't' | 'id'>): void {
+    this.#port?.receipts(users, receipts);
   }
 
   typing(users: readonly UserId[], notice: Omit<TypingNotice, 't' | 'id'>): void {

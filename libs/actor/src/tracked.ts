@@ -74,6 +74,10 @@ export class TrackedMap<K, V> implements Tracked {
     return this.#current.keys();
   }
 
+  values(): IterableIterator<V> {
+    return this.#current.values();
+  }
+
   entries(): IterableIterator<[K, V]> {
     return this.#current.entries();
   }

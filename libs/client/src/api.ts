@@ -8,7 +8,9 @@ import type {
   JoinPolicy,
   Message,
   PushItem,
+  ReadersList,
   Receipt,
+  Receipts,
   SendableType,
 } from '@millrace/protocol';
 import type { ClientErrorCode } from './errors.ts';
@@ -91,6 +93,8 @@ export interface ClientEvents {
   read: (event: Extract<PushItem, { read: unknown }>) => void;
   /** Another member's positions moved. */
   receipt: (event: Omit<Receipt, 't'>) => void;
+  /** In a large conversation: how far the latest messages have come, told to their authors about once a second. */
+  receipts: (event: Omit<Receipts, 't'>) => void;
   typing: (event: { readonly conversation: ConversationId; readonly user: UserId }) => void;
   state: (state: ConnectionState, reason: string) => void;
   /**
@@ -145,5 +149,14 @@ export interface HistoryQuery {
   /** The generation in which `from` was learned; then a lost position is refused as `regressed`. */
   readonly gen?: Generation;
   /** 1..1000, default 50. */
+  readonly limit?: number;
+}
+
+export interface ReadersQuery {
+  /** Whom to list; default: nobody, the counts alone. */
+  readonly list?: ReadersList;
+  /** `next` of the page before. */
+  readonly after?: UserId;
+  /** 1..1000, default 200. */
   readonly limit?: number;
 }

@@ -5,6 +5,7 @@ export type {
   CreateOptions,
   HistoryQuery,
   MillraceClientOptions,
+  ReadersQuery,
   SendOptions,
   SendReceipt,
 } from './api.ts';

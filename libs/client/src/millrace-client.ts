@@ -7,6 +7,7 @@ import type {
   Members,
   Message,
   Page,
+  Readers,
   Role,
   UnreadInputs,
 } from '@millrace/protocol';
@@ -16,6 +17,7 @@ import type {
   CreateOptions,
   HistoryQuery,
   MillraceClientOptions,
+  ReadersQuery,
   SendOptions,
   SendReceipt,
 } from './api.ts';
@@ -163,6 +165,11 @@ export class MillraceClient {
     page: { readonly after?: UserId; readonly limit?: number } = {},
   ): Promise<Content<Members>> {
     return this.#ask({ t: 'members', conversation, ...page });
+  }
+
+  /** By how many of those who received the entry at `seq` it was read, and by whom, or by whom not. */
+  readers(conversation: ConversationId, seq: SequenceId, query: ReadersQuery = {}): Promise<Content<Readers>> {
+    return this.#ask({ t: 'readers', conversation, seq, ...query });
   }
 
   /** The user's conversations as the server lists them, the latest active first. */

@@ -24,6 +24,12 @@ const memberPage = z.strictObject({
   after: userId.optional(),
   limit: queryLimit(protocolLimits.pageMembers, protocolLimits.pageMembersDefault),
 });
+const atMessage = z.object({ conversation: conversationId, seq: querySeq });
+const readersPage = z.strictObject({
+  list: z.enum(['read', 'unread', 'delivered', 'undelivered']).optional(),
+  after: userId.optional(),
+  limit: queryLimit(protocolLimits.pageMembers, protocolLimits.pageMembersDefault),
+});
 const historyPage = z.strictObject({
   as: userId,
   direction: z.enum(['forward', 'backward']).default('backward'),
@@ -158,6 +164,20 @@ export function conversationOperations(chat: BackendChat): readonly Operation[] 
           status: 200,
           body: { conversation, messages: messages.map((entry) => jsonMessage(entry.message)), hasMore, head },
         });
+      },
+    },
+    {
+      id: 'listReaders',
+      method: 'GET',
+      path: '/api/v1/conversations/:conversation/messages/:seq/readers',
+      access: 'read',
+      async run({ params, query }) {
+        const at = read(atMessage, params);
+        if (!at.ok) return at;
+        const page = read(readersPage, query);
+        if (!page.ok) return page;
+        const { list, after, limit } = page.value;
+        return answered(await chat.listReaders({ ...at.value, limit, ...given({ list, after }) }));
       },
     },
   ];

@@ -25,6 +25,7 @@ const requests: Readonly<Record<string, Omit<Asked, 'key'>>> = {
   setRole: { method: 'PUT', url: '/api/v1/conversations/team/members/bob/role', body: { role: 'admin' } },
   sendMessage: { method: 'POST', url: '/api/v1/conversations/team/messages', body: send('k1') },
   listMessages: { method: 'GET', url: '/api/v1/conversations/team/messages?as=bob' },
+  listReaders: { method: 'GET', url: '/api/v1/conversations/team/messages/1/readers?list=unread&limit=10' },
   explainMessage: { method: 'GET', url: '/api/v1/conversations/team/messages/3/story' },
   listUserConversations: { method: 'GET', url: '/api/v1/users/bob/conversations' },
   listUserSessions: { method: 'GET', url: '/api/v1/users/alice/sessions' },
@@ -109,7 +110,7 @@ describe('access in production mode', () => {
   });
 
   it.each<[KeyName, readonly string[]]>([
-    ['reader', ['getConversation', 'listMembers', 'listMessages', 'listUserConversations']],
+    ['reader', ['getConversation', 'listMembers', 'listMessages', 'listReaders', 'listUserConversations']],
     ['writer', ['createConversation', 'addMembers', 'removeMember', 'setRole', 'sendMessage']],
     ['scraper', ['getMetrics']],
   ])('of the key %s is what its scope says', async (key, allowed) => {

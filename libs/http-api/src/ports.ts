@@ -8,6 +8,7 @@ export type BackendChat = Pick<
   | 'createFor'
   | 'info'
   | 'listMembers'
+  | 'listReaders'
   | 'addMembers'
   | 'removeMembers'
   | 'assignRole'

@@ -128,12 +128,14 @@ export class ChatNode {
     this.#interest = new Interest(home);
     this.#news = new News({
       self,
+      timers,
       pushPort: parts.pushPort,
       toldHere: (note) => this.#live.toldHere(note),
       interest: this.#interest,
       partitionOf: partition,
       ownerOf,
       tellAll: (nodes, note) => this.#peers.tellAll(nodes, note),
+      latestReceipts: (conversation) => this.#router.conversation(conversation, { t: 'latestReceipts' }),
     });
     this.#losses = new Losses({
       ...parts,
@@ -357,7 +359,7 @@ export class ChatNode {
 
   /** Nothing is begun any more that nobody asks for. */
   #endOwnWork(): void {
-    for (const part of [this.#coordinator, this.#losses, this.#live, this.#handoffs]) part?.stop();
+    for (const part of [this.#coordinator, this.#losses, this.#news, this.#live, this.#handoffs]) part?.stop();
   }
 
   #until(isDone: () => boolean, msMax: number): Promise<void> {

@@ -17,13 +17,16 @@ import type {
   Leave,
   ListConversations,
   ListMembers,
+  ListReaders,
   Members,
   Open,
   Page,
   PushItem,
   Read,
   ReadDone,
+  Readers,
   Receipt,
+  Receipts,
   Resync,
   Role,
   Send,
@@ -108,6 +111,7 @@ export interface ChatService {
   typing(by: Principal, notice: Content<Typing>): void;
   history(by: Principal, query: Content<History>): Answer<Page<WireEntry>>;
   members(by: Principal, query: Content<ListMembers>): Answer<Members>;
+  readers(by: Principal, query: Content<ListReaders>): Answer<Readers>;
   conversations(by: Principal, query: Content<ListConversations>): Answer<Conversations>;
   sync(by: Principal, query: Content<Sync>): Answer<Synced<WireEntry>>;
   /**
@@ -129,6 +133,7 @@ export interface ChatService {
   removeMembers(conversation: ConversationId, users: readonly UserId[]): Answer<Changed>;
   assignRole(conversation: ConversationId, user: UserId, role: Role): Answer<Changed>;
   listMembers(query: Content<ListMembers>): Answer<Members>;
+  listReaders(query: Content<ListReaders>): Answer<Readers>;
 }
 
 /** One live session of a user: a socket that has connected. */
@@ -196,6 +201,7 @@ export interface UserPush {
 export interface UserPushPort {
   push(user: UserId, push: UserPush): void;
   receipt(users: readonly UserId[], receipt: Content<Receipt>): void;
+  receipts(users: readonly UserId[], receipts: Content<Receipts>): void;
   typing(users: readonly UserId[], notice: Content<TypingNotice>): void;
   /** Pushes to this user may be missing from here on (their partition moved, say): devices must sync. */
   resync(user: UserId, reason: Resync['reason']): void;

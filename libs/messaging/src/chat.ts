@@ -7,6 +7,7 @@ import { history } from './sync/history.ts';
 import { decodeListCursor, encodeListCursor } from './sync/list-cursor.ts';
 import { orderedPage, pulledNow, type HeadsOf } from './sync/listing.ts';
 import { markRead } from './sync/mark-read.ts';
+import { readers } from './sync/readers.ts';
 import { confirmed } from './sync/recount.ts';
 import { sync } from './sync/sync.ts';
 import type { MessageTrace } from './trace/message-trace.ts';
@@ -121,6 +122,7 @@ export function chatOver(
         after: after ?? null,
         limit: limit ?? MEMBERS_DEFAULT,
       }),
+    readers: (by, query) => answered(() => readers(calls, timelines, by.user, query)),
     async conversations(by, { after, limit }) {
       const cursor = after === undefined ? ok(null) : decodeListCursor(after);
       if (!cursor.ok) return cursor;
@@ -143,6 +145,7 @@ export function chatOver(
     addMembers: (conversation, users) => calls.conversation(conversation, { t: 'invite', by: null, users }),
     removeMembers: (conversation, users) => calls.conversation(conversation, { t: 'kick', by: null, users }),
     assignRole: (conversation, user, role) => calls.conversation(conversation, { t: 'role', by: null, user, role }),
+    listReaders: (query) => answered(() => readers(calls, timelines, null, query)),
     listMembers: ({ conversation, after, limit }) =>
       calls.conversation(conversation, {
         t: 'members',

@@ -75,4 +75,6 @@ export type Effect =
   /** What the user was just told may have been lost since: the conversation has to be asked. */
   | { readonly e: 'doubtful'; readonly user: UserId }
   | { readonly e: 'receipt'; readonly users: readonly UserId[]; readonly receipt: Omit<Receipt, 't'> }
+  /** Positions of members moved in a conversation that is too large to tell everyone each time. */
+  | { readonly e: 'positions'; readonly conversation: ConversationId }
   | { readonly e: 'typing'; readonly users: readonly UserId[]; readonly notice: Omit<TypingNotice, 't'> };

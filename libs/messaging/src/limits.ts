@@ -8,6 +8,8 @@ export interface MessagingLimits {
    */
   readonly readAbove: number;
   readonly writeBelow: number;
+  /** Up to so many members a conversation tells all of them of each position that moves; above, authors get counts. */
+  readonly receiptMembersMax: number;
   /** Times that one user may come and go in one conversation: each leaves a membership interval. */
   readonly intervalsMax: number;
   /** Unanswered sends of one device in one conversation, and how many accepted ones are remembered for retries (I4). */
@@ -24,6 +26,7 @@ export const defaultMessagingLimits: MessagingLimits = {
   membersMax: 10_000,
   readAbove: 200,
   writeBelow: 150,
+  receiptMembersMax: 50,
   intervalsMax: 64,
   sendWindow: 64,
   keysPerWindow: 512,

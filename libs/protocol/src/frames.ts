@@ -121,6 +121,22 @@ export interface ListMembers {
   readonly limit?: number;
 }
 
+/** Which of those who received an entry are listed: who has read it or not, who has it or not. */
+export type ReadersList = 'read' | 'unread' | 'delivered' | 'undelivered';
+
+/** Who has read one entry. Answered by {@link Readers}. */
+export interface ListReaders {
+  readonly t: 'readers';
+  readonly id: number;
+  readonly conversation: ConversationId;
+  readonly seq: SequenceId;
+  /** Absent: the counts alone. */
+  readonly list?: ReadersList;
+  readonly after?: UserId;
+  /** 1..1000, default 200. */
+  readonly limit?: number;
+}
+
 /**
  * Answered by {@link Created}. Idempotent: the same creator with the same conversation id gets the first answer; a
  * `direct` conversation has no id of its own choosing, its two members name it.
@@ -228,6 +244,7 @@ export type ClientFrame =
   | History
   | ListConversations
   | ListMembers
+  | ListReaders
   | Create
   | Join
   | Leave
@@ -403,6 +420,30 @@ export interface Members {
   readonly next: UserId | null;
 }
 
+/** Of one entry: those who received it, its author left out, and how many of them have it and have read it. */
+export interface ReceiptCounts {
+  readonly gen: Generation;
+  readonly seq: SequenceId;
+  readonly recipients: number;
+  readonly delivered: number;
+  readonly read: number;
+}
+
+export interface ReaderInfo {
+  readonly user: UserId;
+  readonly readSeq: SequenceId;
+  readonly deliveredSeq: SequenceId;
+}
+
+export interface Readers extends ReceiptCounts {
+  readonly t: 'readers';
+  readonly id: number;
+  readonly conversation: ConversationId;
+  /** In order of user id: those that were asked for. A page may hold fewer than there was room for. */
+  readonly users: readonly ReaderInfo[];
+  readonly next: UserId | null;
+}
+
 export interface Created {
   readonly t: 'created';
   readonly id: number;
@@ -487,6 +528,14 @@ export interface Receipt {
   readonly deliveredSeq: SequenceId;
 }
 
+/** In a large conversation, instead of a {@link Receipt} for each position: how far its latest messages have come. */
+export interface Receipts {
+  readonly t: 'receipts';
+  readonly conversation: ConversationId;
+  /** Rising by seq. */
+  readonly readers: readonly ReceiptCounts[];
+}
+
 export interface TypingNotice {
   readonly t: 'typing';
   readonly conversation: ConversationId;
@@ -519,6 +568,7 @@ export type ServerFrame<M = Message> =
   | Page<M>
   | Conversations
   | Members
+  | Readers
   | Created
   | Changed
   | ReadDone
@@ -527,6 +577,7 @@ export type ServerFrame<M = Message> =
   | Live<M>
   | Heads
   | Receipt
+  | Receipts
   | TypingNotice
   | Resync
   | Drain

@@ -15,7 +15,9 @@ import type {
   Pong,
   Push,
   ReadDone,
+  Readers,
   Receipt,
+  Receipts,
   Resync,
   Synced,
   TypingNotice,
@@ -30,6 +32,7 @@ interface Answers {
   history: Page;
   conversations: Conversations;
   members: Members;
+  readers: Readers;
   create: Created;
   join: Changed;
   leave: Changed;
@@ -53,4 +56,4 @@ export type RequestContent = ClientRequest extends infer Frame
 export type AnswerTo<Request extends RequestContent> = Answers[Request['t']];
 
 /** What a server says of its own accord; an `error` among them answers a frame that it could not read. */
-export type UnaskedFrame = Push | Live | Heads | Receipt | TypingNotice | Resync | Drain | ErrorFrame;
+export type UnaskedFrame = Push | Live | Heads | Receipt | Receipts | TypingNotice | Resync | Drain | ErrorFrame;

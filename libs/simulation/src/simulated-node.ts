@@ -71,6 +71,7 @@ export class SimulatedNode {
           }
         },
         receipt: nothing,
+        receipts: nothing,
         typing: nothing,
         resync: (user, reason) => {
           if (reason === 'incomplete') world.inboxBroke(user);

@@ -11,6 +11,7 @@ import type {
   Page,
   Pong,
   ReadDone,
+  Readers,
   ServerFrame,
   Synced,
 } from '@millrace/protocol';
@@ -24,6 +25,7 @@ interface AnswerTo {
   history: Page;
   conversations: Conversations;
   members: Members;
+  readers: Readers;
   create: Created;
   join: Changed;
   leave: Changed;
@@ -56,6 +58,7 @@ const answerKinds = {
   history: 'page',
   conversations: 'conversations',
   members: 'members',
+  readers: 'readers',
   create: 'created',
   join: 'changed',
   leave: 'changed',

@@ -102,6 +102,11 @@ export class Subscriber {
         this.#owner.emit('receipt', receipt);
         return;
       }
+      case 'receipts': {
+        const { t: _t, ...receipts } = frame;
+        this.#owner.emit('receipts', receipts);
+        return;
+      }
       case 'typing':
         this.#owner.emit('typing', { conversation: frame.conversation, user: frame.user });
         return;

@@ -22,7 +22,7 @@ const OVERLOAD_MS = 200;
 
 /** Requests whose answers are long. */
 const isQuery = ({ t }: ChatFrame): boolean =>
-  t === 'sync' || t === 'history' || t === 'conversations' || t === 'members';
+  t === 'sync' || t === 'history' || t === 'conversations' || t === 'members' || t === 'readers';
 
 export interface SubmitParts {
   readonly chat: ChatService;
@@ -176,6 +176,8 @@ function ask(chat: ChatService, session: Session, frame: Asked): Answered {
       return as('conversations', id, chat.conversations(principal, frame));
     case 'members':
       return as('members', id, chat.members(principal, frame));
+    case 'readers':
+      return as('readers', id, chat.readers(principal, frame));
     case 'create':
       return as('created', id, chat.create(principal, frame));
     case 'join':

@@ -1,6 +1,6 @@
 import type { DeviceId, UserId } from '@millrace/kernel';
 import type { Arrival, SessionInfo, SessionPort, UserPush, UserPushPort } from '@millrace/messaging';
-import type { Receipt, Resync, TypingNotice } from '@millrace/protocol';
+import type { Receipt, Receipts, Resync, TypingNotice } from '@millrace/protocol';
 import type { Session } from './session.ts';
 
 /** Which sessions of which users are here: where pushes go. */
@@ -85,6 +85,12 @@ export class SessionRegistry implements UserPushPort, SessionPort {
   receipt(users: readonly UserId[], receipt: Omit<Receipt, 't'>): void {
     this.#notice(users, (session) => {
       session.notice({ t: 'receipt', ...receipt });
+    });
+  }
+
+  receipts(users: readonly UserId[], receipts: Omit<Receipts, 't'>): void {
+    this.#notice(users, (session) => {
+      session.notice({ t: 'receipts', ...receipts });
     });
   }
 

@@ -10,6 +10,7 @@ import {
   type FrameError,
   type Push,
   type Receipt,
+  type Receipts,
   type Resync,
   type ServerFrame,
   type TypingNotice,
@@ -175,9 +176,7 @@ export class Session {
     for (const step of this.#follower.syncFailed()) this.#take(step);
   }
 
-  notice(
-    frame: ({ readonly t: 'receipt' } & Omit<Receipt, 't'>) | ({ readonly t: 'typing' } & Omit<TypingNotice, 't'>),
-  ): void {
+  notice(frame: Receipt | Receipts | TypingNotice): void {
     if (this.#follower.isLive && !this.#isOver(NOTICE_SHARE)) this.answer(frame);
   }
 

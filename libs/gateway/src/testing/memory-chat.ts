@@ -150,6 +150,7 @@ export class MemoryChat implements ChatService {
   setRole = refuse;
   read = refuse;
   members = refuse;
+  readers = refuse;
   conversations = refuse;
   info = refuse;
   publishKeyed = refuse;
@@ -158,6 +159,7 @@ export class MemoryChat implements ChatService {
   removeMembers = refuse;
   assignRole = refuse;
   listMembers = refuse;
+  listReaders = refuse;
 
   #later(answer: () => void): void {
     if (this.isHolding) this.#held.push(answer);

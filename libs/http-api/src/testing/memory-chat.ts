@@ -87,6 +87,13 @@ export class MemoryChat implements BackendChat {
       });
     });
 
+  listReaders: BackendChat['listReaders'] = async ({ conversation, seq }) =>
+    this.#with(conversation, (room) => {
+      if (seq > room.entries.length) return err(frameError('not_found', 'there is no such entry'));
+      const counts = { recipients: room.roles.size - 1, delivered: 0, read: 0 };
+      return ok({ conversation, gen, seq, ...counts, users: [], next: null });
+    });
+
   addMembers: BackendChat['addMembers'] = async (conversation, users) =>
     this.#change(conversation, (room) => {
       for (const user of users) room.roles.set(user, room.roles.get(user) ?? 'member');

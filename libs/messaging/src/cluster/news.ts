@@ -1,12 +1,16 @@
-import type { NodeId, PartitionId, UserId } from '@millrace/kernel';
+import type { ConversationId, NodeId, PartitionId, Result, Timers, UserId } from '@millrace/kernel';
+import type { FrameError } from '@millrace/protocol';
 import { userKey, type ActorKey } from '@millrace/timeline';
 import type { UserPushPort } from '../chat-service.ts';
+import type { LatestReceipts } from '../conversation/commands.ts';
 import type { Effect } from '../effects.ts';
 import type { Interest } from './interest.ts';
 import type { NodeNote, Notice } from './node-messages.ts';
+import { ReceiptDigests } from './receipt-digests.ts';
 
 export interface NewsParts {
   readonly self: NodeId;
+  readonly timers: Timers;
   readonly pushPort: UserPushPort;
   /** Told of what comes to sockets here, behind them. */
   toldHere(this: void, note: Extract<NodeNote, { n: 'push' | 'broken' }>): void;
@@ -14,6 +18,7 @@ export interface NewsParts {
   partitionOf(this: void, key: ActorKey): PartitionId;
   ownerOf(this: void, partition: PartitionId): NodeId | null;
   tellAll(this: void, nodes: Iterable<NodeId>, note: NodeNote): void;
+  latestReceipts(this: void, conversation: ConversationId): Promise<Result<LatestReceipts, FrameError>>;
 }
 
 /**
@@ -24,9 +29,22 @@ export interface NewsParts {
  */
 export class News {
   readonly #parts: NewsParts;
+  readonly #digests: ReceiptDigests;
 
   constructor(parts: NewsParts) {
     this.#parts = parts;
+    this.#digests = new ReceiptDigests({
+      timers: parts.timers,
+      ask: parts.latestReceipts,
+      tell: (users, notice) => {
+        this.#notice(users, notice);
+      },
+    });
+  }
+
+  /** Nothing more is told of positions that moved. */
+  stop(): void {
+    this.#digests.stop();
   }
 
   /** Effects of a commit, in the order of commits. */
@@ -35,6 +53,7 @@ export class News {
       if (effect.e === 'inbox') this.#inbox({ n: 'push', user: effect.user, push: effect.push });
       else if (effect.e === 'broken') this.#inbox({ n: 'broken', user: effect.user });
       else if (effect.e === 'receipt') this.#notice(effect.users, { kind: 'receipt', receipt: effect.receipt });
+      else if (effect.e === 'positions') this.#digests.moved(effect.conversation);
       else if (effect.e === 'typing') this.#notice(effect.users, { kind: 'typing', typing: effect.notice });
     }
   }
@@ -50,6 +69,7 @@ export class News {
     if (note.n === 'push') pushPort.push(note.user, note.push);
     else if (note.n === 'broken') pushPort.resync(note.user, 'incomplete');
     else if (note.notice.kind === 'receipt') pushPort.receipt(note.users, note.notice.receipt);
+    else if (note.notice.kind === 'receipts') pushPort.receipts(note.users, note.notice.receipts);
     else pushPort.typing(note.users, note.notice.typing);
     if (note.n !== 'tell') this.#parts.toldHere(note);
   }

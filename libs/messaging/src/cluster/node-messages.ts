@@ -9,7 +9,7 @@ import {
   type UserId,
 } from '@millrace/kernel';
 import type { ClusterView } from '@millrace/partition';
-import { WireEntry, type Receipt, type TypingNotice } from '@millrace/protocol';
+import { WireEntry, type Receipt, type Receipts, type TypingNotice } from '@millrace/protocol';
 import type { ActorKey } from '@millrace/timeline';
 import { addExtension, Packr } from 'msgpackr/pack';
 import type { AnyCommand, AnyReply } from '../actor-calls.ts';
@@ -74,6 +74,7 @@ export type NodeAnswer = AnyReply | 'not_owner';
 /** What users of the conversation are told beside their inbox, and nothing depends on. */
 export type Notice =
   | { readonly kind: 'receipt'; readonly receipt: Omit<Receipt, 't'> }
+  | { readonly kind: 'receipts'; readonly receipts: Omit<Receipts, 't'> }
   | { readonly kind: 'typing'; readonly typing: Omit<TypingNotice, 't'> };
 
 export type NodeNote =

@@ -51,7 +51,7 @@ export function appendedEffect(
  */
 export function switchEffect(state: ConversationState, nowMs: number, limits: MessagingLimits): readonly Appended[] {
   const before = modeNow(state.segments.value);
-  const behind = nextMode(before, state.recipients.length, limits);
+  const behind = nextMode(before, state.memberCount, limits);
   if (behind === before) return [];
   const entry = state.appendControl(null, { control: 'diffusion', mode: behind }, nowMs);
   const { recipients } = state;

@@ -9,6 +9,9 @@ import type {
   FrameError,
   Members,
   ReadDone,
+  Readers,
+  ReadersList,
+  Receipts,
   Role,
   Send,
   SendableType,
@@ -63,6 +66,21 @@ export interface ConversationCalls {
     command: { readonly by: UserId | null; readonly after: UserId | null; readonly limit: number };
     reply: Content<Members>;
   };
+  /** Of one entry, whose author is left out: how many have read it, and who. `by` null: the deployment's backend. */
+  readers: {
+    command: {
+      readonly by: UserId | null;
+      readonly seq: SequenceId;
+      readonly author: UserId | null;
+      /** Null: the counts alone. */
+      readonly list: ReadersList | null;
+      readonly after: UserId | null;
+      readonly limit: number;
+    };
+    reply: Content<Readers>;
+  };
+  /** How far the latest messages of a large conversation have come, for their authors. */
+  latestReceipts: { command: Record<never, never>; reply: LatestReceipts };
   info: { command: Record<never, never>; reply: ConversationInfo };
   /**
    * For diffusion that resumes after a crash: with their intervals, everyone who is or was a member, or of a range all
@@ -114,6 +132,12 @@ export interface WatchState {
   readonly msgNo: number;
   /** Of the users that were asked about, who is a member (I11). */
   readonly members: readonly UserId[];
+}
+
+export interface LatestReceipts {
+  /** The authors that are still members. */
+  readonly users: readonly UserId[];
+  readonly receipts: Omit<Receipts, 't'>;
 }
 
 export interface Standings {

@@ -9,6 +9,7 @@ import type { ConversationState } from './conversation-state.ts';
 import { create, invite, join, kick, leave, setRole } from './membership.ts';
 import { publish, publishKeyed } from './publish.ts';
 import { audience, audienceAt, headFor, info, members, standings, visible, watch } from './queries.ts';
+import { latestReceipts, readers } from './readers.ts';
 import { markDelivered, markRead, readPlan, typing } from './receipts.ts';
 
 /**
@@ -56,15 +57,19 @@ export class ConversationActor implements PartitionActor<ConversationCommand, An
       case 'readPlan':
         return { reply: readPlan(state, command), effects: [] };
       case 'markRead':
-        return markRead(state, command);
+        return markRead(state, command, limits);
       case 'delivered':
-        return markDelivered(state, command);
+        return markDelivered(state, command, limits);
       case 'typing':
         return { reply: ok(null), effects: typing(state, command) };
       case 'visible':
         return { reply: visible(state, command), effects: [] };
       case 'members':
         return { reply: members(state, command), effects: [] };
+      case 'readers':
+        return { reply: readers(state, command), effects: [] };
+      case 'latestReceipts':
+        return { reply: ok(latestReceipts(state)), effects: [] };
       case 'info':
         return { reply: info(state), effects: [] };
       case 'audience':

@@ -20,6 +20,8 @@ import {
   type Role,
 } from '@millrace/protocol';
 import { allocateSeq, appended, type Position, type TimelineHead } from '@millrace/timeline';
+import { MemberIndex } from './member-index.ts';
+import { Readership } from './readership.ts';
 import type { SendCounter } from './send-counter.ts';
 
 /** What was fixed when the conversation was created. */
@@ -44,6 +46,15 @@ export interface Member {
   readonly sentAtRead: number;
   readonly deliveredSeq: SequenceId;
 }
+
+/** A message that was sent not long ago. */
+export interface LatestMessage {
+  readonly seq: SequenceId;
+  readonly author: UserId;
+}
+
+/** Messages of a large conversation whose authors are told how far they have come. */
+const LATEST_MAX = 10;
 
 /** Client message ids of free form are remembered by windows; see `KeyedSend`. */
 export interface KeyWindow {
@@ -78,11 +89,18 @@ export class ConversationState {
   readonly senders: TrackedMap<UserId, readonly string[]>;
   readonly members: TrackedMap<UserId, Member>;
   readonly counters: TrackedMap<CounterKey, SendCounter>;
+  /** Not stored: nothing but notices goes by it. */
+  readonly latest = new TrackedValue<readonly LatestMessage[]>([]);
   readonly keys: TrackedMap<string, { readonly window: number; readonly seq: SequenceId }>;
   /** What the store holds; its generation may be behind that of `head`. */
   storedAt: Position;
   #entries: Uint8Array[] = [];
+  /** The present members. */
+  readonly #memberCount: TrackedValue<number>;
   #recipients: readonly UserId[] | null = null;
+  /** Both are made when they are asked for first, and kept right from then on. */
+  #index: MemberIndex | null = null;
+  #readership: Readership | null = null;
   readonly #devices = new Map<UserId, CounterKey[]>();
 
   constructor(stored: {
@@ -109,6 +127,9 @@ export class ConversationState {
     this.lastAt = new TrackedValue(stored.lastAt);
     this.senders = new TrackedMap(stored.senders);
     this.members = new TrackedMap(stored.members);
+    let present = 0;
+    for (const member of this.members.values()) if (isOpen(member.intervals)) present += 1;
+    this.#memberCount = new TrackedValue(present);
     this.counters = new TrackedMap(stored.counters);
     this.keys = new TrackedMap(stored.keys);
     for (const key of this.counters.keys()) this.#noteDevice(key);
@@ -126,6 +147,21 @@ export class ConversationState {
     return this.#recipients;
   }
 
+  get memberCount(): number {
+    return this.#memberCount.value;
+  }
+
+  /** All who are or were members, in order of user id. */
+  get index(): MemberIndex {
+    this.#index ??= new MemberIndex(this.members.keys());
+    return this.#index;
+  }
+
+  get readership(): Readership {
+    this.#readership ??= new Readership(this.members.values());
+    return this.#readership;
+  }
+
   /** The member, if they are one now. */
   present(user: UserId): Member | null {
     const member = this.members.get(user);
@@ -134,7 +170,13 @@ export class ConversationState {
 
   setMember(user: UserId, member: Member): void {
     const before = this.members.get(user);
-    if (before === undefined || isOpen(before.intervals) !== isOpen(member.intervals)) this.#recipients = null;
+    const [was, is] = [before !== undefined && isOpen(before.intervals), isOpen(member.intervals)];
+    if (was !== is) {
+      this.#memberCount.value += is ? 1 : -1;
+      this.#recipients = null;
+    }
+    if (before === undefined) this.#index?.add(user);
+    this.#readership?.change(before ?? null, member);
     this.members.set(user, member);
   }
 
@@ -191,6 +233,11 @@ export class ConversationState {
     return new WireEntry(this.head.value.gen, this.head.value.seq, data);
   }
 
+  /** @param seq - of a message that was just appended. */
+  noteLatest(author: UserId, seq: SequenceId): void {
+    this.latest.value = [...this.latest.value.slice(1 - LATEST_MAX), { seq, author }];
+  }
+
   appendControl(by: UserId | null, control: ControlBody, nowMs: number): WireEntry {
     const body = JSON.stringify(control);
     return this.append({ from: by, deviceTag: 0, n: 0, sentAt: 0, at: nowMs, type: 'control', body }, false);
@@ -202,8 +249,9 @@ export class ConversationState {
 
   get #tracked(): readonly Tracked[] {
     const { segments, lastAt, senders } = this;
-    const { meta, head, msgNo, keyWindow, members, counters, keys } = this;
-    return [meta, head, msgNo, keyWindow, segments, lastAt, senders, members, counters, keys];
+    const { meta, head, msgNo, keyWindow, members, counters, keys, latest } = this;
+    const derived = [this.#memberCount, latest];
+    return [meta, head, msgNo, keyWindow, segments, lastAt, senders, members, counters, keys, ...derived];
   }
 
   get dirty(): boolean {
@@ -222,6 +270,8 @@ export class ConversationState {
     for (const part of this.#tracked) part.restore();
     this.#entries = [];
     this.#recipients = null;
+    // The index may name users that were not admitted after all; a count must not.
+    this.#readership = null;
   }
 
   #noteDevice(key: CounterKey): void {

@@ -149,7 +149,7 @@ function admit(
   nowMs: number,
   limits: MessagingLimits,
 ): ChangedOutcome {
-  if (state.recipients.length + users.length > limits.membersMax) {
+  if (state.memberCount + users.length > limits.membersMax) {
     return refused(frameError('limit_reached', `a conversation has at most ${String(limits.membersMax)} members`));
   }
   const restless = users.find((user) => (state.members.get(user)?.intervals.length ?? 0) >= limits.intervalsMax);

@@ -71,7 +71,7 @@ export function publish(
   const tag = deviceTag(by.user, by.device);
   const entry = state.append({ from: by.user, deviceTag: tag, n, sentAt, at: nowMs, type, body }, true);
   state.setCounter(key, counted(counter, n, entry.seq, sentAt, limits.sendWindow));
-  return accepted(state, entry, n, nowMs, level);
+  return accepted(state, entry, { author: by.user, n, at: nowMs }, level, limits);
 }
 
 /** A backend's message in the name of a user, with a client message id of free form (I4). */
@@ -110,7 +110,7 @@ export function publishKeyed(
   const entry = state.append({ from, deviceTag: 0, n: 0, sentAt: nowMs, at: nowMs, type, body }, true);
   state.setCounter(counterOf, counted(counter, counter.last + 1, entry.seq, counter.sentAt, 1));
   rememberKey(state, keyOfUser, entry.seq, limits);
-  return accepted(state, entry, 0, nowMs, level);
+  return accepted(state, entry, { author: from, n: 0, at: nowMs }, level, limits);
 }
 
 /** Keys are dropped a window at a time: the present and the previous window are remembered. */
@@ -128,11 +128,12 @@ function rememberKey(state: ConversationState, key: string, seq: SequenceId, lim
 function accepted(
   state: ConversationState,
   entry: ReturnType<ConversationState['append']>,
-  n: number,
-  at: number,
+  { author, n, at }: { readonly author: UserId; readonly n: number; readonly at: number },
   level: AckLevelName,
+  limits: MessagingLimits,
 ): Outcome {
   const { gen, seq } = entry;
+  if (state.memberCount > limits.receiptMembersMax) state.noteLatest(author, seq);
   const msgNo = state.msgNo.value;
   return {
     reply: ok({ conversation: state.id, n, gen, seq: sequenceId(seq), msgNo, at, level, duplicate: false }),

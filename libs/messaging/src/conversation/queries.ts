@@ -19,7 +19,10 @@ import { factsOf } from './facts.ts';
 /** Of one member: the ones that sent something here first longest ago are left out. */
 const DEVICES_TOLD_MAX = 32;
 
-const notFound = (state: ConversationState): FrameError =>
+/** Who are or were members, looked at for one page: so that a page costs the same in every conversation (I9). */
+export const LOOKED_AT_MAX = 2_000;
+
+export const notFound = (state: ConversationState): FrameError =>
   frameError('not_found', `there is no conversation ${state.id}`);
 
 /** What the asker may see of the Timeline: their memberships' times, or all of it for the deployment itself (null). */
@@ -42,21 +45,24 @@ export function members(
   if (state.meta.value === null) return err(notFound(state));
   if (by !== null && state.present(by) === null)
     return err(frameError('not_member', `${by} is not a member of ${state.id}`));
-  const all = [...state.recipients].sort();
-  const rest = after === null ? all : all.filter((user) => user > after);
-  const page = rest.slice(0, limit);
-  const infos: MemberInfo[] = [];
-  for (const user of page) {
+  const found: MemberInfo[] = [];
+  let next: UserId | null = null;
+  let looked = 0;
+  let last: UserId | null = null;
+  for (const user of state.index.behind(after)) {
     const member = state.present(user);
-    if (member !== null)
-      infos.push({ user, role: member.role, readSeq: member.readSeq, deliveredSeq: member.deliveredSeq });
+    // The page is full, and there is one more; or too many who are gone were looked at for one page (I9).
+    if ((member !== null && found.length === limit) || looked === LOOKED_AT_MAX) {
+      next = last;
+      break;
+    }
+    looked += 1;
+    last = user;
+    if (member === null) continue;
+    const { role, readSeq, deliveredSeq } = member;
+    found.push({ user, role, readSeq, deliveredSeq });
   }
-  return ok({
-    conversation: state.id,
-    count: all.length,
-    members: infos,
-    next: rest.length > page.length ? (page.at(-1) ?? null) : null,
-  });
+  return ok({ conversation: state.id, count: state.memberCount, members: found, next });
 }
 
 export function info(state: ConversationState): Result<ConversationInfo, FrameError> {
@@ -70,7 +76,7 @@ export function info(state: ConversationState): Result<ConversationInfo, FrameEr
     title,
     joinPolicy,
     historyPolicy,
-    memberCount: state.recipients.length,
+    memberCount: state.memberCount,
     gen,
     seq,
     msgNo: state.msgNo.value,

@@ -2,6 +2,7 @@ import { isOpen, lastVisible, modeNow } from '@millrace/diffusion';
 import { err, ok, sequenceId, type Result, type UserId } from '@millrace/kernel';
 import { frameError, type FrameError, type ReadDone } from '@millrace/protocol';
 import type { Effect } from '../effects.ts';
+import type { MessagingLimits } from '../limits.ts';
 import type { ConversationCalls, ReadPlan } from './commands.ts';
 import type { ConversationState, Member } from './conversation-state.ts';
 
@@ -39,6 +40,7 @@ export function readPlan(
 export function markRead(
   state: ConversationState,
   { user, seq, msgNo, sentAtRead }: ConversationCalls['markRead']['command'],
+  limits: MessagingLimits,
 ): { readonly reply: Result<Done, FrameError>; readonly effects: readonly Effect[] } {
   const member = state.members.get(user);
   if (member === undefined) return { reply: err(unknownMember(state, user)), effects: [] };
@@ -51,7 +53,7 @@ export function markRead(
   const sent = isPulled ? state.sent(user).count : null;
   const effects: Effect[] = [
     { e: 'read', conversation: state.id, user, gen: state.gen, readSeq: seq, readMsgNo: msgNo, sentAtRead, sent },
-    ...receiptEffect(state, user, moved),
+    ...receiptEffect(state, user, moved, limits),
   ];
   return { reply: ok(readDone(state, user, moved)), effects };
 }
@@ -59,6 +61,7 @@ export function markRead(
 export function markDelivered(
   state: ConversationState,
   { user, seq }: ConversationCalls['delivered']['command'],
+  limits: MessagingLimits,
 ): { readonly reply: Result<null, FrameError>; readonly effects: readonly Effect[] } {
   const member = state.members.get(user);
   if (member === undefined) return { reply: err(unknownMember(state, user)), effects: [] };
@@ -66,15 +69,23 @@ export function markDelivered(
   if (upTo <= member.deliveredSeq) return { reply: ok(null), effects: [] };
   const moved: Member = { ...member, deliveredSeq: upTo };
   state.setMember(user, moved);
-  return { reply: ok(null), effects: receiptEffect(state, user, moved) };
+  return { reply: ok(null), effects: receiptEffect(state, user, moved, limits) };
 }
 
+/**
+ * Of a small conversation every member is told of each position. That grows with the square of the members: of a large one
+ * the authors of the latest messages are told counts instead, about once a second (see `ReceiptDigests`).
+ */
 function receiptEffect(
   state: ConversationState,
   user: UserId,
   { readSeq, deliveredSeq, intervals }: Member,
+  limits: MessagingLimits,
 ): readonly Effect[] {
   if (!isOpen(intervals)) return [];
+  if (state.memberCount > limits.receiptMembersMax) {
+    return state.latest.value.length === 0 ? [] : [{ e: 'positions', conversation: state.id }];
+  }
   const users = state.recipients.filter((other) => other !== user);
   return [{ e: 'receipt', users, receipt: { conversation: state.id, user, readSeq, deliveredSeq } }];
 }

@@ -88,6 +88,12 @@ export class AConversation {
     return step.kind === 'command' ? step.command : this.sendOf(step.user, step.ahead, step.device, step.skips);
   }
 
+  /** Goes on as another activation of it. */
+  become(state: ConversationState): void {
+    this.state = state;
+    this.actor = new ConversationActor(state, 'disk', this.limits);
+  }
+
   /** The same conversation, loaded from what was stored. */
   reloaded(): ConversationState {
     return decodeConversation(this.state.id, this.stored.record, this.state.gen);

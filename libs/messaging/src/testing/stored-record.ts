@@ -51,6 +51,8 @@ export function tellConversation(state: ConversationState): unknown {
     lastAt: modeNow(state.segments.value) === 'read' ? state.lastAt.value : null,
     senders: sorted(state.senders.entries()),
     recipients: [...state.recipients].sort(),
+    memberCount: state.memberCount,
+    inOrder: [...state.index.behind(null)].filter((user) => state.present(user) !== null),
     sent: ['a', 'b', 'c', 'd'].map((user) => state.sent(user as never)),
     dirty: state.dirty,
   };

@@ -1,4 +1,4 @@
-import type { ClientFrame, Reached, SendableType } from '../frames.ts';
+import type { ClientFrame, Reached, ReadersList, SendableType } from '../frames.ts';
 import { requestIdMax, type ProtocolLimits } from '../limits.ts';
 import type { FieldReader } from './field-reader.ts';
 
@@ -6,6 +6,8 @@ type Decoder<Frame> = (fields: FieldReader, limits: ProtocolLimits) => Frame;
 type Decoders = { readonly [T in ClientFrame['t']]: Decoder<Extract<ClientFrame, { t: T }>> };
 
 export const sendableTypes = ['text', 'image', 'file', 'custom'] as const satisfies readonly SendableType[];
+
+const readersLists = ['read', 'unread', 'delivered', 'undelivered'] as const satisfies readonly ReadersList[];
 
 const idOf = (fields: FieldReader): number => fields.whole('id', 1, requestIdMax);
 
@@ -76,6 +78,15 @@ const decoders: Decoders = {
     t: 'members',
     id: idOf(fields),
     conversation: fields.conversation('conversation'),
+    ...(fields.has('after') ? { after: fields.user('after') } : {}),
+    ...limitOf(fields, limits.pageMembers),
+  }),
+  readers: (fields, limits) => ({
+    t: 'readers',
+    id: idOf(fields),
+    conversation: fields.conversation('conversation'),
+    seq: fields.seq('seq', 1),
+    ...(fields.has('list') ? { list: fields.oneOf('list', readersLists) } : {}),
     ...(fields.has('after') ? { after: fields.user('after') } : {}),
     ...limitOf(fields, limits.pageMembers),
   }),

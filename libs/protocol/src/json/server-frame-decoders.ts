@@ -7,6 +7,7 @@ import type {
   ConversationSummary,
   Message,
   PushItem,
+  ReceiptCounts,
   ServerFrame,
   UnreadInputs,
 } from '../frames.ts';
@@ -91,6 +92,14 @@ const readPushItem: Decoder<PushItem> = (fields) => {
   return { conversation, read };
 };
 
+const readReceiptCounts: Decoder<ReceiptCounts> = (fields) => ({
+  gen: fields.gen('gen'),
+  seq: fields.seq('seq', 1),
+  recipients: fields.whole('recipients', 0),
+  delivered: fields.whole('delivered', 0),
+  read: fields.whole('read', 0),
+});
+
 /** A code that this program does not know is `internal`, with the advice that came with it. */
 function readErrorCode(fields: FieldReader): ErrorCode {
   const code = fields.text('code', ANY_LENGTH);
@@ -164,6 +173,18 @@ const decoders: Decoders = {
     })),
     next: nullable(fields, 'next', () => fields.user('next')),
   }),
+  readers: (fields) => ({
+    t: 'readers',
+    id: idOf(fields),
+    conversation: fields.conversation('conversation'),
+    ...readReceiptCounts(fields),
+    users: fields.list('users', (reader) => ({
+      user: reader.user('user'),
+      readSeq: reader.seq('readSeq'),
+      deliveredSeq: reader.seq('deliveredSeq'),
+    })),
+    next: nullable(fields, 'next', () => fields.user('next')),
+  }),
   created: (fields) => ({
     t: 'created',
     id: idOf(fields),
@@ -213,6 +234,11 @@ const decoders: Decoders = {
     user: fields.user('user'),
     readSeq: fields.seq('readSeq'),
     deliveredSeq: fields.seq('deliveredSeq'),
+  }),
+  receipts: (fields) => ({
+    t: 'receipts',
+    conversation: fields.conversation('conversation'),
+    readers: fields.list('readers', readReceiptCounts),
   }),
   typing: (fields) => ({
     t: 'typing',

@@ -86,6 +86,11 @@ export const clientFrames: { readonly [T in ClientFrame['t']]: Arbitrary<Extract
   ),
   conversations: withPartly(fc.record({ t: c('conversations'), id }), { after: token, limit: limit(500) }),
   members: withPartly(fc.record({ t: c('members'), id, conversation }), { after: user, limit: limit(1_000) }),
+  readers: withPartly(fc.record({ t: c('readers'), id, conversation, seq: storedSeq }), {
+    list: fc.constantFrom('read', 'unread', 'delivered', 'undelivered'),
+    after: user,
+    limit: limit(1_000),
+  }),
   create: fc.constantFrom('direct', 'group', 'channel').chain((kind) =>
     withPartly(
       fc.record({
@@ -153,6 +158,8 @@ const pushItem: Arbitrary<PushItem> = fc.oneof(
   fc.record({ conversation, messages }),
   fc.record({ conversation, read: fc.record({ readSeq: seq, readMsgNo: count, own: count }) }),
 );
+
+const receiptFields = { gen, seq: storedSeq, recipients: count, delivered: count, read: count };
 
 type ErrorDetails = Pick<Required<ErrorFrame>, 'id' | 'retryAfterMs' | 'expected' | 'from'>;
 
@@ -222,6 +229,14 @@ export const serverFrames: { readonly [T in ServerFrame['t']]: Arbitrary<Extract
     ),
     next: fc.option(user),
   }),
+  readers: fc.record({
+    t: c('readers'),
+    id,
+    conversation,
+    ...receiptFields,
+    users: fc.array(fc.record({ user, readSeq: seq, deliveredSeq: seq }), { maxLength: 3 }),
+    next: fc.option(user),
+  }),
   created: fc.record({ t: c('created'), id, conversation, gen, seq, fresh: fc.boolean() }),
   changed: fc.record({ t: c('changed'), id, conversation, gen, seq }),
   read: fc.record({ t: c('read'), id, conversation, ...unreadFields }),
@@ -233,6 +248,11 @@ export const serverFrames: { readonly [T in ServerFrame['t']]: Arbitrary<Extract
     heads: fc.array(fc.record({ conversation, gen, seq, msgNo: count }), { maxLength: 3 }),
   }),
   receipt: fc.record({ t: c('receipt'), conversation, user, readSeq: seq, deliveredSeq: seq }),
+  receipts: fc.record({
+    t: c('receipts'),
+    conversation,
+    readers: fc.array(fc.record(receiptFields), { maxLength: 3 }),
+  }),
   typing: fc.record({ t: c('typing'), conversation, user }),
   resync: fc.record({ t: c('resync'), reason: fc.constantFrom('slow', 'moved', 'regressed', 'incomplete') }),
   drain: fc.record({ t: c('drain'), deadlineMs: count }),

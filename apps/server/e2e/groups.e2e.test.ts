@@ -1,0 +1,98 @@
+import type { ConversationId, UserId } from '@millrace/kernel';
+import { testRedis } from '@millrace/local-redis/testing';
+import type { Readers, Receipts } from '@millrace/protocol';
+import type { RawSession, UnaskedFrame } from '@millrace/raw-client';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { device, type Device } from './support/device.ts';
+import { frameCheck } from './support/frame-check.ts';
+import { startMillrace, type MillraceProcess } from './support/millrace-process.ts';
+import { connectAs } from './support/read-back.ts';
+import { until } from './support/until.ts';
+
+const membersOf = (count: number): UserId[] =>
+  Array.from({ length: count }, (_, index) => `m-${String(index).padStart(5, '0')}` as UserId);
+
+describe('large groups on the real server', () => {
+  const redis = testRedis();
+  let millrace: MillraceProcess;
+  const devices: Device[] = [];
+  const sessions: RawSession[] = [];
+
+  const connect = async (user: string): Promise<Device> => {
+    const connected = await device(millrace.socketUrl, user);
+    devices.push(connected);
+    return connected;
+  };
+  const raw = async (user: string, onUnasked?: (frame: UnaskedFrame) => void): Promise<RawSession> => {
+    const session = await connectAs(millrace.socketUrl, user, 'raw', onUnasked);
+    sessions.push(session);
+    return session;
+  };
+  /** How often Redis has executed a function: each call commits what was ready of all partitions. */
+  const functionCalls = async (): Promise<number> => {
+    const stats = String(await redis.call('INFO', 'commandstats'));
+    return Number(/cmdstat_fcall:calls=(\d+)/.exec(stats)?.[1] ?? 0);
+  };
+
+  beforeAll(async () => {
+    millrace = await startMillrace(redis.url, { MILLRACE_PARTITIONS: '16' });
+  });
+  afterEach(async () => {
+    await Promise.all(devices.splice(0).map(({ client }) => client.close()));
+    for (const session of sessions.splice(0)) session.close();
+    expect(frameCheck.take().problems).toEqual([]);
+  });
+  afterAll(async () => {
+    expect(await millrace.stop()).toBe(0);
+  });
+
+  it('300 members who read at once are counted exactly, in few commits, and are told to the author in counts', async () => {
+    const count = 300;
+    const members = membersOf(count);
+    const ann = await connect('ann');
+    const { conversation } = await ann.client.create({ kind: 'group', members: members.slice(0, 200) });
+    await ann.client.invite(conversation, members.slice(200));
+    const told: Omit<Receipts, 't'>[] = [];
+    ann.client.on('receipts', (receipts) => told.push(receipts));
+    const single: string[] = [];
+    ann.client.on('receipt', ({ user }) => single.push(user));
+    const { seq } = await ann.client.send(conversation, 'who reads this?');
+    const heard: string[] = [];
+    const note = (frame: UnaskedFrame): void => {
+      if (frame.t === 'receipt' || frame.t === 'receipts') heard.push(frame.t);
+    };
+    const readers = await Promise.all(members.map((user) => raw(user, note)));
+
+    const before = await functionCalls();
+    const beganAt = performance.now();
+    const answers = await Promise.all(readers.map((session) => session.request({ t: 'read', conversation, seq })));
+    expect(answers.map((answer) => answer.ok && answer.value.unread)).toEqual(members.map(() => 0));
+    await until('the author is told of all', () => told.at(-1)?.readers.at(-1)?.read === count);
+    const seconds = (performance.now() - beganAt) / 1_000;
+    const calls = (await functionCalls()) - before;
+    // Each position is a write of the conversation and one of the user's inbox, and a call to Redis takes many of them.
+    expect(calls).toBeLessThan(count / 4);
+    expect(told.length).toBeLessThanOrEqual(Math.ceil(seconds) + 1);
+    expect(told.at(-1)).toMatchObject({
+      conversation,
+      readers: [{ seq, recipients: count, delivered: count, read: count }],
+    });
+    expect([single, heard]).toEqual([[], []]);
+
+    const all: Omit<Readers, 't' | 'id'> = await ann.client.readers(conversation, seq, { list: 'read', limit: 250 });
+    expect(all).toMatchObject({ recipients: count, read: count, next: 'm-00249' });
+    const rest = await ann.client.readers(conversation, seq, { list: 'read', after: 'm-00249' as UserId });
+    expect([...all.users, ...rest.users].map(({ user }) => user)).toEqual(members);
+    expect((await ann.client.readers(conversation, seq, { list: 'unread' })).users).toEqual([]);
+  });
+
+  it('who is no member, or asks for what is not there, is not told who has read (I11)', async () => {
+    const ann = await connect('ann');
+    const { conversation, seq } = await ann.client.create({ kind: 'group', members: ['bob' as UserId] });
+    const mallory = await connect('mallory');
+    await expect(mallory.client.readers(conversation, seq)).rejects.toMatchObject({ code: 'not_member' });
+    const beyond = ann.client.readers(conversation, (seq + 1) as typeof seq);
+    await expect(beyond).rejects.toMatchObject({ code: 'not_found' });
+    await expect(ann.client.readers('nowhere' as ConversationId, seq)).rejects.toMatchObject({ code: 'not_found' });
+  });
+});
