@@ -86,6 +86,61 @@ describe('large groups on the real server', () => {
     expect((await ann.client.readers(conversation, seq, { list: 'unread' })).users).toEqual([]);
   });
 
+  it('order is kept by mutes, slow mode and bans, and every refusal says what to do', async () => {
+    const [ann, bob, cat] = [await connect('ann'), await connect('bob'), await connect('cat')];
+    const users = { bob: 'bob' as UserId, cat: 'cat' as UserId };
+    const { conversation } = await ann.client.create({ kind: 'group', title: 'old', members: [users.bob, users.cat] });
+    const refusal = async (work: Promise<unknown>) => {
+      const error = await work.then(
+        () => null,
+        (reason: unknown) => reason as { readonly code: string; readonly retry: string },
+      );
+      return error === null ? 'ok' : `${error.code} ${error.retry}`;
+    };
+    await ann.client.changeSettings(conversation, { title: 'new' });
+    await until('the new title is there', () => bob.client.conversationList().some(({ title }) => title === 'new'));
+    await ann.client.mute(conversation, [users.bob]);
+    expect(await refusal(bob.client.send(conversation, 'muted'))).toBe('muted never');
+    expect(await refusal(bob.client.unmute(conversation, [users.bob]))).toBe('forbidden never');
+    expect(await bob.client.info(conversation)).toMatchObject({ title: 'new', role: 'member', mutedUntil: null });
+    await ann.client.unmute(conversation, [users.bob]);
+
+    // The client waits as the refusal says, and sends again by itself.
+    await ann.client.changeSettings(conversation, { slowModeMs: 400 });
+    const times: number[] = [];
+    for (const text of ['one', 'two', 'three']) times.push((await bob.client.send(conversation, text)).at);
+    const [first = 0, second = 0, third = 0] = times;
+    expect([second - first >= 400, third - second >= 400]).toEqual([true, true]);
+    await ann.client.changeSettings(conversation, { muted: true, slowModeMs: 0 });
+    expect(await refusal(bob.client.send(conversation, 'all are muted'))).toBe('muted never');
+    await ann.client.send(conversation, 'but for me');
+
+    await ann.client.ban(conversation, [users.cat]);
+    await until('cat is out', () => cat.client.conversationList().every(({ member }) => !member));
+    expect(await refusal(cat.client.join(conversation))).toBe('banned never');
+    expect(await refusal(ann.client.invite(conversation, [users.cat]))).toBe('banned never');
+    expect(await ann.client.bans(conversation)).toMatchObject({ count: 1, users: ['cat'], next: null });
+    expect(await refusal(bob.client.bans(conversation))).toBe('forbidden never');
+    await millrace.restart();
+    expect(await refusal(cat.client.join(conversation)), 'it was stored').toBe('banned never');
+    await ann.client.unban(conversation, [users.cat]);
+    expect(await refusal(ann.client.invite(conversation, [users.cat]))).toBe('ok');
+  });
+
+  it('who is blocked can neither write directly nor make the conversation, and a block is stored before there is one', async () => {
+    const [dan, eve] = [await connect('dan'), await connect('eve')];
+    await dan.client.block('eve' as UserId);
+    await expect(dan.client.block('dan' as UserId)).rejects.toMatchObject({ code: 'bad_request' });
+    await millrace.restart();
+    await expect(eve.client.createDirect('dan' as UserId)).rejects.toMatchObject({ code: 'blocked' });
+    const { conversation } = await dan.client.createDirect('eve' as UserId);
+    await until('eve knows of it', () => eve.client.conversationList().length === 1);
+    await expect(eve.client.send(conversation, 'please')).rejects.toMatchObject({ code: 'blocked' });
+    await dan.client.send(conversation, 'no');
+    await dan.client.unblock('eve' as UserId);
+    await eve.client.send(conversation, 'thanks');
+  });
+
   it('who is no member, or asks for what is not there, is not told who has read (I11)', async () => {
     const ann = await connect('ann');
     const { conversation, seq } = await ann.client.create({ kind: 'group', members: ['bob' as UserId] });

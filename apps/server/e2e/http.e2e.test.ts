@@ -372,6 +372,39 @@ describe('the HTTP API of the real server', () => {
     expect(Buffer.concat(chunks).toString()).toMatch(/^HTTP\/1\.1 400 .*"code":"bad_request"/s);
   });
 
+  it('keeps order: settings, mutes, bans, blocks', async () => {
+    await group('court', ['bob', 'carol']);
+    const at = '/api/v1/conversations/court';
+    const change = { title: 'The court', joinPolicy: 'open', slowModeMs: 5_000 };
+    expect(await ask('PATCH', at, { body: change, key: 'writer' })).toMatchObject({ status: 200, json: { seq: 2 } });
+    expect((await ask('GET', at)).json).toMatchObject({ ...change, muted: false, historyPolicy: 'all' });
+    expect(await ask('PATCH', at, { body: {} })).toMatchObject({ status: 400, code: 'bad_request' });
+    const until = 4_000_000_000_000;
+    expect((await ask('PUT', `${at}/members/bob/mute`, { body: { until } })).status).toBe(200);
+    const body = { from: 'bob', key: 'b1', window: await windowOf('court'), body: 'may I?' };
+    expect(await ask('POST', `${at}/messages`, { body })).toMatchObject({ status: 403, code: 'muted' });
+    expect((await ask('GET', `${at}/members?limit=2`)).json).toMatchObject({ members: [{}, { mutedUntil: until }] });
+    expect((await ask('DELETE', `${at}/members/bob/mute`)).status).toBe(200);
+    expect((await ask('POST', `${at}/messages`, { body })).status).toBe(201);
+    const slow = await ask('POST', `${at}/messages`, { body: { ...body, key: 'b2' } });
+    expect(slow).toMatchObject({ status: 429, code: 'slow_mode' });
+    expect(Number(slow.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect((await ask('PUT', `${at}/bans/carol`)).status).toBe(200);
+    expect((await ask('GET', `${at}/bans`, { key: 'reader' })).json).toMatchObject({ count: 1, users: ['carol'] });
+    const added = await ask('POST', `${at}/members`, { body: { users: ['carol'] } });
+    expect(added).toMatchObject({ status: 403, code: 'banned' });
+    expect((await ask('DELETE', `${at}/bans/carol`)).status).toBe(200);
+    expect((await ask('POST', `${at}/members`, { body: { users: ['carol'] } })).status).toBe(200);
+    expect((await ask('PUT', '/api/v1/users/carol/blocks/bob')).json).toMatchObject({ blocked: true });
+    const direct = { creator: 'bob', kind: 'direct', members: ['carol'] };
+    expect(await ask('POST', '/api/v1/conversations', { body: direct })).toMatchObject({
+      status: 403,
+      code: 'blocked',
+    });
+    expect((await ask('DELETE', '/api/v1/users/carol/blocks/bob')).status).toBe(200);
+    expect((await ask('POST', '/api/v1/conversations', { body: direct })).status).toBe(201);
+  });
+
   it('says by how many a message was read, and by whom not', async () => {
     await group('heard', ['bob', 'carol']);
     const bob = await session('bob', 'phone');

@@ -30,6 +30,14 @@ export class LateChat implements BackendChat {
   info: BackendChat['info'] = (...args) => this.#chat?.info(...args) ?? notYet();
   listMembers: BackendChat['listMembers'] = (...args) => this.#chat?.listMembers(...args) ?? notYet();
   listReaders: BackendChat['listReaders'] = (...args) => this.#chat?.listReaders(...args) ?? notYet();
+  changeSettings: BackendChat['changeSettings'] = (...args) => this.#chat?.changeSettings(...args) ?? notYet();
+  mute: BackendChat['mute'] = (...args) => this.#chat?.mute(...args) ?? notYet();
+  unmute: BackendChat['unmute'] = (...args) => this.#chat?.unmute(...args) ?? notYet();
+  ban: BackendChat['ban'] = (...args) => this.#chat?.ban(...args) ?? notYet();
+  unban: BackendChat['unban'] = (...args) => this.#chat?.unban(...args) ?? notYet();
+  bans: BackendChat['bans'] = (...args) => this.#chat?.bans(...args) ?? notYet();
+  block: BackendChat['block'] = (...args) => this.#chat?.block(...args) ?? notYet();
+  unblock: BackendChat['unblock'] = (...args) => this.#chat?.unblock(...args) ?? notYet();
   addMembers: BackendChat['addMembers'] = (...args) => this.#chat?.addMembers(...args) ?? notYet();
   removeMembers: BackendChat['removeMembers'] = (...args) => this.#chat?.removeMembers(...args) ?? notYet();
   assignRole: BackendChat['assignRole'] = (...args) => this.#chat?.assignRole(...args) ?? notYet();

@@ -12,6 +12,7 @@ import type {
   Receipt,
   Receipts,
   SendableType,
+  Settings,
 } from '@millrace/protocol';
 import type { ClientErrorCode } from './errors.ts';
 import type { WebSocketConstructor } from './connection/web-socket.ts';
@@ -160,3 +161,6 @@ export interface ReadersQuery {
   /** 1..1000, default 200. */
   readonly limit?: number;
 }
+
+/** What is left out stays. */
+export type SettingsChange = Omit<Settings, 't' | 'id' | 'conversation'>;

@@ -8,6 +8,7 @@ export type {
   ReadersQuery,
   SendOptions,
   SendReceipt,
+  SettingsChange,
 } from './api.ts';
 export type { WebSocketConstructor, WebSocketLike } from './connection/web-socket.ts';
 export { MillraceError, type ClientErrorCode } from './errors.ts';

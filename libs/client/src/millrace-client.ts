@@ -1,9 +1,11 @@
 import type { ConversationId, DeviceId, SequenceId, UserId } from '@millrace/kernel';
 import type {
+  Bans,
   Changed,
   Conversations,
   ConversationSummary,
   Created,
+  Info,
   Members,
   Message,
   Page,
@@ -20,6 +22,7 @@ import type {
   ReadersQuery,
   SendOptions,
   SendReceipt,
+  SettingsChange,
 } from './api.ts';
 import { ClientCore } from './client-core.ts';
 import type { AnswerFor, Question } from './connection/requests.ts';
@@ -118,6 +121,51 @@ export class MillraceClient {
 
   setRole(conversation: ConversationId, user: UserId, role: Role): Promise<Content<Changed>> {
     return this.#ask({ t: 'role', conversation, user, role });
+  }
+
+  /** Title, policies, whether all are muted, slow mode: what is left out stays. */
+  changeSettings(conversation: ConversationId, change: SettingsChange): Promise<Content<Changed>> {
+    return this.#ask({ t: 'settings', conversation, ...change });
+  }
+
+  /** @param until - milliseconds since 1970 by the server's clock; left out: for ever. */
+  mute(conversation: ConversationId, users: readonly UserId[], until?: number): Promise<Content<Changed>> {
+    return this.#ask({ t: 'mute', conversation, users, ...(until === undefined ? {} : { until }) });
+  }
+
+  unmute(conversation: ConversationId, users: readonly UserId[]): Promise<Content<Changed>> {
+    return this.#ask({ t: 'unmute', conversation, users });
+  }
+
+  /** Removes them, and keeps them out until they are unbanned. */
+  ban(conversation: ConversationId, users: readonly UserId[]): Promise<Content<Changed>> {
+    return this.#ask({ t: 'ban', conversation, users });
+  }
+
+  unban(conversation: ConversationId, users: readonly UserId[]): Promise<Content<Changed>> {
+    return this.#ask({ t: 'unban', conversation, users });
+  }
+
+  /** In order of user id. For the owner and admins. */
+  bans(
+    conversation: ConversationId,
+    page: { readonly after?: UserId; readonly limit?: number } = {},
+  ): Promise<Content<Bans>> {
+    return this.#ask({ t: 'bans', conversation, ...page });
+  }
+
+  /** That user can send this one nothing directly any more. */
+  async block(user: UserId): Promise<void> {
+    await this.#ask({ t: 'block', user });
+  }
+
+  async unblock(user: UserId): Promise<void> {
+    await this.#ask({ t: 'unblock', user });
+  }
+
+  /** The conversation's settings, and this user's role in it. */
+  info(conversation: ConversationId): Promise<Content<Info>> {
+    return this.#ask({ t: 'info', conversation });
   }
 
   /** Moves this user's read position, on all devices, up to `seq`; default: the last message that is here. */

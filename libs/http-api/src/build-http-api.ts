@@ -9,6 +9,7 @@ import type { HttpApiConfig } from './http-api-config.ts';
 import { refusalOfThrown, retryAfterSeconds, statusOf, type ErrorBody } from './http-error.ts';
 import { HttpMetrics } from './http-metrics.ts';
 import { IpRateLimit } from './ip-rate-limit.ts';
+import { moderationOperations } from './moderation-operations.ts';
 import type { Operation } from './operation.ts';
 import type {
   BackendChat,
@@ -117,6 +118,7 @@ export function buildHttpApi(parts: HttpApiParts, phase: () => HttpApiPhase): Bu
     }),
     ...clusterOperations(parts.cluster),
     ...conversationOperations(parts.chat),
+    ...moderationOperations(parts.chat),
     ...storyOperations(parts.stories),
     ...userOperations(parts.chat, parts.sessions),
   ];

@@ -1,5 +1,5 @@
-import { err, ok, type Result } from '@millrace/kernel';
-import { jsonMessage, protocolLimits, type FrameError } from '@millrace/protocol';
+import { err, ok } from '@millrace/kernel';
+import { jsonMessage, protocolLimits } from '@millrace/protocol';
 import { z } from 'zod';
 import {
   addMembersBody,
@@ -15,7 +15,7 @@ import {
   sendBody,
   userId,
 } from './input.ts';
-import type { Operation, OperationAnswer } from './operation.ts';
+import { answered, given, type Operation } from './operation.ts';
 import type { BackendChat } from './ports.ts';
 
 const atConversation = z.object({ conversation: conversationId });
@@ -37,19 +37,6 @@ const historyPage = z.strictObject({
   gen: queryGen.optional(),
   limit: queryLimit(protocolLimits.pageMessages, protocolLimits.pageMessagesDefault),
 });
-
-/** Leaves out what was not given: under exactOptionalPropertyTypes an `undefined` is a value. */
-function given<T extends object>(fields: T): { [Key in keyof T]: Exclude<T[Key], undefined> } {
-  const entries = Object.entries(fields).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries) as { [Key in keyof T]: Exclude<T[Key], undefined> };
-}
-
-function answered<T extends object>(
-  outcome: Result<T, FrameError>,
-  status: (value: T) => number = () => 200,
-): Result<OperationAnswer, FrameError> {
-  return outcome.ok ? ok({ status: status(outcome.value), body: outcome.value }) : outcome;
-}
 
 /** Conversations, their members and messages, for a backend. */
 export function conversationOperations(chat: BackendChat): readonly Operation[] {

@@ -23,6 +23,14 @@ const requests: Readonly<Record<string, Omit<Asked, 'key'>>> = {
   addMembers: { method: 'POST', url: '/api/v1/conversations/team/members', body: { users: ['carol'] } },
   removeMember: { method: 'DELETE', url: '/api/v1/conversations/team/members/carol' },
   setRole: { method: 'PUT', url: '/api/v1/conversations/team/members/bob/role', body: { role: 'admin' } },
+  changeSettings: { method: 'PATCH', url: '/api/v1/conversations/team', body: { muted: true, slowModeMs: 1_000 } },
+  muteMember: { method: 'PUT', url: '/api/v1/conversations/team/members/bob/mute', body: { until: 1_900_000_000_000 } },
+  unmuteMember: { method: 'DELETE', url: '/api/v1/conversations/team/members/bob/mute' },
+  listBans: { method: 'GET', url: '/api/v1/conversations/team/bans?limit=10' },
+  banUser: { method: 'PUT', url: '/api/v1/conversations/team/bans/dave' },
+  unbanUser: { method: 'DELETE', url: '/api/v1/conversations/team/bans/dave' },
+  blockUser: { method: 'PUT', url: '/api/v1/users/alice/blocks/bob' },
+  unblockUser: { method: 'DELETE', url: '/api/v1/users/alice/blocks/bob' },
   sendMessage: { method: 'POST', url: '/api/v1/conversations/team/messages', body: send('k1') },
   listMessages: { method: 'GET', url: '/api/v1/conversations/team/messages?as=bob' },
   listReaders: { method: 'GET', url: '/api/v1/conversations/team/messages/1/readers?list=unread&limit=10' },
@@ -110,8 +118,14 @@ describe('access in production mode', () => {
   });
 
   it.each<[KeyName, readonly string[]]>([
-    ['reader', ['getConversation', 'listMembers', 'listMessages', 'listReaders', 'listUserConversations']],
-    ['writer', ['createConversation', 'addMembers', 'removeMember', 'setRole', 'sendMessage']],
+    ['reader', ['getConversation', 'listBans', 'listMembers', 'listMessages', 'listReaders', 'listUserConversations']],
+    [
+      'writer',
+      [
+        ...['createConversation', 'addMembers', 'removeMember', 'setRole', 'sendMessage', 'changeSettings'],
+        ...['muteMember', 'unmuteMember', 'banUser', 'unbanUser', 'blockUser', 'unblockUser'],
+      ],
+    ],
     ['scraper', ['getMetrics']],
   ])('of the key %s is what its scope says', async (key, allowed) => {
     const { ask } = await withTeam();

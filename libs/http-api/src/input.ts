@@ -64,6 +64,24 @@ export const createBody = z.strictObject({
 export const addMembersBody = z.strictObject({ users });
 export const roleBody = z.strictObject({ role });
 
+export const muteBody = z.strictObject({
+  until: z
+    .number()
+    .int()
+    .min(1)
+    .max(Number.MAX_SAFE_INTEGER - 1)
+    .optional(),
+});
+export const settingsBody = z
+  .strictObject({
+    title: title.optional(),
+    joinPolicy: z.enum(['invite', 'open']).optional(),
+    historyPolicy: z.enum(['join', 'all']).optional(),
+    muted: z.boolean().optional(),
+    slowModeMs: z.number().int().min(0).max(protocolLimits.slowModeMs).optional(),
+  })
+  .refine((change) => Object.values(change).some((value) => value !== undefined), 'give at least one setting');
+
 export const sendBody = z
   .strictObject({
     from: userId,

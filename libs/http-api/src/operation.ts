@@ -1,4 +1,4 @@
-import type { Result } from '@millrace/kernel';
+import { ok, type Result } from '@millrace/kernel';
 import type { FrameError } from '@millrace/protocol';
 import type { Scope } from './api-keys.ts';
 
@@ -20,9 +20,23 @@ export interface OperationAnswer {
 /** One method of one path: what docs/openapi.yaml calls an operation, by the same `operationId`. */
 export interface Operation {
   readonly id: string;
-  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly path: string;
   /** `open`: no key needed, in no mode. */
   readonly access: Scope | 'open';
   readonly run: (request: OperationRequest) => Promise<Result<OperationAnswer, FrameError>>;
+}
+
+/** Leaves out what was not given: under exactOptionalPropertyTypes an `undefined` is a value. */
+export function given<T extends object>(fields: T): { [Key in keyof T]: Exclude<T[Key], undefined> } {
+  const entries = Object.entries(fields).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as { [Key in keyof T]: Exclude<T[Key], undefined> };
+}
+
+/** An outcome as the body of an answer. */
+export function answered<T extends object>(
+  outcome: Result<T, FrameError>,
+  status: (value: T) => number = () => 200,
+): Result<OperationAnswer, FrameError> {
+  return outcome.ok ? ok({ status: status(outcome.value), body: outcome.value }) : outcome;
 }

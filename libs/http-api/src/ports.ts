@@ -1,5 +1,12 @@
 import type { Result, UserId } from '@millrace/kernel';
-import type { ChatService, ClosedSessions, ClusterStatus, MessageStories, UserSessions } from '@millrace/messaging';
+import type {
+  ChatService,
+  ClosedSessions,
+  ClusterStatus,
+  MessageStories,
+  ModerationService,
+  UserSessions,
+} from '@millrace/messaging';
 import type { FrameError } from '@millrace/protocol';
 
 /** What a backend may ask of the chat. */
@@ -15,6 +22,7 @@ export type BackendChat = Pick<
   | 'publishKeyed'
   | 'history'
   | 'conversations'
+  | Exclude<keyof ModerationService, 'infoFor'>
 >;
 
 /** What the API asks about users' sockets, on whichever nodes they are. */

@@ -41,7 +41,7 @@ export interface ObservedResponse {
   readonly body: string;
 }
 
-const methods = ['get', 'post', 'put', 'delete'];
+const methods = ['get', 'post', 'put', 'patch', 'delete'];
 const BASE = 'https://millrace.invalid/openapi.json';
 
 export class OpenApiDocument {

@@ -1,6 +1,9 @@
 import type { ConversationId, DeviceId, Generation, Result, SequenceId, UserId } from '@millrace/kernel';
 import type {
   Ack,
+  Ban,
+  Bans,
+  Block,
   Changed,
   ConversationKind,
   Conversations,
@@ -8,17 +11,21 @@ import type {
   Created,
   Delivered,
   FrameError,
+  GetInfo,
   History,
   HistoryPolicy,
+  Info,
   Invite,
   Join,
   JoinPolicy,
   Kick,
   Leave,
+  ListBans,
   ListConversations,
   ListMembers,
   ListReaders,
   Members,
+  Mute,
   Open,
   Page,
   PushItem,
@@ -32,10 +39,14 @@ import type {
   Send,
   SendableType,
   SetRole,
+  Settings,
   Sync,
   Synced,
   Typing,
   TypingNotice,
+  Unban,
+  Unblock,
+  Unmute,
   WireEntry,
 } from '@millrace/protocol';
 import type { Arrival } from './cluster/arrival.ts';
@@ -81,6 +92,10 @@ export interface ConversationInfo {
   readonly title: string;
   readonly joinPolicy: JoinPolicy;
   readonly historyPolicy: HistoryPolicy;
+  /** Only the owner and admins write. */
+  readonly muted: boolean;
+  /** Least time between two messages of one member, milliseconds; 0 for none. */
+  readonly slowModeMs: number;
   readonly memberCount: number;
   readonly gen: Generation;
   readonly seq: SequenceId;
@@ -89,12 +104,26 @@ export interface ConversationInfo {
   readonly keyWindow: number;
 }
 
+/** How order is kept in conversations. `by` null: the deployment's backend, which needs no role. */
+export interface ModerationService {
+  changeSettings(by: Principal | null, command: Content<Settings>): Answer<Changed>;
+  mute(by: Principal | null, command: Content<Mute>): Answer<Changed>;
+  unmute(by: Principal | null, command: Content<Unmute>): Answer<Changed>;
+  ban(by: Principal | null, command: Content<Ban>): Answer<Changed>;
+  unban(by: Principal | null, command: Content<Unban>): Answer<Changed>;
+  bans(by: Principal | null, query: Content<ListBans>): Answer<Bans>;
+  /** The other user can send this one nothing in their direct conversation, nor make one. */
+  block(by: UserId, command: Content<Block>): Promise<Result<null, FrameError>>;
+  unblock(by: UserId, command: Content<Unblock>): Promise<Result<null, FrameError>>;
+  infoFor(by: Principal, query: Content<GetInfo>): Answer<Info>;
+}
+
 /**
  * What Millrace does for a client, behind every transport. Each call is authorised as its principal and answered
  * after the commit that makes the answer true (I1), or refused with an error that says what to do. Nothing throws for
  * what a client or Redis can cause.
  */
-export interface ChatService {
+export interface ChatService extends ModerationService {
   /** The hot path, hence a callback and no promise. `answer` is called exactly once, never before this returns. */
   publish(by: Principal, send: Content<Send>, answer: (outcome: Result<Content<Ack>, FrameError>) => void): void;
   create(by: Principal, command: Content<Create>): Answer<Created>;

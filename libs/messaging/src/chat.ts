@@ -3,6 +3,7 @@ import { frameError, type Create, type Created, type FrameError } from '@millrac
 import { conversationKey, StoreUnavailable, type TimelineReader } from '@millrace/timeline';
 import type { ActorCalls } from './actor-calls.ts';
 import type { ChatService, Principal } from './chat-service.ts';
+import { moderationOver } from './moderation-chat.ts';
 import { history } from './sync/history.ts';
 import { decodeListCursor, encodeListCursor } from './sync/list-cursor.ts';
 import { orderedPage, pulledNow, type HeadsOf } from './sync/listing.ts';
@@ -90,6 +91,7 @@ export function chatOver(
     return isNamedHere && !created.ok ? err(namedHere(created.error, target.value)) : created;
   };
   return {
+    ...moderationOver(calls),
     publish(by, send, answer) {
       const key = conversationKey(send.conversation);
       calls.post(key, { t: 'publish', by, send }, answer as (outcome: Result<unknown, FrameError>) => void, 'client');

@@ -8,6 +8,7 @@ export type {
   KeyedSend,
   LiveEntries,
   LivePort,
+  ModerationService,
   Principal,
   SessionInfo,
   SessionPort,

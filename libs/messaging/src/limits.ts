@@ -12,6 +12,8 @@ export interface MessagingLimits {
   readonly receiptMembersMax: number;
   /** Times that one user may come and go in one conversation: each leaves a membership interval. */
   readonly intervalsMax: number;
+  /** Users that are banned from one conversation at a time. */
+  readonly bansMax: number;
   /** Unanswered sends of one device in one conversation, and how many accepted ones are remembered for retries (I4). */
   readonly sendWindow: number;
   /** Client message ids of free form in one window; the present and the previous window are remembered. */
@@ -28,6 +30,7 @@ export const defaultMessagingLimits: MessagingLimits = {
   writeBelow: 150,
   receiptMembersMax: 50,
   intervalsMax: 64,
+  bansMax: 10_000,
   sendWindow: 64,
   keysPerWindow: 512,
   inboxEntriesMax: 10_000,

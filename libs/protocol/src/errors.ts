@@ -21,6 +21,14 @@ export const errorRetry = {
   not_member: 'never',
   conflict: 'never',
   limit_reached: 'never',
+  /** This member, or every mere member, does not write here; `retryAfterMs` when that has an end. */
+  muted: 'never',
+  /** This member wrote a moment ago: see `retryAfterMs`. */
+  slow_mode: 'later',
+  /** The user may not come into this conversation. */
+  banned: 'never',
+  /** The other one of a direct conversation has blocked this user. */
+  blocked: 'never',
   /** The message does not follow the last one that was accepted; `expected` is that one's counter + 1. */
   out_of_order: 'in_order',
   /** The client message id is older than what is remembered, or was skipped: it was answered long ago, or never sent. */

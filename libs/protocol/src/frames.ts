@@ -191,6 +191,81 @@ export interface SetRole {
   readonly role: Role;
 }
 
+/** Title, policies and how members may write; what is left out stays. The owner and admins. Answered by {@link Changed}. */
+export interface Settings {
+  readonly t: 'settings';
+  readonly id: number;
+  readonly conversation: ConversationId;
+  readonly title?: string;
+  readonly joinPolicy?: JoinPolicy;
+  /** For those who join from now on. */
+  readonly historyPolicy?: HistoryPolicy;
+  /** Only the owner and admins write. */
+  readonly muted?: boolean;
+  /** Least time between two messages of one member, 0..86,400,000; 0 for none. The owner and admins are exempt. */
+  readonly slowModeMs?: number;
+}
+
+/** Members of a lower role than the asker's do not write until a time, or for ever. Answered by {@link Changed}. */
+export interface Mute {
+  readonly t: 'mute';
+  readonly id: number;
+  readonly conversation: ConversationId;
+  /** 1..200. */
+  readonly users: readonly UserId[];
+  /** By the server's clock; absent: for ever. */
+  readonly until?: number;
+}
+export interface Unmute {
+  readonly t: 'unmute';
+  readonly id: number;
+  readonly conversation: ConversationId;
+  readonly users: readonly UserId[];
+}
+/** Removes users of a lower role than the asker's, and keeps them out. Answered by {@link Changed}. */
+export interface Ban {
+  readonly t: 'ban';
+  readonly id: number;
+  readonly conversation: ConversationId;
+  /** 1..200; also of users who are no members. */
+  readonly users: readonly UserId[];
+}
+export interface Unban {
+  readonly t: 'unban';
+  readonly id: number;
+  readonly conversation: ConversationId;
+  readonly users: readonly UserId[];
+}
+
+/** Who is banned, for the owner and admins. Answered by {@link Bans}, in order of user id. */
+export interface ListBans {
+  readonly t: 'bans';
+  readonly id: number;
+  readonly conversation: ConversationId;
+  readonly after?: UserId;
+  /** 1..1000, default 200. */
+  readonly limit?: number;
+}
+
+/** That user can send this one nothing in their direct conversation, nor make one. Answered by {@link Ok}. */
+export interface Block {
+  readonly t: 'block';
+  readonly id: number;
+  readonly user: UserId;
+}
+export interface Unblock {
+  readonly t: 'unblock';
+  readonly id: number;
+  readonly user: UserId;
+}
+
+/** A conversation's settings, for its members. Answered by {@link Info}. */
+export interface GetInfo {
+  readonly t: 'info';
+  readonly id: number;
+  readonly conversation: ConversationId;
+}
+
 /** Moves the user's read position up to `seq`, never back. Answered by {@link ReadDone}. */
 export interface Read {
   readonly t: 'read';
@@ -251,6 +326,15 @@ export type ClientFrame =
   | Invite
   | Kick
   | SetRole
+  | Settings
+  | Mute
+  | Unmute
+  | Ban
+  | Unban
+  | ListBans
+  | Block
+  | Unblock
+  | GetInfo
   | Read
   | Delivered
   | Open
@@ -296,7 +380,15 @@ export type ControlBody =
   | { readonly control: 'kicked'; readonly users: readonly UserId[] }
   | { readonly control: 'role'; readonly user: UserId; readonly role: Role }
   /** The server's: how what follows is diffused. */
-  | { readonly control: 'diffusion'; readonly mode: DiffusionModeName };
+  | { readonly control: 'diffusion'; readonly mode: DiffusionModeName }
+  /** What was set, and nothing else. */
+  | ({ readonly control: 'settings' } & Omit<Settings, 't' | 'id' | 'conversation'>)
+  /** `until` null: for ever. */
+  | { readonly control: 'muted'; readonly users: readonly UserId[]; readonly until: number | null }
+  | { readonly control: 'unmuted'; readonly users: readonly UserId[] }
+  /** Those of them that were members are gone by the `kicked` right before. */
+  | { readonly control: 'banned'; readonly users: readonly UserId[] }
+  | { readonly control: 'unbanned'; readonly users: readonly UserId[] };
 
 /** The inputs of an unread count: `unread = msgNo − readMsgNo − own`. */
 export interface UnreadInputs {
@@ -409,6 +501,8 @@ export interface MemberInfo {
   readonly role: Role;
   readonly readSeq: SequenceId;
   readonly deliveredSeq: SequenceId;
+  /** Of one who was muted: until when (it may be over), null for ever. */
+  readonly mutedUntil?: number | null;
 }
 
 export interface Members {
@@ -418,6 +512,35 @@ export interface Members {
   readonly count: number;
   readonly members: readonly MemberInfo[];
   readonly next: UserId | null;
+}
+
+export interface Bans {
+  readonly t: 'bans';
+  readonly id: number;
+  readonly conversation: ConversationId;
+  readonly count: number;
+  /** A page may hold fewer than there was room for. */
+  readonly users: readonly UserId[];
+  readonly next: UserId | null;
+}
+
+export interface Info {
+  readonly t: 'info';
+  readonly id: number;
+  readonly conversation: ConversationId;
+  readonly kind: ConversationKind;
+  readonly title: string;
+  readonly joinPolicy: JoinPolicy;
+  readonly historyPolicy: HistoryPolicy;
+  readonly muted: boolean;
+  readonly slowModeMs: number;
+  readonly memberCount: number;
+  /** The asker's. */
+  readonly role: Role;
+  /** The asker's, as in {@link MemberInfo}. */
+  readonly mutedUntil?: number | null;
+  /** Of a direct conversation: whether the asker has blocked the other one. */
+  readonly blocked?: boolean;
 }
 
 /** Of one entry: those who received it, its author left out, and how many of them have it and have read it. */
@@ -568,6 +691,8 @@ export type ServerFrame<M = Message> =
   | Page<M>
   | Conversations
   | Members
+  | Bans
+  | Info
   | Readers
   | Created
   | Changed

@@ -11,10 +11,12 @@ export const protocolLimits = {
   bodyBytes: 32_768,
   /** Unanswered sends of one device in one conversation, and how many counters the server remembers for retries (I4). */
   sendWindow: 64,
-  /** User ids in one `create`, `invite` or `kick`. */
+  /** User ids in one `create`, `invite`, `kick`, `mute`, `unmute`, `ban` or `unban`. */
   membersPerFrame: 200,
   /** Unicode code points of a conversation's title. */
   titleChars: 200,
+  /** Least time between two messages of one member, milliseconds: a day. */
+  slowModeMs: 86_400_000,
   /** Unicode code points of `connect.client`. */
   clientChars: 64,
   /** A JWT, characters. */

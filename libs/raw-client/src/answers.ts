@@ -1,5 +1,6 @@
 import type {
   Ack,
+  Bans,
   Changed,
   ClientRequest,
   Connected,
@@ -7,6 +8,7 @@ import type {
   Created,
   Drain,
   ErrorFrame,
+  Info,
   Heads,
   Live,
   Members,
@@ -39,6 +41,15 @@ interface Answers {
   invite: Changed;
   kick: Changed;
   role: Changed;
+  settings: Changed;
+  mute: Changed;
+  unmute: Changed;
+  ban: Changed;
+  unban: Changed;
+  bans: Bans;
+  block: Ok;
+  unblock: Ok;
+  info: Info;
   read: ReadDone;
   delivered: Ok;
   open: Ok;

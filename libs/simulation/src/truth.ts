@@ -8,6 +8,10 @@ export interface TrueEntry extends EntryFields {
   readonly seq: number;
 }
 
+/** Whose membership an entry changes, beside the one that tells of the creation. */
+const changedBy = (control: ControlBody): readonly UserId[] =>
+  control.control === 'joined' || control.control === 'left' || control.control === 'kicked' ? control.users : [];
+
 /** A stay as the entries tell it. `to` is the entry that ended it. */
 export interface Stay {
   readonly joined: number;
@@ -84,8 +88,8 @@ export class Truth {
   #follow({ type, body, seq }: TrueEntry): void {
     if (type !== 'control' || typeof body !== 'string') return;
     const control = JSON.parse(body) as ControlBody;
-    if (control.control === 'role' || control.control === 'diffusion') return;
-    for (const user of control.control === 'created' ? control.members : control.users) {
+    const members = control.control === 'created' ? control.members : changedBy(control);
+    for (const user of members) {
       const stays = this.#stays.get(user) ?? [];
       if (control.control === 'created' || control.control === 'joined') stays.push({ joined: seq, to: Infinity });
       else {

@@ -1,11 +1,13 @@
 import type {
   Ack,
+  Bans,
   Changed,
   ClientRequest,
   Connected,
   Conversations,
   Created,
   ErrorFrame,
+  Info,
   Members,
   Ok,
   Page,
@@ -32,6 +34,15 @@ interface AnswerTo {
   invite: Changed;
   kick: Changed;
   role: Changed;
+  settings: Changed;
+  mute: Changed;
+  unmute: Changed;
+  ban: Changed;
+  unban: Changed;
+  bans: Bans;
+  block: Ok;
+  unblock: Ok;
+  info: Info;
   read: ReadDone;
   delivered: Ok;
   open: Ok;
@@ -65,6 +76,15 @@ const answerKinds = {
   invite: 'changed',
   kick: 'changed',
   role: 'changed',
+  settings: 'changed',
+  mute: 'changed',
+  unmute: 'changed',
+  ban: 'changed',
+  unban: 'changed',
+  bans: 'bans',
+  block: 'ok',
+  unblock: 'ok',
+  info: 'info',
   read: 'read',
   delivered: 'ok',
   open: 'ok',

@@ -280,6 +280,7 @@ function applyControl(state: ConversationState, message: Message, user: UserId):
     state.title = typeof body.title === 'string' ? body.title : '';
     state.described = true;
   }
+  if (control === 'settings' && typeof body.title === 'string') state.title = body.title;
   const joined = control === 'created' || (control === 'joined' && concernsMe);
   if (joined) state.member = true;
   if ((control === 'left' || control === 'kicked') && concernsMe) {

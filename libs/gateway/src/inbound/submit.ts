@@ -22,7 +22,7 @@ const OVERLOAD_MS = 200;
 
 /** Requests whose answers are long. */
 const isQuery = ({ t }: ChatFrame): boolean =>
-  t === 'sync' || t === 'history' || t === 'conversations' || t === 'members' || t === 'readers';
+  t === 'sync' || t === 'history' || t === 'conversations' || t === 'members' || t === 'readers' || t === 'bans';
 
 export interface SubmitParts {
   readonly chat: ChatService;
@@ -164,6 +164,12 @@ function close({ shown }: Session, { conversation }: Close): Result<null, FrameE
   return ok(null);
 }
 
+/** A request without what only the wire needs. */
+function content<Frame extends { readonly t: string; readonly id: number }>(frame: Frame): Omit<Frame, 't' | 'id'> {
+  const { t: _t, id: _id, ...rest } = frame;
+  return rest;
+}
+
 function ask(chat: ChatService, session: Session, frame: Asked): Answered {
   const { id } = frame;
   const { principal } = session;
@@ -190,6 +196,24 @@ function ask(chat: ChatService, session: Session, frame: Asked): Answered {
       return as('changed', id, chat.kick(principal, frame));
     case 'role':
       return as('changed', id, chat.setRole(principal, frame));
+    case 'settings':
+      return as('changed', id, chat.changeSettings(principal, content(frame)));
+    case 'mute':
+      return as('changed', id, chat.mute(principal, frame));
+    case 'unmute':
+      return as('changed', id, chat.unmute(principal, frame));
+    case 'ban':
+      return as('changed', id, chat.ban(principal, frame));
+    case 'unban':
+      return as('changed', id, chat.unban(principal, frame));
+    case 'bans':
+      return as('bans', id, chat.bans(principal, frame));
+    case 'block':
+      return as('ok', id, chat.block(principal.user, frame));
+    case 'unblock':
+      return as('ok', id, chat.unblock(principal.user, frame));
+    case 'info':
+      return as('info', id, chat.infoFor(principal, frame));
     case 'read':
       return as('read', id, chat.read(principal, frame));
     case 'delivered':

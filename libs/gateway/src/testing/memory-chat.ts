@@ -149,6 +149,15 @@ export class MemoryChat implements ChatService {
   kick = refuse;
   setRole = refuse;
   read = refuse;
+  changeSettings = refuse;
+  mute = refuse;
+  unmute = refuse;
+  ban = refuse;
+  unban = refuse;
+  bans = refuse;
+  block = refuse;
+  unblock = refuse;
+  infoFor = refuse;
   members = refuse;
   readers = refuse;
   conversations = refuse;

@@ -46,6 +46,8 @@ export class MemoryChat implements BackendChat {
         gen,
         seq: sequenceId(0),
         msgNo: 0,
+        muted: false,
+        slowModeMs: 0,
         keyWindow: 7,
       },
       roles,
@@ -160,6 +162,21 @@ export class MemoryChat implements BackendChat {
     });
     return ok({ conversations, next: null });
   };
+
+  changeSettings: BackendChat['changeSettings'] = async (_by, { conversation }) =>
+    this.#change(conversation, () => null);
+  mute: BackendChat['mute'] = async (_by, { conversation }) => this.#change(conversation, () => null);
+  unmute: BackendChat['unmute'] = async (_by, { conversation }) => this.#change(conversation, () => null);
+  ban: BackendChat['ban'] = async (_by, { conversation, users }) =>
+    this.#change(conversation, (room) => {
+      for (const user of users) room.roles.delete(user);
+      return null;
+    });
+  unban: BackendChat['unban'] = async (_by, { conversation }) => this.#change(conversation, () => null);
+  bans: BackendChat['bans'] = async (_by, { conversation }) =>
+    this.#with(conversation, () => ok({ conversation, count: 0, users: [], next: null }));
+  block: BackendChat['block'] = async () => (this.outage === null ? ok(null) : err(this.outage));
+  unblock: BackendChat['unblock'] = async () => (this.outage === null ? ok(null) : err(this.outage));
 
   #with<T>(conversation: ConversationId, run: (room: Room) => Result<T, FrameError>): Result<T, FrameError> {
     if (this.outage !== null) return err(this.outage);

@@ -102,7 +102,7 @@ export class ManualClock implements Clock {
 }
 
 export interface Asked {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly url: string;
   readonly key?: KeyName | null;
   readonly body?: unknown;

@@ -2,11 +2,13 @@ import type { DiffusionMode, MembershipInterval, ReadSegment, SeqRange } from '@
 import type { DeviceId, Generation, Result, SequenceId, UserId } from '@millrace/kernel';
 import type {
   Ack,
+  Bans,
   Changed,
   ConversationKind,
   Create,
   Created,
   FrameError,
+  Info,
   Members,
   ReadDone,
   Readers,
@@ -15,6 +17,7 @@ import type {
   Role,
   Send,
   SendableType,
+  Settings,
 } from '@millrace/protocol';
 import type { TimelineHead } from '@millrace/timeline';
 import type { ConversationInfo, Principal } from '../chat-service.ts';
@@ -52,6 +55,22 @@ export interface ConversationCalls {
     command: { readonly by: UserId | null; readonly user: UserId; readonly role: Role };
     reply: Content<Changed>;
   };
+  settings: { command: { readonly by: UserId | null; readonly change: SettingsChange }; reply: Content<Changed> };
+  /** `until` is wall time of the server; null: for ever. */
+  mute: {
+    command: { readonly by: UserId | null; readonly users: readonly UserId[]; readonly until: number | null };
+    reply: Content<Changed>;
+  };
+  unmute: { command: { readonly by: UserId | null; readonly users: readonly UserId[] }; reply: Content<Changed> };
+  ban: { command: { readonly by: UserId | null; readonly users: readonly UserId[] }; reply: Content<Changed> };
+  unban: { command: { readonly by: UserId | null; readonly users: readonly UserId[] }; reply: Content<Changed> };
+  bans: {
+    command: { readonly by: UserId | null; readonly after: UserId | null; readonly limit: number };
+    reply: Content<Bans>;
+  };
+  /** Of the direct conversation of the two. */
+  block: { command: { readonly by: UserId; readonly user: UserId; readonly isOn: boolean }; reply: null };
+  infoFor: { command: { readonly user: UserId }; reply: Content<Info> };
   /** What has to be looked up in the Timeline before a read position can move up to `seq`. */
   readPlan: { command: { readonly user: UserId; readonly seq: SequenceId }; reply: ReadPlan };
   markRead: {
@@ -104,6 +123,9 @@ export interface ConversationCalls {
   /** How far each of these users is, for one whose partition or this one may have lost something. */
   standings: { command: { readonly users: readonly UserId[] }; reply: Standings };
 }
+
+/** What of a conversation may be set; what is left out stays. */
+export type SettingsChange = Omit<Settings, 't' | 'id' | 'conversation'>;
 
 export interface ReadPlan {
   /** `seq`, but not above what the user may see. */

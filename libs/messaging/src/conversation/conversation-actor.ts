@@ -7,6 +7,7 @@ import type { AnyConversationReply, ConversationCommand } from './commands.ts';
 import { conversationWrite } from './conversation-record.ts';
 import type { ConversationState } from './conversation-state.ts';
 import { create, invite, join, kick, leave, setRole } from './membership.ts';
+import { ban, bans, block, changeSettings, infoFor, mute, unban, unmute } from './moderation.ts';
 import { publish, publishKeyed } from './publish.ts';
 import { audience, audienceAt, headFor, info, members, standings, visible, watch } from './queries.ts';
 import { latestReceipts, readers } from './readers.ts';
@@ -31,7 +32,8 @@ export class ConversationActor implements PartitionActor<ConversationCommand, An
   }
 
   get weight(): number {
-    return 1 + this.#state.members.size + this.#state.counters.size;
+    const { members, counters, bans: banned } = this.#state;
+    return 1 + members.size + counters.size + banned.size;
   }
 
   handle(command: ConversationCommand, nowMs: number): Handled<AnyConversationReply, Effect> {
@@ -54,6 +56,22 @@ export class ConversationActor implements PartitionActor<ConversationCommand, An
         return kick(state, command, nowMs, limits);
       case 'role':
         return setRole(state, command, nowMs);
+      case 'settings':
+        return changeSettings(state, command, nowMs);
+      case 'mute':
+        return mute(state, command, nowMs);
+      case 'unmute':
+        return unmute(state, command, nowMs);
+      case 'ban':
+        return ban(state, command, nowMs, limits);
+      case 'unban':
+        return unban(state, command, nowMs);
+      case 'bans':
+        return { reply: bans(state, command), effects: [] };
+      case 'block':
+        return { reply: block(state, command, nowMs), effects: [] };
+      case 'infoFor':
+        return { reply: infoFor(state, command), effects: [] };
       case 'readPlan':
         return { reply: readPlan(state, command), effects: [] };
       case 'markRead':

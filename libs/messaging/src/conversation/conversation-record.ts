@@ -11,7 +11,13 @@ import { modeNow, type ReadSegment } from '@millrace/diffusion';
 import type { ActorRecord, ActorWrite } from '@millrace/partition';
 import type { Role } from '@millrace/protocol';
 import { conversationKey, emptyHead, inGeneration } from '@millrace/timeline';
-import { ConversationState, type ConversationMeta, type CounterKey, type Member } from './conversation-state.ts';
+import {
+  ConversationState,
+  type Ban,
+  type ConversationMeta,
+  type CounterKey,
+  type Member,
+} from './conversation-state.ts';
 import { decodeSendCounter, encodeSendCounter, type SendCounter } from './send-counter.ts';
 
 /*
@@ -19,7 +25,9 @@ import { decodeSendCounter, encodeSendCounter, type SendCounter } from './send-c
  *   s            JSON {"v":1, …ConversationMeta}
  *   n            msgNo
  *   w            "<key window> <keys used in it>"
- *   m:<user>     JSON [role, readSeq, readMsgNo, sentAtRead, deliveredSeq, [joined, from, to or 0, joined, from, to or 0, …]]
+ *   m:<user>     JSON [role, readSeq, readMsgNo, sentAtRead, deliveredSeq, [joined, from, to or 0, joined, from, to or 0, …]],
+ *                and mutedUntilMs behind them for one who was ever muted
+ *   b:<user>     JSON [by or null, atMs]: a ban
  *   d:<user>/<device>   a send counter, see send-counter.ts
  *   k:<user>/<key>      "<key window> <seq>"
  * and of one that is or was pulled, instead of diffused:
@@ -29,9 +37,21 @@ import { decodeSendCounter, encodeSendCounter, type SendCounter } from './send-c
  */
 const VERSION = 1;
 type StoredSegment = readonly [number, number];
-type StoredMember = readonly [Role, number, number, number, number, readonly number[]];
+type StoredMember = readonly [
+  ...positions: readonly [Role, number, number, number, number, readonly number[]],
+  mutedUntilMs?: number,
+];
+type StoredBan = readonly [by: UserId | null, atMs: number];
 
-const encodeMember = ({ role, readSeq, readMsgNo, sentAtRead, deliveredSeq, intervals }: Member): string =>
+const encodeMember = ({
+  role,
+  readSeq,
+  readMsgNo,
+  sentAtRead,
+  deliveredSeq,
+  intervals,
+  mutedUntilMs,
+}: Member): string =>
   JSON.stringify([
     role,
     readSeq,
@@ -39,10 +59,13 @@ const encodeMember = ({ role, readSeq, readMsgNo, sentAtRead, deliveredSeq, inte
     sentAtRead,
     deliveredSeq,
     intervals.flatMap(({ joined, from, to }) => [joined, from, to ?? 0]),
+    ...(mutedUntilMs === 0 ? [] : [mutedUntilMs]),
   ]);
 
 export function decodeMember(text: string): Member {
-  const [role, readSeq, readMsgNo, sentAtRead, deliveredSeq, bounds] = JSON.parse(text) as StoredMember;
+  const [role, readSeq, readMsgNo, sentAtRead, deliveredSeq, bounds, mutedUntilMs = 0] = JSON.parse(
+    text,
+  ) as StoredMember;
   const intervals = [];
   for (let index = 0; index + 2 < bounds.length; index += 3) {
     const [joined = 0, from = 0, to = 0] = bounds.slice(index, index + 3);
@@ -53,6 +76,7 @@ export function decodeMember(text: string): Member {
     readMsgNo,
     sentAtRead,
     intervals,
+    mutedUntilMs,
     readSeq: sequenceId(readSeq),
     deliveredSeq: sequenceId(deliveredSeq),
   };
@@ -61,7 +85,8 @@ export function decodeMember(text: string): Member {
 function decodeMeta(text: string): ConversationMeta {
   const { v, ...meta } = JSON.parse(text) as ConversationMeta & { readonly v: number };
   invariant(v === VERSION, `conversation record version ${String(v)} is newer than this program`);
-  return meta;
+  // A record of before there were mutes and slow mode has neither.
+  return { ...{ muted: false, slowModeMs: 0 }, ...meta };
 }
 
 const encodeSegments = (segments: readonly ReadSegment[]): string =>
@@ -88,6 +113,7 @@ export function decodeConversation(id: ConversationId, record: ActorRecord, gen:
   const senders: [UserId, readonly string[]][] = [];
   const members: [UserId, Member][] = [];
   const counters: [CounterKey, SendCounter][] = [];
+  const bans: [UserId, Ban][] = [];
   const keys: [string, { window: number; seq: ReturnType<typeof sequenceId> }][] = [];
   for (const [field, value] of record.fields) {
     const name = field.slice(2);
@@ -100,7 +126,10 @@ export function decodeConversation(id: ConversationId, record: ActorRecord, gen:
       const [window, used] = twoNumbers(fromUtf8(value));
       keyWindow = { window, used };
     } else if (field.startsWith('m:')) members.push([name as UserId, decodeMember(fromUtf8(value))]);
-    else if (field.startsWith('d:')) counters.push([name as CounterKey, decodeSendCounter(value)]);
+    else if (field.startsWith('b:')) {
+      const [by, atMs] = JSON.parse(fromUtf8(value)) as StoredBan;
+      bans.push([name as UserId, { by, atMs }]);
+    } else if (field.startsWith('d:')) counters.push([name as CounterKey, decodeSendCounter(value)]);
     else if (field.startsWith('k:')) {
       const [window, seq] = twoNumbers(fromUtf8(value));
       keys.push([name, { window, seq: sequenceId(seq) }]);
@@ -121,6 +150,7 @@ export function decodeConversation(id: ConversationId, record: ActorRecord, gen:
     members,
     counters,
     keys,
+    bans,
   });
 }
 
@@ -150,6 +180,10 @@ export function conversationWrite(state: ConversationState): ActorWrite | null {
   for (const [key, sent] of state.keys.changes()) {
     if (sent === undefined) unset.push(`k:${key}`);
     else set.push([`k:${key}`, `${String(sent.window)} ${String(sent.seq)}`]);
+  }
+  for (const [user, ban] of state.bans.changes()) {
+    if (ban === undefined) unset.push(`b:${user}`);
+    else set.push([`b:${user}`, JSON.stringify([ban.by, ban.atMs] satisfies StoredBan)]);
   }
   return {
     actor: conversationKey(state.id),

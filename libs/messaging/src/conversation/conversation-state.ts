@@ -24,7 +24,7 @@ import { MemberIndex } from './member-index.ts';
 import { Readership } from './readership.ts';
 import type { SendCounter } from './send-counter.ts';
 
-/** What was fixed when the conversation was created. */
+/** What the conversation is: its kind for ever, the rest as it was set last. */
 export interface ConversationMeta {
   readonly kind: ConversationKind;
   readonly title: string;
@@ -33,6 +33,21 @@ export interface ConversationMeta {
   readonly createdBy: UserId;
   /** Wall time, for display. */
   readonly createdAt: number;
+  /** Only the owner and admins write. */
+  readonly muted: boolean;
+  /** Least time between two messages of one mere member; 0 for none. */
+  readonly slowModeMs: number;
+}
+
+/** The end of what has no end, in wall time. */
+export const NEVER_MS = Number.MAX_SAFE_INTEGER;
+
+/** One who may not come in; in a direct conversation: one whom the other one has blocked. */
+export interface Ban {
+  /** Null: the deployment's backend. */
+  readonly by: UserId | null;
+  /** Wall time, for display. */
+  readonly atMs: number;
 }
 
 /** One who is or was a member. */
@@ -45,6 +60,8 @@ export interface Member {
   /** How many countable messages this member had sent up to `readSeq`. */
   readonly sentAtRead: number;
   readonly deliveredSeq: SequenceId;
+  /** May not write before, by the server's wall time; 0 for not muted, {@link NEVER_MS} for ever. Outlives a leave. */
+  readonly mutedUntilMs: number;
 }
 
 /** A message that was sent not long ago. */
@@ -89,6 +106,12 @@ export class ConversationState {
   readonly senders: TrackedMap<UserId, readonly string[]>;
   readonly members: TrackedMap<UserId, Member>;
   readonly counters: TrackedMap<CounterKey, SendCounter>;
+  readonly bans: TrackedMap<UserId, Ban>;
+  /**
+   * When members last wrote while slow mode was on, wall time. Not stored: in another activation each may write once at
+   * once.
+   */
+  readonly lastSentMs = new TrackedMap<UserId, number>();
   /** Not stored: nothing but notices goes by it. */
   readonly latest = new TrackedValue<readonly LatestMessage[]>([]);
   readonly keys: TrackedMap<string, { readonly window: number; readonly seq: SequenceId }>;
@@ -98,8 +121,9 @@ export class ConversationState {
   /** The present members. */
   readonly #memberCount: TrackedValue<number>;
   #recipients: readonly UserId[] | null = null;
-  /** Both are made when they are asked for first, and kept right from then on. */
+  /** All three are made when they are asked for first, and kept right from then on. */
   #index: MemberIndex | null = null;
+  #banIndex: MemberIndex | null = null;
   #readership: Readership | null = null;
   readonly #devices = new Map<UserId, CounterKey[]>();
 
@@ -116,6 +140,7 @@ export class ConversationState {
     readonly members: Iterable<readonly [UserId, Member]>;
     readonly counters: Iterable<readonly [CounterKey, SendCounter]>;
     readonly keys: Iterable<readonly [string, { readonly window: number; readonly seq: SequenceId }]>;
+    readonly bans: Iterable<readonly [UserId, Ban]>;
   }) {
     this.id = stored.id;
     this.storedAt = stored.storedAt;
@@ -132,6 +157,7 @@ export class ConversationState {
     this.#memberCount = new TrackedValue(present);
     this.counters = new TrackedMap(stored.counters);
     this.keys = new TrackedMap(stored.keys);
+    this.bans = new TrackedMap(stored.bans);
     for (const key of this.counters.keys()) this.#noteDevice(key);
   }
 
@@ -157,6 +183,12 @@ export class ConversationState {
     return this.#index;
   }
 
+  /** All who are banned, and some who are not any more, in order of user id. */
+  get banIndex(): MemberIndex {
+    this.#banIndex ??= new MemberIndex(this.bans.keys());
+    return this.#banIndex;
+  }
+
   get readership(): Readership {
     this.#readership ??= new Readership(this.members.values());
     return this.#readership;
@@ -178,6 +210,16 @@ export class ConversationState {
     if (before === undefined) this.#index?.add(user);
     this.#readership?.change(before ?? null, member);
     this.members.set(user, member);
+  }
+
+  setBan(user: UserId, ban: Ban): void {
+    this.#banIndex?.add(user);
+    this.bans.set(user, ban);
+  }
+
+  /** Slow mode is off: nobody has to wait any more. */
+  forgetLastSent(): void {
+    for (const user of [...this.lastSentMs.keys()]) this.lastSentMs.delete(user);
   }
 
   setCounter(key: CounterKey, counter: SendCounter): void {
@@ -248,10 +290,10 @@ export class ConversationState {
   }
 
   get #tracked(): readonly Tracked[] {
-    const { segments, lastAt, senders } = this;
+    const { segments, lastAt, senders, bans, lastSentMs } = this;
     const { meta, head, msgNo, keyWindow, members, counters, keys, latest } = this;
-    const derived = [this.#memberCount, latest];
-    return [meta, head, msgNo, keyWindow, segments, lastAt, senders, members, counters, keys, ...derived];
+    const ofMembers = [members, this.#memberCount, senders, counters, bans, lastSentMs];
+    return [meta, head, msgNo, keyWindow, segments, lastAt, keys, latest, ...ofMembers];
   }
 
   get dirty(): boolean {

@@ -22,23 +22,24 @@ import type { MessagingLimits } from '../limits.ts';
 import { appendedEffect, switchEffect } from './appended.ts';
 import type { ConversationCalls } from './commands.ts';
 import type { ConversationMeta, ConversationState, Member } from './conversation-state.ts';
+import { bannedError, blockedError } from './order-errors.ts';
 
 type Outcome<Frame> = {
   readonly reply: Result<Omit<Frame, 't' | 'id'>, FrameError>;
   readonly effects: readonly Effect[];
 };
-type ChangedOutcome = Outcome<Changed>;
+export type ChangedOutcome = Outcome<Changed>;
 
-const refused = (
+export const refused = (
   error: FrameError,
 ): { readonly reply: Result<never, FrameError>; readonly effects: readonly Effect[] } => ({
   reply: err(error),
   effects: [],
 });
 
-const rank: Readonly<Record<Role, number>> = { owner: 2, admin: 1, member: 0 };
+export const rank: Readonly<Record<Role, number>> = { owner: 2, admin: 1, member: 0 };
 
-function changed(state: ConversationState, effects: readonly Effect[]): ChangedOutcome {
+export function changed(state: ConversationState, effects: readonly Effect[]): ChangedOutcome {
   const { gen, seq } = state.head.value;
   return { reply: ok({ conversation: state.id, gen, seq }), effects };
 }
@@ -60,6 +61,8 @@ function newMember(
     readMsgNo: state.msgNo.value,
     sentAtRead: state.sent(user).count,
     deliveredSeq: before?.deliveredSeq ?? sequenceId(0),
+    // Who is muted stays so, however often they come and go.
+    mutedUntilMs: before?.mutedUntilMs ?? 0,
   };
 }
 
@@ -80,11 +83,16 @@ export function create(
   if ((kind === 'direct') !== isDirectConversationId(state.id)) {
     return refused(frameError('bad_request', 'an id with `!` belongs to a direct conversation, and only to one'));
   }
+  if (kind === 'direct' && state.bans.has(creator)) return refused(blockedError(creator));
   const users = [...new Set([creator, ...members])];
   if (users.length > limits.membersMax) {
     return refused(frameError('limit_reached', `a conversation has at most ${String(limits.membersMax)} members`));
   }
-  const meta: ConversationMeta = { kind, title, joinPolicy, historyPolicy, createdBy: creator, createdAt: nowMs };
+  const order = { muted: false, slowModeMs: 0 };
+  const meta: ConversationMeta = {
+    ...{ kind, title, joinPolicy, historyPolicy, createdBy: creator, createdAt: nowMs },
+    ...order,
+  };
   state.meta.value = meta;
   const control: ControlBody = { control: 'created', kind, title, members: users };
   const entry = state.appendControl(creator, control, nowMs);
@@ -102,7 +110,7 @@ export function create(
 }
 
 /** The conversation's facts if members may come and go in it, else why not. */
-function changeable(state: ConversationState): Result<ConversationMeta, FrameError> {
+export function changeable(state: ConversationState): Result<ConversationMeta, FrameError> {
   const meta = state.meta.value;
   if (meta === null) return err(frameError('not_found', `there is no conversation ${state.id}`));
   if (meta.kind === 'direct') return err(frameError('forbidden', 'the members of a direct conversation are fixed'));
@@ -118,6 +126,7 @@ export function join(
   const meta = changeable(state);
   if (!meta.ok) return refused(meta.error);
   if (state.present(user) !== null) return changed(state, []);
+  if (state.bans.has(user)) return refused(bannedError(user));
   if (meta.value.joinPolicy !== 'open') return refused(frameError('forbidden', 'one joins here by invitation only'));
   return admit(state, meta.value, user, [user], nowMs, limits);
 }
@@ -138,6 +147,8 @@ export function invite(
     }
   }
   const fresh = [...new Set(users)].filter((user) => state.present(user) === null);
+  const banned = fresh.find((user) => state.bans.has(user));
+  if (banned !== undefined) return refused(bannedError(banned));
   return fresh.length === 0 ? changed(state, []) : admit(state, meta.value, by, fresh, nowMs, limits);
 }
 
@@ -205,7 +216,7 @@ export function kick(
 }
 
 /** Ends memberships. Who goes still sees the entry that tells of it, and is among its recipients (I7). */
-function dismiss(
+export function dismiss(
   state: ConversationState,
   by: UserId | null,
   how: 'left' | 'kicked',
@@ -251,7 +262,9 @@ function nextOwner(state: ConversationState): UserId | null {
 
 function appointed(state: ConversationState, by: UserId | null, user: UserId, role: Role, nowMs: number): Effect {
   const member = state.members.get(user);
-  if (member !== undefined) state.setMember(user, { ...member, role });
+  // Nobody would be there to unmute an owner.
+  const mutedUntilMs = role === 'owner' ? 0 : (member?.mutedUntilMs ?? 0);
+  if (member !== undefined) state.setMember(user, { ...member, role, mutedUntilMs });
   const entry = state.appendControl(by, { control: 'role', user, role }, nowMs);
   return appendedEffect(state, entry, state.recipients);
 }

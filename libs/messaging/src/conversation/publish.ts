@@ -5,7 +5,8 @@ import type { Effect } from '../effects.ts';
 import type { MessagingLimits } from '../limits.ts';
 import type { ConversationCalls } from './commands.ts';
 import { appendedEffect } from './appended.ts';
-import { counterKey, type ConversationState } from './conversation-state.ts';
+import { counterKey, type ConversationMeta, type ConversationState } from './conversation-state.ts';
+import { orderRefusal, slowRefusal } from './moderation.ts';
 import { counted, judgeCounter, noSends } from './send-counter.ts';
 
 type AckContent = Omit<Ack, 't' | 'id'>;
@@ -13,16 +14,29 @@ type Outcome = { readonly reply: Result<AckContent, FrameError>; readonly effect
 
 const refused = (error: FrameError): Outcome => ({ reply: err(error), effects: [] });
 
-/** Whether this user may write here now; null when they may. */
-function writeRefusal(state: ConversationState, user: UserId): FrameError | null {
-  if (state.meta.value === null) return frameError('not_found', `there is no conversation ${state.id}`);
-  const role: Role | undefined = state.present(user)?.role;
-  if (role === undefined) return frameError('not_member', `${user} is not a member of ${state.id}`);
-  if (state.meta.value.kind === 'channel' && role === 'member') {
-    return frameError('forbidden', 'in a channel only its owner and admins write');
+/** Whether this user may write here now. */
+function writer(state: ConversationState, user: UserId, nowMs: number): Result<Writer, FrameError> {
+  const meta = state.meta.value;
+  if (meta === null) return err(frameError('not_found', `there is no conversation ${state.id}`));
+  const member = state.present(user);
+  if (member === null) return err(frameError('not_member', `${user} is not a member of ${state.id}`));
+  const { role } = member;
+  if (meta.kind === 'channel' && role === 'member') {
+    return err(frameError('forbidden', 'in a channel only its owner and admins write'));
   }
-  return null;
+  const refusal = orderRefusal(state, meta, user, member, nowMs);
+  return refusal === null ? ok({ meta, user, role }) : err(refusal);
 }
+
+/** A member who may write, but for slow mode: that is looked at when nothing else is wrong with the message. */
+interface Writer {
+  readonly meta: ConversationMeta;
+  readonly user: UserId;
+  readonly role: Role;
+}
+
+const tooSoon = (state: ConversationState, { meta, user, role }: Writer, nowMs: number): FrameError | null =>
+  slowRefusal(state, meta, user, role, nowMs);
 
 function duplicateAck(state: ConversationState, n: number, seq: SequenceId, level: AckLevelName): AckContent {
   const gen = generationOf(state.head.value, seq) ?? generation(state.gen);
@@ -43,8 +57,8 @@ export function publish(
   const verdict = judgeCounter(counter, send.n, after);
   // The first answer stands, whatever has become of the membership since.
   if (verdict.kind === 'duplicate') return { reply: ok(duplicateAck(state, send.n, verdict.seq, level)), effects: [] };
-  const refusal = writeRefusal(state, by.user);
-  if (refusal !== null) return refused(refusal);
+  const mayWrite = writer(state, by.user, nowMs);
+  if (!mayWrite.ok) return refused(mayWrite.error);
   if (verdict.kind === 'out_of_order') {
     const { expected } = verdict;
     const sent = `n ${String(send.n)} was sent to follow n ${String(after)}`;
@@ -67,11 +81,13 @@ export function publish(
     const message = `sentAt ${String(send.sentAt)} is below this device's last one here, ${String(counter.sentAt)}`;
     return refused(frameError('bad_request', message));
   }
+  const soon = tooSoon(state, mayWrite.value, nowMs);
+  if (soon !== null) return refused(soon);
   const { type, body, sentAt, n } = send;
   const tag = deviceTag(by.user, by.device);
   const entry = state.append({ from: by.user, deviceTag: tag, n, sentAt, at: nowMs, type, body }, true);
   state.setCounter(key, counted(counter, n, entry.seq, sentAt, limits.sendWindow));
-  return accepted(state, entry, { author: by.user, n, at: nowMs }, level, limits);
+  return accepted(state, entry, { writer: mayWrite.value, n, at: nowMs }, level, limits);
 }
 
 /** A backend's message in the name of a user, with a client message id of free form (I4). */
@@ -86,8 +102,8 @@ export function publishKeyed(
   const keyOfUser = `${from}/${key}`;
   const known = state.keys.get(keyOfUser);
   if (known !== undefined) return { reply: ok(duplicateAck(state, 0, known.seq, level)), effects: [] };
-  const refusal = writeRefusal(state, from);
-  if (refusal !== null) return refused(refusal);
+  const mayWrite = writer(state, from, nowMs);
+  if (!mayWrite.ok) return refused(mayWrite.error);
   const current = state.keyWindow.value;
   if (window < current.window - 1) {
     const message = `window ${String(window)} is over, keys of it are no longer remembered; the present one is ${String(current.window)}`;
@@ -105,12 +121,14 @@ export function publishKeyed(
     const free = allocateSeq(state.head.value, seq);
     if (!free.ok) return refused(frameError('conflict', free.error.message));
   }
+  const soon = tooSoon(state, mayWrite.value, nowMs);
+  if (soon !== null) return refused(soon);
   const counterOf = counterKey(from, '@api');
   const counter = state.counters.get(counterOf) ?? noSends;
   const entry = state.append({ from, deviceTag: 0, n: 0, sentAt: nowMs, at: nowMs, type, body }, true);
   state.setCounter(counterOf, counted(counter, counter.last + 1, entry.seq, counter.sentAt, 1));
   rememberKey(state, keyOfUser, entry.seq, limits);
-  return accepted(state, entry, { author: from, n: 0, at: nowMs }, level, limits);
+  return accepted(state, entry, { writer: mayWrite.value, n: 0, at: nowMs }, level, limits);
 }
 
 /** Keys are dropped a window at a time: the present and the previous window are remembered. */
@@ -128,12 +146,13 @@ function rememberKey(state: ConversationState, key: string, seq: SequenceId, lim
 function accepted(
   state: ConversationState,
   entry: ReturnType<ConversationState['append']>,
-  { author, n, at }: { readonly author: UserId; readonly n: number; readonly at: number },
+  { writer: { user, meta }, n, at }: { readonly writer: Writer; readonly n: number; readonly at: number },
   level: AckLevelName,
   limits: MessagingLimits,
 ): Outcome {
   const { gen, seq } = entry;
-  if (state.memberCount > limits.receiptMembersMax) state.noteLatest(author, seq);
+  if (state.memberCount > limits.receiptMembersMax) state.noteLatest(user, seq);
+  if (meta.slowModeMs > 0) state.lastSentMs.set(user, at);
   const msgNo = state.msgNo.value;
   return {
     reply: ok({ conversation: state.id, n, gen, seq: sequenceId(seq), msgNo, at, level, duplicate: false }),

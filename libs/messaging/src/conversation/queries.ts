@@ -15,6 +15,7 @@ import type {
 } from './commands.ts';
 import type { ConversationState } from './conversation-state.ts';
 import { factsOf } from './facts.ts';
+import { mutedUntil } from './muted-until.ts';
 
 /** Of one member: the ones that sent something here first longest ago are left out. */
 const DEVICES_TOLD_MAX = 32;
@@ -60,7 +61,7 @@ export function members(
     last = user;
     if (member === null) continue;
     const { role, readSeq, deliveredSeq } = member;
-    found.push({ user, role, readSeq, deliveredSeq });
+    found.push({ user, role, readSeq, deliveredSeq, ...mutedUntil(member) });
   }
   return ok({ conversation: state.id, count: state.memberCount, members: found, next });
 }
@@ -69,13 +70,15 @@ export function info(state: ConversationState): Result<ConversationInfo, FrameEr
   const meta = state.meta.value;
   if (meta === null) return err(notFound(state));
   const { gen, seq } = state.head.value;
-  const { kind, title, joinPolicy, historyPolicy } = meta;
+  const { kind, title, joinPolicy, historyPolicy, muted, slowModeMs } = meta;
   return ok({
     conversation: state.id,
     kind,
     title,
     joinPolicy,
     historyPolicy,
+    muted,
+    slowModeMs,
     memberCount: state.memberCount,
     gen,
     seq,

@@ -92,6 +92,8 @@ function receiptEffect(
 
 export function typing(state: ConversationState, { user }: ConversationCalls['typing']['command']): readonly Effect[] {
   if (state.present(user) === null) return [];
+  // Who is blocked by the other one of a direct conversation cannot reach them by this either.
+  if (state.meta.value?.kind === 'direct' && state.bans.has(user)) return [];
   const users = state.recipients.filter((other) => other !== user);
   return [{ e: 'typing', users, notice: { conversation: state.id, user } }];
 }

@@ -45,6 +45,8 @@ export function tellConversation(state: ConversationState): unknown {
     members: sorted(state.members.entries()),
     counters: sorted(state.counters.entries()),
     keys: sorted(state.keys.entries()),
+    bans: sorted(state.bans.entries()),
+    inOrderBanned: [...state.banIndex.behind(null)].filter((user) => state.bans.has(user)),
     storedAt: { gen: state.storedAt.gen, seq: state.storedAt.seq },
     unstored: state.entries.length,
     segments: state.segments.value,

@@ -11,6 +11,12 @@ const readersLists = ['read', 'unread', 'delivered', 'undelivered'] as const sat
 
 const idOf = (fields: FieldReader): number => fields.whole('id', 1, requestIdMax);
 
+/** Of those whose content is a conversation and users in it. */
+const usersIn = (fields: FieldReader, limits: ProtocolLimits) => ({
+  conversation: fields.conversation('conversation'),
+  users: fields.users('users', 1, limits.membersPerFrame),
+});
+
 const limitOf = (fields: FieldReader, max: number): { readonly limit?: number } =>
   fields.has('limit') ? { limit: fields.whole('limit', 1, max) } : {};
 
@@ -109,18 +115,8 @@ const decoders: Decoders = {
   },
   join: (fields) => ({ t: 'join', id: idOf(fields), conversation: fields.conversation('conversation') }),
   leave: (fields) => ({ t: 'leave', id: idOf(fields), conversation: fields.conversation('conversation') }),
-  invite: (fields, limits) => ({
-    t: 'invite',
-    id: idOf(fields),
-    conversation: fields.conversation('conversation'),
-    users: fields.users('users', 1, limits.membersPerFrame),
-  }),
-  kick: (fields, limits) => ({
-    t: 'kick',
-    id: idOf(fields),
-    conversation: fields.conversation('conversation'),
-    users: fields.users('users', 1, limits.membersPerFrame),
-  }),
+  invite: (fields, limits) => ({ t: 'invite', id: idOf(fields), ...usersIn(fields, limits) }),
+  kick: (fields, limits) => ({ t: 'kick', id: idOf(fields), ...usersIn(fields, limits) }),
   role: (fields) => ({
     t: 'role',
     id: idOf(fields),
@@ -128,6 +124,40 @@ const decoders: Decoders = {
     user: fields.user('user'),
     role: fields.oneOf('role', ['owner', 'admin', 'member']),
   }),
+  settings: (fields, limits) => {
+    const names = ['title', 'joinPolicy', 'historyPolicy', 'muted', 'slowModeMs'];
+    if (!names.some((name) => fields.has(name))) fields.refuse('title', `there, or another of ${names.join(', ')}`);
+    return {
+      t: 'settings',
+      id: idOf(fields),
+      conversation: fields.conversation('conversation'),
+      ...(fields.has('title') ? { title: fields.text('title', limits.titleChars) } : {}),
+      ...(fields.has('joinPolicy') ? { joinPolicy: fields.oneOf('joinPolicy', ['invite', 'open']) } : {}),
+      ...(fields.has('historyPolicy') ? { historyPolicy: fields.oneOf('historyPolicy', ['all', 'join']) } : {}),
+      ...(fields.has('muted') ? { muted: fields.flag('muted') } : {}),
+      ...(fields.has('slowModeMs') ? { slowModeMs: fields.whole('slowModeMs', 0, limits.slowModeMs) } : {}),
+    };
+  },
+  mute: (fields, limits) => ({
+    t: 'mute',
+    id: idOf(fields),
+    ...usersIn(fields, limits),
+    // The largest number stands for ever in a record.
+    ...(fields.has('until') ? { until: fields.whole('until', 1, Number.MAX_SAFE_INTEGER - 1) } : {}),
+  }),
+  unmute: (fields, limits) => ({ t: 'unmute', id: idOf(fields), ...usersIn(fields, limits) }),
+  ban: (fields, limits) => ({ t: 'ban', id: idOf(fields), ...usersIn(fields, limits) }),
+  unban: (fields, limits) => ({ t: 'unban', id: idOf(fields), ...usersIn(fields, limits) }),
+  bans: (fields, limits) => ({
+    t: 'bans',
+    id: idOf(fields),
+    conversation: fields.conversation('conversation'),
+    ...(fields.has('after') ? { after: fields.user('after') } : {}),
+    ...limitOf(fields, limits.pageMembers),
+  }),
+  block: (fields) => ({ t: 'block', id: idOf(fields), user: fields.user('user') }),
+  unblock: (fields) => ({ t: 'unblock', id: idOf(fields), user: fields.user('user') }),
+  info: (fields) => ({ t: 'info', id: idOf(fields), conversation: fields.conversation('conversation') }),
   read: (fields) => ({
     t: 'read',
     id: idOf(fields),

@@ -92,6 +92,9 @@ const readPushItem: Decoder<PushItem> = (fields) => {
   return { conversation, read };
 };
 
+const readMutedUntil: Decoder<{ readonly mutedUntil?: number | null }> = (fields) =>
+  fields.has('mutedUntil') ? { mutedUntil: nullable(fields, 'mutedUntil', () => fields.whole('mutedUntil', 1)) } : {};
+
 const readReceiptCounts: Decoder<ReceiptCounts> = (fields) => ({
   gen: fields.gen('gen'),
   seq: fields.seq('seq', 1),
@@ -170,8 +173,32 @@ const decoders: Decoders = {
       role: member.oneOf('role', roles),
       readSeq: member.seq('readSeq'),
       deliveredSeq: member.seq('deliveredSeq'),
+      ...readMutedUntil(member),
     })),
     next: nullable(fields, 'next', () => fields.user('next')),
+  }),
+  bans: (fields) => ({
+    t: 'bans',
+    id: idOf(fields),
+    conversation: fields.conversation('conversation'),
+    count: fields.whole('count', 0),
+    users: fields.users('users', 0, ANY_LENGTH),
+    next: nullable(fields, 'next', () => fields.user('next')),
+  }),
+  info: (fields) => ({
+    t: 'info',
+    id: idOf(fields),
+    conversation: fields.conversation('conversation'),
+    kind: readKind(fields),
+    title: fields.text('title', ANY_LENGTH),
+    joinPolicy: fields.oneOf('joinPolicy', ['invite', 'open']),
+    historyPolicy: fields.oneOf('historyPolicy', ['all', 'join']),
+    muted: fields.flag('muted'),
+    slowModeMs: fields.whole('slowModeMs', 0),
+    memberCount: fields.whole('memberCount', 0),
+    role: fields.oneOf('role', roles),
+    ...readMutedUntil(fields),
+    ...(fields.has('blocked') ? { blocked: fields.flag('blocked') } : {}),
   }),
   readers: (fields) => ({
     t: 'readers',

@@ -56,6 +56,7 @@ const withPartly = <Base extends object, More extends object>(
 ): Arbitrary<Base & Partial<More>> => fc.tuple(base, partly(more)).map(([left, right]) => ({ ...left, ...right }));
 
 const limit = (max: number): Arbitrary<number> => fc.integer({ min: 1, max });
+const someUsers = fc.array(user, { minLength: 1, maxLength: 10 });
 const c = <const T extends string>(t: T): Arbitrary<T> => fc.constant(t);
 
 const reached = fc.array(fc.record({ conversation, gen, seq }), { maxLength: 3 });
@@ -112,6 +113,24 @@ export const clientFrames: { readonly [T in ClientFrame['t']]: Arbitrary<Extract
   invite: fc.record({ t: c('invite'), id, conversation, users: fc.array(user, { minLength: 1, maxLength: 10 }) }),
   kick: fc.record({ t: c('kick'), id, conversation, users: fc.array(user, { minLength: 1, maxLength: 10 }) }),
   role: fc.record({ t: c('role'), id, conversation, user, role: fc.constantFrom('owner', 'admin', 'member') }),
+  settings: fc.record({ t: c('settings'), id, conversation, title: text(60) }).chain((base) =>
+    withPartly(fc.constant(base), {
+      joinPolicy: fc.constantFrom('invite', 'open'),
+      historyPolicy: fc.constantFrom('join', 'all'),
+      muted: fc.boolean(),
+      slowModeMs: fc.nat(86_400_000),
+    }),
+  ),
+  mute: withPartly(fc.record({ t: c('mute'), id, conversation, users: someUsers }), {
+    until: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER - 1 }),
+  }),
+  unmute: fc.record({ t: c('unmute'), id, conversation, users: someUsers }),
+  ban: fc.record({ t: c('ban'), id, conversation, users: someUsers }),
+  unban: fc.record({ t: c('unban'), id, conversation, users: someUsers }),
+  bans: withPartly(fc.record({ t: c('bans'), id, conversation }), { after: user, limit: limit(1_000) }),
+  block: fc.record({ t: c('block'), id, user }),
+  unblock: fc.record({ t: c('unblock'), id, user }),
+  info: fc.record({ t: c('info'), id, conversation }),
   read: fc.record({ t: c('read'), id, conversation, seq: storedSeq }),
   delivered: fc.record({ t: c('delivered'), id, conversation, seq: storedSeq }),
   open: fc.record({ t: c('open'), id, conversation }),
@@ -224,11 +243,38 @@ export const serverFrames: { readonly [T in ServerFrame['t']]: Arbitrary<Extract
     conversation,
     count,
     members: fc.array(
-      fc.record({ user, role: fc.constantFrom('owner', 'admin', 'member'), readSeq: seq, deliveredSeq: seq }),
+      withPartly(
+        fc.record({ user, role: fc.constantFrom('owner', 'admin', 'member'), readSeq: seq, deliveredSeq: seq }),
+        { mutedUntil: fc.option(positive) },
+      ),
       { maxLength: 3 },
     ),
     next: fc.option(user),
   }),
+  bans: fc.record({
+    t: c('bans'),
+    id,
+    conversation,
+    count,
+    users: fc.array(user, { maxLength: 3 }),
+    next: fc.option(user),
+  }),
+  info: withPartly(
+    fc.record({
+      t: c('info'),
+      id,
+      conversation,
+      kind: fc.constantFrom('direct', 'group', 'channel'),
+      title: text(30),
+      joinPolicy: fc.constantFrom('invite', 'open'),
+      historyPolicy: fc.constantFrom('join', 'all'),
+      muted: fc.boolean(),
+      slowModeMs: count,
+      memberCount: count,
+      role: fc.constantFrom('owner', 'admin', 'member'),
+    }),
+    { mutedUntil: fc.option(positive), blocked: fc.boolean() },
+  ),
   readers: fc.record({
     t: c('readers'),
     id,
