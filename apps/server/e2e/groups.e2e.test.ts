@@ -4,6 +4,7 @@ import type { Readers, Receipts } from '@millrace/protocol';
 import type { RawSession, UnaskedFrame } from '@millrace/raw-client';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { device, type Device } from './support/device.ts';
+import { httpCaller, scopedKeysVariable } from './support/http-caller.ts';
 import { frameCheck } from './support/frame-check.ts';
 import { startMillrace, type MillraceProcess } from './support/millrace-process.ts';
 import { connectAs } from './support/read-back.ts';
@@ -14,6 +15,7 @@ const membersOf = (count: number): UserId[] =>
 
 describe('large groups on the real server', () => {
   const redis = testRedis();
+  const http = httpCaller(() => millrace.httpUrl);
   let millrace: MillraceProcess;
   const devices: Device[] = [];
   const sessions: RawSession[] = [];
@@ -35,7 +37,7 @@ describe('large groups on the real server', () => {
   };
 
   beforeAll(async () => {
-    millrace = await startMillrace(redis.url, { MILLRACE_PARTITIONS: '16' });
+    millrace = await startMillrace(redis.url, { MILLRACE_PARTITIONS: '16', MILLRACE_API_KEYS: scopedKeysVariable });
   });
   afterEach(async () => {
     await Promise.all(devices.splice(0).map(({ client }) => client.close()));
@@ -139,6 +141,65 @@ describe('large groups on the real server', () => {
     await dan.client.send(conversation, 'no');
     await dan.client.unblock('eve' as UserId);
     await eve.client.send(conversation, 'thanks');
+  });
+
+  it('1,000 members come in by chunks, by the SDK and over HTTP, and who begins again loses and doubles nothing', async () => {
+    const members = membersOf(1_000);
+    const ann = await connect('ann');
+    const told: string[] = [];
+    const progress = (done: number, of: number): void => {
+      told.push(`${String(done)}/${String(of)}`);
+      // The server goes down under it: the client waits, and goes on.
+      if (done === 400) void millrace.restart();
+    };
+    const options = { kind: 'group', conversation: 'crowd' as ConversationId, members } as const;
+    await ann.client.create(options, progress);
+    expect(told).toEqual(['200/1000', '400/1000', '600/1000', '800/1000', '1000/1000']);
+    const info = () => ann.client.info(options.conversation);
+    expect(await info()).toMatchObject({ memberCount: 1_001 });
+    const entries = async () => (await ann.client.history(options.conversation, { limit: 100 })).messages.length;
+    // Five chunks, and the switch to being pulled.
+    expect(await entries()).toBe(6);
+    await ann.client.create(options);
+    await ann.client.inviteAll(options.conversation, members);
+    expect([(await info()).memberCount, await entries()]).toEqual([1_001, 6]);
+
+    const more = Array.from({ length: 1_000 }, (_, index) => `n-${String(index)}`);
+    const path = '/api/v1/conversations';
+    const body = { creator: 'ann', kind: 'group', conversation: 'hall', members: more };
+    expect(await http('POST', path, { body })).toMatchObject({ status: 201, json: { fresh: true } });
+    const added = await http('POST', `${path}/hall/members`, { body: { users: [...more, ...members] } });
+    expect(added.status).toBe(200);
+    expect((await http('GET', `${path}/hall`)).json).toMatchObject({ memberCount: 2_001 });
+    const tooMany = await http('POST', `${path}/hall/members`, { body: { users: membersOf(10_001) } });
+    expect(tooMany).toMatchObject({ status: 400, code: 'bad_request' });
+    // One whom nobody lets in stops the list where they stand; what is before them is in.
+    expect((await http('PUT', `${path}/hall/bans/x-300`)).status).toBe(200);
+    const extra = Array.from({ length: 500 }, (_, index) => `x-${String(index)}`);
+    const refused = await http('POST', `${path}/hall/members`, { body: { users: extra } });
+    expect(refused).toMatchObject({ status: 403, code: 'banned', json: { error: { done: 200 } } });
+    expect((await http('GET', `${path}/hall`)).json).toMatchObject({ memberCount: 2_201 });
+  });
+
+  it('a group of thousands is loaded once when it comes into memory, and not again for what is asked of it', async () => {
+    const ann = await connect('ann');
+    const conversation = 'loaded' as ConversationId;
+    await ann.client.create({ kind: 'group', conversation, members: membersOf(2_000) });
+    const { seq } = await ann.client.send(conversation, 'hello');
+    await millrace.restart();
+    await ann.client.info(conversation);
+    const loads = async (): Promise<number> => {
+      const stats = String(await redis.call('INFO', 'commandstats'));
+      const calls = [...stats.matchAll(/cmdstat_h(?:getall|scan|mget|get):calls=(\d+)/g)];
+      return calls.reduce((sum, [, count]) => sum + Number(count), 0);
+    };
+    const before = await loads();
+    for (let each = 0; each < 10; each += 1) {
+      expect(await ann.client.members(conversation, { limit: 500 })).toMatchObject({ count: 2_001 });
+      expect(await ann.client.readers(conversation, seq, { list: 'unread' })).toMatchObject({ recipients: 2_000 });
+    }
+    // Twenty questions; the few reads beside them are of the node's own housekeeping.
+    expect((await loads()) - before).toBeLessThan(10);
   });
 
   it('who is no member, or asks for what is not there, is not told who has read (I11)', async () => {

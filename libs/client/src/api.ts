@@ -136,11 +136,14 @@ export interface CreateOptions {
   /** Default: a random one, so that a retry creates nothing new. */
   readonly conversation?: ConversationId;
   readonly title?: string;
-  /** Beside the creator. */
+  /** Beside the creator. Of more than 200 the rest is invited in chunks, see `inviteAll`. */
   readonly members?: readonly UserId[];
   readonly joinPolicy?: JoinPolicy;
   readonly historyPolicy?: HistoryPolicy;
 }
+
+/** Told after each chunk of a list: how many of it, from its beginning, are done. */
+export type Progress = (done: number, of: number) => void;
 
 export interface HistoryQuery {
   /** Default `backward`. */

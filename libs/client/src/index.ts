@@ -5,6 +5,7 @@ export type {
   CreateOptions,
   HistoryQuery,
   MillraceClientOptions,
+  Progress,
   ReadersQuery,
   SendOptions,
   SendReceipt,

@@ -1,17 +1,18 @@
 import type { ConversationId, DeviceId, SequenceId, UserId } from '@millrace/kernel';
-import type {
-  Bans,
-  Changed,
-  Conversations,
-  ConversationSummary,
-  Created,
-  Info,
-  Members,
-  Message,
-  Page,
-  Readers,
-  Role,
-  UnreadInputs,
+import {
+  protocolLimits,
+  type Bans,
+  type Changed,
+  type Conversations,
+  type ConversationSummary,
+  type Created,
+  type Info,
+  type Members,
+  type Message,
+  type Page,
+  type Readers,
+  type Role,
+  type UnreadInputs,
 } from '@millrace/protocol';
 import type {
   ClientEvents,
@@ -19,6 +20,7 @@ import type {
   CreateOptions,
   HistoryQuery,
   MillraceClientOptions,
+  Progress,
   ReadersQuery,
   SendOptions,
   SendReceipt,
@@ -93,9 +95,17 @@ export class MillraceClient {
     return this.#core.sender.send(conversation, body, options);
   }
 
-  create(options: CreateOptions): Promise<Content<Created>> {
+  /**
+   * Idempotent when `conversation` is given. With many members it is made with the first of them, and the rest is invited:
+   * when that fails, the same call again goes on.
+   */
+  async create(options: CreateOptions, onProgress?: Progress): Promise<Content<Created>> {
     const { conversation = this.#core.random.id() as ConversationId, members = [], ...rest } = options;
-    return this.#ask({ t: 'create', conversation, members, ...rest });
+    const first = members.slice(0, protocolLimits.membersPerFrame);
+    const created = await this.#ask({ t: 'create', conversation, members: first, ...rest });
+    onProgress?.(first.length, members.length);
+    if (first.length < members.length) await this.#inviteFrom(first.length, conversation, members, onProgress);
+    return created;
   }
 
   /** The one direct conversation with another user, made when there is none. */
@@ -113,6 +123,14 @@ export class MillraceClient {
 
   invite(conversation: ConversationId, users: readonly UserId[]): Promise<Content<Changed>> {
     return this.#ask({ t: 'invite', conversation, users });
+  }
+
+  /**
+   * Any number of users, in chunks of 200, one after the other. Users who are members already cost nothing: when it rejects,
+   * or the process ends, the same call again goes on, or one with what is left of the list as `onProgress` told it.
+   */
+  async inviteAll(conversation: ConversationId, users: readonly UserId[], onProgress?: Progress): Promise<void> {
+    await this.#inviteFrom(0, conversation, users, onProgress);
   }
 
   kick(conversation: ConversationId, users: readonly UserId[]): Promise<Content<Changed>> {
@@ -249,6 +267,15 @@ export class MillraceClient {
     for (const state of this.#core.deviceState.conversations.values())
       if (state.member) total += summaryOf(state).unread;
     return total;
+  }
+
+  async #inviteFrom(from: number, conversation: ConversationId, users: readonly UserId[], onProgress?: Progress) {
+    const { membersPerFrame } = protocolLimits;
+    for (let done = from; done < users.length; done += membersPerFrame) {
+      const chunk = users.slice(done, done + membersPerFrame);
+      await this.invite(conversation, chunk);
+      onProgress?.(done + chunk.length, users.length);
+    }
   }
 
   async #ask<Q extends Question>(question: Q): Promise<AnswerFor<Q>> {

@@ -10,8 +10,8 @@ export const httpApiConfigSchema = z.object({
   /** In `production` only `/healthz`, `/readyz` and (unless `endpointsNeedKey`) `/api/v1/endpoints` answer without a key. */
   mode: z.enum(['development', 'production']).default('production'),
   endpointsNeedKey: z.boolean().default(false),
-  /** A message of 32 KiB is at most six times as long in JSON, with all of it escaped. */
-  bodyBytesMax: count(1_024, 8 * 1_024 * 1_024).default(256 * 1_024),
+  /** 10,000 user ids of 64 characters are 670 kB; a message of 32 KiB, all of it escaped, is at most 200 kB. */
+  bodyBytesMax: count(1_024, 8 * 1_024 * 1_024).default(1_024 * 1_024),
   /** From the first byte of a request to its last: a slow sender holds a socket no longer. */
   requestMs: count(100, 600_000).default(10_000),
   /** From the last byte of the request to the answer. */

@@ -212,7 +212,7 @@ describe('requests', () => {
     ['a text', { 'content-type': 'text/plain' }, '{}', 415, 'bad_request'],
     ['a poisoned prototype', { 'content-type': 'application/json' }, '{"__proto__":{"a":1}}', 400, 'bad_request'],
     ['an array', { 'content-type': 'application/json' }, '[]', 400, 'bad_request'],
-    ['too much', { 'content-type': 'application/json' }, JSON.stringify('x'.repeat(300_000)), 413, 'too_large'],
+    ['too much', { 'content-type': 'application/json' }, JSON.stringify('x'.repeat(1_100_000)), 413, 'too_large'],
   ])('with %s are refused in the one error form', async (_what, headers, body, status, code) => {
     const { ask } = testApi();
     const refused = await ask({ method: 'POST', url: '/api/v1/conversations', headers, body });

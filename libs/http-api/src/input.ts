@@ -49,14 +49,16 @@ const title = wellFormed.refine(
   (text) => Array.from(text).length <= protocolLimits.titleChars,
   `must have at most ${String(protocolLimits.titleChars)} characters`,
 );
-const users = z.array(userId).min(1).max(protocolLimits.membersPerFrame);
+/** They come in by chunks of what one commit takes. */
+const MEMBERS_PER_REQUEST = 10_000;
+const users = z.array(userId).min(1).max(MEMBERS_PER_REQUEST);
 
 export const createBody = z.strictObject({
   creator: userId,
   kind: z.enum(['direct', 'group', 'channel']),
   conversation: conversationId.optional(),
   title: title.optional(),
-  members: z.array(userId).max(protocolLimits.membersPerFrame).default([]),
+  members: z.array(userId).max(MEMBERS_PER_REQUEST).default([]),
   joinPolicy: z.enum(['invite', 'open']).optional(),
   historyPolicy: z.enum(['join', 'all']).optional(),
 });

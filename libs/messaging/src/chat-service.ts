@@ -156,8 +156,9 @@ export interface ChatService extends ModerationService {
   // For a backend, by API key. It acts for the deployment, not as a user.
   info(conversation: ConversationId): Promise<Result<ConversationInfo, FrameError>>;
   publishKeyed(send: KeyedSend): Answer<Ack>;
-  /** As an owner would, without being a member; `creator` becomes the owner. */
+  /** As an owner would, without being a member; `creator` becomes the owner. Of many members as {@link addMembers}. */
   createFor(creator: UserId, command: Content<Create>): Answer<Created>;
+  /** Any number, in chunks of a commit each. Refused in between, the error says by `done` how many of the list are in. */
   addMembers(conversation: ConversationId, users: readonly UserId[]): Answer<Changed>;
   removeMembers(conversation: ConversationId, users: readonly UserId[]): Answer<Changed>;
   assignRole(conversation: ConversationId, user: UserId, role: Role): Answer<Changed>;

@@ -3,6 +3,7 @@ import { frameError, type Create, type Created, type FrameError } from '@millrac
 import { conversationKey, StoreUnavailable, type TimelineReader } from '@millrace/timeline';
 import type { ActorCalls } from './actor-calls.ts';
 import type { ChatService, Principal } from './chat-service.ts';
+import { addInChunks, firstMembers } from './add-members.ts';
 import { moderationOver } from './moderation-chat.ts';
 import { history } from './sync/history.ts';
 import { decodeListCursor, encodeListCursor } from './sync/list-cursor.ts';
@@ -55,6 +56,12 @@ function namedHere(error: FrameError, id: ConversationId): FrameError {
   return { ...error, message: `${error.message} (it may exist by now: give conversation ${id} when you try again)` };
 }
 
+/** The conversation is there, but not all of its members are. */
+const madeAlready = (error: FrameError, id: ConversationId): FrameError => ({
+  ...error,
+  message: `${error.message} (conversation ${id} exists: give it when you try again)`,
+});
+
 /** What concerns the sockets of this node, and no actor's command. */
 type OfSockets = 'attach' | 'open' | 'connected' | 'detach';
 
@@ -83,12 +90,16 @@ export function chatOver(
       creator,
       kind: command.kind,
       title: command.title ?? '',
-      members: command.members,
+      members: firstMembers(command.members),
       joinPolicy: command.joinPolicy ?? 'invite',
       historyPolicy: command.historyPolicy ?? 'all',
     });
     const isNamedHere = command.kind !== 'direct' && command.conversation === undefined;
-    return isNamedHere && !created.ok ? err(namedHere(created.error, target.value)) : created;
+    if (!created.ok) return isNamedHere ? err(namedHere(created.error, target.value)) : created;
+    const first = firstMembers(command.members).length;
+    if (first === command.members.length) return created;
+    const added = await addInChunks(calls, target.value, creator, command.members, first);
+    return added.ok ? created : err(madeAlready(added.error, target.value));
   };
   return {
     ...moderationOver(calls),
@@ -144,7 +155,7 @@ export function chatOver(
       return calls.conversation(conversation, { t: 'publishKeyed', ...send });
     },
     createFor: createAs,
-    addMembers: (conversation, users) => calls.conversation(conversation, { t: 'invite', by: null, users }),
+    addMembers: (conversation, users) => addInChunks(calls, conversation, null, users),
     removeMembers: (conversation, users) => calls.conversation(conversation, { t: 'kick', by: null, users }),
     assignRole: (conversation, user, role) => calls.conversation(conversation, { t: 'role', by: null, user, role }),
     listReaders: (query) => answered(() => readers(calls, timelines, null, query)),
