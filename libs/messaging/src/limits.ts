@@ -8,7 +8,10 @@ export interface MessagingLimits {
    */
   readonly readAbove: number;
   readonly writeBelow: number;
-  /** Up to so many members a conversation tells all of them of each position that moves; above, authors get counts. */
+  /**
+   * Up to so many members a conversation tells all of them of each position that moves, and of who types. Above, authors
+   * get counts, and typing is not told.
+   */
   readonly receiptMembersMax: number;
   /** Times that one user may come and go in one conversation: each leaves a membership interval. */
   readonly intervalsMax: number;

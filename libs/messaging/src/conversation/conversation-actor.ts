@@ -79,7 +79,7 @@ export class ConversationActor implements PartitionActor<ConversationCommand, An
       case 'delivered':
         return markDelivered(state, command, limits);
       case 'typing':
-        return { reply: ok(null), effects: typing(state, command) };
+        return { reply: ok(null), effects: typing(state, command, limits) };
       case 'visible':
         return { reply: visible(state, command), effects: [] };
       case 'members':

@@ -170,6 +170,16 @@ describe('positions that move', () => {
     expect(latest().users, 'who has gone is told nothing (I7)').toEqual([ann]);
   });
 
+  it('come with typing, which is told in a small conversation and not in a large one (I9)', () => {
+    const talk = new AConversation('g', { receiptMembersMax: 3 }).created(['ann', 'ben', 'cleo']);
+    const types = () => talk.do({ t: 'typing', user: ann }).effects;
+    expect(types()).toEqual([{ e: 'typing', users: [ben, cleo], notice: { conversation: 'g', user: ann } }]);
+    talk.do({ t: 'join', user: 'dan' as UserId });
+    expect(types()).toEqual([]);
+    talk.do({ t: 'leave', user: ben });
+    expect(types()).toHaveLength(1);
+  });
+
   it('are not told of a message whose commit was refused (I1)', () => {
     const talk = new AConversation('g', { receiptMembersMax: 2 }).created(['ann', 'ben', 'cleo']);
     talk.handle(talk.sendOf('ann'));

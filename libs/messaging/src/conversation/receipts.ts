@@ -90,8 +90,13 @@ function receiptEffect(
   return [{ e: 'receipt', users, receipt: { conversation: state.id, user, readSeq, deliveredSeq } }];
 }
 
-export function typing(state: ConversationState, { user }: ConversationCalls['typing']['command']): readonly Effect[] {
-  if (state.present(user) === null) return [];
+/** In a large conversation somebody types all the time, and telling everybody would grow with the square of the members. */
+export function typing(
+  state: ConversationState,
+  { user }: ConversationCalls['typing']['command'],
+  limits: MessagingLimits,
+): readonly Effect[] {
+  if (state.present(user) === null || state.memberCount > limits.receiptMembersMax) return [];
   // Who is blocked by the other one of a direct conversation cannot reach them by this either.
   if (state.meta.value?.kind === 'direct' && state.bans.has(user)) return [];
   const users = state.recipients.filter((other) => other !== user);
