@@ -4,6 +4,7 @@ import type { Arrival, LivePort, SessionInfo, SessionPort, UserPush, UserPushPor
 import {
   frameError,
   type FrameError,
+  type PresenceState,
   type Receipt,
   type Receipts,
   type Resync,
@@ -129,6 +130,10 @@ export class LatePushPort implements UserPushPort {
 
   receipts(users: readonly UserId[], receipts: Omit<Receipts, 't' | 'id'>): void {
     this.#port?.receipts(users, receipts);
+  }
+
+  presence(states: readonly PresenceState[]): void {
+    this.#port?.presence(states);
   }
 
   typing(users: readonly UserId[], notice: Omit<TypingNotice, 't' | 'id'>): void {

@@ -7,6 +7,7 @@ import type {
   HistoryPolicy,
   JoinPolicy,
   Message,
+  PresenceState,
   PushItem,
   ReadersList,
   Receipt,
@@ -96,6 +97,8 @@ export interface ClientEvents {
   receipt: (event: Omit<Receipt, 't'>) => void;
   /** In a large conversation: how far the latest messages have come, told to their authors about once a second. */
   receipts: (event: Omit<Receipts, 't'>) => void;
+  /** Users to whose presence this client has subscribed: who is online, or not any more. */
+  presence: (states: readonly PresenceState[]) => void;
   typing: (event: { readonly conversation: ConversationId; readonly user: UserId }) => void;
   state: (state: ConnectionState, reason: string) => void;
   /**

@@ -43,8 +43,14 @@ type Content<Frame> = Omit<Frame, 't' | 'id'>;
 export class MillraceClient {
   readonly #core: ClientCore;
 
+  /** Users whose presence this client has subscribed to. */
+  readonly #watched = new Set<UserId>();
+
   constructor(options: MillraceClientOptions) {
     this.#core = new ClientCore(options);
+    this.on('state', (state) => {
+      if (state === 'live' && this.#watched.size > 0) void this.#watchAgain();
+    });
   }
 
   /** @returns what ends the subscription. */
@@ -181,6 +187,20 @@ export class MillraceClient {
     await this.#ask({ t: 'unblock', user });
   }
 
+  /**
+   * From here on `presence` events tell whether these users are online, over all connections: first of each, then what
+   * changes. At most 200 at a time; each must share a direct conversation with this user, and not have blocked them.
+   */
+  async subscribePresence(users: readonly UserId[]): Promise<void> {
+    await this.#ask({ t: 'subscribePresence', users });
+    for (const user of users) this.#watched.add(user);
+  }
+
+  async unsubscribePresence(users: readonly UserId[]): Promise<void> {
+    for (const user of users) this.#watched.delete(user);
+    await this.#ask({ t: 'unsubscribePresence', users });
+  }
+
   /** The conversation's settings, and this user's role in it. */
   info(conversation: ConversationId): Promise<Content<Info>> {
     return this.#ask({ t: 'info', conversation });
@@ -267,6 +287,19 @@ export class MillraceClient {
     for (const state of this.#core.deviceState.conversations.values())
       if (state.member) total += summaryOf(state).unread;
     return total;
+  }
+
+  /** A new connection knows of no subscription. Who may not be watched any more is left out. */
+  async #watchAgain(): Promise<void> {
+    try {
+      await this.#ask({ t: 'subscribePresence', users: [...this.#watched] });
+    } catch {
+      for (const user of [...this.#watched]) {
+        await this.#ask({ t: 'subscribePresence', users: [user] }).catch((error: unknown) => {
+          if (error instanceof MillraceError && error.retry === 'never') this.#watched.delete(user);
+        });
+      }
+    }
   }
 
   async #inviteFrom(from: number, conversation: ConversationId, users: readonly UserId[], onProgress?: Progress) {

@@ -54,7 +54,7 @@ const FRAME_SLACK = 4;
  * rebuilt.
  */
 export class Gateway {
-  readonly sessions = new SessionRegistry();
+  readonly sessions: SessionRegistry;
   /** Conversations in read mode. */
   readonly live: LiveRooms;
   readonly #parts: GatewayParts;
@@ -111,6 +111,7 @@ export class Gateway {
 
   private constructor(parts: GatewayParts) {
     this.#parts = parts;
+    this.sessions = new SessionRegistry(parts.chat);
     this.#admission = new Admission(parts.config, parts.clock);
     this.#userFrames = new RateTable(parts.config.framesPerUser, parts.clock);
     this.#ipFrames = new RateTable(parts.config.framesPerIp, parts.clock);
@@ -160,6 +161,7 @@ export class Gateway {
   #tick(): void {
     const isCutOff = this.#parts.isCutOff();
     this.#admission.cutOff(isCutOff);
+    this.sessions.presenceWatch.tick();
     let [index, away] = [0, 0];
     for (const socket of this.#sockets.values()) {
       if (isCutOff && away < AWAY_PER_TICK) {
@@ -210,7 +212,8 @@ export class Gateway {
     const { requestsInFlightMax, queriesInFlightMax } = config;
     const nowMs = (): number => clock.nowMs();
     const { live: rooms } = this;
-    const submitParts = { chat, trace, nowMs, requestsInFlightMax, queriesInFlightMax, rooms, onDefect };
+    const presence = this.sessions.presenceWatch;
+    const submitParts = { chat, presence, trace, nowMs, requestsInFlightMax, queriesInFlightMax, rooms, onDefect };
     this.#sockets.set(
       socket,
       new SocketSession(socket, {

@@ -19,7 +19,7 @@ import { birthKey, PartitionCountMismatch } from './cluster/birth-actor.ts';
 import { bornWith } from './cluster/born-with.ts';
 import { chatHere } from './cluster/chat-here.ts';
 import { clientCalls } from './cluster/client-calls.ts';
-import { gatewaysOf, lookAtCluster } from './cluster/cluster-look.ts';
+import { gatewaysOf, hasHeirs, lookAtCluster } from './cluster/cluster-look.ts';
 import { ClusterSessions } from './cluster/cluster-sessions.ts';
 import type { ClusterStatus, NodeStatus } from './cluster/cluster-status.ts';
 import { coordinatorOf } from './cluster/coordinator-of.ts';
@@ -34,10 +34,12 @@ import type { ActorRequest, NodeAnswer, NodeNote, NodeRequest } from './cluster/
 import { takeNote } from './cluster/notes.ts';
 import { PartitionHost } from './cluster/partition-host.ts';
 import { Peers } from './cluster/peers.ts';
+import { Presence } from './cluster/presence.ts';
 import { readinessOf, type Readiness } from './cluster/readiness.ts';
-import { takeRequest } from './cluster/requests.ts';
+import { takeActorRequest, takeRequest } from './cluster/requests.ts';
 import { Router } from './cluster/router.ts';
 import { until } from './cluster/until.ts';
+import { Waiters } from './cluster/waiters.ts';
 import { recall } from './diffuse/recall.ts';
 import { userChannelsOver, type UserChannels } from './diffuse/user-channels.ts';
 import type { Effect } from './effects.ts';
@@ -67,6 +69,7 @@ export class ChatNode {
   readonly #attachments: Attachments;
   readonly #devices: Devices;
   readonly #news: News;
+  readonly #presence: Presence;
   readonly #losses: Losses;
   readonly #heads: Heads;
   readonly #live: Live;
@@ -78,7 +81,7 @@ export class ChatNode {
   #isLost = false;
   /** Set when the cluster has another number of partitions: there is nothing that this node could do in it. */
   #misfit: PartitionCountMismatch | null = null;
-  readonly #whenSettled: (() => void)[] = [];
+  readonly #starting = new Waiters();
 
   constructor(parts: ChatNodeParts) {
     const { node: self, name, stores, clock, timers, limits, log, partitionCount } = parts;
@@ -215,6 +218,15 @@ export class ChatNode {
       host: () => this.#host,
       isHere: (user) => this.#attachments.has(user),
     });
+    this.#presence = new Presence({
+      ...parts,
+      self,
+      partitionOf: home,
+      ownerOf,
+      hosts: (of) => this.#host.has(of),
+      sockets: () => [this.#attachments, this.#interest],
+      ask: (msMax, to, question) => this.#peers.askWithin(msMax, to, question),
+    });
     this.sessions = new ClusterSessions({
       ...parts,
       self,
@@ -239,6 +251,7 @@ export class ChatNode {
       attachments: this.#attachments,
       devices: this.#devices,
       live: this.#live,
+      presence: this.#presence,
     });
   }
 
@@ -260,7 +273,7 @@ export class ChatNode {
     if (this.#stopping || !(await this.#membership.join())) return;
     this.#coordinator?.start();
     if (this.#misfit !== null || this.#isSettled()) return;
-    await new Promise<void>((resolve) => this.#whenSettled.push(resolve));
+    await this.#starting.wait();
   }
 
   /** Whether this node is in the view that it knows, and has carried it out. */
@@ -321,13 +334,14 @@ export class ChatNode {
   async stop(): Promise<void> {
     if (this.#stopping) return;
     this.#stopping = true;
-    this.#started();
-    const { limits, roles } = this.#parts;
-    if (roles.includes('actors') && this.#hasHeirs()) {
+    this.#starting.release();
+    const { limits, roles, node: self } = this.#parts;
+    const othersTakeOver = (): boolean => hasHeirs(this.#router.view, self);
+    if (roles.includes('actors') && othersTakeOver()) {
       this.#membership.drain();
       const isEmpty = (): boolean => this.#host.partitions.size === 0 && this.#handoffs.moving === 0;
       // When all go at once, nobody is left to hand anything to.
-      await this.#until(() => isEmpty() || !this.#hasHeirs(), limits.stopHandoffMs);
+      await this.#until(() => isEmpty() || !othersTakeOver(), limits.stopHandoffMs);
     }
     // What was just given to this node is taken, too: whoever comes next relies on the clean stop of exactly that owner.
     await this.#until(() => this.#handoffs.moving === 0, limits.stopHandoffMs);
@@ -338,12 +352,6 @@ export class ChatNode {
     this.#poke();
     this.#router.stop('this node is stopping; reconnect');
     await this.#peers.close();
-  }
-
-  /** Whether another node can take over what this one owns. */
-  #hasHeirs(): boolean {
-    const others = this.#router.view?.members.filter(({ node }) => node !== this.#parts.node) ?? [];
-    return others.some(({ roles, isDraining }) => roles.includes('actors') && !isDraining);
   }
 
   /** Lets go of everything: another run has this node's name. */
@@ -372,7 +380,7 @@ export class ChatNode {
     if (view.owners.length !== partitionCount) {
       this.#misfit = new PartitionCountMismatch(view.owners.length, partitionCount);
       log.error('this node does not fit into the cluster', { error: this.#misfit.message });
-      this.#started();
+      this.#starting.release();
       return;
     }
     const others = new Set(view.members.map(({ node }) => node).filter((node) => node !== self));
@@ -382,7 +390,7 @@ export class ChatNode {
     // First, so that what waited for this view finds its partition here.
     this.#handoffs.follow(view);
     this.#router.follow(view);
-    if (this.#isSettled()) this.#started();
+    if (this.#isSettled()) this.#starting.release();
     const mine = view.owners.flatMap((owner, index) => (owner === name ? [partitionId(index)] : []));
     this.#interest.keepOnly(new Set(mine));
     for (const node of gone) {
@@ -409,32 +417,29 @@ export class ChatNode {
 
   #settled(version: number): void {
     this.#membership.settled(version);
-    if (this.#isSettled()) this.#started();
-  }
-
-  #started(): void {
-    for (const resolve of this.#whenSettled.splice(0)) resolve();
+    if (this.#isSettled()) this.#starting.release();
   }
 
   #requested(from: NodeId, request: NodeRequest, answer: (outcome: NodeAnswer) => void): void {
-    const [router, live, heads, sessions] = [this.#router, this.#live, this.#heads, this.sessions];
+    const [router, live, heads, sessions, presence] = [
+      this.#router,
+      this.#live,
+      this.#heads,
+      this.sessions,
+      this.#presence,
+    ];
     const [{ trace }, { generations }] = [this.#parts, this.#losses];
     takeRequest(from, request, answer, {
-      ...{ router, live, heads, sessions, trace, generations },
+      ...{ router, live, heads, sessions, presence, trace, generations },
       status: () => this.#status(),
       local: (...asked) => this.#local(...asked),
     });
   }
 
   #local(from: NodeId, partition: PartitionId, request: ActorRequest, answer: (outcome: NodeAnswer) => void): void {
-    if (request.q === 'command') {
-      this.#host.post(partition, request.key, request.command, answer, request.priority);
-      return;
-    }
-    // Before the inbox is asked where it stands: whatever comes behind the answer is told.
-    if (from !== this.#parts.node && this.#host.has(partition)) this.#interest.add(request.user, from);
-    this.#host.inboxHead(partition, request.user, this.#devices.arrival(), answer);
-    if (this.#host.has(partition)) this.#losses.attached(request.user);
+    const [{ node: self }, host, interest] = [this.#parts, this.#host, this.#interest];
+    const to = { self, host, interest, devices: this.#devices, losses: this.#losses };
+    takeActorRequest(from, partition, request, answer, to);
   }
 
   #noted(from: NodeId, note: NodeNote): void {

@@ -28,6 +28,7 @@ import type {
   Mute,
   Open,
   Page,
+  PresenceState,
   PushItem,
   Read,
   ReadDone,
@@ -152,6 +153,11 @@ export interface ChatService extends ModerationService {
   connected(by: Principal, arrival: Arrival): void;
   /** The user's last session here is gone. */
   detach(user: UserId): void;
+  /** Whether these users may be watched by this one. */
+  mayWatch(by: Principal, users: readonly UserId[]): Promise<Result<null, FrameError>>;
+  /** From now on {@link UserPushPort} is told whether that user is online: once, and whenever it changes. */
+  watch(user: UserId): void;
+  unwatch(user: UserId): void;
 
   // For a backend, by API key. It acts for the deployment, not as a user.
   info(conversation: ConversationId): Promise<Result<ConversationInfo, FrameError>>;
@@ -232,6 +238,8 @@ export interface UserPushPort {
   push(user: UserId, push: UserPush): void;
   receipt(users: readonly UserId[], receipt: Content<Receipt>): void;
   receipts(users: readonly UserId[], receipts: Content<Receipts>): void;
+  /** Of users that are watched here. */
+  presence(states: readonly PresenceState[]): void;
   typing(users: readonly UserId[], notice: Content<TypingNotice>): void;
   /** Pushes to this user may be missing from here on (their partition moved, say): devices must sync. */
   resync(user: UserId, reason: Resync['reason']): void;

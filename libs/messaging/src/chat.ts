@@ -4,6 +4,7 @@ import { conversationKey, StoreUnavailable, type TimelineReader } from '@millrac
 import type { ActorCalls } from './actor-calls.ts';
 import type { ChatService, Principal } from './chat-service.ts';
 import { addInChunks, firstMembers } from './add-members.ts';
+import { mayWatch } from './cluster/presence.ts';
 import { moderationOver } from './moderation-chat.ts';
 import { history } from './sync/history.ts';
 import { decodeListCursor, encodeListCursor } from './sync/list-cursor.ts';
@@ -63,7 +64,7 @@ const madeAlready = (error: FrameError, id: ConversationId): FrameError => ({
 });
 
 /** What concerns the sockets of this node, and no actor's command. */
-type OfSockets = 'attach' | 'open' | 'connected' | 'detach';
+type OfSockets = 'attach' | 'open' | 'connected' | 'detach' | 'watch' | 'unwatch';
 
 /** Where what is stored is read from, past the actors' own memory. */
 export interface ChatReads {
@@ -103,6 +104,7 @@ export function chatOver(
   };
   return {
     ...moderationOver(calls),
+    mayWatch: (by, users) => mayWatch(calls, by.user, users),
     publish(by, send, answer) {
       const key = conversationKey(send.conversation);
       calls.post(key, { t: 'publish', by, send }, answer as (outcome: Result<unknown, FrameError>) => void, 'client');

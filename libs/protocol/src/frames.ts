@@ -259,6 +259,23 @@ export interface Unblock {
   readonly user: UserId;
 }
 
+/**
+ * From the answer on, {@link Presence} tells whether these users are online: first of all of them, then what changes. Each
+ * must share a direct conversation with this user, and not have blocked them. Answered by {@link Ok}.
+ */
+export interface SubscribePresence {
+  readonly t: 'subscribePresence';
+  readonly id: number;
+  /** 1..200, and as many of one session together. */
+  readonly users: readonly UserId[];
+}
+export interface UnsubscribePresence {
+  readonly t: 'unsubscribePresence';
+  readonly id: number;
+  /** 1..200. */
+  readonly users: readonly UserId[];
+}
+
 /** A conversation's settings, for its members. Answered by {@link Info}. */
 export interface GetInfo {
   readonly t: 'info';
@@ -335,6 +352,8 @@ export type ClientFrame =
   | Block
   | Unblock
   | GetInfo
+  | SubscribePresence
+  | UnsubscribePresence
   | Read
   | Delivered
   | Open
@@ -659,6 +678,17 @@ export interface Receipts {
   readonly readers: readonly ReceiptCounts[];
 }
 
+export interface PresenceState {
+  readonly user: UserId;
+  readonly online: boolean;
+}
+
+/** Of users to whose presence this session has subscribed: who is online, or not any more. */
+export interface Presence {
+  readonly t: 'presence';
+  readonly users: readonly PresenceState[];
+}
+
 export interface TypingNotice {
   readonly t: 'typing';
   readonly conversation: ConversationId;
@@ -703,6 +733,7 @@ export type ServerFrame<M = Message> =
   | Heads
   | Receipt
   | Receipts
+  | Presence
   | TypingNotice
   | Resync
   | Drain

@@ -72,6 +72,8 @@ export type {
   Page,
   Ping,
   Pong,
+  Presence,
+  PresenceState,
   Push,
   PushItem,
   Read,
@@ -91,6 +93,7 @@ export type {
   ServerFrame,
   SetRole,
   Settings,
+  SubscribePresence,
   Sync,
   Synced,
   Typing,
@@ -98,6 +101,7 @@ export type {
   Unban,
   Unblock,
   Unmute,
+  UnsubscribePresence,
   UnreadInputs,
 } from './frames.ts';
 export { protocolLimits, requestIdMax, type ProtocolLimits } from './limits.ts';

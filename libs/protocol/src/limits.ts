@@ -15,6 +15,8 @@ export const protocolLimits = {
   membersPerFrame: 200,
   /** Unicode code points of a conversation's title. */
   titleChars: 200,
+  /** Users that one session watches, and in one `subscribePresence` or `unsubscribePresence`. */
+  presenceUsers: 200,
   /** Least time between two messages of one member, milliseconds: a day. */
   slowModeMs: 86_400_000,
   /** Unicode code points of `connect.client`. */

@@ -15,6 +15,7 @@ import type {
   Ok,
   Page,
   Pong,
+  Presence,
   Push,
   ReadDone,
   Readers,
@@ -50,6 +51,8 @@ interface Answers {
   block: Ok;
   unblock: Ok;
   info: Info;
+  subscribePresence: Ok;
+  unsubscribePresence: Ok;
   read: ReadDone;
   delivered: Ok;
   open: Ok;
@@ -67,4 +70,5 @@ export type RequestContent = ClientRequest extends infer Frame
 export type AnswerTo<Request extends RequestContent> = Answers[Request['t']];
 
 /** What a server says of its own accord; an `error` among them answers a frame that it could not read. */
-export type UnaskedFrame = Push | Live | Heads | Receipt | Receipts | TypingNotice | Resync | Drain | ErrorFrame;
+export type UnaskedFrame =
+  Push | Live | Heads | Receipt | Receipts | Presence | TypingNotice | Resync | Drain | ErrorFrame;

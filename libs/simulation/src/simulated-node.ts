@@ -72,6 +72,7 @@ export class SimulatedNode {
         },
         receipt: nothing,
         receipts: nothing,
+        presence: nothing,
         typing: nothing,
         resync: (user, reason) => {
           if (reason === 'incomplete') world.inboxBroke(user);

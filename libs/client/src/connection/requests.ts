@@ -43,6 +43,8 @@ interface AnswerTo {
   block: Ok;
   unblock: Ok;
   info: Info;
+  subscribePresence: Ok;
+  unsubscribePresence: Ok;
   read: ReadDone;
   delivered: Ok;
   open: Ok;
@@ -85,6 +87,8 @@ const answerKinds = {
   block: 'ok',
   unblock: 'ok',
   info: 'info',
+  subscribePresence: 'ok',
+  unsubscribePresence: 'ok',
   read: 'read',
   delivered: 'ok',
   open: 'ok',

@@ -107,6 +107,9 @@ export class Subscriber {
         this.#owner.emit('receipts', receipts);
         return;
       }
+      case 'presence':
+        this.#owner.emit('presence', frame.users);
+        return;
       case 'typing':
         this.#owner.emit('typing', { conversation: frame.conversation, user: frame.user });
         return;

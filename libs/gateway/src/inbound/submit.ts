@@ -12,6 +12,7 @@ import {
   type WireEntry,
 } from '@millrace/protocol';
 import type { LiveRooms } from '../live/live-rooms.ts';
+import type { PresenceWatch } from '../outbound/presence-watch.ts';
 import type { Session } from '../outbound/session.ts';
 
 /** A frame of a connected session, other than those that concern the session itself. */
@@ -26,6 +27,7 @@ const isQuery = ({ t }: ChatFrame): boolean =>
 
 export interface SubmitParts {
   readonly chat: ChatService;
+  readonly presence: PresenceWatch;
   readonly trace: MessageTrace;
   readonly nowMs: () => number;
   readonly requestsInFlightMax: number;
@@ -96,12 +98,13 @@ function submitPublish({ chat, trace }: SubmitParts, session: Session, frame: Se
   });
 }
 
-async function submitRequest({ chat, rooms, onDefect }: SubmitParts, session: Session, frame: Asked): Promise<void> {
+async function submitRequest(parts: SubmitParts, session: Session, frame: Asked): Promise<void> {
+  const { chat, presence, rooms, onDefect } = parts;
   const queries = isQuery(frame) ? 1 : 0;
   session.inFlight += 1;
   session.queriesInFlight += queries;
   if (frame.t === 'sync') session.syncStarted();
-  const outcome = await answerOf(chat, session, frame, onDefect);
+  const outcome = await answerOf(chat, presence, session, frame, onDefect);
   session.inFlight -= 1;
   session.queriesInFlight -= queries;
   if (outcome.ok) session.answer(outcome.value);
@@ -109,6 +112,7 @@ async function submitRequest({ chat, rooms, onDefect }: SubmitParts, session: Se
   // Behind the answer, which says that it is open.
   if (frame.t === 'open') rooms.shown(session, frame.conversation);
   else if (frame.t === 'close') rooms.hidden(session, frame.conversation);
+  if (frame.t === 'subscribePresence' && outcome.ok) presence.tellKnown(session, frame.users);
   if (frame.t !== 'sync') return;
   // Behind the answer: what was held while the chat looked goes on from where the answer ends.
   if (outcome.ok && outcome.value.t === 'synced') session.synced(outcome.value.inbox, outcome.value.hasMore);
@@ -117,12 +121,13 @@ async function submitRequest({ chat, rooms, onDefect }: SubmitParts, session: Se
 
 async function answerOf(
   chat: ChatService,
+  presence: PresenceWatch,
   session: Session,
   frame: Asked,
   onDefect: (error: unknown) => void,
 ): Answered {
   try {
-    return await ask(chat, session, frame);
+    return await ask(chat, presence, session, frame);
   } catch (error) {
     onDefect(error);
     return err(frameError('internal', 'this hit a defect of the server; it has been logged'));
@@ -170,7 +175,7 @@ function content<Frame extends { readonly t: string; readonly id: number }>(fram
   return rest;
 }
 
-function ask(chat: ChatService, session: Session, frame: Asked): Answered {
+function ask(chat: ChatService, presence: PresenceWatch, session: Session, frame: Asked): Answered {
   const { id } = frame;
   const { principal } = session;
   switch (frame.t) {
@@ -212,6 +217,11 @@ function ask(chat: ChatService, session: Session, frame: Asked): Answered {
       return as('ok', id, chat.block(principal.user, frame));
     case 'unblock':
       return as('ok', id, chat.unblock(principal.user, frame));
+    case 'subscribePresence':
+      return as('ok', id, presence.subscribe(session, frame.users));
+    case 'unsubscribePresence':
+      presence.unsubscribe(session, frame.users);
+      return Promise.resolve(ok({ t: 'ok', id }));
     case 'info':
       return as('info', id, chat.infoFor(principal, frame));
     case 'read':

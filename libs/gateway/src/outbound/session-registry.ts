@@ -1,12 +1,19 @@
 import type { DeviceId, UserId } from '@millrace/kernel';
 import type { Arrival, SessionInfo, SessionPort, UserPush, UserPushPort } from '@millrace/messaging';
-import type { Receipt, Receipts, Resync, TypingNotice } from '@millrace/protocol';
+import type { PresenceState, Receipt, Receipts, Resync, TypingNotice } from '@millrace/protocol';
+import { PresenceWatch } from './presence-watch.ts';
 import type { Session } from './session.ts';
 
 /** Which sessions of which users are here: where pushes go. */
 export class SessionRegistry implements UserPushPort, SessionPort {
+  /** Who watches whom. */
+  readonly presenceWatch: PresenceWatch;
   readonly #byUser = new Map<UserId, Set<Session>>();
   #size = 0;
+
+  constructor(chat: ConstructorParameters<typeof PresenceWatch>[0]) {
+    this.presenceWatch = new PresenceWatch(chat);
+  }
 
   /** Sessions of all users. */
   get size(): number {
@@ -28,6 +35,7 @@ export class SessionRegistry implements UserPushPort, SessionPort {
   remove(session: Session): boolean {
     const sessions = this.#byUser.get(session.user);
     if (sessions?.delete(session) !== true) return false;
+    this.presenceWatch.ended(session);
     this.#size -= 1;
     if (sessions.size > 0) return false;
     this.#byUser.delete(session.user);
@@ -92,6 +100,10 @@ export class SessionRegistry implements UserPushPort, SessionPort {
     this.#notice(users, (session) => {
       session.notice({ t: 'receipts', ...receipts });
     });
+  }
+
+  presence(states: readonly PresenceState[]): void {
+    this.presenceWatch.told(states);
   }
 
   typing(users: readonly UserId[], notice: Omit<TypingNotice, 't'>): void {

@@ -8,6 +8,7 @@ import {
   type ConversationHead,
   type Encoding,
   type FrameError,
+  type Presence,
   type Push,
   type Receipt,
   type Receipts,
@@ -176,8 +177,11 @@ export class Session {
     for (const step of this.#follower.syncFailed()) this.#take(step);
   }
 
-  notice(frame: Receipt | Receipts | TypingNotice): void {
-    if (this.#follower.isLive && !this.#isOver(NOTICE_SHARE)) this.answer(frame);
+  /** @returns whether it was sent. */
+  notice(frame: Receipt | Receipts | Presence | TypingNotice): boolean {
+    if (!this.#follower.isLive || this.#isOver(NOTICE_SHARE)) return false;
+    this.answer(frame);
+    return true;
   }
 
   get encoding(): Encoding {

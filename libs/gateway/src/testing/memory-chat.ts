@@ -158,6 +158,22 @@ export class MemoryChat implements ChatService {
   block = refuse;
   unblock = refuse;
   infoFor = refuse;
+
+  /** Everybody but those whose names begin with `no`. */
+  async mayWatch(by: Principal, users: readonly UserId[]): ReturnType<ChatService['mayWatch']> {
+    this.calls.push(`mayWatch ${by.user} ${users.join()}`);
+    await this.#turn();
+    return users.some((user) => user.startsWith('no')) ? err(frameError('forbidden', 'not this one')) : ok(null);
+  }
+
+  watch(user: UserId): void {
+    this.calls.push(`watch ${user}`);
+  }
+
+  unwatch(user: UserId): void {
+    this.calls.push(`unwatch ${user}`);
+  }
+
   members = refuse;
   readers = refuse;
   conversations = refuse;

@@ -5,6 +5,7 @@ import { chatOver, type ChatReads } from '../chat.ts';
 import type { Live } from '../live/live.ts';
 import type { Attachments } from './attachments.ts';
 import type { Devices } from './devices.ts';
+import type { Presence } from './presence.ts';
 
 export interface ChatHereParts extends Pick<ChatNodeParts, 'random' | 'trace'> {
   readonly calls: ActorCalls;
@@ -12,10 +13,12 @@ export interface ChatHereParts extends Pick<ChatNodeParts, 'random' | 'trace'> {
   readonly attachments: Pick<Attachments, 'attach' | 'detach'>;
   readonly devices: Pick<Devices, 'connected'>;
   readonly live: Pick<Live, 'open' | 'watches'>;
+  readonly presence: Pick<Presence, 'watch' | 'unwatch'>;
 }
 
 /** The chat as a node has it: the actors, wherever they are, and what concerns the sockets of this node. */
-export function chatHere({ calls, reads, random, trace, attachments, devices, live }: ChatHereParts): ChatService {
+export function chatHere(parts: ChatHereParts): ChatService {
+  const { calls, reads, random, trace, attachments, devices, live, presence } = parts;
   return {
     ...chatOver(calls, reads, random, trace),
     async attach(user) {
@@ -30,6 +33,12 @@ export function chatHere({ calls, reads, random, trace, attachments, devices, li
     detach(user) {
       attachments.detach(user);
       live.watches.detach(user);
+    },
+    watch: (user) => {
+      presence.watch(user);
+    },
+    unwatch: (user) => {
+      presence.unwatch(user);
     },
   };
 }

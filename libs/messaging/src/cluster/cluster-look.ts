@@ -35,3 +35,9 @@ export function gatewaysOf(view: ClusterView | null, nodes: ReadonlySet<NodeId>)
   const open = view?.members.filter(({ node, isDraining }) => nodes.has(node) && !isDraining) ?? [];
   return open.filter(({ roles }) => roles.includes('gateway'));
 }
+
+/** Whether another node can take over what this one owns. */
+export function hasHeirs(view: ClusterView | null, self: NodeId): boolean {
+  const others = view?.members.filter(({ node }) => node !== self) ?? [];
+  return others.some(({ roles, isDraining }) => roles.includes('actors') && !isDraining);
+}

@@ -19,6 +19,7 @@ import type { WatchAsked } from '../live/watches.ts';
 import type { TraceQuestion } from '../trace/message-trace.ts';
 import type { Arrival } from './arrival.ts';
 import type { GenerationNews } from './generations.ts';
+import type { PresenceQuestion } from './presence.ts';
 
 /*
  * What nodes say to each other, as payloads of their links: one version byte, then MessagePack. Nodes of one cluster
@@ -54,6 +55,8 @@ export type NodeQuestion =
   | { readonly q: 'heads'; readonly user: UserId; readonly conversations: readonly ConversationId[] }
   /** A {@link SessionsHere}. */
   | { readonly q: 'sessions'; readonly user: UserId }
+  /** A {@link PresenceAnswer}. */
+  | PresenceQuestion
   /** A {@link ClosedHere}. Of all the user's sessions on the node when `session` is null. */
   | { readonly q: 'close'; readonly user: UserId; readonly session: string | null };
 

@@ -6,6 +6,7 @@ import type { ClusterSessions } from './cluster-sessions.ts';
 import type { NodeStatus } from './cluster-status.ts';
 import type { Generations } from './generations.ts';
 import type { NodeQuestion } from './node-messages.ts';
+import type { Presence } from './presence.ts';
 
 /** Of what a node may be asked, beside its partitions. */
 export interface Asked {
@@ -13,6 +14,7 @@ export interface Asked {
   readonly sessions: Pick<ClusterSessions, 'tell'>;
   readonly trace: Pick<MessageTrace, 'tell'>;
   readonly generations: Pick<Generations, 'heard'>;
+  readonly presence: Pick<Presence, 'answer'>;
 }
 
 /** What this node tells another one of itself, or of what is on it. */
@@ -24,6 +26,8 @@ export function answerQuestion(question: Exclude<NodeQuestion, { q: 'heads' }>, 
       return ok(of.trace.tell(question));
     case 'generations':
       return ok(of.generations.heard(question.news));
+    case 'presence':
+      return ok(of.presence.answer(question.users));
     case 'sessions':
     case 'close':
       return ok(of.sessions.tell(question));

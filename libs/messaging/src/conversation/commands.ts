@@ -70,6 +70,8 @@ export interface ConversationCalls {
   };
   /** Of the direct conversation of the two. */
   block: { command: { readonly by: UserId; readonly user: UserId; readonly isOn: boolean }; reply: null };
+  /** Of a direct conversation: whether `by` may see if the other one is online. */
+  mayWatch: { command: { readonly by: UserId }; reply: null };
   infoFor: { command: { readonly user: UserId }; reply: Content<Info> };
   /** What has to be looked up in the Timeline before a read position can move up to `seq`. */
   readPlan: { command: { readonly user: UserId; readonly seq: SequenceId }; reply: ReadPlan };

@@ -7,7 +7,7 @@ import type { AnyConversationReply, ConversationCommand } from './commands.ts';
 import { conversationWrite } from './conversation-record.ts';
 import type { ConversationState } from './conversation-state.ts';
 import { create, invite, join, kick, leave, setRole } from './membership.ts';
-import { ban, bans, block, changeSettings, infoFor, mute, unban, unmute } from './moderation.ts';
+import { ban, bans, block, changeSettings, infoFor, mayWatch, mute, unban, unmute } from './moderation.ts';
 import { publish, publishKeyed } from './publish.ts';
 import { audience, audienceAt, headFor, info, members, standings, visible, watch } from './queries.ts';
 import { latestReceipts, readers } from './readers.ts';
@@ -70,6 +70,8 @@ export class ConversationActor implements PartitionActor<ConversationCommand, An
         return { reply: bans(state, command), effects: [] };
       case 'block':
         return { reply: block(state, command, nowMs), effects: [] };
+      case 'mayWatch':
+        return { reply: mayWatch(state, command), effects: [] };
       case 'infoFor':
         return { reply: infoFor(state, command), effects: [] };
       case 'readPlan':

@@ -187,6 +187,19 @@ export function block(
   return ok(null);
 }
 
+/** Who shares a direct conversation with another user, and is not blocked by them, may see whether they are online. */
+export function mayWatch(
+  state: ConversationState,
+  { by }: ConversationCalls['mayWatch']['command'],
+): Result<null, FrameError> {
+  if (state.meta.value?.kind === 'direct' && state.present(by) !== null && !state.bans.has(by)) return ok(null);
+  const other = state.id.split('!').find((user) => user !== by) ?? state.id;
+  // The same of one who has blocked them, who is nobody's business.
+  return err(
+    frameError('forbidden', `you cannot see whether ${other} is online: it takes a direct conversation with them`),
+  );
+}
+
 /** Why this member may not write now, by what order was made here; null when they may. */
 export function orderRefusal(
   state: ConversationState,

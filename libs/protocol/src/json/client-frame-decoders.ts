@@ -157,6 +157,16 @@ const decoders: Decoders = {
   }),
   block: (fields) => ({ t: 'block', id: idOf(fields), user: fields.user('user') }),
   unblock: (fields) => ({ t: 'unblock', id: idOf(fields), user: fields.user('user') }),
+  subscribePresence: (fields, limits) => ({
+    t: 'subscribePresence',
+    id: idOf(fields),
+    users: fields.users('users', 1, limits.presenceUsers),
+  }),
+  unsubscribePresence: (fields, limits) => ({
+    t: 'unsubscribePresence',
+    id: idOf(fields),
+    users: fields.users('users', 1, limits.presenceUsers),
+  }),
   info: (fields) => ({ t: 'info', id: idOf(fields), conversation: fields.conversation('conversation') }),
   read: (fields) => ({
     t: 'read',

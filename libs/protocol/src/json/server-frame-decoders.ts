@@ -262,6 +262,10 @@ const decoders: Decoders = {
     readSeq: fields.seq('readSeq'),
     deliveredSeq: fields.seq('deliveredSeq'),
   }),
+  presence: (fields) => ({
+    t: 'presence',
+    users: fields.list('users', (state) => ({ user: state.user('user'), online: state.flag('online') })),
+  }),
   receipts: (fields) => ({
     t: 'receipts',
     conversation: fields.conversation('conversation'),

@@ -130,6 +130,8 @@ export const clientFrames: { readonly [T in ClientFrame['t']]: Arbitrary<Extract
   bans: withPartly(fc.record({ t: c('bans'), id, conversation }), { after: user, limit: limit(1_000) }),
   block: fc.record({ t: c('block'), id, user }),
   unblock: fc.record({ t: c('unblock'), id, user }),
+  subscribePresence: fc.record({ t: c('subscribePresence'), id, users: someUsers }),
+  unsubscribePresence: fc.record({ t: c('unsubscribePresence'), id, users: someUsers }),
   info: fc.record({ t: c('info'), id, conversation }),
   read: fc.record({ t: c('read'), id, conversation, seq: storedSeq }),
   delivered: fc.record({ t: c('delivered'), id, conversation, seq: storedSeq }),
@@ -294,6 +296,10 @@ export const serverFrames: { readonly [T in ServerFrame['t']]: Arbitrary<Extract
     heads: fc.array(fc.record({ conversation, gen, seq, msgNo: count }), { maxLength: 3 }),
   }),
   receipt: fc.record({ t: c('receipt'), conversation, user, readSeq: seq, deliveredSeq: seq }),
+  presence: fc.record({
+    t: c('presence'),
+    users: fc.array(fc.record({ user, online: fc.boolean() }), { maxLength: 3 }),
+  }),
   receipts: fc.record({
     t: c('receipts'),
     conversation,

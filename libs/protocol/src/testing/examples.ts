@@ -179,6 +179,8 @@ export const exampleClientFrames: readonly Named<ClientFrame>[] = [
   client('bans', { t: 'bans', id: 47, conversation: tea, after: 'ann', limit: 1_000 }),
   client('block', { t: 'block', id: 48, user: 'bob' }),
   client('unblock', { t: 'unblock', id: 49, user: 'bob' }),
+  client('subscribePresence', { t: 'subscribePresence', id: 51, users: ['bob', 'cat'] }),
+  client('unsubscribePresence', { t: 'unsubscribePresence', id: 52, users: ['cat'] }),
   client('info', { t: 'info', id: 50, conversation: tea }),
   client('read', { t: 'read', id: 18, conversation: tea, seq: 9 }),
   client('delivered', { t: 'delivered', id: 19, conversation: tea, seq: 9 }),
@@ -332,6 +334,13 @@ export const exampleServerFrames: readonly Named<ServerFrame>[] = [
     ],
   }),
   server('receipt', { t: 'receipt', conversation: tea, user: 'bob', readSeq: 8, deliveredSeq: 9 }),
+  server('presence', {
+    t: 'presence',
+    users: [
+      { user: 'bob', online: true },
+      { user: 'cat', online: false },
+    ],
+  }),
   server('receipts', {
     t: 'receipts',
     conversation: tea,
