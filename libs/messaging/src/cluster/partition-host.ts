@@ -19,7 +19,7 @@ import { frameError, type FrameError } from '@millrace/protocol';
 import { conversationKey, StoreUnavailable, userKey, type ActorKey, type TimelineReader } from '@millrace/timeline';
 import type { AnyCommand, AnyReply } from '../actor-calls.ts';
 import type { ConversationHead } from '../conversation/commands.ts';
-import { partialHead } from '../conversation/partial-record.ts';
+import { partialHead, partialWatch } from '../conversation/partial-record.ts';
 import { encodeFeed, type FeedChange } from '../diffuse/changefeed-entry.ts';
 import { Diffuser } from '../diffuse/diffuser.ts';
 import type { Planned } from '../diffuse/plan.ts';
@@ -209,6 +209,23 @@ export class PartitionHost {
       this.post(partition, key, { t: 'head', user }, resolve, 'client');
     });
     return asked !== 'not_owner' && asked.ok ? (asked.value as ConversationHead | null) : 'not_here';
+  }
+
+  /**
+   * Where a conversation stands and who of these users is in it, for a node that watches it. A large one need not come into
+   * memory because somebody who is in it has connected.
+   */
+  async watch(partition: PartitionId, conversation: ConversationId, users: readonly UserId[]): Promise<NodeAnswer> {
+    const owner = this.#hosted.get(partition)?.owner;
+    if (owner === undefined) return 'not_owner';
+    const key = conversationKey(conversation);
+    const read = await partialWatch(users, owner.gen, (fields) => owner.readFields(key, fields));
+    if (!read.ok) return err(refusalError(read.error));
+    if (read.value === null) return err(frameError('not_found', `there is no conversation ${conversation}`));
+    if (read.value !== 'ask') return ok(read.value);
+    return new Promise((resolve) => {
+      this.post(partition, key, { t: 'watch', users }, resolve, 'client');
+    });
   }
 
   /** Where a user's inbox stands: what a gateway is answered that attaches. */

@@ -11,8 +11,8 @@ import { tellConversation } from '../testing/stored-record.ts';
 import type { Effect } from '../effects.ts';
 import { ConversationActor } from './conversation-actor.ts';
 import { decodeConversation } from './conversation-record.ts';
-import { partialHead } from './partial-record.ts';
-import { audience, headFor } from './queries.ts';
+import { partialHead, partialWatch } from './partial-record.ts';
+import { audience, headFor, watch } from './queries.ts';
 
 const steps = fc.array(step, { maxLength: 40 });
 const policy = fc.constantFrom('join' as const, 'all' as const);
@@ -205,7 +205,7 @@ describe('a conversation', () => {
     );
   });
 
-  it('tells one user the same of itself out of a few fields of its record (I1)', async () => {
+  it('tells one user, and a node that watches it, the same of itself out of a few fields of its record (I1)', async () => {
     await fc.assert(
       fc.asyncProperty(steps, async (all) => {
         const conversation = new AConversation('g', switching);
@@ -213,7 +213,13 @@ describe('a conversation', () => {
         for (const each of all) conversation.do(conversation.commandOf(each));
         const { record } = conversation.stored;
         const reads: number[] = [];
-        for (const user of ['a', 'b', 'c', 'd'] as UserId[]) {
+        const everybody = ['a', 'b', 'c', 'd'] as UserId[];
+        const watched = await partialWatch(everybody, conversation.state.gen, (names) => {
+          const fields = new Map([...record.fields].filter(([name]) => names.includes(name)));
+          return Promise.resolve({ ok: true, value: { head: record.head, fields } });
+        });
+        expect(watched).toEqual(watch(conversation.state, { users: everybody }));
+        for (const user of everybody) {
           reads.push(0);
           const found = await partialHead(user, conversation.state.gen, (names) => {
             reads[reads.length - 1] = (reads.at(-1) ?? 0) + 1;

@@ -1,7 +1,8 @@
+import { isOpen, modeBehind } from '@millrace/diffusion';
 import { fromUtf8, type Generation, type UserId } from '@millrace/kernel';
 import type { ActorRecord } from '@millrace/partition';
 import { inGeneration } from '@millrace/timeline';
-import type { ConversationHead } from './commands.ts';
+import type { ConversationHead, WatchState } from './commands.ts';
 import { decodeMember, decodeSegments } from './conversation-record.ts';
 import { decodeSendCounter } from './send-counter.ts';
 
@@ -17,8 +18,8 @@ export type ReadFields<Failure> = (
   { readonly ok: true; readonly value: ActorRecord | null } | { readonly ok: false; readonly error: Failure }
 >;
 
-export type PartialHead<Failure> =
-  | { readonly ok: true; readonly value: ConversationHead | null }
+export type PartialAnswer<Told, Failure> =
+  | { readonly ok: true; readonly value: Told | null }
   /** The record does not say it: the conversation itself has to be asked. */
   | { readonly ok: true; readonly value: 'ask' }
   | { readonly ok: false; readonly error: Failure };
@@ -33,7 +34,7 @@ export async function partialHead<Failure>(
   user: UserId,
   gen: Generation,
   read: ReadFields<Failure>,
-): Promise<PartialHead<Failure>> {
+): Promise<PartialAnswer<ConversationHead, Failure>> {
   const record = await read(fieldsFor(user));
   if (!record.ok) return record;
   if (record.value === null) return { ok: true, value: 'ask' };
@@ -69,6 +70,39 @@ export async function partialHead<Failure>(
       intervals,
       reading: { readSeq, readMsgNo, sentAtRead },
       sent,
+    },
+  };
+}
+
+/** With more of them on a node that watches, what it takes to have the conversation in memory is well spent. */
+const WATCHING_USERS_MAX = 200;
+
+/** The same for a node that brings the entries to these users: see `watch` of the conversation. One read; null for none. */
+export async function partialWatch<Failure>(
+  users: readonly UserId[],
+  gen: Generation,
+  read: ReadFields<Failure>,
+): Promise<PartialAnswer<WatchState, Failure>> {
+  if (users.length > WATCHING_USERS_MAX) return { ok: true, value: 'ask' };
+  const record = await read(['s', 'n', 'g', ...users.map((user) => `m:${user}`)]);
+  if (!record.ok) return record;
+  if (record.value === null) return { ok: true, value: 'ask' };
+  const { head, fields } = record.value;
+  if (head === null || !fields.has('s')) return { ok: true, value: null };
+  const [segments, msgNo] = [fields.get('g'), fields.get('n')];
+  const members = users.filter((user) => {
+    const member = fields.get(`m:${user}`);
+    return member !== undefined && isOpen(decodeMember(fromUtf8(member)).intervals);
+  });
+  const { gen: at, seq } = inGeneration(head, gen);
+  return {
+    ok: true,
+    value: {
+      mode: segments === undefined ? 'write' : modeBehind(decodeSegments(fromUtf8(segments)), seq),
+      gen: at,
+      seq,
+      msgNo: msgNo === undefined ? 0 : Number(fromUtf8(msgNo)),
+      members,
     },
   };
 }

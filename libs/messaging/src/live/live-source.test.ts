@@ -69,8 +69,8 @@ class AnOwner {
     },
     partitionOf: (conversation) => partitionId(conversation === tea ? 0 : 1),
     has: () => this.isOwner,
-    ask: (conversation, command, answer) => {
-      this.asked.push(`${conversation} ${'users' in command ? command.users.join() : ''}`);
+    ask: (conversation, users, answer) => {
+      this.asked.push(`${conversation} ${users.join()}`);
       answer(this.answer);
     },
     tellAll: (nodes, note) => {

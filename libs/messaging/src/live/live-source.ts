@@ -1,5 +1,4 @@
-import type { Clock, ConversationId, NodeId, PartitionId, Timers } from '@millrace/kernel';
-import type { AnyCommand } from '../actor-calls.ts';
+import type { Clock, ConversationId, NodeId, PartitionId, Timers, UserId } from '@millrace/kernel';
 import type { NodeAnswer } from '../cluster/node-messages.ts';
 import type { WatchState } from '../conversation/commands.ts';
 import type { Effect } from '../effects.ts';
@@ -16,8 +15,8 @@ export interface LiveSourceParts {
   partitionOf(conversation: ConversationId): PartitionId;
   /** Whether this node owns the partition, or is about to. */
   has(partition: PartitionId): boolean;
-  /** Asks a conversation that lives here. */
-  ask(conversation: ConversationId, command: AnyCommand, answer: (outcome: NodeAnswer) => void): void;
+  /** A {@link WatchState} of a conversation that lives here. */
+  ask(conversation: ConversationId, users: readonly UserId[], answer: (outcome: NodeAnswer) => void): void;
   tellAll(nodes: readonly NodeId[], note: WatchNote): void;
   /** How much of what may wait for that node does, 0..1. */
   backlog(node: NodeId): number;
@@ -67,7 +66,7 @@ export class LiveSource {
       }
       // Before the conversation is asked: whatever comes behind its answer is told.
       this.watchers.add(conversation, from, this.#parts.clock.monotonicMs() + WATCH_LEASE_MS);
-      this.#parts.ask(conversation, { t: 'watch', users }, (outcome) => {
+      this.#parts.ask(conversation, users, (outcome) => {
         done(index, this.#judge(from, conversation, outcome));
       });
     }

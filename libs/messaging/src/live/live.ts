@@ -28,7 +28,7 @@ export interface LiveParts {
   readonly peers: Pick<Peers, 'askWithin' | 'tellAll' | 'backlog'>;
   partitionOf(this: void, key: ActorKey): PartitionId;
   ownerOf(this: void, partition: PartitionId): NodeId | null;
-  host(this: void): Pick<PartitionHost, 'has' | 'post'>;
+  host(this: void): Pick<PartitionHost, 'has' | 'watch'>;
   isHere(this: void, user: UserId): boolean;
 }
 
@@ -49,8 +49,8 @@ export class Live {
       timers,
       partitionOf,
       has: (partition) => host().has(partition),
-      ask: (conversation, command, answer) => {
-        host().post(partitionOf(conversation), conversationKey(conversation), command, answer, 'client');
+      ask: (conversation, users, answer) => {
+        void host().watch(partitionOf(conversation), conversation, users).then(answer);
       },
       tellAll: (nodes, note) => {
         this.#tellAll(nodes, note);
