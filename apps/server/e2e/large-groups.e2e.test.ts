@@ -213,12 +213,18 @@ describe('groups of many members, over two nodes', () => {
         done(host, { t: 'send', conversation: group(index), n, sentAt: n, type: 'text', body: `number ${String(n)}` });
       await Promise.all(written.map((index) => say(index, 1)));
       host.close();
-      // From here on none of them is in memory.
+      // What is not stored as diffused yet, which takes a second, is diffused once more after a restart: those few come into
+      // memory for it, and from here on none of the others is.
+      await new Promise((resolve) => setTimeout(resolve, 2_000));
+      const restarts = await monitorRedis(redis.url);
       for (const node of [...cluster.nodes]) await node.restart();
       await cluster.untilSpread(16);
+      const resumed = restarts.count('HSCAN', /:c:hall/);
+      restarts.close();
+      expect(resumed).toBeLessThan(GROUPS / 10);
 
-      const session = await connectAs(socketUrl(), 'guest0', 'puller');
       const monitor = await monitorRedis(redis.url);
+      const session = await connectAs(socketUrl(), 'guest0', 'puller');
       expect(await reader.catchUp(session, 500)).toBe(1);
       for (const index of written) {
         expect(
@@ -229,8 +235,10 @@ describe('groups of many members, over two nodes', () => {
         ).toBe('number 1');
       }
       expect(seqsOf(reader.got.get(group(0)) ?? [])).toEqual([1, 2]);
-      // One for each, and of the conversations nothing else but what is new; none of them comes into memory.
-      expect(monitor.count('HMGET', /:c:hall/)).toBe(GROUPS);
+      // One for each, one more where the node of the socket watches it, and of the conversations nothing else but what is
+      // new; none of them comes into memory.
+      expect(monitor.count('HMGET', /:c:hall.*"v:guest0"/)).toBe(GROUPS - resumed);
+      expect(monitor.count('HMGET', /:c:hall/)).toBeLessThanOrEqual(2 * GROUPS);
       expect(monitor.count('HSCAN', /:c:hall/)).toBe(0);
       expect(monitor.count('XRANGE', /:t:c:hall/)).toBe(written.length);
       expect(monitor.count('HSCAN', /:u:guest0/)).toBeLessThanOrEqual(1);
