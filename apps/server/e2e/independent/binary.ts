@@ -153,6 +153,11 @@ function decodeRecord(kind: number, flags: number, id: number, reader: Reader): 
       const [tooLong, regressed, hasMore] = [flag(1), flag(2), flag(4)];
       return { t: 'synced', id, tooLong, regressed, conversations, hasMore, inbox, token };
     }
+    case 6: {
+      const conversation = reader.text();
+      const [gen, prev, seq] = [reader.varint(), reader.varint(), reader.varint()];
+      return { t: 'live', conversation, gen, prev, seq, messages: messages(reader) };
+    }
     default:
       return undefined;
   }

@@ -123,6 +123,12 @@ export type PushFrame = Position & { readonly t: 'push'; readonly prev: number; 
 
 export type UnaskedFrame =
   | PushFrame
+  | (Position & {
+      readonly t: 'live';
+      readonly conversation: string;
+      readonly prev: number;
+      readonly messages: readonly Message[];
+    })
   | {
       readonly t: 'receipt';
       readonly conversation: string;
