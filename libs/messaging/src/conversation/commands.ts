@@ -199,6 +199,8 @@ export interface AudienceMember {
 /** All that one user has to know of a conversation that they pull from. */
 export interface ConversationHead {
   readonly head: TimelineHead;
+  /** As it was set last. A node that runs an earlier version leaves it out. */
+  readonly title?: string;
   readonly msgNo: number;
   /** When the last entry was sequenced. */
   readonly lastAt: number;

@@ -82,7 +82,7 @@ export function decodeMember(text: string): Member {
   };
 }
 
-function decodeMeta(text: string): ConversationMeta {
+export function decodeMeta(text: string): ConversationMeta {
   const { v, ...meta } = JSON.parse(text) as ConversationMeta & { readonly v: number };
   invariant(v === VERSION, `conversation record version ${String(v)} is newer than this program`);
   // A record of before there were mutes and slow mode has neither.

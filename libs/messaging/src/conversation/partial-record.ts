@@ -3,14 +3,14 @@ import { fromUtf8, type Generation, type UserId } from '@millrace/kernel';
 import type { ActorRecord } from '@millrace/partition';
 import { inGeneration } from '@millrace/timeline';
 import type { ConversationHead, WatchState } from './commands.ts';
-import { decodeMember, decodeSegments } from './conversation-record.ts';
+import { decodeMember, decodeMeta, decodeSegments } from './conversation-record.ts';
 import { decodeSendCounter } from './send-counter.ts';
 
 /**
  * What one user is told of a conversation that they pull from, out of a few fields of its record: however many members it
  * has, it need not come into memory.
  */
-const fieldsFor = (user: UserId): readonly string[] => ['n', 'g', 'a', `m:${user}`, `v:${user}`];
+const fieldsFor = (user: UserId): readonly string[] => ['s', 'n', 'g', 'a', `m:${user}`, `v:${user}`];
 
 export type ReadFields<Failure> = (
   fields: readonly string[],
@@ -59,11 +59,12 @@ export async function partialHead<Failure>(
     }
   }
   const { intervals, readSeq, readMsgNo, sentAtRead } = decodeMember(fromUtf8(member));
-  const [msgNo, lastAt] = [fields.get('n'), fields.get('a')];
+  const [meta, msgNo, lastAt] = [fields.get('s'), fields.get('n'), fields.get('a')];
   return {
     ok: true,
     value: {
       head: inGeneration(head, gen),
+      ...(meta === undefined ? {} : { title: decodeMeta(fromUtf8(meta)).title }),
       msgNo: msgNo === undefined ? 0 : Number(fromUtf8(msgNo)),
       lastAt: lastAt === undefined ? 0 : Number(fromUtf8(lastAt)),
       segments: decodeSegments(fromUtf8(segments)),

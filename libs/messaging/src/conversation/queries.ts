@@ -174,6 +174,7 @@ export function headFor(
   const { intervals, readSeq, readMsgNo, sentAtRead } = member;
   return {
     head: state.head.value,
+    title: state.meta.value.title,
     msgNo: state.msgNo.value,
     lastAt: state.lastAt.value,
     segments: state.segments.value,

@@ -65,7 +65,7 @@ describe('the conversation list', () => {
             ...{ gen: generation(2), seq: sequenceId(9), first: sequenceId(10) },
             past: [{ gen: generation(1), first: sequenceId(1), last: sequenceId(9) }],
           },
-          ...{ msgNo: 8, lastAt: 77, segments: [{ from: sequenceId(3), to: null }] },
+          ...{ title: 'new', msgNo: 8, lastAt: 77, segments: [{ from: sequenceId(3), to: null }] },
           intervals: [{ joined: sequenceId(1), from: sequenceId(1), to: null }],
           ...{ reading: { readSeq: sequenceId(5), readMsgNo: 4, sentAtRead: 1 }, sent: 3 },
         };
@@ -87,7 +87,16 @@ describe('the conversation list', () => {
     const found = await pulledNow(heads, 'ann' as never, own);
     expect(asked).toEqual([['c1', 'c2', 'c3']]);
     const summaries = found.ok ? found.value.map(({ summary }) => summary) : [];
-    expect(summaries[0]).toMatchObject({ gen: 1, seq: 9, lastAt: 77, msgNo: 8, readSeq: 5, own: 2, unread: 2 });
+    expect(summaries[0]).toMatchObject({
+      gen: 1,
+      seq: 9,
+      lastAt: 77,
+      msgNo: 8,
+      readSeq: 5,
+      own: 2,
+      unread: 2,
+      title: 'new',
+    });
     // Who has left sees nothing new, and whom it does not know it tells nothing.
     expect(summaries.slice(1)).toEqual(own.slice(1).map(({ summary }) => summary));
     expect(await pulledNow(heads, 'ann' as never, [])).toEqual({ ok: true, value: [] });

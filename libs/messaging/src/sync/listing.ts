@@ -46,7 +46,7 @@ export async function pulledNow(
  */
 export function summaryNow(
   summary: ConversationSummary,
-  { head, msgNo, lastAt, intervals, reading, sent }: ConversationHead,
+  { head, title, msgNo, lastAt, intervals, reading, sent }: ConversationHead,
 ): ConversationSummary {
   if (!isOpen(intervals)) return summary;
   const { readSeq, readMsgNo, sentAtRead } = reading;
@@ -55,7 +55,12 @@ export function summaryNow(
   // Its partition may have begun a generation since, in which nothing was said here yet.
   const { seq } = head;
   const gen = generationOf(head, seq) ?? head.gen;
-  return { ...summary, gen, seq, lastAt: Math.max(lastAt, summary.lastAt), msgNo, readSeq, readMsgNo, own, unread };
+  return {
+    ...summary,
+    // A new one is told by an entry that is in no inbox.
+    title: title ?? summary.title,
+    ...{ gen, seq, lastAt: Math.max(lastAt, summary.lastAt), msgNo, readSeq, readMsgNo, own, unread },
+  };
 }
 
 type List = Pick<UserCalls['list']['reply'], 'conversations' | 'slots' | 'next'>;
