@@ -344,7 +344,7 @@ export class ChatNode {
       await this.#until(() => isEmpty() || !othersTakeOver(), limits.stopHandoffMs);
     }
     // What was just given to this node is taken, too: whoever comes next relies on the clean stop of exactly that owner.
-    await this.#until(() => this.#handoffs.moving === 0, limits.stopHandoffMs);
+    await this.#until(() => this.#handoffs.moving === 0 || !this.#membership.isHeld, limits.stopHandoffMs);
     await this.#until(() => this.#channels.size === 0, limits.stopDiffusionMs);
     this.#endOwnWork();
     await Promise.all([...this.#host.partitions].map((partition) => this.#host.release(partition)));

@@ -24,7 +24,7 @@ export function deliver(
   const first = sequenceId(state.head.value.seq + 1);
   const pushed: PushItem<WireEntry>[] = [];
   for (const item of items) {
-    const push = deliverOne(state, item, nowMs);
+    const push = deliverOne(state, whole(item), nowMs);
     if (push !== null) pushed.push(push);
   }
   const broken: readonly Effect[] = state.inbox.value.oldest > oldest ? [{ e: 'broken', user: state.id }] : [];
@@ -33,6 +33,14 @@ export function deliver(
   const { gen, seq } = state.head.value;
   const push: Effect = { e: 'inbox', user: state.id, push: { gen, from: first, to: seq, items: pushed } };
   return [...broken, push];
+}
+
+/** What a node of a former version sends, during a rolling update, says less: what it did not know of was not so yet. */
+function whole(item: UserItem): UserItem {
+  const told: Partial<UserItem> = item;
+  if (item.d === 'messages' && !('behind' in told)) return { ...item, behind: 'write', skipped: null };
+  if (item.d === 'read' && !('sent' in told)) return { ...item, gen: generation(0), sent: null };
+  return item;
 }
 
 function deliverOne(state: UserState, item: UserItem, nowMs: number): PushItem<WireEntry> | null {

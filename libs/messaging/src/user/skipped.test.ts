@@ -37,6 +37,21 @@ const summaryOf = (user: AUser) => {
   return (reply.value as { readonly summaries: ReadonlyMap<number, object> }).summaries.get(1);
 };
 
+it('what a node of a former version delivers, which says nothing of holes or generations, is taken', () => {
+  const former = (delivery: Delivery): Delivery => {
+    const { behind: _behind, skipped: _skipped, sent: _sent, ...said } = delivery as Delivery & Record<string, unknown>;
+    const { gen, ...rest } = said as { readonly gen?: unknown };
+    return (delivery.d === 'read' ? rest : { ...rest, gen }) as unknown as Delivery;
+  };
+  const user = new AUser();
+  for (const seq of [1, 2, 3]) user.deliver([former(entry(seq))]);
+  const reading = { gen: generation(1), readSeq: sequenceId(2), readMsgNo: 2, sentAtRead: 0, sent: null };
+  user.deliver([former({ d: 'read', conversation: x, ...reading })]);
+  user.store();
+  expect(user.inbox.map(({ kind }) => kind)).not.toContain('break');
+  expect(user.reloaded().progress.get(1)).toMatchObject({ seq: 3, behind: 'write', readSeq: 2 });
+});
+
 describe('a hole in what comes into an inbox', () => {
   it('that is announced is pointed at as a whole, with the entry behind it', () => {
     const user = aPuller();
