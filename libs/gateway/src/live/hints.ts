@@ -13,11 +13,18 @@ export interface HintsParts<S extends Hinted, Room> {
   readonly timers: Timers;
   /** Those in the room who are not told its entries. */
   lackingIn(room: Room): Iterable<S>;
+  /** Those who are. */
+  listeningIn(room: Room): Iterable<S>;
   headOf(room: Room): ConversationHead;
 }
 
 /** Between two frames to one session, at least. */
 const HINT_MS = 500;
+/**
+ * A conversation that did not go on for so long is told to those who are told its entries, too: of a gap behind the last one
+ * nothing else would tell. While it goes on, the next entry does.
+ */
+const QUIET_MS = 15_000;
 /** Sessions that are told in one turn of the event loop. */
 const SESSIONS_PER_TURN = 500;
 
@@ -26,7 +33,10 @@ export class Hints<S extends Hinted, Room> {
   readonly #parts: HintsParts<S, Room>;
   readonly #moved = new Set<Room>();
   readonly #lacking = new Map<S, Set<Room>>();
+  /** Rooms that have gone on since all in them were told, and where they stood when it was last looked. */
+  readonly #unsettled = new Map<Room, ConversationHead | null>();
   #isDue = false;
+  #isLooking = false;
 
   constructor(parts: HintsParts<S, Room>) {
     this.#parts = parts;
@@ -36,6 +46,8 @@ export class Hints<S extends Hinted, Room> {
   moved(room: Room): void {
     this.#moved.add(room);
     this.#schedule();
+    if (!this.#unsettled.has(room)) this.#unsettled.set(room, null);
+    this.#lookLater();
   }
 
   /** The session may lack something, whether or not it is told entries. */
@@ -50,8 +62,31 @@ export class Hints<S extends Hinted, Room> {
     this.#lacking.delete(session);
   }
 
+  /** The session is not in the room any more: where that goes on to is not for it to know. */
+  left(session: S, room: Room): void {
+    const rooms = this.#lacking.get(session);
+    if (rooms?.delete(room) === true && rooms.size === 0) this.#lacking.delete(session);
+  }
+
   over(room: Room): void {
     this.#moved.delete(room);
+    this.#unsettled.delete(room);
+  }
+
+  #lookLater(): void {
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    this.#parts.timers.after(QUIET_MS, () => {
+      this.#isLooking = false;
+      for (const [room, before] of [...this.#unsettled]) {
+        const head = this.#parts.headOf(room);
+        if (before === head) {
+          this.#unsettled.delete(room);
+          for (const session of this.#parts.listeningIn(room)) this.add(session, room);
+        } else this.#unsettled.set(room, head);
+      }
+      if (this.#unsettled.size > 0) this.#lookLater();
+    });
   }
 
   #schedule(): void {
@@ -65,20 +100,19 @@ export class Hints<S extends Hinted, Room> {
   #tell(): void {
     for (const room of this.#moved) for (const session of this.#parts.lackingIn(room)) this.add(session, room);
     this.#moved.clear();
-    const lacking = [...this.#lacking];
-    this.#lacking.clear();
-    this.#some(lacking, 0);
+    this.#some([...this.#lacking.keys()], 0);
   }
 
-  #some(lacking: readonly (readonly [S, ReadonlySet<Room>])[], from: number): void {
+  #some(sessions: readonly S[], from: number): void {
     const to = from + SESSIONS_PER_TURN;
-    for (const [session, rooms] of lacking.slice(from, to)) {
-      for (const room of rooms) session.hint(this.#parts.headOf(room));
+    for (const session of sessions.slice(from, to)) {
+      for (const room of this.#lacking.get(session) ?? []) session.hint(this.#parts.headOf(room));
+      this.#lacking.delete(session);
       session.tellHeads();
     }
-    if (to < lacking.length) {
+    if (to < sessions.length) {
       this.#parts.timers.soon(() => {
-        this.#some(lacking, to);
+        this.#some(sessions, to);
       });
       return;
     }

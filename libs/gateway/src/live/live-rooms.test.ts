@@ -7,6 +7,7 @@ import { testGateway, type TestGateway } from '../testing/test-gateway.ts';
 
 const [ann, bob] = ['ann', 'bob'] as [UserId, UserId];
 const HINT_MS = 500;
+const QUIET_MS = 15_000;
 
 /** `8>9` for a live frame, `tea@9` for a conversation that stands there. */
 const told = (peer: MemoryPeer): readonly string[] =>
@@ -120,6 +121,36 @@ describe('a conversation in read mode', () => {
     gateway.live.stands(tea, headAt(40));
     await time.advance(HINT_MS);
     expect([told(annsPhone).at(-1), told(bobs).at(-1)]).toEqual(['tea@40', 'tea@40']);
+  });
+
+  it('tells those who show it where it stands, once, when it has gone quiet: the last entry may be lost on its way', async () => {
+    const { stage, annsPhone, says, time } = await inRoom({ idleMs: 3_600_000 });
+    await says(annsPhone, opens(2));
+    const before = told(annsPhone).length;
+    // While it goes on, the next entry tells of a gap.
+    for (let seq = 6; seq <= 15; seq += 1) {
+      append(stage, seq);
+      await time.advance(QUIET_MS / 2);
+    }
+    const lives = Array.from({ length: 10 }, (_, index) => `${String(index + 5)}>${String(index + 6)}`);
+    expect(told(annsPhone).slice(before)).toEqual(lives);
+    const quiet = async (times: number): Promise<void> => {
+      for (let each = 0; each < times; each += 1) await time.advance(QUIET_MS);
+      await time.advance(HINT_MS);
+    };
+    await quiet(2);
+    expect(told(annsPhone).slice(before)).toEqual([...lives, 'tea@15']);
+    await quiet(10);
+    expect(told(annsPhone).slice(before)).toHaveLength(11);
+  });
+
+  it('does not tell who has left where it goes on to, whatever they were to be told (I7)', async () => {
+    const { stage, annsPhone, bobs, gateway, time } = await inRoom();
+    gateway.live.stands(tea, headAt(6));
+    gateway.live.left(tea, [bob]);
+    append(stage, 7);
+    await time.advance(2 * QUIET_MS);
+    expect([told(annsPhone), told(bobs)]).toEqual([['tea@5', 'tea@7'], ['tea@5']]);
   });
 
   it('passes over a device that does not read, within its bound, and tells it when it does: never silence (R3, I9)', async () => {

@@ -76,6 +76,7 @@ export class LiveRooms<S extends RoomSession = Session> implements LivePort {
     this.#hints = new Hints({
       timers: parts.timers,
       lackingIn: (room) => this.#notListening(room),
+      listeningIn: (room) => [...room.stands].flatMap(({ sessions }) => [...sessions]),
       headOf: (room) => room.head,
     });
   }
@@ -106,7 +107,9 @@ export class LiveRooms<S extends RoomSession = Session> implements LivePort {
     for (const user of users) {
       for (const session of this.#parts.sessionsOf(user)) {
         session.shown.close(conversation);
-        if (room !== undefined) this.#unseat(session, room);
+        if (room === undefined) continue;
+        this.#unseat(session, room);
+        this.#hints.left(session, room);
       }
       if (room !== undefined) this.#forgetUser(room, user);
     }
@@ -150,7 +153,10 @@ export class LiveRooms<S extends RoomSession = Session> implements LivePort {
     const room = this.#rooms.get(conversation);
     if (room === undefined) return;
     for (const user of [...room.users]) {
-      for (const session of this.#parts.sessionsOf(user)) this.#unseat(session, room);
+      for (const session of this.#parts.sessionsOf(user)) {
+        this.#unseat(session, room);
+        this.#hints.left(session, room);
+      }
       this.#forgetUser(room, user);
     }
   }
