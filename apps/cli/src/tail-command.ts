@@ -3,6 +3,7 @@ import type { Message } from '@millrace/protocol';
 import { exitCode, type Args, type Command, type Context } from './command.ts';
 import { urlOption } from './endpoints.ts';
 import { openClient, reasonOf } from './open-client.ts';
+import { openLarge } from './open-large.ts';
 import { tokenOptions } from './token-source.ts';
 
 // Control characters could make a terminal do what the sender of a message wants.
@@ -32,8 +33,12 @@ async function run(args: Args, context: Context): Promise<number> {
   const opened = await openClient(args, context);
   if (!opened.ok) return misused(opened.error);
   const { client, user } = opened.value;
+  const isShown = (conversation: ConversationId): boolean => only === null || only.value === conversation;
   client.on('message', ({ conversation, message }) => {
-    if (only === null || only.value === conversation) terminal.out(messageLine(conversation, message));
+    if (isShown(conversation)) terminal.out(messageLine(conversation, message));
+  });
+  openLarge(client, isShown, (conversation, why) => {
+    terminal.note(`${conversation}: what comes is not shown, for it has many members and cannot be opened: ${why}`);
   });
   client.on('state', (state, reason) => {
     if (state === 'offline') terminal.note(`connection lost (${reason}); trying again`);

@@ -2,8 +2,10 @@ import type { ConversationId, UserId } from '@millrace/kernel';
 import { testRedis } from '@millrace/local-redis/testing';
 import type { Live } from '@millrace/protocol';
 import type { RawSession } from '@millrace/raw-client';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { device, type Device } from './support/device.ts';
+import { LossyWire } from './support/lossy-wire.ts';
 import { MillraceCluster } from './support/millrace-cluster.ts';
 import { connectAs } from './support/read-back.ts';
 import { until } from './support/until.ts';
@@ -112,6 +114,43 @@ describe('conversations in read mode, over two nodes', () => {
     expect(again).toMatchObject({ ok: false, error: { error: { code: 'not_member' } } });
   }, 90_000);
 
+  it('go on for a device whose user is thrown out and let in again, and the last entry, lost on its way, is found by the digest', async () => {
+    const wire = new LossyWire();
+    const ben = await device(urlOf(1), 'ben', { webSocket: wire.webSocket });
+    const finn = await device(urlOf(0), 'finn');
+    devices.push(ben, finn);
+    const owner = await created([town]);
+    await until('ben knows the town', () => seqsOf(ben).length >= 2);
+    await ben.client.openConversation(town);
+    const done = async (frame: Parameters<RawSession['request']>[0]): Promise<void> => {
+      const answer = await owner.request(frame);
+      if (!answer.ok) throw new Error(JSON.stringify(answer.error));
+    };
+    await done({ t: 'kick', conversation: town, users: ['ben' as UserId] });
+    const { seq: unseen } = await finn.client.send(town, 'not for ben');
+    await done({ t: 'invite', conversation: town, users: ['ben' as UserId] });
+    await until('ben is back', () => seqsOf(ben).at(-1) === unseen + 1);
+    // The client opens it again by itself.
+    const livesBefore = wire.count('live');
+    const has = async (body: string, msMax: number): Promise<void> => {
+      const { seq } = await finn.client.send(town, body);
+      await until(`ben has "${body}"`, () => seqsOf(ben).at(-1) === seq, msMax);
+    };
+    for (let time = 0; wire.count('live') === livesBefore; time += 1) await has(`again ${String(time)}`, 5_000);
+    expect(seqsOf(ben)).toEqual(upTo(Number(seqsOf(ben).at(-1))).filter((seq) => seq !== unseen));
+
+    // What the return owes to the device is told by then: from here on only the digest is left.
+    await sleep(2_000);
+    wire.losesLive = true;
+    const { seq: last } = await finn.client.send(town, 'the last before a silence');
+    await until('it is lost on its way', () => wire.lost > 0);
+    wire.losesLive = false;
+    const [lives, heads, pushes] = [wire.count('live'), wire.count('heads'), wire.count('push')];
+    expect(seqsOf(ben).at(-1)).not.toBe(last);
+    await until('ben has it all the same', () => seqsOf(ben).at(-1) === last, 45_000);
+    expect([wire.count('live'), wire.count('heads'), wire.count('push')]).toEqual([lives, heads + 1, pushes]);
+  }, 90_000);
+
   it('go on where partitions move to another node, and where a node is killed (I3)', async () => {
     const rooms = Array.from({ length: 8 }, (_, index) => `room-${String(index)}` as ConversationId);
     const all = await connectAll();
@@ -129,7 +168,6 @@ describe('conversations in read mode, over two nodes', () => {
         }
       }
     };
-    /** Much sooner than devices look by themselves. */
     const untilComplete = (what: string): Promise<void> =>
       until(what, () => rooms.every((room) => all.every((one) => seqsOf(one, room).at(-1) === last.get(room))), 8_000);
     await talk(5);

@@ -92,6 +92,9 @@ export class ClientCore {
       },
     );
     this.opened = new OpenConversations(this.asker);
+    this.listeners.on('conversation', (summary) => {
+      this.opened.changed(summary);
+    });
     this.subscriber = new Subscriber(
       this.#newDevice(),
       this.connection,

@@ -229,7 +229,10 @@ export class MillraceClient {
     await this.#core.opened.open(conversation);
   }
 
-  /** This device does not show it any more: unread counts go on, messages come when it syncs. */
+  /**
+   * This device does not show it any more: of one with many members unread counts go on, and messages come when it is opened
+   * again, or with the next sync, after a reconnect, say.
+   */
   async closeConversation(conversation: ConversationId): Promise<void> {
     this.#core.refuseWhenClosed();
     await this.#core.opened.close(conversation);

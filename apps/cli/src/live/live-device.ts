@@ -2,6 +2,7 @@ import type { MillraceClient } from '@millrace/client';
 import { nodeClient } from '@millrace/client/node';
 import type { ConversationId, SequenceId, UserId } from '@millrace/kernel';
 import type { Message } from '@millrace/protocol';
+import { openLarge } from '../open-large.ts';
 import type { TokenSource } from '../token-source.ts';
 import type { DeviceLog } from './device-log.ts';
 
@@ -58,6 +59,12 @@ export class LiveDevice {
       void this.#page(conversation, log, after + 1, to, onMessage);
     });
     this.client.on('regressed', ({ conversation, gen, from }) => logs.get(conversation)?.regressed(gen, from));
+    openLarge(
+      this.client,
+      (conversation) => logs.has(conversation),
+      // What it lacks then shows at the end.
+      () => undefined,
+    );
     this.client.on('conversation', ({ conversation, gen, seq }) => logs.get(conversation)?.summary(gen, seq));
   }
 

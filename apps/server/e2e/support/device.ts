@@ -1,4 +1,4 @@
-import type { ClientStorage, MillraceClient } from '@millrace/client';
+import type { MillraceClient, MillraceClientOptions } from '@millrace/client';
 import { nodeClient } from '@millrace/client/node';
 import type { ConversationId } from '@millrace/kernel';
 import type { Message } from '@millrace/protocol';
@@ -15,7 +15,7 @@ export interface Device {
 export async function device(
   socketUrl: string | (() => Promise<string>),
   user: string,
-  options: { readonly encoding?: 'json' | 'binary'; readonly storage?: ClientStorage } = {},
+  options: Pick<MillraceClientOptions, 'encoding' | 'storage' | 'webSocket'> = {},
 ): Promise<Device> {
   const heard = new Map<ConversationId, Message[]>();
   const client = nodeClient({

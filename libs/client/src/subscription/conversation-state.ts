@@ -283,6 +283,8 @@ function applyControl(state: ConversationState, message: Message, user: UserId):
   if (control === 'settings' && typeof body.title === 'string') state.title = body.title;
   const joined = control === 'created' || (control === 'joined' && concernsMe);
   if (joined) state.member = true;
+  // Who comes again comes into what it is by now: only the list tells its title, and whether it is pulled.
+  if (control === 'joined' && concernsMe) state.described = false;
   if ((control === 'left' || control === 'kicked') && concernsMe) {
     state.member = false;
     state.diffusion = 'write';

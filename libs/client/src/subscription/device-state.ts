@@ -74,8 +74,6 @@ export type DeviceInput =
       /** Whether the device shows the conversation, so that what is missing is wanted now. */
       readonly isOpen: (conversation: ConversationId) => boolean;
     }
-  /** It is time to look for what is not pushed. */
-  | { readonly on: 'pull' }
   | { readonly on: 'synced'; readonly synced: Omit<Synced, 't' | 'id'> }
   /** Refused for good: the token is of no use. */
   | { readonly on: 'syncRefused'; readonly error: FrameError }
@@ -176,9 +174,6 @@ export class Device {
       case 'heads':
         this.#heads(input, tools);
         return;
-      case 'pull':
-        if (state.sync === null && this.pulls) this.#beginSync(tools);
-        return;
       case 'synced':
         this.#synced(input.synced, tools);
         return;
@@ -204,7 +199,7 @@ export class Device {
           const conversation = state.conversations.get(summary.conversation);
           if (conversation !== undefined) applyDescription(conversation, summary, tools);
           // It was joined while it is pulled, which only the list tells.
-          if (conversation !== undefined && isBehind(conversation, summary)) this.#decide({ on: 'pull' }, tools);
+          if (conversation !== undefined && isBehind(conversation, summary)) this.#pull(tools);
         }
         return;
       case 'listed': {
@@ -270,8 +265,13 @@ export class Device {
     let isWanted = false;
     for (const head of heads) {
       const conversation = this.state.conversations.get(head.conversation);
-      if (conversation === undefined || !isPulled(conversation)) continue;
-      if (applyHead(conversation, head, tools) && isOpen(head.conversation)) isWanted = true;
+      if (conversation?.anchored !== true) continue;
+      if (isPulled(conversation)) {
+        if (applyHead(conversation, head, tools) && isOpen(head.conversation)) isWanted = true;
+      } else if (comparePositions(head, conversation.applied) > 0) {
+        // Only members are told, and only while it is pulled: the inbox has not told it yet, and the list knows.
+        tools.effects.push({ do: 'describe', conversation: head.conversation });
+      }
     }
     if (isWanted) this.#pull(tools);
   }

@@ -1,7 +1,7 @@
 import { generation, sequenceId, type ConversationId } from '@millrace/kernel';
 import type { ConversationHead, Live, Message } from '@millrace/protocol';
 import { describe, expect, it } from 'vitest';
-import { APhone, at, control, message, push, synced, town } from '../testing/a-phone.ts';
+import { APhone, at, control, message, push, summary, synced, town } from '../testing/a-phone.ts';
 import { summaryOf } from './conversation-state.ts';
 
 const live = (prev: number, ...messages: readonly Message[]): { readonly on: 'live'; readonly live: Live } => ({
@@ -48,7 +48,7 @@ describe('what comes live of a conversation', () => {
 
   it('is joined by what a sync brings that was under way meanwhile', () => {
     const phone = new APhone();
-    phone.step({ on: 'pull' });
+    phone.step({ on: 'resync' });
     phone.step(live(3, message(4)));
     phone.step(live(5, message(6)));
     phone.step({ on: 'synced', synced: synced(3, [message(4), message(5), message(6)], 'read') });
@@ -83,9 +83,34 @@ describe('word of where a conversation stands', () => {
     expect(phone.syncs).toHaveLength(1);
   });
 
+  it('finds the last message, lost on its way with nothing behind it, when it is all that comes', () => {
+    const phone = new APhone();
+    phone.step(live(3, message(4)));
+    // `live` of entry 5 does not come.
+    phone.step(heads(5, true));
+    expect(phone.syncs).toHaveLength(1);
+    phone.step({ on: 'synced', synced: synced(3, [message(5)], 'read') });
+    phone.step(heads(5, true));
+    expect([phone.delivered, phone.syncs.length]).toEqual([[1, 2, 3, 4, 5], 1]);
+  });
+
+  it('of one that is not known to be pulled has it looked for in the list, and pulled', () => {
+    const phone = new APhone();
+    phone.step({ on: 'push', push: push(3, 4, control(4, { control: 'kicked', users: ['ann'] })) });
+    phone.step(heads(4, true));
+    expect([phone.described, phone.syncs.length]).toEqual([[], 0]);
+    // They were let in again, and the push that says so is still on its way.
+    phone.step(heads(9, true));
+    expect([phone.described, phone.syncs.length]).toEqual([[town], 0]);
+    phone.step({ on: 'described', summaries: [summary(9, 'read')] });
+    expect(phone.syncs).toHaveLength(1);
+    phone.step(heads(9, true, 'elsewhere' as ConversationId));
+    expect(phone.described).toEqual([town]);
+  });
+
   it('amid a sync has another one behind it, for that may end before', () => {
     const phone = new APhone();
-    phone.step({ on: 'pull' });
+    phone.step({ on: 'resync' });
     phone.step(heads(5, true));
     phone.step({ on: 'synced', synced: synced(3, [message(4)], 'read') });
     expect(phone.syncs).toHaveLength(2);

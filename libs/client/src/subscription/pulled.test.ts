@@ -11,17 +11,16 @@ describe('a conversation that is pulled', () => {
     expect([state?.diffusion, phone.device.pulls]).toEqual(['write', false]);
   });
 
-  it('is looked into after a reconnect also when the inbox has not moved, and whenever it is time', () => {
+  it('is looked into after a reconnect also when the inbox has not moved, and when the server says so, one sync at a time', () => {
     const phone = new APhone();
     phone.step({ on: 'lost' });
     phone.step({ on: 'connected', inbox: at(3) });
     expect(phone.syncs).toHaveLength(1);
     phone.step({ on: 'synced', synced: synced(3, [message(4), message(5)], 'read') });
     expect(phone.delivered).toEqual([1, 2, 3, 4, 5]);
-    phone.step({ on: 'pull' });
+    phone.step({ on: 'resync' });
     expect(phone.syncs).toHaveLength(2);
-    // One at a time.
-    phone.step({ on: 'pull' });
+    phone.step({ on: 'resync' });
     expect(phone.syncs).toHaveLength(2);
   });
 
@@ -72,16 +71,41 @@ describe('a conversation that is pulled', () => {
 
   it('has the server told what came by acks, and only that', () => {
     const phone = new APhone();
-    phone.step({ on: 'pull' });
+    phone.step({ on: 'resync' });
     expect(phone.syncs.at(-1)?.reached).toEqual([]);
     phone.step({ on: 'synced', synced: synced(3, [message(4)], 'read') });
     const own = message(5, { from: ann, deviceTag: tag, n: 1 });
     phone.step({ on: 'own', conversation: town, message: own });
-    phone.step({ on: 'pull' });
+    phone.step({ on: 'resync' });
     expect(phone.syncs.at(-1)?.reached).toEqual([{ conversation: town, ...at(5) }]);
     phone.step({ on: 'synced', synced: synced(3, [], 'read') });
-    phone.step({ on: 'pull' });
+    phone.step({ on: 'resync' });
     expect(phone.syncs.at(-1)?.reached).toEqual([]);
+  });
+
+  it('is known again to be pulled by the list when its user was out and comes again', () => {
+    const phone = new APhone();
+    const state = phone.device.state.conversations.get(town);
+    phone.step({ on: 'push', push: push(3, 4, control(4, { control: 'kicked', users: ['ann'] })) });
+    expect([state?.member, phone.device.pulls]).toEqual([false, false]);
+    phone.step({ on: 'push', push: push(4, 5, control(20, { control: 'joined', users: ['ann'] })) });
+    expect([phone.delivered.at(-1), phone.described]).toEqual([20, [town]]);
+    // What came meanwhile, and an answer that is asked for amid a sync, are not forgotten.
+    phone.step({ on: 'resync' });
+    phone.step({ on: 'described', summaries: [summary(22, 'read')] });
+    phone.step({ on: 'synced', synced: synced(5, [message(21)], 'read') });
+    expect([phone.device.pulls, phone.syncs.length]).toEqual([true, 2]);
+    phone.step({ on: 'synced', synced: synced(5, [message(22)], 'read') });
+    expect(phone.delivered).toEqual([1, 2, 3, 4, 20, 21, 22]);
+  });
+
+  it('is known to be pulled when one sync tells of the leave and the return', () => {
+    const phone = new APhone();
+    phone.step({ on: 'resync' });
+    const kicked = control(4, { control: 'kicked', users: ['ann'] });
+    const joined = control(9, { control: 'joined', users: ['ann'] });
+    phone.step({ on: 'synced', synced: synced(5, [kicked, joined], 'read') });
+    expect([phone.delivered, phone.device.pulls]).toEqual([[1, 2, 3, 4, 9], true]);
   });
 
   it('that was joined meanwhile is found by the list, and pulled', () => {

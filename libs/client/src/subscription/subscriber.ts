@@ -21,8 +21,6 @@ import type { Position } from './position.ts';
 const FILL_AFTER_MS = 500;
 const PAGE_MESSAGES = 1_000;
 const LIST_PAGE = 500;
-/** How often conversations are looked into that are pulled and of which nothing is pushed. */
-const PULL_EVERY_MS = 10_000;
 /** Pages of the conversation list in which one that is active now is looked for. */
 const DESCRIBE_PAGES = 2;
 
@@ -51,7 +49,6 @@ export class Subscriber {
   /** Syncs in a row that ended where the one before had. */
   #idleSyncs = 0;
   #lastToken = '';
-  #pullDelay: Cancel | null = null;
   #describing: Promise<void> | null = null;
   readonly #toDescribe = new Set<ConversationId>();
 
@@ -78,8 +75,6 @@ export class Subscriber {
   lost(): void {
     this.#syncDelay?.();
     this.#syncDelay = null;
-    this.#pullDelay?.();
-    this.#pullDelay = null;
     this.step({ on: 'lost' });
   }
 
@@ -150,7 +145,6 @@ export class Subscriber {
         return;
       case 'live':
         this.#owner.live();
-        this.#pullLater();
         return;
       case 'fill':
         this.#fillLater(effect.conversation);
@@ -174,15 +168,6 @@ export class Subscriber {
       case 'settle':
         this.#owner.settle(effect);
     }
-  }
-
-  #pullLater(): void {
-    if (this.#pullDelay !== null || !this.#device.pulls) return;
-    this.#pullDelay = this.#options.timers.after(PULL_EVERY_MS, () => {
-      this.#pullDelay = null;
-      this.#idleSyncs = 0;
-      this.step({ on: 'pull' });
-    });
   }
 
   /** A sync that brought the device nowhere is not repeated at once. */

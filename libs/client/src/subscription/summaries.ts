@@ -84,6 +84,8 @@ export function beginDelta(
 /** The summary of a delta, after its messages. */
 export function endDelta(state: ConversationState, summary: ConversationSummary): void {
   agree(state, summary);
+  // The entry of a join does not say what it is a join to.
+  if (comparePositions(state.applied, summary) === 0) describe(state, summary);
 }
 
 /** The summary of a snapshot: what lies between the device's position and this one is not delivered. */

@@ -48,6 +48,8 @@ export const push = (prev: number, seq: number, ...messages: readonly Message[])
 export class APhone {
   readonly delivered: number[] = [];
   readonly syncs: Extract<Effect, { do: 'sync' }>[] = [];
+  /** Conversations to be looked for in the list. */
+  readonly described: ConversationId[] = [];
   readonly device: Device;
 
   constructor() {
@@ -67,6 +69,7 @@ export class APhone {
     for (const effect of this.device.step(input)) {
       if (effect.do === 'deliver') this.delivered.push(effect.message.seq);
       if (effect.do === 'sync') this.syncs.push(effect);
+      if (effect.do === 'describe') this.described.push(effect.conversation);
     }
   }
 }
