@@ -5,11 +5,13 @@ import { systemClock } from '@millrace/kernel';
 import { parseBenchOptions, usage, type BenchOptions } from './options.ts';
 import { runRole, type Role } from './processes/role.ts';
 import { benchReport } from './report/bench-report.ts';
+import { findingsLines, findingsPage, findingsReport } from './report/findings-report.ts';
 import { htmlReport } from './report/html-report.ts';
 import { describeCommit, describeMachine } from './report/machine.ts';
 import { reportLines } from './report/text-table.ts';
-import { isSound } from './workloads/checked.ts';
-import { WorkloadRunner } from './workloads/run-workload.ts';
+import { isSound, type Checked } from './workloads/checked.ts';
+import { ownWorkloads } from './workloads/own-workloads.ts';
+import { WorkloadRunner, type BenchHost } from './workloads/run-workload.ts';
 
 const besideThis = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
@@ -28,6 +30,31 @@ function endOnInterrupt(): void {
   process.on('SIGTERM', end);
 }
 
+/** What was found out, as it is written and as it is printed. */
+interface Outcome {
+  readonly report: { readonly at: string; readonly checked: Checked; readonly faults: readonly string[] };
+  readonly page: string;
+  readonly lines: readonly string[];
+}
+
+async function measure(options: BenchOptions, host: BenchHost): Promise<Outcome> {
+  const about = async () => ({
+    options,
+    machine: await describeMachine(),
+    commit: describeCommit(dirname(besideThis('.'))),
+    at: new Date(systemClock.nowMs()).toISOString(),
+  });
+  const own = ownWorkloads[options.workload];
+  if (own !== undefined) {
+    const findings = await own(options, host);
+    const report = findingsReport({ findings, ...(await about()) });
+    return { report, page: findingsPage(report, findings), lines: findingsLines(findings) };
+  }
+  const run = await new WorkloadRunner(options, host).run();
+  const report = benchReport({ run, ...(await about()) });
+  return { report, page: htmlReport(report, run), lines: reportLines(report) };
+}
+
 async function bench(options: BenchOptions): Promise<number> {
   endOnInterrupt();
   const startedMs = systemClock.monotonicMs();
@@ -35,31 +62,23 @@ async function bench(options: BenchOptions): Promise<number> {
     const seconds = ((systemClock.monotonicMs() - startedMs) / 1000).toFixed(0);
     process.stderr.write(`${seconds.padStart(5)} s  ${text}\n`);
   };
-  const runner = new WorkloadRunner(options, {
+  const { report, page, lines } = await measure(options, {
     benchBundle: fileURLToPath(import.meta.url),
     serverBundle: besideThis('./server.mjs'),
     progress,
     onStop: (stop) => stops.push(stop),
   });
-  const run = await runner.run();
-  const report = benchReport({
-    options,
-    run,
-    machine: await describeMachine(),
-    commit: describeCommit(dirname(besideThis('.'))),
-    at: new Date(systemClock.nowMs()).toISOString(),
-  });
   const json = `${JSON.stringify(report, null, 2)}\n`;
   mkdirSync(options.reports, { recursive: true });
   const name = join(options.reports, `${options.workload}-${report.at.replace(/[:.]/g, '-')}`);
   writeFileSync(`${name}.json`, json);
-  writeFileSync(`${name}.html`, htmlReport(report, run));
+  writeFileSync(`${name}.html`, page);
   if (options.json !== null) {
     mkdirSync(dirname(options.json), { recursive: true });
     writeFileSync(options.json, json);
   }
   for (const fault of report.faults) process.stderr.write(`! ${fault}\n`);
-  process.stdout.write(`\n${reportLines(report).join('\n')}\n`);
+  process.stdout.write(`\n${lines.join('\n')}\n`);
   process.stderr.write(`report: ${name}.html\n`);
   return isSound(report.checked) ? 0 : 1;
 }

@@ -5,7 +5,8 @@ import type { BenchReport } from './bench-report.ts';
 import { escaped, plotSvg, type Plot, type Series } from './plot.ts';
 import { partNames, reportLines } from './text-table.ts';
 
-const STYLE = `
+/** Of every page that the bench writes. */
+export const pageStyle = `
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; padding: 0 1rem; color: #222; background: #fff }
 h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2rem }
 pre { background: #f5f5f3; padding: 1rem; overflow-x: auto; font-size: 13px }
@@ -16,10 +17,13 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem } dt
 .bad { color: #b00020; font-weight: 600 }
 `;
 
-const NOT_MEASURED = [
+export const NOT_MEASURED_ANYWHERE = [
   'Networks: everything runs on one machine over loopback, and the load takes CPU time that users would bring themselves.',
   'Encryption: sockets are plain.',
   'Absolute speed: on a shared machine only the ratio to the floor of the same run and the CPU time a message mean much.',
+];
+const NOT_MEASURED = [
+  ...NOT_MEASURED_ANYWHERE,
   'Messages that stay: each round begins with an empty Redis.',
   'Power loss: what an ack level survives is a matter of the crash tests.',
 ];
@@ -86,7 +90,7 @@ function costPlots(report: BenchReport): Plot[] {
   return [{ title: 'cost against group size, saturated', xLabel: 'members', yLabel: 'µs of CPU a delivery', series }];
 }
 
-function facts(report: BenchReport): string {
+export function factsHtml(report: Pick<BenchReport, 'at' | 'commit' | 'machine' | 'config'>): string {
   const { machine, config } = report;
   const rows: [string, string][] = [
     ['when', report.at],
@@ -112,12 +116,12 @@ export function htmlReport(report: BenchReport, run: WorkloadRun): string {
   const verdict =
     lost + duplicated + gaps === 0 ? '' : '<p class="bad">Messages were lost, duplicated or left out.</p>';
   return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Millrace bench: ${report.workload}</title><style>${STYLE}</style></head>
+<html lang="en"><head><meta charset="utf-8"><title>Millrace bench: ${report.workload}</title><style>${pageStyle}</style></head>
 <body><h1>Millrace bench: ${report.workload}</h1>${verdict}
 <p>Medians of ${String(report.rounds.length)} rounds. CPU time is user and system time in µs for each acknowledged message.</p>
 <pre>${escaped(reportLines(report).join('\n'))}</pre>
 <div class="plots">${plots.map(plotSvg).join('\n')}</div>
-<h2>What was measured</h2>${facts(report)}
+<h2>What was measured</h2>${factsHtml(report)}
 <h2>What was not</h2><ul>${NOT_MEASURED.map((text) => `<li>${escaped(text)}</li>`).join('')}</ul>
 ${report.faults.length === 0 ? '' : `<h2>What went wrong</h2><ul>${report.faults.map((text) => `<li>${escaped(text)}</li>`).join('')}</ul>`}
 </body></html>
