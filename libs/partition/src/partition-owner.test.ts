@@ -580,6 +580,26 @@ describe('the diffusion cursor', () => {
     expect(store.executed).toHaveLength(commits);
   });
 
+  it('lets a partition rest: what it stores is no reason to store more, and the changefeed is trimmed in the end', async () => {
+    const { owner, store, time, post } = await aServingOwner({ cursorIdleMs: 500, feedKeptMs: 10_000 });
+    /** As the diffuser does: a commit that has nothing for anybody is passed at once. */
+    const rest = async (ms: number): Promise<void> => {
+      for (let passed = 0; passed < ms; passed += 100) {
+        owner.diffused(owner.commitNo);
+        await time.advance(100);
+      }
+    };
+    post('a');
+    await time.settle();
+    const last = owner.commitNo;
+    await rest(9_000);
+    expect(store.moment.found.diffusedTo).toBe(last);
+    expect(owner.commitNo).toBe(last + 1);
+    await rest(200_000);
+    expect(store.executed.at(-1)?.feedFrom).toBeGreaterThan(last);
+    expect(owner.commitNo).toBeLessThan(last + 5);
+  });
+
   it('that is due when a commit has just stored it is due no more', async () => {
     const { owner, store, time, post } = await aServingOwner({ cursorIdleMs: 500 });
     post('a');

@@ -40,7 +40,6 @@ export class PartitionOwner<Command, Reply, Effect> {
   #turnDue = false;
   #pending: Batch<Command, Reply, Effect> | null = null;
   readonly #cursor: DiffusionCursor;
-  #cursorTimer = false;
   #cursorDue = false;
   #claimDue = false;
   #recovered = generation(0);
@@ -53,7 +52,12 @@ export class PartitionOwner<Command, Reply, Effect> {
     this.#parts = parts;
     this.#tenure = new Tenure(parts);
     this.#answers = new Answers(parts);
-    this.#cursor = new DiffusionCursor(parts.limits);
+    const { timers, limits } = parts;
+    const onDue = (): void => {
+      this.#cursorDue = true;
+      this.#schedule();
+    };
+    this.#cursor = new DiffusionCursor({ timers, limits, onDue });
     this.#claimRetry = new RetryWait(parts.timers, claimRetry);
     this.#activations = new Activations(parts.resting, parts.limits.mailboxMax);
   }
@@ -164,14 +168,7 @@ export class PartitionOwner<Command, Reply, Effect> {
 
   /** Everything up to this commit has reached its destinations; stored with the next commit, or soon. */
   diffused(commitNo: number): void {
-    if (!this.#cursor.move(commitNo) || this.#cursorTimer) return;
-    this.#cursorTimer = true;
-    this.#parts.timers.after(this.#parts.limits.cursorIdleMs, () => {
-      this.#cursorTimer = false;
-      if (!this.#cursor.isAhead) return;
-      this.#cursorDue = true;
-      this.#schedule();
-    });
+    this.#cursor.move(commitNo);
   }
 
   /** What was lost with the beginning of this generation has been asked for again. Stored soon. */
@@ -419,7 +416,7 @@ export class PartitionOwner<Command, Reply, Effect> {
       const message = 'what became of this is not known; try again with the same id';
       this.#refusePending({ code: 'unavailable', message });
       this.#dropMemory();
-      this.#cursor.found(result.found?.diffusedTo ?? 0);
+      this.#cursor.found(result.found?.diffusedTo ?? 0, this.commitNo);
     }
     // A destination may have asked for what it lost (see `recovering`) while the store had lost that it was to have it.
     const { replayedFrom } = result;
