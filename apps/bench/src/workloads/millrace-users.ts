@@ -1,82 +1,22 @@
 import { setTimeout as sleepMs } from 'node:timers/promises';
-import {
-  systemClock,
-  systemRandom,
-  systemTimers,
-  type ConversationId,
-  type DeviceId,
-  type Result,
-  type SequenceId,
-  type UserId,
-} from '@millrace/kernel';
+import type { ConversationId, SequenceId, UserId } from '@millrace/kernel';
 import { protocolLimits } from '@millrace/protocol';
-import {
-  RawSession,
-  describeSessionError,
-  signToken,
-  withRetries,
-  type AnswerTo,
-  type RequestContent,
-  type SessionError,
-} from '@millrace/raw-client';
 import { addChecked, nothingChecked, type Checked } from './checked.ts';
 import { groupName, streamsOf, userNames, type Shape } from './shape.ts';
 import { StoredCheck, type StoredCount } from './stored-check.ts';
+import { inParallel, UserSessions } from './user-sessions.ts';
 
-const AT_ONCE = 16;
 const PAGE_MESSAGES = 1_000;
-const TOKEN_SECONDS = 24 * 3600;
 /** Diffusion of the last messages may take this often times this long. */
 const SETTLE_TRIES = 100;
 const SETTLE_MS = 100;
 
-const retry = {
-  initialMs: 50,
-  maxMs: 2_000,
-  attemptsMax: 20,
-  random: systemRandom,
-  sleep: (delayMs: number) => sleepMs(delayMs),
-};
-
-async function inParallel<T>(items: readonly T[], job: (item: T) => Promise<void>): Promise<void> {
-  const rest = items.values();
-  const work = async (): Promise<void> => {
-    for (const item of rest) await job(item);
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, work));
-}
-
-type Ask = <Request extends RequestContent>(content: Request) => Promise<AnswerTo<Request>>;
-
 /** Users of a server under test: set up before a run, and asked afterwards what is there. Throws when refused. */
 export class MillraceUsers {
-  readonly #websockets: readonly string[];
-  #turn = 0;
-  readonly #secret: string;
-  readonly #device = `bench-${systemRandom.id()}` as DeviceId;
+  readonly #sessions: UserSessions;
 
-  constructor({ websockets, secret }: { readonly websockets: readonly string[]; readonly secret: string }) {
-    this.#websockets = websockets;
-    this.#secret = secret;
-  }
-
-  async #as<T>(user: UserId, job: (ask: Ask) => Promise<T>): Promise<T> {
-    const valueOf = <V>(outcome: Result<V, SessionError>): V => {
-      if (outcome.ok) return outcome.value;
-      throw new Error(`${user}: ${describeSessionError(outcome.error)}`);
-    };
-    const issuedAtSeconds = Math.floor(systemClock.nowMs() / 1000);
-    const token = signToken(this.#secret, { user, issuedAtSeconds, seconds: TOKEN_SECONDS });
-    this.#turn += 1;
-    const url = this.#websockets[this.#turn % this.#websockets.length] ?? '';
-    const session = valueOf(
-      await withRetries(retry, () => RawSession.connect({ url, token, device: this.#device, timers: systemTimers })),
-    );
-    try {
-      return await job(async (content) => valueOf(await withRetries(retry, () => session.request(content))));
-    } finally {
-      session.close();
-    }
+  constructor(target: { readonly websockets: readonly string[]; readonly secret: string }) {
+    this.#sessions = new UserSessions(target);
   }
 
   /** Makes the conversations of a shape, and waits until every user has them. */
@@ -88,13 +28,13 @@ export class MillraceUsers {
         return index % 2 === 0 && peer !== undefined ? [{ user, peer }] : [];
       });
       await inParallel(pairs, async ({ user, peer }) => {
-        await this.#as(user, (ask) => ask({ t: 'create', kind: 'direct', members: [peer] }));
+        await this.#sessions.as(user, (ask) => ask({ t: 'create', kind: 'direct', members: [peer] }));
       });
     } else {
       const [owner, ...others] = users;
       if (owner === undefined) return;
       const conversation = groupName(run) as ConversationId;
-      await this.#as(owner, async (ask) => {
+      await this.#sessions.as(owner, async (ask) => {
         await ask({ t: 'create', kind: 'group', conversation, members: [], title: shape.name });
         for (let from = 0; from < others.length; from += protocolLimits.membersPerFrame) {
           const some = others.slice(from, from + protocolLimits.membersPerFrame);
@@ -120,7 +60,7 @@ export class MillraceUsers {
     const behind: UserId[] = [];
     await inParallel(users, async (user) => {
       const conversation = conversations.get(user);
-      const hasAll = await this.#as(user, async (ask) => {
+      const hasAll = await this.#sessions.as(user, async (ask) => {
         for (let tried = 0; tried < SETTLE_TRIES; tried += 1) {
           if (tried > 0) await sleepMs(SETTLE_MS);
           const synced = await ask({ t: 'sync' });
@@ -135,7 +75,7 @@ export class MillraceUsers {
   }
 
   async #stored(user: UserId, conversation: ConversationId): Promise<StoredCount> {
-    return this.#as(user, async (ask) => {
+    return this.#sessions.as(user, async (ask) => {
       const check = new StoredCheck();
       for (;;) {
         const from = check.nextSeq as SequenceId;
