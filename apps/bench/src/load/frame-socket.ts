@@ -7,6 +7,8 @@ const OPCODE_PING = 9;
 const OPCODE_PONG = 10;
 const MASK_BYTES = 4;
 const READ_BYTES = 256 * 1024;
+/** Of all sockets: what is read is looked at before anything else is, so one buffer does, and it stays in the cache. */
+const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
 
 export interface FrameSocketHandlers {
   /** A whole message. `bytes` is valid during the call only. */
@@ -73,7 +75,7 @@ export class FrameReader {
 
 /**
  * A WebSocket client that costs as little as can be, so that the load does not take the server's core: no masking work,
- * frames of one turn in one write, one read buffer. For loopback and trusted networks; the protocol is the public one.
+ * frames of one turn in one write, one read buffer for all. For loopback and trusted networks; the protocol is the public one.
  */
 export class FrameSocket {
   readonly #socket: Socket;
@@ -86,17 +88,17 @@ export class FrameSocket {
   #head = '';
   #opened: ((reason: string | null) => void) | null = null;
 
-  private constructor(url: URL, subprotocol: string, handlers: FrameSocketHandlers) {
+  private constructor(url: URL, subprotocol: string, handlers: FrameSocketHandlers, localAddress: string | null) {
     this.#handlers = handlers;
     this.#reader = new FrameReader((opcode, isLast, payload) => {
       this.#frame(opcode, isLast, payload);
     });
-    const buffer = Buffer.allocUnsafe(READ_BYTES);
     this.#socket = connect({
       host: url.hostname,
       port: Number(url.port),
+      ...(localAddress === null ? {} : { localAddress }),
       onread: {
-        buffer,
+        buffer: readBuffer,
         callback: (length, read) => {
           this.#read(Buffer.from(read.buffer, read.byteOffset, length));
           return true;
@@ -119,10 +121,19 @@ export class FrameSocket {
     });
   }
 
-  /** Rejects when the server does not take the connection. */
-  static open(url: string, subprotocol: string, handlers: FrameSocketHandlers): Promise<FrameSocket> {
+  /**
+   * Rejects when the server does not take the connection.
+   *
+   * @param localAddress - of this end; null leaves it to the system.
+   */
+  static open(
+    url: string,
+    subprotocol: string,
+    handlers: FrameSocketHandlers,
+    localAddress: string | null = null,
+  ): Promise<FrameSocket> {
     return new Promise((resolve, reject) => {
-      const socket = new FrameSocket(new URL(url), subprotocol, handlers);
+      const socket = new FrameSocket(new URL(url), subprotocol, handlers, localAddress);
       socket.#opened = (reason) => {
         if (reason === null) resolve(socket);
         else reject(new Error(`${url}: ${reason}`));
