@@ -22,9 +22,18 @@ export interface Target {
   /** Empty when they were not started here. */
   readonly serverPids: readonly number[];
   readonly redisPid: number | null;
+  /** Where ioredis finds it; null when it was not started here. */
+  readonly redisUrl: string | null;
   /** The end of the log of one that has ended by itself; null while all run. */
   obituary(): string | null;
   stop(): Promise<void>;
+}
+
+/** One that was started here. */
+export interface OwnTarget extends Target {
+  readonly redisUrl: string;
+  /** Ends the servers and starts them again over the same Redis: what was in their memory is not any more. */
+  restart(): Promise<OwnTarget>;
 }
 
 export async function startPrivateRedis(dir: string, ackLevel: AckLevel): Promise<LocalRedis> {
@@ -104,6 +113,8 @@ export interface StartTarget {
   readonly ackLevel: AckLevel;
   readonly engine: EngineChoice;
   readonly nodes: number;
+  /** Variables of the servers beside those that every run sets. */
+  readonly settings?: Readonly<Record<string, string>>;
 }
 
 interface ServerNode {
@@ -113,14 +124,14 @@ interface ServerNode {
 }
 
 async function startNode(
-  { bundle, ackLevel, engine }: StartTarget,
+  { bundle, ackLevel, engine, settings }: StartTarget,
   name: string,
   dir: string,
   redisUrl: string,
   secret: string,
 ): Promise<ServerNode> {
   const dataDir = join(dir, name);
-  mkdirSync(dataDir);
+  mkdirSync(dataDir, { recursive: true });
   const log = join(dir, `${name}.log`);
   const [port, socketPort] = await freePorts();
   const output = openSync(log, 'a');
@@ -140,6 +151,7 @@ async function startNode(
       // Each delivery is counted as a push out of an inbox, also in the larger group.
       MILLRACE_READ_ABOVE: '100000',
       MILLRACE_LOG_LEVEL: 'warn',
+      ...settings,
     },
   });
   closeSync(output);
@@ -167,40 +179,50 @@ async function spread(nodes: readonly ServerNode[]): Promise<void> {
 const hasEnded = ({ child }: ServerNode): boolean => child.exitCode !== null || child.signalCode !== null;
 
 /** Starts a Redis and servers of the bench's own, in a directory that is gone after `stop`. */
-export async function startTarget(what: StartTarget): Promise<Target> {
+export async function startTarget(what: StartTarget): Promise<OwnTarget> {
   const dir = mkdtempSync(join(tmpdir(), 'millrace-bench-'));
   const redis = await startPrivateRedis(join(dir, 'redis'), what.ackLevel).catch((error: unknown) => {
     rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
     throw error;
   });
   const secret = systemRandom.id() + systemRandom.id();
-  const nodes: ServerNode[] = [];
+  let nodes: ServerNode[] = [];
+  // At once, so that nobody hands anything to one that goes down next.
+  const stopNodes = (): Promise<unknown> => Promise.all(nodes.map(({ child }) => stopChild(child)));
   const stop = async (): Promise<void> => {
-    // At once, so that nobody hands anything to one that goes down next.
-    await Promise.all(nodes.map(({ child }) => stopChild(child)));
+    await stopNodes();
     // Not killed: a child of it that rewrites its log would go on writing into the directory.
     await redis.stop();
     rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
   };
-  try {
+  const start = async (): Promise<OwnTarget> => {
+    nodes = [];
     for (let number = 1; number <= what.nodes; number += 1) {
       nodes.push(await startNode(what, `bench-${String(number)}`, dir, redis.url, secret));
     }
-    await Promise.all(nodes.map(({ url, child, log }) => ready(url, child, log)));
-    await spread(nodes);
-    const websockets = await Promise.all(nodes.map(({ url }) => socketAddressOf(url)));
+    const started = nodes;
+    await Promise.all(started.map(({ url, child, log }) => ready(url, child, log)));
+    await spread(started);
     return {
-      url: nodes[0]?.url ?? '',
-      websockets,
+      url: started[0]?.url ?? '',
+      websockets: await Promise.all(started.map(({ url }) => socketAddressOf(url))),
       secret,
-      serverPids: nodes.flatMap(({ child }) => child.pid ?? []),
+      serverPids: started.flatMap(({ child }) => child.pid ?? []),
       redisPid: redis.pid,
+      redisUrl: redis.url,
       obituary: () => {
-        const ended = nodes.find(hasEnded);
+        const ended = started.find(hasEnded);
         return ended === undefined ? null : endOfLog(ended.log);
+      },
+      restart: async () => {
+        await stopNodes();
+        return start();
       },
       stop,
     };
+  };
+  try {
+    return await start();
   } catch (error) {
     await stop();
     throw error;

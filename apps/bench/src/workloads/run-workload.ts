@@ -167,6 +167,7 @@ export class WorkloadRunner {
       secret: readFileSync(tokenSecretFile ?? join('.millrace', 'dev-jwt-secret'), 'utf8').trim(),
       serverPids: [],
       redisPid: null,
+      redisUrl: null,
       obituary: () => null,
       stop: () => Promise.resolve(),
     };
