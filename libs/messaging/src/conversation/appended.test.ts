@@ -70,4 +70,18 @@ describe('a conversation of 5,000 members', () => {
     ]);
     expect(down[1]?.undiffused?.spans).toEqual([{ gen: 1, first: 3, last: 8 }]);
   });
+
+  it('and whoever comes or goes by it is told the position of their own entry, not of the switch behind it (I11)', () => {
+    const talk = new AConversation('g', { readAbove: 3, writeBelow: 3 }).created(['a', 'b', 'c']);
+    const by = 'a' as UserId;
+    const joined = talk.do({ t: 'invite', by, users: ['d' as UserId] });
+    expect(joined.reply).toMatchObject({ ok: true, value: { seq: 2 } });
+    expect(talk.state.head.value.seq).toBe(3);
+    talk.do({ t: 'leave', user: 'd' as UserId });
+    const left = talk.do({ t: 'leave', user: 'c' as UserId });
+    expect(left.reply).toMatchObject({ ok: true, value: { seq: 5 } });
+    expect(talk.state.head.value.seq).toBe(6);
+    // Asked once more, it is the same answer.
+    expect(talk.do({ t: 'leave', user: 'c' as UserId }).reply).toEqual(left.reply);
+  });
 });

@@ -15,6 +15,7 @@ import {
   type Created,
   type FrameError,
   type Role,
+  type WireEntry,
 } from '@millrace/protocol';
 import { generationOf } from '@millrace/timeline';
 import type { Effect } from '../effects.ts';
@@ -41,6 +42,11 @@ export const rank: Readonly<Record<Role, number>> = { owner: 2, admin: 1, member
 
 export function changed(state: ConversationState, effects: readonly Effect[]): ChangedOutcome {
   const { gen, seq } = state.head.value;
+  return { reply: ok({ conversation: state.id, gen, seq }), effects };
+}
+
+/** By this entry, whatever else follows on it in the same commit: a leaver may not see that (I11). */
+function changedBy(state: ConversationState, { gen, seq }: WireEntry, effects: readonly Effect[]): ChangedOutcome {
   return { reply: ok({ conversation: state.id, gen, seq }), effects };
 }
 
@@ -169,7 +175,7 @@ function admit(
   }
   const entry = state.appendControl(by, { control: 'joined', users }, nowMs);
   for (const user of users) state.setMember(user, newMember(state, meta, user, 'member', entry.seq));
-  return changed(state, [
+  return changedBy(state, entry, [
     appendedEffect(state, entry, state.recipients, { change: 'joined', users }),
     ...succession(state, by, nowMs),
     ...switchEffect(state, nowMs, limits),
@@ -233,7 +239,8 @@ export function dismiss(
     }
   }
   const effects = [appendedEffect(state, entry, recipients, { change: 'left', users })];
-  return changed(state, [...effects, ...succession(state, by, nowMs), ...switchEffect(state, nowMs, limits)]);
+  const following = [...succession(state, by, nowMs), ...switchEffect(state, nowMs, limits)];
+  return changedBy(state, entry, [...effects, ...following]);
 }
 
 /** Makes the heir the owner where there is none: after one has left, or when all had and one comes back. */
