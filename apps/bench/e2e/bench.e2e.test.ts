@@ -8,6 +8,7 @@ import type { FrameReport } from '@millrace/protocol/frame-check';
 import { CheckingRelay } from '@millrace/raw-client/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BenchReport } from '../src/report/bench-report.ts';
+import type { StormFigures } from '../src/workloads/sync/measure-reconnect.ts';
 import { environmentOf, processIds } from './process-environment.ts';
 
 // These look at the work that was done and at what is told of it, never at how fast it went.
@@ -138,6 +139,28 @@ describe('a workload, briefly,', () => {
     }
     expect(report.faults).toEqual([]);
   }, 90_000);
+
+  it('sync: a device takes all that it missed once and in order, and so do many that come back at once', async () => {
+    const { report, checkedByName } = await measured('sync');
+    const { sent, stored, delivered } = report.checked;
+    expect(stored).toBe(sent);
+    expect(delivered).toBeGreaterThan(sent);
+    const sets = ['write-1', 'write-50', 'write-500', 'read-1', 'read-50', 'read-500'];
+    const parts = sets.flatMap((name) => (name.startsWith('read') ? [name, `${name} ranges`] : [name]));
+    expect(Object.keys(report.median.parts)).toEqual(parts);
+    expect(Object.keys(report.floor.parts)).toEqual(sets);
+    for (const name of parts) expect(report.ratio.parts[name]?.throughput).toBeGreaterThan(0);
+    const { reconnect } = report.median as unknown as { readonly reconnect: StormFigures };
+    expect(reconnect.devices).toBe(400);
+    expect(reconnect.allSyncedSeconds).toBeGreaterThan(0);
+    expect(reconnect.othersStormMs?.p99).toBeGreaterThan(0);
+    expect(reconnect.residentBytesMax).toBeGreaterThan(0);
+    expect(report.faults).toEqual([]);
+    // By sync, by history, and those who write meanwhile.
+    for (const frame of ['server synced', 'server page', 'server ack', 'server push']) {
+      expect(checkedByName[frame]).toBeGreaterThan(0);
+    }
+  }, 180_000);
 
   it.each(['uws', 'ws'])(
     'ws-floor passes every message on, over %s',

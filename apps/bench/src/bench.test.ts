@@ -295,7 +295,7 @@ describe('the bench’s options', () => {
   });
 
   it.each([
-    [[], /Name one workload: direct, group, burst, redis-floor, ws-floor/],
+    [[], /Name one workload: direct, group, burst, sync, redis-floor, ws-floor/],
     [['indirect'], /Name one workload/],
     [['direct', '--rounds', '0'], /--rounds must be a number above 0/],
     [['direct', '--rounds', '1.5'], /whole number/],

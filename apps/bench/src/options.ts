@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { err, ok, type Result } from '@millrace/kernel';
 
-export const workloads = ['direct', 'group', 'burst', 'redis-floor', 'ws-floor'] as const;
+export const workloads = ['direct', 'group', 'burst', 'sync', 'redis-floor', 'ws-floor'] as const;
 export type Workload = (typeof workloads)[number];
 export type EngineChoice = 'auto' | 'uws' | 'ws';
 export type AckLevel = 'memory' | 'disk';
@@ -32,13 +32,14 @@ Workloads:
   direct        500 users in 250 pairs write to each other: saturated, then at 1,000 and 10,000 a second
   group         one group of 100 and one of 500, all online: at 20 a second, then saturated
   burst         ten times the rate that the pairs just reached, for five seconds: into one node, then into all
+  sync          a device that missed 10,000 messages logs in; then 10,000 devices come back at once
   ws-floor      the socket engine passes messages on, nothing stored (direct and group shapes)
   redis-floor   redis-benchmark, XADD of 200 bytes, 16 in a pipeline
 
 Options:
   --rounds N          Rounds, each with a server and a floor of its own; the median counts. Default: 5
-  --seconds N         Measured time of each part of a round. Default: 10
-  --warmup N          Seconds before it that are not measured. Default: 2
+  --seconds N         Measured time of each part of a round. Default: 10, for sync 2
+  --warmup N          Seconds before it that are not measured. Default: 2, for sync 0.5
   --json FILE         Also writes the result to FILE.
   --url URL           Measures the server at this HTTP address instead of starting one.
   --token-secret-file FILE
@@ -92,9 +93,9 @@ export function parseBenchOptions(argv: readonly string[]): Result<BenchOptions 
   const rounds = numberOf(values.rounds, 'rounds', 5, 1_000);
   if (!rounds.ok) return rounds;
   if (!Number.isInteger(rounds.value)) return err('--rounds must be a whole number.');
-  const seconds = numberOf(values.seconds, 'seconds', 10, 3_600);
+  const seconds = numberOf(values.seconds, 'seconds', workload === 'sync' ? 2 : 10, 3_600);
   if (!seconds.ok) return seconds;
-  const warmup = numberOf(values.warmup, 'warmup', 2, 600);
+  const warmup = numberOf(values.warmup, 'warmup', workload === 'sync' ? 0.5 : 2, 600);
   if (!warmup.ok) return warmup;
   const scale = numberOf(values.scale, 'scale', 1, 1);
   if (!scale.ok) return scale;

@@ -71,6 +71,7 @@ export class LoadGenerator implements WireSink {
   #startedMicros = 0;
   #idle: (() => void) | null = null;
   #closing = false;
+  #enough: () => void = () => undefined;
 
   constructor(plan: LoadPlan) {
     this.#plan = plan;
@@ -238,7 +239,10 @@ export class LoadGenerator implements WireSink {
     this.#startedMicros = nowMicros();
     this.#measuring = true;
     onMeasure('begin');
-    await pauseUntil(startMs + run.warmupMs + run.measureMs);
+    const enough = new Promise<void>((resolve) => {
+      this.#enough = resolve;
+    });
+    await Promise.race([pauseUntil(startMs + run.warmupMs + run.measureMs), enough]);
     this.#measuring = false;
     const seconds = (nowMicros() - this.#startedMicros) / 1_000_000;
     onMeasure('end');
@@ -246,6 +250,11 @@ export class LoadGenerator implements WireSink {
     stopSending();
     await this.#drained(run.drainMs);
     return this.#result(seconds, null);
+  }
+
+  /** Ends the measured time of a run before its time. */
+  enough(): void {
+    this.#enough();
   }
 
   async #runBurst(run: LoadRun, perSecond: number, onMeasure: (edge: 'begin' | 'end') => void): Promise<LoadResult> {

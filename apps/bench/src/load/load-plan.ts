@@ -79,4 +79,7 @@ export interface BurstLoad {
 }
 
 export type LoadCommand =
-  { readonly op: 'open'; readonly plan: LoadPlan } | { readonly op: 'run'; readonly run: LoadRun };
+  | { readonly op: 'open'; readonly plan: LoadPlan }
+  | { readonly op: 'run'; readonly run: LoadRun }
+  /** While a run is under way: its measured time ends. Without an answer of its own. */
+  | { readonly op: 'enough' };

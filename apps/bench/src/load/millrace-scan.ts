@@ -3,8 +3,8 @@
  * frames, no messages, no strings. Acks are told by their id, messages by where their body begins.
  */
 
-const HEADER_BYTES = 12;
-const KIND_JSON = 0;
+export const HEADER_BYTES = 12;
+export const KIND_JSON = 0;
 const KIND_ACK = 2;
 const KIND_PUSH = 3;
 const ITEM_MESSAGES = 0;
@@ -17,7 +17,7 @@ export interface ScanSink {
 }
 
 /** A cursor that reads varints without making anything. */
-class Scanner {
+export class Scanner {
   bytes: Uint8Array = new Uint8Array(0);
   at = 0;
 
@@ -40,7 +40,7 @@ class Scanner {
 
 const scanner = new Scanner();
 
-const u32At = (bytes: Uint8Array, at: number): number =>
+export const u32At = (bytes: Uint8Array, at: number): number =>
   (((bytes[at] ?? 0) << 24) | ((bytes[at + 1] ?? 0) << 16) | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0)) >>> 0;
 
 function scanPush(bytes: Uint8Array, from: number, sink: ScanSink): void {

@@ -59,6 +59,11 @@ export class RoleProcess {
     return answer;
   }
 
+  /** Says something that is not answered, also while a command is under way. */
+  tell(command: object): void {
+    if (this.#ended === null) this.#child.send(command);
+  }
+
   async stop(): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     const exited = new Promise<void>((resolve) => {

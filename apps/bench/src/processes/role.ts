@@ -1,7 +1,10 @@
 import { LoadGenerator } from '../load/load-generator.ts';
 import type { LoadCommand } from '../load/load-plan.ts';
+import { LoginsLoad } from '../load/logins-load.ts';
+import { StormLoad } from '../load/storm-load.ts';
 import type { EngineChoice } from '../options.ts';
 import { startRelay } from './relay.ts';
+import { XrangeFloor } from './xrange-floor.ts';
 
 /** What a process that the bench started says to it. */
 export type RoleMessage =
@@ -10,7 +13,7 @@ export type RoleMessage =
   | { readonly event: 'result'; readonly value: unknown }
   | { readonly event: 'failed'; readonly message: string };
 
-export type Role = 'load' | 'relay';
+export type Role = 'load' | 'relay' | 'logins' | 'storm' | 'xrange';
 
 const say = (message: RoleMessage): void => {
   process.send?.(message);
@@ -27,6 +30,8 @@ function serveLoad(): void {
       generator = new LoadGenerator(command.plan);
       await generator.open();
       say({ event: 'result', value: null });
+    } else if (command.op === 'enough') {
+      generator?.enough();
     } else if (generator !== null) {
       const value = await generator.run(command.run, (edge) => {
         say({ event: 'edge', edge });
@@ -40,6 +45,21 @@ function serveLoad(): void {
   say({ event: 'ready' });
 }
 
+type Edge = 'begin' | 'end';
+
+/** Carries out one command after the other, and says what each came to. */
+function serve(carryOut: (command: never, onEdge: (edge: Edge) => void) => Promise<unknown>): void {
+  process.on('message', (command: unknown) => {
+    const onEdge = (edge: Edge): void => {
+      say({ event: 'edge', edge });
+    };
+    carryOut(command as never, onEdge).then((value) => {
+      say({ event: 'result', value });
+    }, failed);
+  });
+  say({ event: 'ready' });
+}
+
 /** Runs this program as one of the bench's other processes, until the bench disconnects. */
 export function runRole(role: Role, args: readonly string[]): void {
   process.on('disconnect', () => {
@@ -47,11 +67,18 @@ export function runRole(role: Role, args: readonly string[]): void {
   });
   // An interrupt from the terminal reaches the whole group; the bench ends its processes itself.
   process.on('SIGINT', () => undefined);
+  if (role === 'relay') {
+    startRelay(args[0] as EngineChoice).then((relay) => {
+      say({ event: 'ready', value: relay });
+    }, failed);
+    return;
+  }
   if (role === 'load') {
     serveLoad();
     return;
   }
-  startRelay(args[0] as EngineChoice).then((relay) => {
-    say({ event: 'ready', value: relay });
-  }, failed);
+  const worker = { logins: () => new LoginsLoad(), storm: () => new StormLoad(), xrange: () => new XrangeFloor() }[
+    role
+  ]();
+  serve((command, onEdge) => worker.carryOut(command, onEdge));
 }

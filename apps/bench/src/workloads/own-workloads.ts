@@ -1,5 +1,6 @@
 import type { Workload } from '../options.ts';
 import type { MeasureFindings } from '../report/findings.ts';
+import { measureSync } from './sync/measure-sync.ts';
 
 /** Workloads that measure in a way of their own; the others are shapes of users who write to each other. */
-export const ownWorkloads: Partial<Record<Workload, MeasureFindings>> = {};
+export const ownWorkloads: Partial<Record<Workload, MeasureFindings>> = { sync: measureSync };
