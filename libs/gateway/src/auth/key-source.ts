@@ -1,4 +1,4 @@
-import { createPublicKey, createSecretKey, X509Certificate, type KeyObject } from 'node:crypto';
+import { createPublicKey, webcrypto, X509Certificate, type KeyObject } from 'node:crypto';
 import { err, ok, type Clock, type Result, type Timers } from '@millrace/kernel';
 import { createLocalJWKSet, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose';
 import type { GatewayLog } from '../log.ts';
@@ -137,7 +137,9 @@ export function keySourceOf(
   const { key } = config;
   switch (key.kind) {
     case 'secret': {
-      const secret = createSecretKey(Buffer.from(key.secret, 'utf8'));
+      // Made once: out of bytes, or out of a KeyObject, the library would make it anew for every token.
+      const algorithm = { name: 'HMAC', hash: 'SHA-256' };
+      const secret = webcrypto.subtle.importKey('raw', Buffer.from(key.secret, 'utf8'), algorithm, false, ['verify']);
       return ok(fixed(() => secret));
     }
     case 'publicKey':
