@@ -10,7 +10,7 @@ export type UserId = Branded<string, 'UserId'>;
 export type DeviceId = Branded<string, 'DeviceId'>;
 /**
  * Same characters as a {@link UserId}; a direct conversation's is its two users, the lesser first, with a `!` between
- * (which no other id can hold): {@link directConversationId}.
+ * (which no other id can hold): {@link directConversationId}. A lobby's begins with `~`: {@link isLobbyId}.
  */
 export type ConversationId = Branded<string, 'ConversationId'>;
 /** One run of one node's program. */
@@ -53,6 +53,8 @@ export function directConversationId(one: UserId, other: UserId): ConversationId
 }
 
 export const isDirectConversationId = (conversation: ConversationId): boolean => conversation.includes('!');
+/** A lobby is known by its id, so that no store has to be asked what a conversation is. */
+export const isLobbyId = (conversation: ConversationId): boolean => conversation.startsWith('~');
 export const parseNodeId = (value: unknown): Result<NodeId, IdError> => parseName<'NodeId'>('a node id', value);
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;

@@ -6,6 +6,7 @@ export {
   directConversationId,
   generation,
   isDirectConversationId,
+  isLobbyId,
   parseConversationId,
   parseDeviceId,
   parseGeneration,

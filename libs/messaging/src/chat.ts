@@ -34,6 +34,7 @@ function createTarget(
   command: Omit<Create, 't' | 'id'>,
   random: Random,
 ): Result<ConversationId, FrameError> {
+  if (command.kind === 'lobby') return err(frameError('forbidden', 'this server has no lobbies'));
   if (command.kind !== 'direct') return ok(command.conversation ?? (`g-${random.id()}` as ConversationId));
   const [peer, ...others] = command.members.filter((user) => user !== by);
   if (peer === undefined || others.length > 0) {

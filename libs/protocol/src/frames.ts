@@ -13,7 +13,8 @@ import type { FrameError } from './errors.ts';
 export type MessageType = 'text' | 'image' | 'file' | 'custom' | 'control' | 'void';
 export type SendableType = Exclude<MessageType, 'control' | 'void'>;
 
-export type ConversationKind = 'direct' | 'group' | 'channel';
+/** A lobby is kept in memory only, while somebody is in it. Its id begins with `~`, and no other's does. */
+export type ConversationKind = 'direct' | 'group' | 'channel' | 'lobby';
 export type Role = 'owner' | 'admin' | 'member';
 /** Who may join without an invitation. */
 export type JoinPolicy = 'invite' | 'open';
@@ -22,6 +23,8 @@ export type HistoryPolicy = 'join' | 'all';
 /** How a conversation's messages reach its members: `write` into each one's inbox, `read` by being pulled from it. */
 export type DiffusionModeName = 'write' | 'read';
 export type AckLevelName = 'memory' | 'disk' | 'replicated';
+/** What one ack promises: the deployment's level, or in a lobby nothing that outlives its node. */
+export type AckedLevel = AckLevelName | 'volatile';
 
 // ---------------------------------------------------------------------------------------------- client → server
 
@@ -155,9 +158,13 @@ export interface Create {
   readonly joinPolicy?: JoinPolicy;
   /** Default `all`. */
   readonly historyPolicy?: HistoryPolicy;
+  /** Of a lobby: the latest entries that it keeps for those who come late, 0..1000. Default: the server's. */
+  readonly backlog?: number;
+  /** Of a lobby: members at a time, 1..10000. Default: the server's. */
+  readonly membersMax?: number;
 }
 
-/** All answered by {@link Changed}; all idempotent. */
+/** All answered by {@link Changed}; all idempotent. To join a lobby opens it on this device, too. */
 export interface Join {
   readonly t: 'join';
   readonly id: number;
@@ -235,6 +242,20 @@ export interface Unban {
   readonly id: number;
   readonly conversation: ConversationId;
   readonly users: readonly UserId[];
+}
+
+/** A lobby becomes a group, with its id, its members and what it keeps. Its owner. Answered by {@link Changed}. */
+export interface Promote {
+  readonly t: 'promote';
+  readonly id: number;
+  readonly conversation: ConversationId;
+}
+
+/** A lobby ends, for all who are in it. Its owner. Answered by {@link Ok}. */
+export interface Dissolve {
+  readonly t: 'dissolve';
+  readonly id: number;
+  readonly conversation: ConversationId;
 }
 
 /** Who is banned, for the owner and admins. Answered by {@link Bans}, in order of user id. */
@@ -348,6 +369,8 @@ export type ClientFrame =
   | Unmute
   | Ban
   | Unban
+  | Promote
+  | Dissolve
   | ListBans
   | Block
   | Unblock
@@ -407,7 +430,20 @@ export type ControlBody =
   | { readonly control: 'unmuted'; readonly users: readonly UserId[] }
   /** Those of them that were members are gone by the `kicked` right before. */
   | { readonly control: 'banned'; readonly users: readonly UserId[] }
-  | { readonly control: 'unbanned'; readonly users: readonly UserId[] };
+  | { readonly control: 'unbanned'; readonly users: readonly UserId[] }
+  /**
+   * The lobby is a group from here on, of which all who are in it are members; this is its first entry for their inboxes.
+   * Positions of the lobby in its last generation, `gen`, are those of the group. What was before `first` is not kept.
+   */
+  | {
+      readonly control: 'promoted';
+      readonly kind: 'group';
+      readonly title: string;
+      readonly gen: Generation;
+      readonly first: SequenceId;
+    }
+  /** The last entry of a lobby: nobody is in it any more. */
+  | { readonly control: 'dissolved' };
 
 /** The inputs of an unread count: `unread = msgNo − readMsgNo − own`. */
 export interface UnreadInputs {
@@ -472,7 +508,7 @@ export interface Ack {
   readonly msgNo: number;
   readonly at: number;
   /** What the commit survives. */
-  readonly level: AckLevelName;
+  readonly level: AckedLevel;
   /** True when this answers a retry: it is the first one's answer (`msgNo` and `at` are then 0). */
   readonly duplicate: boolean;
 }
@@ -506,6 +542,8 @@ export interface Page<M = Message> {
   readonly hasMore: boolean;
   /** The conversation's head as far as this user may see it. */
   readonly head: { readonly gen: Generation; readonly seq: SequenceId };
+  /** Of a lobby, or a group that was one: the first entry that is kept. Those before it are gone. */
+  readonly first?: SequenceId;
 }
 
 export interface Conversations {
@@ -661,6 +699,12 @@ export interface Heads {
   readonly heads: readonly ConversationHead[];
 }
 
+/** This device is not in that lobby any more, and no entry has told why: the lobby is gone. */
+export interface Ended {
+  readonly t: 'ended';
+  readonly conversation: ConversationId;
+}
+
 /** Another member's positions moved. Not stored for devices: `members` has the truth. */
 export interface Receipt {
   readonly t: 'receipt';
@@ -731,6 +775,7 @@ export type ServerFrame<M = Message> =
   | Push<M>
   | Live<M>
   | Heads
+  | Ended
   | Receipt
   | Receipts
   | Presence

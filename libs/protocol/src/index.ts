@@ -25,6 +25,7 @@ export {
 } from './errors.ts';
 export type {
   Ack,
+  AckedLevel,
   AckLevelName,
   Ban,
   Bans,
@@ -45,7 +46,9 @@ export type {
   Create,
   Created,
   Delivered,
+  Dissolve,
   Drain,
+  Ended,
   ErrorFrame,
   GetInfo,
   Heads,
@@ -74,6 +77,7 @@ export type {
   Pong,
   Presence,
   PresenceState,
+  Promote,
   Push,
   PushItem,
   Read,

@@ -37,6 +37,10 @@ export const protocolLimits = {
   pageMembersDefault: 200,
   /** Conversations that one session has open at a time. */
   openConversations: 64,
+  /** `create.backlog` of a lobby: entries that it keeps. */
+  lobbyBacklog: 1_000,
+  /** `create.membersMax` of a lobby. */
+  lobbyMembers: 10_000,
   /** Conversations in one `heads` frame. */
   headsPerFrame: 500,
 } as const;

@@ -60,7 +60,7 @@ describe('the examples of docs/protocol.md', () => {
   });
 
   it('of control bodies hold to the schema', () => {
-    expect(blocks('json control')).toHaveLength(6);
+    expect(blocks('json control')).toHaveLength(8);
     for (const text of blocks('json control')) expect(validateControlBody(JSON.parse(text))).toEqual([]);
   });
 

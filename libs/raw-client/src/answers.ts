@@ -7,6 +7,7 @@ import type {
   Conversations,
   Created,
   Drain,
+  Ended,
   ErrorFrame,
   Info,
   Heads,
@@ -47,6 +48,8 @@ interface Answers {
   unmute: Changed;
   ban: Changed;
   unban: Changed;
+  promote: Changed;
+  dissolve: Ok;
   bans: Bans;
   block: Ok;
   unblock: Ok;
@@ -71,4 +74,4 @@ export type AnswerTo<Request extends RequestContent> = Answers[Request['t']];
 
 /** What a server says of its own accord; an `error` among them answers a frame that it could not read. */
 export type UnaskedFrame =
-  Push | Live | Heads | Receipt | Receipts | Presence | TypingNotice | Resync | Drain | ErrorFrame;
+  Push | Live | Heads | Ended | Receipt | Receipts | Presence | TypingNotice | Resync | Drain | ErrorFrame;

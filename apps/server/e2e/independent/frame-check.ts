@@ -47,7 +47,12 @@ const messageFields = {
 const message: Check = (value) =>
   shape({ ...messageFields, body: text })(value) || shape({ ...messageFields, bodyBase64: text })(value);
 const summaryFields = {
-  ...{ conversation: conversationId, kind: oneOf('direct', 'group', 'channel'), title: text, peer: orNull(id) },
+  ...{
+    conversation: conversationId,
+    kind: oneOf('direct', 'group', 'channel', 'lobby'),
+    title: text,
+    peer: orNull(id),
+  },
   ...{
     member: flag,
     diffusion: oneOf('write', 'read'),
@@ -79,16 +84,19 @@ const FRAMES: Readonly<Record<string, Check>> = {
   ok: shape({ id: positive }),
   ack: shape({
     ...{ id: positive, conversation: conversationId, n: positive, gen: positive, seq: positive },
-    ...{ msgNo: whole, at: whole, level, duplicate: flag },
+    ...{ msgNo: whole, at: whole, level: oneOf('memory', 'disk', 'replicated', 'volatile'), duplicate: flag },
   }),
   synced: shape({
     ...{ id: positive, tooLong: flag, regressed: flag, hasMore: flag, inbox: shape(position), token: text },
     conversations: listOf(shape({ summary, messages: listOf(message) })),
   }),
-  page: shape({
-    ...{ id: positive, conversation: conversationId, messages: listOf(message), hasMore: flag },
-    head: shape(position),
-  }),
+  page: shape(
+    {
+      ...{ id: positive, conversation: conversationId, messages: listOf(message), hasMore: flag },
+      head: shape(position),
+    },
+    { first: positive },
+  ),
   conversations: shape({ id: positive, conversations: listOf(summary), next: orNull(text) }),
   members: shape({
     ...{ id: positive, conversation: conversationId, count: whole, members: listOf(member), next: orNull(id) },
@@ -97,6 +105,7 @@ const FRAMES: Readonly<Record<string, Check>> = {
   changed: shape({ id: positive, conversation: conversationId, gen: positive, seq: positive }),
   read: shape({ id: positive, conversation: conversationId, msgNo: whole, ...readPosition, unread: whole }),
   pong: shape({ id: positive, serverTime: positive }),
+  ended: shape({ conversation: conversationId }),
   push: shape({ ...position, prev: whole, items: listOf(item) }),
   receipt: shape({ conversation: conversationId, user: id, readSeq: whole, deliveredSeq: whole }),
   typing: shape({ conversation: conversationId, user: id }),

@@ -39,6 +39,8 @@ interface AnswerTo {
   unmute: Changed;
   ban: Changed;
   unban: Changed;
+  promote: Changed;
+  dissolve: Ok;
   bans: Bans;
   block: Ok;
   unblock: Ok;
@@ -83,6 +85,8 @@ const answerKinds = {
   unmute: 'changed',
   ban: 'changed',
   unban: 'changed',
+  promote: 'changed',
+  dissolve: 'ok',
   bans: 'bans',
   block: 'ok',
   unblock: 'ok',

@@ -1,10 +1,10 @@
-import type { Cancel, Clock, ConversationId, Timers } from '@millrace/kernel';
+import { isLobbyId, type Cancel, type Clock, type ConversationId, type Timers } from '@millrace/kernel';
 import {
   bodyProblem,
   deviceTag,
   frameError,
   type Ack,
-  type AckLevelName,
+  type AckedLevel,
   type Connected,
   type Message,
 } from '@millrace/protocol';
@@ -135,7 +135,7 @@ export class Sender {
   settle(conversation: ConversationId, message: Message): void {
     const entry = this.#outbox.find(conversation, message.n);
     if (entry?.sentAt !== message.sentAt) return;
-    const level: AckLevelName = this.#session?.ackLevel ?? 'memory';
+    const level: AckedLevel = isLobbyId(conversation) ? 'volatile' : (this.#session?.ackLevel ?? 'memory');
     const { gen, seq, msgNo, at, n } = message;
     this.#stored(entry, { gen, seq, msgNo, at, level, n, duplicate: true });
   }

@@ -211,6 +211,9 @@ function ask(chat: ChatService, presence: PresenceWatch, session: Session, frame
       return as('changed', id, chat.ban(principal, frame));
     case 'unban':
       return as('changed', id, chat.unban(principal, frame));
+    case 'promote':
+    case 'dissolve':
+      return Promise.resolve(err(frameError('forbidden', `${frame.conversation} is not a lobby`)));
     case 'bans':
       return as('bans', id, chat.bans(principal, frame));
     case 'block':

@@ -1,6 +1,6 @@
 import { ok, unreachable } from '@millrace/kernel';
 import type { ActorWrite, Handled, PartitionActor } from '@millrace/partition';
-import type { AckLevelName } from '@millrace/protocol';
+import type { AckedLevel } from '@millrace/protocol';
 import type { Effect } from '../effects.ts';
 import type { MessagingLimits } from '../limits.ts';
 import type { AnyConversationReply, ConversationCommand } from './commands.ts';
@@ -22,10 +22,10 @@ import { markDelivered, markRead, readPlan, typing } from './receipts.ts';
  */
 export class ConversationActor implements PartitionActor<ConversationCommand, AnyConversationReply, Effect> {
   readonly #state: ConversationState;
-  readonly #level: AckLevelName;
+  readonly #level: AckedLevel;
   readonly #limits: MessagingLimits;
 
-  constructor(state: ConversationState, level: AckLevelName, limits: MessagingLimits) {
+  constructor(state: ConversationState, level: AckedLevel, limits: MessagingLimits) {
     this.#state = state;
     this.#level = level;
     this.#limits = limits;

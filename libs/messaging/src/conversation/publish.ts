@@ -1,5 +1,5 @@
 import { generation, ok, err, sequenceId, type Result, type SequenceId, type UserId } from '@millrace/kernel';
-import { deviceTag, frameError, type Ack, type AckLevelName, type FrameError, type Role } from '@millrace/protocol';
+import { deviceTag, frameError, type Ack, type AckedLevel, type FrameError, type Role } from '@millrace/protocol';
 import { allocateSeq, generationOf } from '@millrace/timeline';
 import type { Effect } from '../effects.ts';
 import type { MessagingLimits } from '../limits.ts';
@@ -38,7 +38,7 @@ interface Writer {
 const tooSoon = (state: ConversationState, { meta, user, role }: Writer, nowMs: number): FrameError | null =>
   slowRefusal(state, meta, user, role, nowMs);
 
-function duplicateAck(state: ConversationState, n: number, seq: SequenceId, level: AckLevelName): AckContent {
+function duplicateAck(state: ConversationState, n: number, seq: SequenceId, level: AckedLevel): AckContent {
   const gen = generationOf(state.head.value, seq) ?? generation(state.gen);
   return { conversation: state.id, n, gen, seq, msgNo: 0, at: 0, level, duplicate: true };
 }
@@ -48,7 +48,7 @@ export function publish(
   state: ConversationState,
   { by, send }: ConversationCalls['publish']['command'],
   nowMs: number,
-  level: AckLevelName,
+  level: AckedLevel,
   limits: MessagingLimits,
 ): Outcome {
   const key = counterKey(by.user, by.device);
@@ -95,7 +95,7 @@ export function publishKeyed(
   state: ConversationState,
   { from, key, window, seq, type, body }: ConversationCalls['publishKeyed']['command'],
   nowMs: number,
-  level: AckLevelName,
+  level: AckedLevel,
   limits: MessagingLimits,
 ): Outcome {
   // Of the user's own: what another one calls the same is another message, and must not be lost as a retry of this one.
@@ -147,7 +147,7 @@ function accepted(
   state: ConversationState,
   entry: ReturnType<ConversationState['append']>,
   { writer: { user, meta }, n, at }: { readonly writer: Writer; readonly n: number; readonly at: number },
-  level: AckLevelName,
+  level: AckedLevel,
   limits: MessagingLimits,
 ): Outcome {
   const { gen, seq } = entry;

@@ -16,7 +16,7 @@ export const recordKind = { json: 0, send: 1, ack: 2, push: 3, page: 4, synced: 
 export const recordFlag = {
   send: { text: 1, after: 2 },
   ack: { duplicate: 1 },
-  page: { hasMore: 1 },
+  page: { hasMore: 1, first: 2 },
   synced: { tooLong: 1, regressed: 2, hasMore: 4 },
 } as const;
 

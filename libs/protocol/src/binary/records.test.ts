@@ -160,7 +160,7 @@ describe('what a newer server may say', () => {
   it('a kind of conversation that is not known reads like a group', () => {
     const summary = {
       conversation: 'x',
-      kind: 'lobby',
+      kind: 'forum',
       title: '',
       peer: null,
       member: true,

@@ -11,7 +11,7 @@ import { decodeEntry, type WireEntry } from '../entry.ts';
 import type { Ack, ConversationDelta, Live, Message, Page, Push, PushItem, ServerFrame, Synced } from '../frames.ts';
 import { FieldReader } from '../json/field-reader.ts';
 import { isJsonObject, parseJson } from '../json/json-object.ts';
-import { ackLevels, readSummary } from '../json/server-frame-decoders.ts';
+import { ackedLevels, readSummary } from '../json/server-frame-decoders.ts';
 import { recordFlag, recordKind, writeRecord, type BinaryRecord } from './record.ts';
 
 /*
@@ -25,6 +25,7 @@ import { recordFlag, recordKind, writeRecord, type BinaryRecord } from './record
  *                                        or: u8 1 · string conversation · varint readSeq · varint readMsgNo · varint own
  *   live    string conversation · varint gen · varint prev · varint seq · messages
  *   page    string conversation · varint head gen · varint head seq · messages          flag 1: hasMore
+ *           flag 2: varint first behind them
  *   synced  varint inbox gen · varint inbox seq · string token · varint count, then each:
  *           string summary (the JSON of one) · messages                   flags 1 tooLong, 2 regressed, 4 hasMore
  *
@@ -42,7 +43,7 @@ function writeMessages(writer: ByteWriter, entries: readonly WireEntry[]): void 
 export function writeAck(writer: ByteWriter, ack: Ack): void {
   writeRecord(writer, recordKind.ack, ack.duplicate ? recordFlag.ack.duplicate : 0, ack.id, (payload) => {
     payload.string(ack.conversation).varint(ack.n).varint(ack.gen).varint(ack.seq).varint(ack.msgNo).varint(ack.at);
-    payload.u8(ackLevels.indexOf(ack.level));
+    payload.u8(ackedLevels.indexOf(ack.level));
   });
 }
 
@@ -79,9 +80,12 @@ export function writeLive(writer: ByteWriter, { conversation, gen, prev, seq, me
 }
 
 export function writePage(writer: ByteWriter, page: Page<WireEntry>): void {
-  writeRecord(writer, recordKind.page, page.hasMore ? recordFlag.page.hasMore : 0, page.id, (payload) => {
+  const { hasMore, first } = recordFlag.page;
+  const flags = (page.hasMore ? hasMore : 0) | (page.first === undefined ? 0 : first);
+  writeRecord(writer, recordKind.page, flags, page.id, (payload) => {
     payload.string(page.conversation).varint(page.head.gen).varint(page.head.seq);
     writeMessages(payload, page.messages);
+    if (page.first !== undefined) payload.varint(page.first);
   });
 }
 
@@ -156,7 +160,7 @@ function readAck(reader: ByteReader, { flags, id }: BinaryRecord): CompactFrame 
   const seq = readSeq(reader);
   const msgNo = reader.varint();
   const at = reader.varint();
-  const level = ackLevels[reader.u8()];
+  const level = ackedLevels[reader.u8()];
   if (level === undefined) throw new MalformedBytes('the ack level is not known');
   const duplicate = (flags & recordFlag.ack.duplicate) !== 0;
   return { t: 'ack', id, conversation, n, gen, seq, msgNo, at, level, duplicate };
@@ -189,7 +193,8 @@ function readPage(reader: ByteReader, { flags, id }: BinaryRecord): CompactFrame
   const conversation = readConversation(reader);
   const head = { gen: readGen(reader), seq: readSeq(reader) };
   const messages = readList(reader, readMessage);
-  return { t: 'page', id, conversation, messages, hasMore: (flags & recordFlag.page.hasMore) !== 0, head };
+  const first = (flags & recordFlag.page.first) === 0 ? {} : { first: readSeq(reader) };
+  return { t: 'page', id, conversation, messages, hasMore: (flags & recordFlag.page.hasMore) !== 0, head, ...first };
 }
 
 function readDelta(reader: ByteReader): ConversationDelta {

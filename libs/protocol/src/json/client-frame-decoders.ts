@@ -97,7 +97,7 @@ const decoders: Decoders = {
     ...limitOf(fields, limits.pageMembers),
   }),
   create: (fields, limits) => {
-    const kind = fields.oneOf('kind', ['direct', 'group', 'channel']);
+    const kind = fields.oneOf('kind', ['direct', 'group', 'channel', 'lobby']);
     const members = fields.users('members', 0, limits.membersPerFrame);
     if (kind === 'direct' && members.length !== 1) {
       fields.refuse('members', 'exactly one user id for a direct conversation');
@@ -111,6 +111,8 @@ const decoders: Decoders = {
       members,
       ...(fields.has('joinPolicy') ? { joinPolicy: fields.oneOf('joinPolicy', ['invite', 'open']) } : {}),
       ...(fields.has('historyPolicy') ? { historyPolicy: fields.oneOf('historyPolicy', ['all', 'join']) } : {}),
+      ...(fields.has('backlog') ? { backlog: fields.whole('backlog', 0, limits.lobbyBacklog) } : {}),
+      ...(fields.has('membersMax') ? { membersMax: fields.whole('membersMax', 1, limits.lobbyMembers) } : {}),
     };
   },
   join: (fields) => ({ t: 'join', id: idOf(fields), conversation: fields.conversation('conversation') }),
@@ -148,6 +150,8 @@ const decoders: Decoders = {
   unmute: (fields, limits) => ({ t: 'unmute', id: idOf(fields), ...usersIn(fields, limits) }),
   ban: (fields, limits) => ({ t: 'ban', id: idOf(fields), ...usersIn(fields, limits) }),
   unban: (fields, limits) => ({ t: 'unban', id: idOf(fields), ...usersIn(fields, limits) }),
+  promote: (fields) => ({ t: 'promote', id: idOf(fields), conversation: fields.conversation('conversation') }),
+  dissolve: (fields) => ({ t: 'dissolve', id: idOf(fields), conversation: fields.conversation('conversation') }),
   bans: (fields, limits) => ({
     t: 'bans',
     id: idOf(fields),

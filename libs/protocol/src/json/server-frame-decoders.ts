@@ -1,6 +1,7 @@
 import { messageTypes } from '../entry.ts';
 import { errorRetry, type ErrorCode } from '../errors.ts';
 import type {
+  AckedLevel,
   AckLevelName,
   ConversationDelta,
   ConversationKind,
@@ -19,9 +20,10 @@ type Decoders = { readonly [T in ServerFrame['t']]: Decoder<Extract<ServerFrame,
 
 const ANY_LENGTH = Number.MAX_SAFE_INTEGER;
 
-/** Index = the level's number in binary acks. */
 export const ackLevels = ['memory', 'disk', 'replicated'] as const satisfies readonly AckLevelName[];
-const kinds: ReadonlySet<string> = new Set<ConversationKind>(['direct', 'group', 'channel']);
+/** Index = the level's number in binary acks. */
+export const ackedLevels = [...ackLevels, 'volatile'] as const satisfies readonly AckedLevel[];
+const kinds: ReadonlySet<string> = new Set<ConversationKind>(['direct', 'group', 'channel', 'lobby']);
 const roles = ['owner', 'admin', 'member'] as const;
 const retries = ['never', 'later', 'in_order', 'sync', 'token'] as const;
 
@@ -136,7 +138,7 @@ const decoders: Decoders = {
     seq: fields.seq('seq', 1),
     msgNo: fields.whole('msgNo', 0),
     at: fields.whole('at', 0),
-    level: fields.oneOf('level', ackLevels),
+    level: fields.oneOf('level', ackedLevels),
     duplicate: fields.flag('duplicate'),
   }),
   synced: (fields) => ({
@@ -156,6 +158,7 @@ const decoders: Decoders = {
     messages: fields.list('messages', readMessage),
     hasMore: fields.flag('hasMore'),
     head: fields.object('head', readPosition),
+    ...(fields.has('first') ? { first: fields.seq('first', 1) } : {}),
   }),
   conversations: (fields) => ({
     t: 'conversations',
@@ -255,6 +258,7 @@ const decoders: Decoders = {
       msgNo: head.whole('msgNo', 0),
     })),
   }),
+  ended: (fields) => ({ t: 'ended', conversation: fields.conversation('conversation') }),
   receipt: (fields) => ({
     t: 'receipt',
     conversation: fields.conversation('conversation'),

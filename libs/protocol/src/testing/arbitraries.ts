@@ -19,7 +19,7 @@ import type {
   ServerFrame,
   UnreadInputs,
 } from '../frames.ts';
-import { ackLevels } from '../json/server-frame-decoders.ts';
+import { ackedLevels, ackLevels } from '../json/server-frame-decoders.ts';
 import { requestIdMax } from '../limits.ts';
 
 // Every frame that protocol v1 allows, as fast-check arbitraries.
@@ -92,7 +92,7 @@ export const clientFrames: { readonly [T in ClientFrame['t']]: Arbitrary<Extract
     after: user,
     limit: limit(1_000),
   }),
-  create: fc.constantFrom('direct', 'group', 'channel').chain((kind) =>
+  create: fc.constantFrom('direct', 'group', 'channel', 'lobby').chain((kind) =>
     withPartly(
       fc.record({
         t: c('create'),
@@ -105,6 +105,8 @@ export const clientFrames: { readonly [T in ClientFrame['t']]: Arbitrary<Extract
         title: text(60),
         joinPolicy: fc.constantFrom('invite', 'open'),
         historyPolicy: fc.constantFrom('join', 'all'),
+        backlog: fc.nat(1_000),
+        membersMax: fc.integer({ min: 1, max: 10_000 }),
       },
     ),
   ),
@@ -127,6 +129,8 @@ export const clientFrames: { readonly [T in ClientFrame['t']]: Arbitrary<Extract
   unmute: fc.record({ t: c('unmute'), id, conversation, users: someUsers }),
   ban: fc.record({ t: c('ban'), id, conversation, users: someUsers }),
   unban: fc.record({ t: c('unban'), id, conversation, users: someUsers }),
+  promote: fc.record({ t: c('promote'), id, conversation }),
+  dissolve: fc.record({ t: c('dissolve'), id, conversation }),
   bans: withPartly(fc.record({ t: c('bans'), id, conversation }), { after: user, limit: limit(1_000) }),
   block: fc.record({ t: c('block'), id, user }),
   unblock: fc.record({ t: c('unblock'), id, user }),
@@ -219,7 +223,7 @@ export const serverFrames: { readonly [T in ServerFrame['t']]: Arbitrary<Extract
     seq: storedSeq,
     msgNo: count,
     at: count,
-    level: fc.constantFrom(...ackLevels),
+    level: fc.constantFrom(...ackedLevels),
     duplicate: fc.boolean(),
   }),
   synced: fc.record({
@@ -232,7 +236,9 @@ export const serverFrames: { readonly [T in ServerFrame['t']]: Arbitrary<Extract
     inbox: position,
     token,
   }),
-  page: fc.record({ t: c('page'), id, conversation, messages, hasMore: fc.boolean(), head: position }),
+  page: withPartly(fc.record({ t: c('page'), id, conversation, messages, hasMore: fc.boolean(), head: position }), {
+    first: storedSeq,
+  }),
   conversations: fc.record({
     t: c('conversations'),
     id,
@@ -266,7 +272,7 @@ export const serverFrames: { readonly [T in ServerFrame['t']]: Arbitrary<Extract
       t: c('info'),
       id,
       conversation,
-      kind: fc.constantFrom('direct', 'group', 'channel'),
+      kind: fc.constantFrom('direct', 'group', 'channel', 'lobby'),
       title: text(30),
       joinPolicy: fc.constantFrom('invite', 'open'),
       historyPolicy: fc.constantFrom('join', 'all'),
@@ -295,6 +301,7 @@ export const serverFrames: { readonly [T in ServerFrame['t']]: Arbitrary<Extract
     t: c('heads'),
     heads: fc.array(fc.record({ conversation, gen, seq, msgNo: count }), { maxLength: 3 }),
   }),
+  ended: fc.record({ t: c('ended'), conversation }),
   receipt: fc.record({ t: c('receipt'), conversation, user, readSeq: seq, deliveredSeq: seq }),
   presence: fc.record({
     t: c('presence'),

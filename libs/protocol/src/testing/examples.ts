@@ -35,6 +35,7 @@ const message = (fields: object): Message =>
 
 const switched = JSON.stringify({ control: 'diffusion', mode: 'read' });
 const joined = JSON.stringify({ control: 'joined', users: ['cat'] });
+const promoted = JSON.stringify({ control: 'promoted', kind: 'group', title: 'Match 1', gen: 4_294_967_297, first: 2 });
 const noSender = { deviceTag: 0, n: 0, sentAt: 0, countable: false };
 
 export const exampleMessages: readonly { readonly name: string; readonly message: Message }[] = [
@@ -46,6 +47,10 @@ export const exampleMessages: readonly { readonly name: string; readonly message
   {
     name: 'a switch of diffusion',
     message: message({ seq: 8, msgNo: 5, from: null, ...noSender, type: 'control', body: switched }),
+  },
+  {
+    name: 'a lobby that becomes a group',
+    message: message({ seq: 9, msgNo: 5, ...noSender, type: 'control', body: promoted }),
   },
   { name: 'a control entry', message: message({ seq: 7, msgNo: 5, ...noSender, type: 'control', body: joined }) },
   { name: 'void', message: message({ seq: 8, msgNo: 5, ...noSender, from: null, at: 0, type: 'void', body: '' }) },
@@ -155,6 +160,17 @@ export const exampleClientFrames: readonly Named<ClientFrame>[] = [
     historyPolicy: 'join',
   }),
   client('create, a direct conversation', { t: 'create', id: 12, kind: 'direct', members: ['bob'] }),
+  client('create, a lobby', {
+    t: 'create',
+    id: 53,
+    kind: 'lobby',
+    conversation: '~match-1',
+    title: 'Match 1',
+    members: ['bob'],
+    joinPolicy: 'open',
+    backlog: 100,
+    membersMax: 50,
+  }),
   client('join', { t: 'join', id: 13, conversation: tea }),
   client('leave', { t: 'leave', id: 14, conversation: tea }),
   client('invite', { t: 'invite', id: 15, conversation: tea, users: ['cat'] }),
@@ -176,6 +192,8 @@ export const exampleClientFrames: readonly Named<ClientFrame>[] = [
   client('unmute', { t: 'unmute', id: 44, conversation: tea, users: ['cat'] }),
   client('ban', { t: 'ban', id: 45, conversation: tea, users: ['cat', 'dan'] }),
   client('unban', { t: 'unban', id: 46, conversation: tea, users: ['dan'] }),
+  client('promote', { t: 'promote', id: 54, conversation: '~match-1' }),
+  client('dissolve', { t: 'dissolve', id: 55, conversation: '~match-1' }),
   client('bans', { t: 'bans', id: 47, conversation: tea, after: 'ann', limit: 1_000 }),
   client('block', { t: 'block', id: 48, user: 'bob' }),
   client('unblock', { t: 'unblock', id: 49, user: 'bob' }),
@@ -227,6 +245,18 @@ export const exampleServerFrames: readonly Named<ServerFrame>[] = [
     level: 'memory',
     duplicate: true,
   }),
+  server('ack in a lobby', {
+    t: 'ack',
+    id: 3,
+    conversation: '~match-1',
+    n: 1,
+    gen: 4_294_967_297,
+    seq: 2,
+    msgNo: 1,
+    at: 1_700_000_000_123,
+    level: 'volatile',
+    duplicate: false,
+  }),
   server('synced', {
     t: 'synced',
     id: 6,
@@ -266,6 +296,16 @@ export const exampleServerFrames: readonly Named<ServerFrame>[] = [
     hasMore: false,
     head: { gen: 1, seq: 0 },
   }),
+  server('page of a lobby', {
+    t: 'page',
+    id: 7,
+    conversation: '~match-1',
+    messages: [],
+    hasMore: false,
+    head: { gen: 4_294_967_297, seq: 300 },
+    first: 201,
+  }),
+  server('ended', { t: 'ended', conversation: '~match-1' }),
   server('conversations', { t: 'conversations', id: 9, conversations: [summary, direct], next: 'opaque' }),
   server('members', {
     t: 'members',
