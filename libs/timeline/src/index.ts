@@ -14,6 +14,7 @@ export {
   type Position,
   type TimelineHead,
 } from './head.ts';
+export { MemoryTimeline, type MemoryTimelineLimits } from './memory-timeline.ts';
 export {
   StoreUnavailable,
   conversationKey,
