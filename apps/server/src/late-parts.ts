@@ -110,6 +110,7 @@ export class LateLivePort implements LivePort {
   at: LivePort['at'] = (...args) => this.#port?.at(...args);
   stands: LivePort['stands'] = (...args) => this.#port?.stands(...args);
   over: LivePort['over'] = (...args) => this.#port?.over(...args);
+  gone: LivePort['gone'] = (...args) => this.#port?.gone(...args);
 }
 
 /** Where the node pushes to: nowhere until the sockets listen, for nobody can be connected before. */

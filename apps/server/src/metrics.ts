@@ -75,6 +75,7 @@ export function nodeMetrics(
     () => stats().commandsRouting,
   );
   gauge('millrace_users_attached', 'Users with sockets on this node.', () => stats().usersAttached);
+  gauge('millrace_lobbies', 'Lobbies that live on this node.', () => stats().lobbies);
   gauge('millrace_commands_queued', 'Commands in the mailboxes of actors.', () => stats().commandsQueued);
   gauge('millrace_actors_resting', 'Actors kept in memory.', () => stats().actorsResting);
   gauge('millrace_users_behind', 'Users whose inboxes wait for committed messages.', () => stats().usersBehind);

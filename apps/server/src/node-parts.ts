@@ -1,5 +1,6 @@
 import { InvariantViolation, parseNodeId, type Clock, type NodeId, type Random } from '@millrace/kernel';
 import {
+  defaultLobbyLimits,
   defaultMessagingLimits,
   defaultRouterLimits,
   NodeTrace,
@@ -26,6 +27,16 @@ export function limitsOf(config: ServerConfig): ChatNodeLimits {
       writeBelow: config.writeBelow,
       inboxEntriesMax: config.inboxEntriesMax,
       inboxAgeMsMax: config.inboxHoursMax * 3_600_000,
+    },
+    lobbies: {
+      ...defaultLobbyLimits,
+      lobbiesMax: config.lobbiesMax,
+      membersMax: config.lobbyMembersMax,
+      backlogMax: config.lobbyBacklogMax,
+      backlogBytesMax: config.lobbyBacklogBytesMax,
+      graceMs: config.lobbyGraceMs,
+      emptyMs: config.lobbyEmptyMs,
+      idleMs: config.lobbyIdleMs,
     },
     partition: defaultPartitionLimits,
     resting: { actorsMax: config.actorsMax, weightMax: config.actorsMax * RESTING_WEIGHT_PER_ACTOR },

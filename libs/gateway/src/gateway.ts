@@ -1,4 +1,15 @@
-import { err, ok, type Cancel, type Clock, type Random, type Result, type Timers, type UserId } from '@millrace/kernel';
+import {
+  err,
+  isLobbyId,
+  ok,
+  type Cancel,
+  type Clock,
+  type ConversationId,
+  type Random,
+  type Result,
+  type Timers,
+  type UserId,
+} from '@millrace/kernel';
 import type { ChatService, MessageTrace } from '@millrace/messaging';
 import { frameError, protocolLimits, type Connect } from '@millrace/protocol';
 import type { TokenVerifier, VerifiedToken } from './auth/token-verifier.ts';
@@ -212,8 +223,21 @@ export class Gateway {
     const { requestsInFlightMax, queriesInFlightMax } = config;
     const nowMs = (): number => clock.nowMs();
     const { live: rooms } = this;
+    const lobbyClosed = ({ user }: Session, lobby: ConversationId): void => {
+      this.#lobbyClosed(user, lobby);
+    };
     const presence = this.sessions.presenceWatch;
-    const submitParts = { chat, presence, trace, nowMs, requestsInFlightMax, queriesInFlightMax, rooms, onDefect };
+    const submitParts = {
+      chat,
+      presence,
+      trace,
+      nowMs,
+      requestsInFlightMax,
+      queriesInFlightMax,
+      rooms,
+      lobbyClosed,
+      onDefect,
+    };
     this.#sockets.set(
       socket,
       new SocketSession(socket, {
@@ -296,6 +320,7 @@ export class Gateway {
       onEnd: (ended) => {
         this.live.removed(ended);
         this.sessions.remove(ended);
+        for (const held of ended.shown.held()) if (isLobbyId(held)) this.#lobbyClosed(user, held);
         this.#detachIfGone(user);
       },
     });
@@ -312,6 +337,12 @@ export class Gateway {
       else this.#attaching.delete(user);
       this.#detachIfGone(user);
     }
+  }
+
+  /** A session of the user has that lobby open no more, or could not open it. */
+  #lobbyClosed(user: UserId, lobby: ConversationId): void {
+    for (const session of this.sessions.of(user)) if (session.shown.holds(lobby)) return;
+    this.#parts.chat.away(user, lobby);
   }
 
   #detachIfGone(user: UserId): void {

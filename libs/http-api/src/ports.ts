@@ -22,7 +22,7 @@ export type BackendChat = Pick<
   | 'publishKeyed'
   | 'history'
   | 'conversations'
-  | Exclude<keyof ModerationService, 'infoFor'>
+  | Exclude<keyof ModerationService, 'infoFor' | 'promote' | 'dissolve'>
 >;
 
 /** What the API asks about users' sockets, on whichever nodes they are. */

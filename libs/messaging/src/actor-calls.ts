@@ -3,10 +3,11 @@ import type { FrameError } from '@millrace/protocol';
 import type { ActorKey } from '@millrace/timeline';
 import type { BirthCommand } from './cluster/birth-actor.ts';
 import type { ConversationCallName, ConversationCommand, ConversationReply } from './conversation/commands.ts';
+import type { PromotedCommand } from './lobby/promoted-lobbies.ts';
 import type { UserCallName, UserCommand, UserReply } from './user/commands.ts';
 
 /** Any actor's command and answer, as partitions pass them on. */
-export type AnyCommand = ConversationCommand | UserCommand | BirthCommand;
+export type AnyCommand = ConversationCommand | UserCommand | BirthCommand | PromotedCommand;
 export type AnyReply = Result<unknown, FrameError>;
 
 /**

@@ -13,11 +13,13 @@ import type {
 import type { TimelineReader } from '@millrace/timeline';
 import type { LivePort, SessionPort, UserPushPort } from './chat-service.ts';
 import type { RouterLimits } from './cluster/router.ts';
+import type { LobbyLimits } from './lobby/lobby-limits.ts';
 import type { MessagingLimits } from './limits.ts';
 import type { MessageTrace } from './trace/message-trace.ts';
 
 export interface ChatNodeLimits {
   readonly messaging: MessagingLimits;
+  readonly lobbies: LobbyLimits;
   readonly partition: PartitionLimits;
   readonly resting: RestingLimits;
   readonly placement: PlacementLimits;
@@ -78,6 +80,8 @@ export interface ChatNodeStats {
   /** What other nodes were asked, and have not answered. */
   readonly linkCalls: number;
   readonly usersAttached: number;
+  /** Lobbies that live here. */
+  readonly lobbies: number;
   readonly viewVersion: number;
   readonly members: number;
 }

@@ -3,7 +3,6 @@ import { partitionId, type NodeId, type PartitionId, type UserId } from '@millra
 import {
   emptyView,
   Membership,
-  partitionOf,
   type ClusterView,
   type Coordinator,
   type Member,
@@ -15,7 +14,7 @@ import type { ChatNodeParts, ChatNodeStats } from './chat-node-parts.ts';
 import type { ChatService } from './chat-service.ts';
 import { actorsOf } from './cluster/actors-of.ts';
 import { Attachments } from './cluster/attachments.ts';
-import { birthKey, PartitionCountMismatch } from './cluster/birth-actor.ts';
+import { PartitionCountMismatch } from './cluster/birth-actor.ts';
 import { bornWith } from './cluster/born-with.ts';
 import { chatHere } from './cluster/chat-here.ts';
 import { clientCalls } from './cluster/client-calls.ts';
@@ -33,6 +32,7 @@ import { statsOf, statusOf } from './cluster/node-look.ts';
 import type { ActorRequest, NodeAnswer, NodeNote, NodeRequest } from './cluster/node-messages.ts';
 import { takeNote } from './cluster/notes.ts';
 import { PartitionHost } from './cluster/partition-host.ts';
+import { partitionOfActor } from './cluster/partition-of-actor.ts';
 import { Peers } from './cluster/peers.ts';
 import { Presence } from './cluster/presence.ts';
 import { readinessOf, type Readiness } from './cluster/readiness.ts';
@@ -86,8 +86,7 @@ export class ChatNode {
   constructor(parts: ChatNodeParts) {
     const { node: self, name, stores, clock, timers, limits, log, partitionCount } = parts;
     this.#parts = parts;
-    const partition = (key: ActorKey): PartitionId =>
-      key === birthKey ? partitionId(0) : partitionOf(key, partitionCount);
+    const partition = (key: ActorKey): PartitionId => partitionOfActor(key, partitionCount);
     const home = (user: UserId): PartitionId => partition(userKey(user));
     const ownerOf = (of: PartitionId): NodeId | null => this.#router.ownerOf(of);
     this.#resting = new RestingActors(limits.resting);

@@ -10,6 +10,7 @@ import type {
   Create,
   Created,
   Delivered,
+  Dissolve,
   FrameError,
   GetInfo,
   History,
@@ -29,6 +30,7 @@ import type {
   Open,
   Page,
   PresenceState,
+  Promote,
   PushItem,
   Read,
   ReadDone,
@@ -112,6 +114,8 @@ export interface ModerationService {
   unmute(by: Principal | null, command: Content<Unmute>): Answer<Changed>;
   ban(by: Principal | null, command: Content<Ban>): Answer<Changed>;
   unban(by: Principal | null, command: Content<Unban>): Answer<Changed>;
+  promote(by: Principal | null, command: Content<Promote>): Answer<Changed>;
+  dissolve(by: Principal | null, command: Content<Dissolve>): Promise<Result<null, FrameError>>;
   bans(by: Principal | null, query: Content<ListBans>): Answer<Bans>;
   /** The other user can send this one nothing in their direct conversation, nor make one. */
   block(by: UserId, command: Content<Block>): Promise<Result<null, FrameError>>;
@@ -137,6 +141,8 @@ export interface ChatService extends ModerationService {
   delivered(by: Principal, command: Content<Delivered>): Promise<Result<null, FrameError>>;
   /** Whether the user may open the conversation on a device: who is a member may. */
   open(by: Principal, command: Content<Open>): Promise<Result<null, FrameError>>;
+  /** No device of the user on this node has that lobby open any more. */
+  away(user: UserId, lobby: ConversationId): void;
   /** Nothing is stored, nothing answered; a non-member's notice goes nowhere. */
   typing(by: Principal, notice: Content<Typing>): void;
   history(by: Principal, query: Content<History>): Answer<Page<WireEntry>>;
@@ -220,6 +226,8 @@ export interface LivePort {
   stands(conversation: ConversationId, head: LiveHead): void;
   /** It is not in read mode any more. */
   over(conversation: ConversationId): void;
+  /** These are not in the lobby any more, and no entry has told so. */
+  gone(conversation: ConversationId, users: readonly UserId[]): void;
 }
 
 /** What came into one user's inbox by one commit: inbox seqs `from..to` of generation `gen`. */

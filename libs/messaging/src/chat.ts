@@ -1,4 +1,12 @@
-import { directConversationId, err, ok, type ConversationId, type Random, type Result } from '@millrace/kernel';
+import {
+  directConversationId,
+  err,
+  isLobbyId,
+  ok,
+  type ConversationId,
+  type Random,
+  type Result,
+} from '@millrace/kernel';
 import { frameError, type Create, type Created, type FrameError } from '@millrace/protocol';
 import { conversationKey, StoreUnavailable, type TimelineReader } from '@millrace/timeline';
 import type { ActorCalls } from './actor-calls.ts';
@@ -34,8 +42,12 @@ function createTarget(
   command: Omit<Create, 't' | 'id'>,
   random: Random,
 ): Result<ConversationId, FrameError> {
-  if (command.kind === 'lobby') return err(frameError('forbidden', 'this server has no lobbies'));
-  if (command.kind !== 'direct') return ok(command.conversation ?? (`g-${random.id()}` as ConversationId));
+  if (command.kind !== 'direct') {
+    const prefix = command.kind === 'lobby' ? '~' : 'g-';
+    const id = command.conversation ?? (`${prefix}${random.id()}` as ConversationId);
+    if (isLobbyId(id) === (command.kind === 'lobby')) return ok(id);
+    return err(frameError('bad_request', 'an id that begins with `~` belongs to a lobby, and only to one'));
+  }
   const [peer, ...others] = command.members.filter((user) => user !== by);
   if (peer === undefined || others.length > 0) {
     return err(frameError('bad_request', 'a direct conversation is created with exactly one other user in members'));
@@ -65,7 +77,7 @@ const madeAlready = (error: FrameError, id: ConversationId): FrameError => ({
 });
 
 /** What concerns the sockets of this node, and no actor's command. */
-type OfSockets = 'attach' | 'open' | 'connected' | 'detach' | 'watch' | 'unwatch';
+type OfSockets = 'attach' | 'away' | 'open' | 'connected' | 'detach' | 'watch' | 'unwatch';
 
 /** Where what is stored is read from, past the actors' own memory. */
 export interface ChatReads {
@@ -95,6 +107,8 @@ export function chatOver(
       members: firstMembers(command.members),
       joinPolicy: command.joinPolicy ?? 'invite',
       historyPolicy: command.historyPolicy ?? 'all',
+      ...(command.backlog === undefined ? {} : { backlog: command.backlog }),
+      ...(command.membersMax === undefined ? {} : { membersMax: command.membersMax }),
     });
     const isNamedHere = command.kind !== 'direct' && command.conversation === undefined;
     if (!created.ok) return isNamedHere ? err(namedHere(created.error, target.value)) : created;

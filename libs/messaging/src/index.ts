@@ -27,4 +27,5 @@ export type { DeviceStory, MemberStory, MessageStory, StoryStep, Why } from './e
 export type { Mark, Spread } from './trace/trace-here.ts';
 export { silentTrace, type DeviceTrace, type MessageTrace } from './trace/message-trace.ts';
 export { NodeTrace } from './trace/node-trace.ts';
+export { defaultLobbyLimits, type LobbyLimits } from './lobby/lobby-limits.ts';
 export { defaultMessagingLimits, type MessagingLimits } from './limits.ts';

@@ -21,6 +21,8 @@ export function moderationOver(calls: ActorCalls): ModerationService {
     unmute: (by, { conversation, users }) => calls.conversation(conversation, { t: 'unmute', by: userOf(by), users }),
     ban: (by, { conversation, users }) => calls.conversation(conversation, { t: 'ban', by: userOf(by), users }),
     unban: (by, { conversation, users }) => calls.conversation(conversation, { t: 'unban', by: userOf(by), users }),
+    promote: (by, { conversation }) => calls.conversation(conversation, { t: 'promote', by: userOf(by) }),
+    dissolve: (by, { conversation }) => calls.conversation(conversation, { t: 'dissolve', by: userOf(by) }),
     bans: (by, { conversation, after, limit }) => {
       const page = { after: after ?? null, limit: limit ?? BANS_DEFAULT };
       return calls.conversation(conversation, { t: 'bans', by: userOf(by), ...page });

@@ -1,5 +1,11 @@
 import type { NodeId } from '@millrace/kernel';
-import { ChatNode, defaultMessagingLimits, defaultRouterLimits, NodeTrace } from '@millrace/messaging';
+import {
+  ChatNode,
+  defaultLobbyLimits,
+  defaultMessagingLimits,
+  defaultRouterLimits,
+  NodeTrace,
+} from '@millrace/messaging';
 import { defaultLinkLimits } from '@millrace/node-link';
 import { defaultPartitionLimits, type Commit } from '@millrace/partition';
 import type { ModelConnection } from './model-connection.ts';
@@ -49,6 +55,7 @@ export class SimulatedNode {
           ...{ inboxEntriesMax, readAbove, writeBelow, sendWindow },
           keysPerWindow: 8,
         },
+        lobbies: defaultLobbyLimits,
         partition: {
           ...defaultPartitionLimits,
           cursorIdleMs: 200,
@@ -78,7 +85,15 @@ export class SimulatedNode {
           if (reason === 'incomplete') world.inboxBroke(user);
         },
       },
-      livePort: { entered: nothing, left: nothing, live: nothing, at: nothing, stands: nothing, over: nothing },
+      livePort: {
+        entered: nothing,
+        left: nothing,
+        live: nothing,
+        at: nothing,
+        stands: nothing,
+        over: nothing,
+        gone: nothing,
+      },
       sessionPort: { list: () => [], kick: () => 0, arrivals: () => [], replace: () => null },
       // Small, so that it is over its bound all the time.
       trace: new NodeTrace(world.time.clock, 16),

@@ -205,6 +205,27 @@ export const variables = {
     about:
       'With fewer members than this they are put into each inbox again; at most `MILLRACE_READ_ABOVE`. The wider apart the two are, the more rarely a conversation switches.',
   }),
+  lobbiesMax: wholeNumber('MILLRACE_LOBBIES_MAX', [0, 1_000_000], 10_000, {
+    about: 'Lobbies that live on this node at a time; `0` for none at all.',
+  }),
+  lobbyMembersMax: wholeNumber('MILLRACE_LOBBY_MEMBERS_MAX', [1, 10_000], 1_000, {
+    about: 'Members of one lobby; its creator may ask for fewer.',
+  }),
+  lobbyBacklogMax: wholeNumber('MILLRACE_LOBBY_BACKLOG_MAX', [0, 1_000], 1_000, {
+    about: 'Entries that a lobby may keep for those who come late; 100 when its creator does not say.',
+  }),
+  lobbyBacklogBytesMax: wholeNumber('MILLRACE_LOBBY_BACKLOG_BYTES_MAX', [0, 16_777_216], 262_144, {
+    about: 'Bytes of the entries that a lobby keeps; the oldest ones go when it would be more.',
+  }),
+  lobbyGraceMs: wholeNumber('MILLRACE_LOBBY_GRACE_MS', [500, 3_600_000], 30_000, {
+    about: 'How long, in milliseconds, a member stays in a lobby who has it open on no device.',
+  }),
+  lobbyEmptyMs: wholeNumber('MILLRACE_LOBBY_EMPTY_MS', [0, 3_600_000], 10_000, {
+    about: 'How long a lobby stays when nobody is in it, in milliseconds.',
+  }),
+  lobbyIdleMs: wholeNumber('MILLRACE_LOBBY_IDLE_MS', [1_000, 604_800_000], 21_600_000, {
+    about: 'How long a lobby stays when nobody writes there, in milliseconds.',
+  }),
   inboxEntriesMax: wholeNumber('MILLRACE_INBOX_ENTRIES_MAX', [100, 1_000_000], 10_000, {
     about: 'Entries kept in the hot inbox of a user; a device further behind gets a snapshot.',
   }),

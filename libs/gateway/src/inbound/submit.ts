@@ -1,4 +1,4 @@
-import { err, ok, type Result } from '@millrace/kernel';
+import { err, isLobbyId, ok, type ConversationId, type Result } from '@millrace/kernel';
 import type { ChatService, MessageTrace } from '@millrace/messaging';
 import {
   frameError,
@@ -33,6 +33,8 @@ export interface SubmitParts {
   readonly requestsInFlightMax: number;
   readonly queriesInFlightMax: number;
   readonly rooms: Pick<LiveRooms, 'shown' | 'hidden'>;
+  /** A session may have been the user's last one here that had it open. */
+  readonly lobbyClosed: (session: Session, lobby: ConversationId) => void;
   /** A bug of ours; the request is answered `internal`. */
   readonly onDefect: (error: unknown) => void;
 }
@@ -109,14 +111,34 @@ async function submitRequest(parts: SubmitParts, session: Session, frame: Asked)
   session.queriesInFlight -= queries;
   if (outcome.ok) session.answer(outcome.value);
   else session.refuse(frame.id, outcome.error);
+  const lobby = lobbyOf(frame, outcome);
   // Behind the answer, which says that it is open.
-  if (frame.t === 'open') rooms.shown(session, frame.conversation);
+  if (lobby !== null) settleLobby(parts, session, lobby);
+  else if (frame.t === 'open') rooms.shown(session, frame.conversation);
   else if (frame.t === 'close') rooms.hidden(session, frame.conversation);
   if (frame.t === 'subscribePresence' && outcome.ok) presence.tellKnown(session, frame.users);
   if (frame.t !== 'sync') return;
   // Behind the answer: what was held while the chat looked goes on from where the answer ends.
   if (outcome.ok && outcome.value.t === 'synced') session.synced(outcome.value.inbox, outcome.value.hasMore);
   else session.syncFailed();
+}
+
+/** The lobby that the frame opens or closes on this device, if any. */
+function lobbyOf(frame: Asked, outcome: Awaited<Answered>): ConversationId | null {
+  if (frame.t === 'create' && frame.kind === 'lobby')
+    return outcome.ok && outcome.value.t === 'created' ? outcome.value.conversation : (frame.conversation ?? null);
+  const isMeant = frame.t === 'join' || frame.t === 'open' || frame.t === 'close';
+  return isMeant && isLobbyId(frame.conversation) ? frame.conversation : null;
+}
+
+/** Behind the answer: the device is told what comes from here on, or nothing any more. */
+function settleLobby({ rooms, lobbyClosed }: SubmitParts, session: Session, lobby: ConversationId): void {
+  if (session.isOpen && session.shown.has(lobby)) rooms.shown(session, lobby);
+  else {
+    rooms.hidden(session, lobby);
+    session.shown.close(lobby);
+    lobbyClosed(session, lobby);
+  }
 }
 
 async function answerOf(
@@ -150,10 +172,7 @@ async function as<Content>(
 async function open(chat: ChatService, { principal, shown }: Session, frame: Open): Promise<Result<null, FrameError>> {
   const { conversation } = frame;
   const opening = shown.begin(conversation);
-  if (opening === null) {
-    const message = `${String(protocolLimits.openConversations)} conversations are open: close one first`;
-    return err(frameError('limit_reached', message));
-  }
+  if (opening === null) return err(tooManyOpen());
   let isAllowed = false;
   try {
     const allowed = await chat.open(principal, frame);
@@ -168,6 +187,32 @@ function close({ shown }: Session, { conversation }: Close): Result<null, FrameE
   shown.close(conversation);
   return ok(null);
 }
+
+/** Comes into a lobby, which opens it on this device: one of the conversations that it may have open. */
+async function enter<T extends { readonly conversation: ConversationId }>(
+  { shown }: Session,
+  lobby: ConversationId | undefined,
+  ask: () => Promise<Result<T, FrameError>>,
+): Promise<Result<T, FrameError>> {
+  const name = lobby ?? NO_NAME_YET;
+  const opening = shown.begin(name);
+  if (opening === null) return err(tooManyOpen());
+  let entered: T | null = null;
+  try {
+    const outcome = await ask();
+    if (outcome.ok) entered = outcome.value;
+    return outcome;
+  } finally {
+    shown.end(name, opening, entered !== null && lobby !== undefined);
+    if (entered !== null && lobby === undefined) shown.open(entered.conversation);
+  }
+}
+
+/** Stands for a lobby whose id is the server's choice, while it is being made. No id is empty. */
+const NO_NAME_YET = '' as ConversationId;
+
+const tooManyOpen = (): FrameError =>
+  frameError('limit_reached', `${String(protocolLimits.openConversations)} conversations are open: close one first`);
 
 /** A request without what only the wire needs. */
 function content<Frame extends { readonly t: string; readonly id: number }>(frame: Frame): Omit<Frame, 't' | 'id'> {
@@ -190,9 +235,19 @@ function ask(chat: ChatService, presence: PresenceWatch, session: Session, frame
     case 'readers':
       return as('readers', id, chat.readers(principal, frame));
     case 'create':
-      return as('created', id, chat.create(principal, frame));
+      if (frame.kind !== 'lobby') return as('created', id, chat.create(principal, frame));
+      return as(
+        'created',
+        id,
+        enter(session, frame.conversation, () => chat.create(principal, frame)),
+      );
     case 'join':
-      return as('changed', id, chat.join(principal, frame));
+      if (!isLobbyId(frame.conversation)) return as('changed', id, chat.join(principal, frame));
+      return as(
+        'changed',
+        id,
+        enter(session, frame.conversation, () => chat.join(principal, frame)),
+      );
     case 'leave':
       return as('changed', id, chat.leave(principal, frame));
     case 'invite':
@@ -212,8 +267,9 @@ function ask(chat: ChatService, presence: PresenceWatch, session: Session, frame
     case 'unban':
       return as('changed', id, chat.unban(principal, frame));
     case 'promote':
+      return as('changed', id, chat.promote(principal, frame));
     case 'dissolve':
-      return Promise.resolve(err(frameError('forbidden', `${frame.conversation} is not a lobby`)));
+      return as('ok', id, chat.dissolve(principal, frame));
     case 'bans':
       return as('bans', id, chat.bans(principal, frame));
     case 'block':

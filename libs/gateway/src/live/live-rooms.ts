@@ -8,7 +8,7 @@ import { Publisher, SOCKETS_PER_TURN, type Topic } from './publisher.ts';
 /** As much of a session as a room needs. */
 export type RoomSession = Pick<
   Session,
-  'user' | 'encoding' | 'shown' | 'isOpen' | 'isBehind' | 'listen' | 'unlisten' | 'hint' | 'tellHeads'
+  'user' | 'encoding' | 'shown' | 'isOpen' | 'isBehind' | 'answer' | 'listen' | 'unlisten' | 'hint' | 'tellHeads'
 >;
 
 export interface LiveRoomsParts<S extends RoomSession> {
@@ -159,6 +159,15 @@ export class LiveRooms<S extends RoomSession = Session> implements LivePort {
       }
       this.#forgetUser(room, user);
     }
+  }
+
+  gone(conversation: ConversationId, users: readonly UserId[]): void {
+    for (const user of users) {
+      for (const session of this.#parts.sessionsOf(user)) {
+        if (session.shown.has(conversation)) session.answer({ t: 'ended', conversation });
+      }
+    }
+    this.left(conversation, users);
   }
 
   // ----------------------------------------------------------------------------------------- what sessions do

@@ -32,6 +32,12 @@ export class ShownConversations {
     return isAllowed;
   }
 
+  /** One whose name was not known while it was asked about. */
+  open(conversation: ConversationId): void {
+    this.#opening.delete(conversation);
+    this.#open.add(conversation);
+  }
+
   close(conversation: ConversationId): void {
     this.#opening.delete(conversation);
     this.#open.delete(conversation);
@@ -39,6 +45,16 @@ export class ShownConversations {
 
   has(conversation: ConversationId): boolean {
     return this.#open.has(conversation);
+  }
+
+  /** Whether it is shown, or is about to be. */
+  holds(conversation: ConversationId): boolean {
+    return this.#open.has(conversation) || this.#opening.has(conversation);
+  }
+
+  /** Those that are shown, or are about to be. */
+  held(): Iterable<ConversationId> {
+    return new Set([...this.#open, ...this.#opening.keys()]);
   }
 
   all(): Iterable<ConversationId> {

@@ -134,6 +134,10 @@ export class MemoryChat implements ChatService {
     return err(frameError('not_member', `${by.user} is not a member of ${conversation}`));
   }
 
+  away(user: UserId, lobby: ConversationId): void {
+    this.calls.push(`away ${user} ${lobby}`);
+  }
+
   typing(by: Principal): void {
     this.calls.push(`typing ${by.user}`);
   }
@@ -154,6 +158,8 @@ export class MemoryChat implements ChatService {
   unmute = refuse;
   ban = refuse;
   unban = refuse;
+  promote = refuse;
+  dissolve = refuse;
   bans = refuse;
   block = refuse;
   unblock = refuse;

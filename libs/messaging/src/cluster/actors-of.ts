@@ -7,6 +7,7 @@ import { ConversationActor } from '../conversation/conversation-actor.ts';
 import { decodeConversation } from '../conversation/conversation-record.ts';
 import type { Effect } from '../effects.ts';
 import type { KnownGenerations } from '../user/confirmation.ts';
+import { PromotedLobbies, promotedPartition } from '../lobby/promoted-lobbies.ts';
 import { UserActor } from '../user/user-actor.ts';
 import { decodeUser } from '../user/user-record.ts';
 import { BirthActor, birthKey } from './birth-actor.ts';
@@ -15,6 +16,7 @@ import { BirthActor, birthKey } from './birth-actor.ts';
 export function actorsOf({ ackLevel, limits }: Pick<ChatNodeParts, 'ackLevel' | 'limits'>, known: KnownGenerations) {
   return (key: ActorKey, record: ActorRecord, gen: Generation): PartitionActor<AnyCommand, AnyReply, Effect> => {
     if (key === birthKey) return new BirthActor(record, gen);
+    if (promotedPartition(key) !== null) return new PromotedLobbies(key, record, gen);
     const name = key.slice(2);
     return key.startsWith('c:')
       ? new ConversationActor(decodeConversation(name as ConversationId, record, gen), ackLevel, limits.messaging)

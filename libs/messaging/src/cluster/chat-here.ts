@@ -1,3 +1,4 @@
+import { isLobbyId, type ConversationId, type UserId } from '@millrace/kernel';
 import type { ActorCalls } from '../actor-calls.ts';
 import type { ChatNodeParts } from '../chat-node-parts.ts';
 import type { ChatService } from '../chat-service.ts';
@@ -12,21 +13,49 @@ export interface ChatHereParts extends Pick<ChatNodeParts, 'random' | 'trace'> {
   readonly reads: ChatReads;
   readonly attachments: Pick<Attachments, 'attach' | 'detach'>;
   readonly devices: Pick<Devices, 'connected'>;
-  readonly live: Pick<Live, 'open' | 'watches'>;
+  readonly live: Pick<Live, 'open' | 'watches' | 'seat' | 'seated' | 'unseat'>;
   readonly presence: Pick<Presence, 'watch' | 'unwatch'>;
 }
 
 /** The chat as a node has it: the actors, wherever they are, and what concerns the sockets of this node. */
 export function chatHere(parts: ChatHereParts): ChatService {
   const { calls, reads, random, trace, attachments, devices, live, presence } = parts;
+  const chat = chatOver(calls, reads, random, trace);
+  /** A device that comes into a lobby has it open, if it may: it has a seat before the owner tells of it. */
+  const seated = async <T extends { readonly ok: boolean }>(
+    user: UserId,
+    lobby: ConversationId,
+    ask: () => Promise<T>,
+  ): Promise<T> => {
+    const isNew = live.seat(user, lobby);
+    const outcome = await ask();
+    if (outcome.ok) live.seated(user, lobby);
+    else if (isNew) live.unseat(user, lobby);
+    return outcome;
+  };
   return {
-    ...chatOver(calls, reads, random, trace),
+    ...chat,
+    create(by, command) {
+      if (command.kind !== 'lobby') return chat.create(by, command);
+      const conversation = command.conversation ?? (`~${random.id()}` as ConversationId);
+      return seated(by.user, conversation, () => chat.create(by, { ...command, conversation }));
+    },
+    join: (by, command) =>
+      isLobbyId(command.conversation)
+        ? seated(by.user, command.conversation, () => chat.join(by, command))
+        : chat.join(by, command),
+    away: (user, lobby) => {
+      live.unseat(user, lobby);
+    },
     async attach(user) {
       const attached = await attachments.attach(user);
       if (attached.ok) live.watches.want(user, attached.value.readMode ?? []);
       return attached;
     },
-    open: ({ user }, { conversation }) => live.open(calls, user, conversation),
+    open: ({ user }, { conversation }) =>
+      isLobbyId(conversation)
+        ? seated(user, conversation, () => live.open(calls, user, conversation))
+        : live.open(calls, user, conversation),
     connected: ({ user, device }, arrival) => {
       devices.connected(user, device, arrival);
     },

@@ -14,6 +14,7 @@ export function statsOf(
     partitionsOwned: host.partitions.size,
     partitionsServing: host.serving,
     partitionsMoving: handoffs.moving,
+    lobbies: host.lobbies.size,
     commandsQueued: host.queued,
     commandsRouting: router.waiting,
     commitsUndiffused: host.stats().reduce((sum, { undiffused }) => sum + undiffused, 0),

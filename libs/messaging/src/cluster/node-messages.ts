@@ -91,6 +91,8 @@ export type NodeNote =
   | WatchNote
   /** The sender watches these no more. */
   | { readonly n: 'unwatch'; readonly conversations: readonly ConversationId[] }
+  /** No device of the user has that lobby open on the sender any more. */
+  | { readonly n: 'away'; readonly conversation: ConversationId; readonly user: UserId }
   /** The asking node holds no socket of that user any more. */
   | { readonly n: 'detach'; readonly user: UserId }
   /** To the user's owner: the sender has an open session of that device. */

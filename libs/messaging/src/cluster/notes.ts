@@ -42,6 +42,7 @@ export function takeNote(
     case 'over':
     case 'again':
     case 'unwatch':
+    case 'away':
       to.live.heard(from, note);
       return;
     default:

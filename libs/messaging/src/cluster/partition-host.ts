@@ -27,6 +27,7 @@ import type { UserChannels } from '../diffuse/user-channels.ts';
 import type { Effect } from '../effects.ts';
 import type { ChatNodeParts } from '../chat-node-parts.ts';
 import type { Attached } from '../chat-service.ts';
+import { Lobbies } from '../lobby/lobbies.ts';
 import type { UserCalls } from '../user/commands.ts';
 import type { Arrival } from './arrival.ts';
 import type { PartitionStatus } from './cluster-status.ts';
@@ -84,10 +85,29 @@ export class PartitionHost {
   readonly #parts: PartitionHostParts;
   readonly #hosted = new Map<PartitionId, Hosted>();
   readonly #successions: Successions;
+  readonly lobbies: Lobbies;
 
   constructor(parts: PartitionHostParts) {
     this.#parts = parts;
     this.#successions = new Successions((partition) => parts.placementOf(partition));
+    const { clock, timers, log, limits } = parts;
+    this.lobbies = new Lobbies({
+      ...{ clock, timers, log, messaging: limits.messaging, limits: limits.lobbies },
+      partitionOf: (key) => parts.partitionOf(key),
+      has: (partition) => this.has(partition),
+      epochOf: (partition) => {
+        const owner = this.#hosted.get(partition)?.owner;
+        return owner?.isServing === true ? owner.epoch : null;
+      },
+      mayServe: () => parts.mayServe(),
+      stored: (partition, key, command) =>
+        new Promise((resolve) => {
+          this.#postStored(partition, key, command, resolve, 'client');
+        }),
+      told: (effects) => {
+        parts.told(effects);
+      },
+    });
   }
 
   get partitions(): ReadonlySet<PartitionId> {
@@ -151,6 +171,7 @@ export class PartitionHost {
     if (hosted === undefined) return;
     // What comes in from here on is refused, and goes to the next owner.
     this.#hosted.delete(partition);
+    this.lobbies.drop(partition);
     await hosted.owner.stop();
     hosted.diffuser.stop();
   }
@@ -160,6 +181,7 @@ export class PartitionHost {
     for (const [each, { owner, diffuser }] of [...this.#hosted]) {
       if (partition !== undefined && each !== partition) continue;
       this.#hosted.delete(each);
+      this.lobbies.drop(each);
       owner.abandon(why);
       diffuser.stop();
     }
@@ -172,6 +194,17 @@ export class PartitionHost {
 
   /** `answer` is called exactly once, never before this returns. */
   post(
+    partition: PartitionId,
+    key: ActorKey,
+    command: AnyCommand,
+    answer: (outcome: NodeAnswer) => void,
+    priority: Priority,
+  ): void {
+    if (this.#hosted.has(partition) && this.lobbies.post(key, command, answer)) return;
+    this.#postStored(partition, key, command, answer, priority);
+  }
+
+  #postStored(
     partition: PartitionId,
     key: ActorKey,
     command: AnyCommand,
@@ -284,6 +317,8 @@ export class PartitionHost {
       },
       claimed: (claim) => {
         this.#successions.claimed(partition);
+        // Another owner may have gone on with the lobbies, or made them groups.
+        if (!claim.memoryKept) this.lobbies.drop(partition);
         diffuser.claimed(claim);
         this.#parts.claimed(partition, owner.gen);
       },
@@ -291,6 +326,7 @@ export class PartitionHost {
         diffuser.stop();
         if (this.#hosted.get(partition)?.owner !== owner) return;
         this.#hosted.delete(partition);
+        this.lobbies.drop(partition);
         this.#parts.lost(partition, why);
       },
     });

@@ -8,8 +8,10 @@ import type {
   Create,
   Created,
   FrameError,
+  History,
   Info,
   Members,
+  Page,
   ReadDone,
   Readers,
   ReadersList,
@@ -18,10 +20,13 @@ import type {
   Send,
   SendableType,
   Settings,
+  WireEntry,
 } from '@millrace/protocol';
 import type { TimelineHead } from '@millrace/timeline';
 import type { ConversationInfo, Principal } from '../chat-service.ts';
 import type { ConversationFacts } from '../effects.ts';
+import type { LobbyTold } from '../lobby/lobby-facts.ts';
+import type { Adoption } from './adoption.ts';
 import type { Reading } from '../user/commands.ts';
 
 type Content<Frame> = Omit<Frame, 't' | 'id'>;
@@ -43,7 +48,8 @@ export interface ConversationCalls {
   create: {
     command: { readonly creator: UserId; readonly kind: ConversationKind } & Required<
       Pick<Create, 'title' | 'members' | 'joinPolicy' | 'historyPolicy'>
-    >;
+    > &
+      Pick<Create, 'backlog' | 'membersMax'>;
     reply: Content<Created>;
   };
   /** `by` null: the deployment's backend, which needs no role. */
@@ -122,6 +128,17 @@ export interface ConversationCalls {
   };
   /** For whoever brings the entries to these users as they come: where the conversation stands, and who of them is in it. */
   watch: { command: { readonly users: readonly UserId[] }; reply: WatchState };
+  /** A page of what a lobby keeps; null when the conversation is stored, and its Timeline is to be read. */
+  kept: {
+    command: { readonly user: UserId | null; readonly query: Omit<History, 't' | 'id' | 'conversation'> };
+    reply: Content<Page<WireEntry>> | null;
+  };
+  /** A lobby becomes a group. Of a group that was one: where that stands. */
+  promote: { command: { readonly by: UserId | null }; reply: Content<Changed> };
+  /** A lobby ends. */
+  dissolve: { command: { readonly by: UserId | null }; reply: null };
+  /** What is left of a lobby becomes this conversation, which has nothing yet. */
+  adopt: { command: { readonly adoption: Adoption }; reply: Content<Changed> };
   /** How far each of these users is, for one whose partition or this one may have lost something. */
   standings: { command: { readonly users: readonly UserId[] }; reply: Standings };
 }
@@ -156,6 +173,8 @@ export interface WatchState {
   readonly msgNo: number;
   /** Of the users that were asked about, who is a member (I11). */
   readonly members: readonly UserId[];
+  /** Of a lobby: what a node tells of it that holds sockets of its members, should it have to begin anew. */
+  readonly lobby?: LobbyTold;
 }
 
 export interface LatestReceipts {

@@ -3,6 +3,7 @@ import type { ActorWrite, Handled, PartitionActor } from '@millrace/partition';
 import type { AckedLevel } from '@millrace/protocol';
 import type { Effect } from '../effects.ts';
 import type { MessagingLimits } from '../limits.ts';
+import { adopt } from './adoption.ts';
 import type { AnyConversationReply, ConversationCommand } from './commands.ts';
 import { conversationWrite } from './conversation-record.ts';
 import type { ConversationState } from './conversation-state.ts';
@@ -10,6 +11,7 @@ import { create, invite, join, kick, leave, setRole } from './membership.ts';
 import { ban, bans, block, changeSettings, infoFor, mayWatch, mute, unban, unmute } from './moderation.ts';
 import { publish, publishKeyed } from './publish.ts';
 import { audience, audienceAt, headFor, info, members, standings, visible, watch } from './queries.ts';
+import { keptElsewhere, noLobby, promotedAt, taken } from './was-lobby.ts';
 import { latestReceipts, readers } from './readers.ts';
 import { markDelivered, markRead, readPlan, typing } from './receipts.ts';
 
@@ -45,6 +47,8 @@ export class ConversationActor implements PartitionActor<ConversationCommand, An
       case 'publishKeyed':
         return publishKeyed(state, command, nowMs, this.#level, limits);
       case 'create':
+        // Nothing that is stored is a lobby: this id was to become a group once, and may be one yet.
+        if (command.kind === 'lobby' && this.#level !== 'volatile') return { reply: taken(state), effects: [] };
         return create(state, command, nowMs, limits);
       case 'join':
         return join(state, command, nowMs, limits);
@@ -100,6 +104,14 @@ export class ConversationActor implements PartitionActor<ConversationCommand, An
         return { reply: audienceAt(state, command), effects: [] };
       case 'watch':
         return { reply: watch(state, command), effects: [] };
+      case 'kept':
+        return { reply: keptElsewhere(state, command), effects: [] };
+      case 'promote':
+        return { reply: promotedAt(state, command), effects: [] };
+      case 'dissolve':
+        return { reply: noLobby(state), effects: [] };
+      case 'adopt':
+        return adopt(state, command.adoption, nowMs, limits);
       case 'standings':
         return { reply: ok(standings(state, command)), effects: [] };
       default:

@@ -37,6 +37,8 @@ export interface ConversationMeta {
   readonly muted: boolean;
   /** Least time between two messages of one mere member; 0 for none. */
   readonly slowModeMs: number;
+  /** Of a group that was a lobby: that one's last generation, and where the entry stands that made it a group. */
+  readonly lobby?: { readonly gen: Generation; readonly promoted: SequenceId; readonly storedIn: Generation };
 }
 
 /** The end of what has no end, in wall time. */
@@ -115,6 +117,8 @@ export class ConversationState {
   /** Not stored: nothing but notices goes by it. */
   readonly latest = new TrackedValue<readonly LatestMessage[]>([]);
   readonly keys: TrackedMap<string, { readonly window: number; readonly seq: SequenceId }>;
+  /** The oldest entry that a new member may see, where the whole history is to be seen. Not stored. */
+  oldest = sequenceId(1);
   /** What the store holds; its generation may be behind that of `head`. */
   storedAt: Position;
   #entries: Uint8Array[] = [];
@@ -229,6 +233,18 @@ export class ConversationState {
     if (isNew && this.segments.value.length > 0) this.#noteSender(userOf(key));
   }
 
+  /** Nothing is remembered of a user who is no member: only where nothing is stored. */
+  forgetUser(user: UserId): void {
+    invariant(this.present(user) === null, 'a present member is not forgotten');
+    for (const key of this.#devices.get(user) ?? []) this.counters.delete(key);
+    this.#devices.delete(user);
+    this.senders.delete(user);
+    this.lastSentMs.delete(user);
+    this.members.delete(user);
+    this.#index = null;
+    this.#readership = null;
+  }
+
   /** How many messages the user has sent here, and the seq of the last one (0 for none). */
   sent(user: UserId): { readonly count: number; readonly lastSeq: SequenceId } {
     let count = 0;
@@ -259,6 +275,14 @@ export class ConversationState {
   devicesOf(user: UserId): readonly DeviceId[] {
     const names = (this.#devices.get(user) ?? []).map((key) => key.slice(user.length + 1));
     return names.filter((name) => name !== '@api') as DeviceId[];
+  }
+
+  /** Goes on behind entries that were numbered elsewhere, in a conversation that has none yet. */
+  begin(from: { readonly head: TimelineHead; readonly msgNo: number; readonly entries: readonly Uint8Array[] }): void {
+    invariant(this.head.value.seq === 0, 'only a conversation without entries begins');
+    this.head.value = from.head;
+    this.msgNo.value = from.msgNo;
+    this.#entries.push(...from.entries);
   }
 
   /**

@@ -2,6 +2,7 @@ import { isOpen, joinedAt, lastVisible, leftAt } from '@millrace/diffusion';
 import {
   err,
   isDirectConversationId,
+  isLobbyId,
   ok,
   sequenceId,
   type Result,
@@ -51,7 +52,7 @@ function changedBy(state: ConversationState, { gen, seq }: WireEntry, effects: r
 }
 
 /** A new or returning member from the entry at `seq` on. Their reading begins there. */
-function newMember(
+export function newMember(
   state: ConversationState,
   meta: ConversationMeta,
   user: UserId,
@@ -59,7 +60,7 @@ function newMember(
   seq: SequenceId,
 ): Member {
   const before = state.members.get(user);
-  const from = meta.historyPolicy === 'all' ? sequenceId(1) : seq;
+  const from = meta.historyPolicy === 'all' ? state.oldest : seq;
   return {
     role,
     intervals: joinedAt(before?.intervals ?? [], seq, from),
@@ -88,6 +89,9 @@ export function create(
   }
   if ((kind === 'direct') !== isDirectConversationId(state.id)) {
     return refused(frameError('bad_request', 'an id with `!` belongs to a direct conversation, and only to one'));
+  }
+  if ((kind === 'lobby') !== isLobbyId(state.id)) {
+    return refused(frameError('bad_request', 'an id that begins with `~` belongs to a lobby, and only to one'));
   }
   if (kind === 'direct' && state.bans.has(creator)) return refused(blockedError(creator));
   const users = [...new Set([creator, ...members])];
@@ -158,7 +162,7 @@ export function invite(
   return fresh.length === 0 ? changed(state, []) : admit(state, meta.value, by, fresh, nowMs, limits);
 }
 
-function admit(
+export function admit(
   state: ConversationState,
   meta: ConversationMeta,
   by: UserId | null,
@@ -244,7 +248,7 @@ export function dismiss(
 }
 
 /** Makes the heir the owner where there is none: after one has left, or when all had and one comes back. */
-function succession(state: ConversationState, by: UserId | null, nowMs: number): readonly Effect[] {
+export function succession(state: ConversationState, by: UserId | null, nowMs: number): readonly Effect[] {
   const heir = nextOwner(state);
   return heir === null ? [] : [appointed(state, by, heir, 'owner', nowMs)];
 }

@@ -1,4 +1,4 @@
-import type { Clock, ConversationId, NodeId, PartitionId, Timers, UserId } from '@millrace/kernel';
+import type { Clock, ConversationId, NodeId, PartitionId, Timers } from '@millrace/kernel';
 import type { NodeAnswer } from '../cluster/node-messages.ts';
 import type { WatchState } from '../conversation/commands.ts';
 import type { Effect } from '../effects.ts';
@@ -16,7 +16,7 @@ export interface LiveSourceParts {
   /** Whether this node owns the partition, or is about to. */
   has(partition: PartitionId): boolean;
   /** A {@link WatchState} of a conversation that lives here. */
-  ask(conversation: ConversationId, users: readonly UserId[], answer: (outcome: NodeAnswer) => void): void;
+  ask(from: NodeId, asked: WatchAsked, answer: (outcome: NodeAnswer) => void): void;
   tellAll(nodes: readonly NodeId[], note: WatchNote): void;
   /** How much of what may wait for that node does, 0..1. */
   backlog(node: NodeId): number;
@@ -59,14 +59,15 @@ export class LiveSource {
       if (left === 0) answer(answers);
     };
     if (left === 0) answer([]);
-    for (const [index, { conversation, users }] of watches.entries()) {
+    for (const [index, asked] of watches.entries()) {
+      const { conversation } = asked;
       if (!this.#parts.has(this.#parts.partitionOf(conversation))) {
         done(index, 'not_owner');
         continue;
       }
       // Before the conversation is asked: whatever comes behind its answer is told.
       this.watchers.add(conversation, from, this.#parts.clock.monotonicMs() + WATCH_LEASE_MS);
-      this.#parts.ask(conversation, users, (outcome) => {
+      this.#parts.ask(from, asked, (outcome) => {
         done(index, this.#judge(from, conversation, outcome));
       });
     }

@@ -1,5 +1,6 @@
 import {
   err,
+  isLobbyId,
   ok,
   type Clock,
   type ConversationId,
@@ -13,9 +14,10 @@ import { frameError, type FrameError } from '@millrace/protocol';
 import { conversationKey, type ActorKey } from '@millrace/timeline';
 import type { ActorCalls, AnyReply } from '../actor-calls.ts';
 import type { LivePort } from '../chat-service.ts';
-import type { NodeNote, NodeRequest } from '../cluster/node-messages.ts';
+import type { NodeAnswer, NodeNote, NodeRequest } from '../cluster/node-messages.ts';
 import type { PartitionHost } from '../cluster/partition-host.ts';
 import type { Peers } from '../cluster/peers.ts';
+import { LobbySeats } from '../lobby/lobby-seats.ts';
 import { LiveSource, type WatchNote } from './live-source.ts';
 import { Watches, type WatchAnswer, type WatchAsked } from './watches.ts';
 
@@ -28,7 +30,7 @@ export interface LiveParts {
   readonly peers: Pick<Peers, 'askWithin' | 'tellAll' | 'backlog'>;
   partitionOf(this: void, key: ActorKey): PartitionId;
   ownerOf(this: void, partition: PartitionId): NodeId | null;
-  host(this: void): Pick<PartitionHost, 'has' | 'watch'>;
+  host(this: void): Pick<PartitionHost, 'has' | 'watch' | 'lobbies'>;
   isHere(this: void, user: UserId): boolean;
 }
 
@@ -38,6 +40,8 @@ const ASK_MS_MAX = 5_000;
 export class Live {
   readonly source: LiveSource;
   readonly watches: Watches;
+  /** Of devices on this node. */
+  readonly seats = new LobbySeats();
   readonly #parts: LiveParts;
 
   constructor(parts: LiveParts) {
@@ -49,8 +53,10 @@ export class Live {
       timers,
       partitionOf,
       has: (partition) => host().has(partition),
-      ask: (conversation, users, answer) => {
-        void host().watch(partitionOf(conversation), conversation, users).then(answer);
+      ask: (from, asked, answer) => {
+        const { conversation, users } = asked;
+        const stored = (): Promise<NodeAnswer> => host().watch(partitionOf(conversation), conversation, users);
+        void (isLobbyId(conversation) ? host().lobbies.watch(from, asked, stored) : stored()).then(answer);
       },
       tellAll: (nodes, note) => {
         this.#tellAll(nodes, note);
@@ -59,13 +65,18 @@ export class Live {
     });
     this.watches = new Watches({
       timers,
-      port: livePort,
+      port: this.#portOver(livePort),
       partitionOf,
       ownerOf,
-      isHere,
+      isHere: (user, conversation) =>
+        conversation !== undefined && isLobbyId(conversation) ? this.seats.has(user, conversation) : isHere(user),
+      lobbyHere: (conversation) => this.seats.here(conversation),
+      answered: (conversation, state) => {
+        this.seats.answered(conversation, state);
+      },
       ask: (owner, watches) => this.#ask(owner, watches),
       unask: (owner, conversations) => {
-        if (owner === self) this.source.unasked(self, conversations);
+        if (owner === self) this.#unasked(self, conversations);
         else peers.tellAll([owner], { n: 'unwatch', conversations });
       },
       readModeOf: async (user) => {
@@ -87,6 +98,27 @@ export class Live {
     return ok(null);
   }
 
+  /** A device here is about to have the lobby open. @returns whether none of the user had it so far. */
+  seat(user: UserId, lobby: ConversationId): boolean {
+    return this.seats.add(user, lobby);
+  }
+
+  /** It has: whoever owns it is told who is here, and tells what comes. */
+  seated(user: UserId, lobby: ConversationId): void {
+    this.seats.add(user, lobby);
+    this.watches.want(user, [lobby]);
+  }
+
+  /** No device of the user here has the lobby open any more. */
+  unseat(user: UserId, lobby: ConversationId): void {
+    if (!this.seats.remove(user, lobby)) return;
+    const owner = this.watches.ownerAsked(lobby);
+    const { self, host, peers } = this.#parts;
+    if (owner === self) host().lobbies.away(self, lobby, user);
+    else if (owner !== null) peers.tellAll([owner], { n: 'away', conversation: lobby, user });
+    this.watches.leave(user, lobby);
+  }
+
   /** What the sockets of a user here were told of the inbox. */
   toldHere(note: Extract<NodeNote, { n: 'push' | 'broken' }>): void {
     if (note.n === 'push') this.watches.pushed(note.user, note.push);
@@ -100,15 +132,19 @@ export class Live {
     });
   }
 
-  heard(from: NodeId, note: WatchNote | Extract<NodeNote, { n: 'unwatch' }>): void {
-    if (note.n === 'unwatch') this.source.unasked(from, note.conversations);
+  heard(from: NodeId, note: WatchNote | Extract<NodeNote, { n: 'unwatch' | 'away' }>): void {
+    if (note.n === 'unwatch') this.#unasked(from, note.conversations);
+    else if (note.n === 'away') this.#parts.host().lobbies.away(from, note.conversation, note.user);
     else this.watches.heard(from, note);
   }
 
   /** A view is known: these partitions are this node's, those nodes have gone. */
   follow(mine: ReadonlySet<PartitionId>, gone: readonly NodeId[], skipped: boolean): void {
     this.source.watchers.keepOnly((conversation) => mine.has(this.#parts.partitionOf(conversationKey(conversation))));
-    for (const node of gone) this.source.forgetNode(node);
+    for (const node of gone) {
+      this.source.forgetNode(node);
+      this.#parts.host().lobbies.forgetNode(node);
+    }
     this.watches.follow(skipped);
   }
 
@@ -127,6 +163,40 @@ export class Live {
     return peers
       .askWithin(ASK_MS_MAX, owner, { q: 'watch', watches })
       .then((reply) => (reply?.ok === true ? (reply.value as readonly WatchAnswer[]) : null));
+  }
+
+  #unasked(from: NodeId, conversations: readonly ConversationId[]): void {
+    this.source.unasked(from, conversations);
+    this.#parts.host().lobbies.unwatched(from, conversations.filter(isLobbyId));
+  }
+
+  /** Who is not in a lobby any more has no seat there. */
+  #portOver(port: LivePort): LivePort {
+    return {
+      entered: (...told) => {
+        port.entered(...told);
+      },
+      live: (...told) => {
+        port.live(...told);
+      },
+      at: (...told) => {
+        port.at(...told);
+      },
+      stands: (...told) => {
+        port.stands(...told);
+      },
+      left: (conversation, users) => {
+        for (const user of users) this.seats.remove(user, conversation);
+        port.left(conversation, users);
+      },
+      over: (conversation) => {
+        this.seats.end(conversation);
+        port.over(conversation);
+      },
+      gone: (conversation, users) => {
+        port.gone(conversation, users);
+      },
+    };
   }
 
   #tellAll(nodes: readonly NodeId[], note: WatchNote): void {

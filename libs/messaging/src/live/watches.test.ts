@@ -54,10 +54,13 @@ class AGateway {
       at: () => undefined,
       stands: (conversation, { seq }) => this.told.push(`${conversation} stands ${String(seq)}`),
       over: (conversation) => this.told.push(`${conversation} over`),
+      gone: (conversation, users) => this.told.push(`${conversation} gone ${users.join()}`),
     },
     partitionOf: (conversation) => partitionId(conversation === milk ? 1 : 0),
     ownerOf: (partition) => (partition === 1 ? ('b' as NodeId) : this.owner),
     isHere: (user) => this.here.has(user),
+    lobbyHere: () => undefined,
+    answered: () => undefined,
     ask: (owner, watches) => {
       this.asked.push(
         `${owner}: ${watches.map(({ conversation, users }) => `${conversation} ${users.join()}`).join('; ')}`,

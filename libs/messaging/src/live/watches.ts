@@ -1,6 +1,14 @@
-import type { ConversationId, NodeId, PartitionId, Timers, UserId } from '@millrace/kernel';
+import {
+  isLobbyId,
+  type ConversationId,
+  type NodeId,
+  type PartitionId,
+  type Timers,
+  type UserId,
+} from '@millrace/kernel';
 import type { LivePort, UserPush } from '../chat-service.ts';
 import type { WatchState } from '../conversation/commands.ts';
+import type { LobbyHere } from '../lobby/lobby-facts.ts';
 import type { WatchNote } from './live-source.ts';
 import { mayBeRead } from './read-news.ts';
 import { Watch, type LiveStep } from './watch.ts';
@@ -9,6 +17,8 @@ import { Watch, type LiveStep } from './watch.ts';
 export interface WatchAsked {
   readonly conversation: ConversationId;
   readonly users: readonly UserId[];
+  /** Of a lobby, who has it open here. */
+  readonly lobby?: LobbyHere;
 }
 
 /** `not_owner`: it does not live there. `none`: there is nothing to watch. `later`: it could not be asked now. */
@@ -20,8 +30,12 @@ export interface WatchesParts {
   partitionOf(conversation: ConversationId): PartitionId;
   /** The run that owns the partition, as far as is known here. */
   ownerOf(partition: PartitionId): NodeId | null;
-  /** Whether the user has a socket here. */
-  isHere(user: UserId): boolean;
+  /** Whether the user has a socket here; of a lobby, one that has it open. */
+  isHere(user: UserId, conversation?: ConversationId): boolean;
+  /** What the owner of a lobby is told with each question; undefined for any other conversation. */
+  lobbyHere(conversation: ConversationId): LobbyHere | undefined;
+  /** What the owner has answered, before it is told. */
+  answered(conversation: ConversationId, state: WatchState): void;
   /** One answer for each, in order; null when there is none in time. From the answer on this node is told of entries. */
   ask(owner: NodeId, watches: readonly WatchAsked[]): Promise<readonly WatchAnswer[] | null>;
   /** Nobody here is in them any more. May be lost. */
@@ -36,6 +50,8 @@ interface Watched {
   /** Asked of this run last. */
   owner: NodeId | null;
   isAsking: boolean;
+  /** The owner does not know yet who is here. */
+  isUntold: boolean;
 }
 
 /** How long questions gather: so many users may come within it, and are asked about together. */
@@ -84,11 +100,12 @@ export class Watches {
 
   /** The user may be in these, and they may be in read mode: the owners know. */
   want(user: UserId, conversations: Iterable<ConversationId>): void {
-    if (!this.#parts.isHere(user)) return;
     for (const conversation of conversations) {
+      if (!this.#parts.isHere(user, conversation)) continue;
       const watched = this.#watchedOf(conversation);
-      if (!watched.watch.want(user)) continue;
-      this.#link(user, conversation);
+      if (isLobbyId(conversation)) watched.isUntold = true;
+      if (watched.watch.want(user)) this.#link(user, conversation);
+      else if (!watched.isUntold) continue;
       this.#askSoon(watched);
     }
   }
@@ -118,11 +135,25 @@ export class Watches {
   detach(user: UserId): void {
     const conversations = this.#byUser.get(user) ?? [];
     this.#byUser.delete(user);
-    for (const conversation of conversations) {
-      const watched = this.#watched.get(conversation);
-      if (watched?.watch.forget(user) === true) this.#parts.port.left(conversation, [user]);
-      if (watched !== undefined) this.#endIfEmpty(watched);
-    }
+    for (const conversation of conversations) this.#detach(user, conversation);
+  }
+
+  /** The user has this one open here no more. */
+  leave(user: UserId, conversation: ConversationId): void {
+    const theirs = this.#byUser.get(user);
+    if (theirs?.delete(conversation) === true && theirs.size === 0) this.#byUser.delete(user);
+    this.#detach(user, conversation);
+  }
+
+  #detach(user: UserId, conversation: ConversationId): void {
+    const watched = this.#watched.get(conversation);
+    if (watched?.watch.forget(user) === true) this.#parts.port.left(conversation, [user]);
+    if (watched !== undefined) this.#endIfEmpty(watched);
+  }
+
+  /** The run that is asked about it, if there is one. */
+  ownerAsked(conversation: ConversationId): NodeId | null {
+    return this.#watched.get(conversation)?.owner ?? null;
   }
 
   /** What the owner of a conversation tells whoever watches it. */
@@ -174,13 +205,14 @@ export class Watches {
   #watchedOf(conversation: ConversationId): Watched {
     const known = this.#watched.get(conversation);
     if (known !== undefined) return known;
-    const watch = new Watch((user) => this.#parts.isHere(user));
-    const watched: Watched = { conversation, watch, owner: null, isAsking: false };
+    const watch = new Watch((user) => this.#parts.isHere(user, conversation));
+    const watched: Watched = { conversation, watch, owner: null, isAsking: false, isUntold: false };
     this.#watched.set(conversation, watched);
     return watched;
   }
 
-  #carryOut(watched: Watched, steps: readonly LiveStep[]): void {
+  /** @param isTold - whether they come from entries, which tell those who leave that they do. */
+  #carryOut(watched: Watched, steps: readonly LiveStep[], isTold = true): void {
     const { conversation, watch } = watched;
     const { port } = this.#parts;
     const { head } = watch;
@@ -188,6 +220,7 @@ export class Watches {
       if (step.do === 'live') port.live(conversation, step);
       else if (step.do === 'left') {
         for (const user of step.users) this.#unlink(user, conversation);
+        if (!isTold && isLobbyId(conversation)) port.gone(conversation, step.users);
         port.left(conversation, step.users);
       } else if (head !== null && step.do === 'entered') {
         for (const user of step.users) this.#link(user, conversation);
@@ -219,9 +252,12 @@ export class Watches {
   }
 
   /** Its entries come by inboxes from here on, or it does not exist. */
-  #end(watched: Watched): void {
+  #end(watched: Watched, isGone = false): void {
+    const { conversation, watch } = watched;
+    const users = [...watch.users];
     this.#forget(watched);
-    this.#parts.port.over(watched.conversation);
+    if (isGone && isLobbyId(conversation)) this.#parts.port.gone(conversation, users);
+    this.#parts.port.over(conversation);
   }
 
   #forget(watched: Watched): void {
@@ -273,12 +309,14 @@ export class Watches {
     for (const watched of all) {
       const { conversation, watch } = watched;
       if (watched.owner !== null && watched.owner !== owner) watch.doubt();
-      const question = isLook ? watch.look() : watch.question();
+      const question = (isLook ? null : watch.question()) ?? (isLook || watched.isUntold ? watch.look() : null);
       if (question === null) continue;
+      watched.isUntold = false;
       watched.owner = owner;
       watched.isAsking = true;
-      batch.push({ watched, asked: { conversation, users: question.users } });
-      size += 1 + question.users.length;
+      const lobby = this.#parts.lobbyHere(conversation);
+      batch.push({ watched, asked: { conversation, users: question.users, ...(lobby && { lobby }) } });
+      size += 1 + question.users.length + (lobby?.present.length ?? 0);
       if (size >= ASKED_PER_MESSAGE) send();
     }
     send();
@@ -306,11 +344,13 @@ export class Watches {
     const { watch } = watched;
     if (answer === 'later' || answer === 'not_owner') {
       watch.unanswered();
+      watched.isUntold = isLobbyId(watched.conversation);
       if (answer === 'not_owner') watch.doubt();
       this.#askLater(watched);
-    } else if (answer === 'none' || answer.mode === 'write') this.#end(watched);
+    } else if (answer === 'none' || answer.mode === 'write') this.#end(watched, answer === 'none');
     else {
-      this.#carryOut(watched, watch.answered(answer));
+      this.#parts.answered(watched.conversation, answer);
+      this.#carryOut(watched, watch.answered(answer), false);
       if (watch.isBehind) this.#lookAgain(watched);
       if (this.#watched.get(watched.conversation) === watched) this.#askSoon(watched);
     }

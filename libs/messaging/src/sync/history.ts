@@ -1,11 +1,33 @@
 import { lastVisible } from '@millrace/diffusion';
-import { err, ok, sequenceId, type Result, type UserId } from '@millrace/kernel';
+import { err, isLobbyId, ok, sequenceId, type Result, type SequenceId, type UserId } from '@millrace/kernel';
 import { frameError, type FrameError, type History, type Page, type WireEntry } from '@millrace/protocol';
-import { conversationKey, cursorStatus, generationOf, type TimelineReader } from '@millrace/timeline';
+import {
+  conversationKey,
+  cursorStatus,
+  generationOf,
+  type TimelineHead,
+  type TimelineReader,
+} from '@millrace/timeline';
 import type { ActorCalls } from '../actor-calls.ts';
-import { planPage, positionsOf, readDense, wireEntry, withinBytes } from './read-messages.ts';
+import { planPage, positionsOf, readDense, spanStart, wireEntry, withinBytes } from './read-messages.ts';
 
-const LIMIT_DEFAULT = 50;
+export const PAGE_DEFAULT = 50;
+
+/** What the reader holds of the generation that they name, and is lost; null when nothing is. */
+export function lostBefore(
+  head: TimelineHead,
+  { direction, from, gen }: Pick<History, 'direction' | 'from' | 'gen'>,
+): { readonly from: SequenceId; readonly message: string } | null {
+  if (gen === undefined || from === undefined) return null;
+  // Going forward the reader has what is before `from`; going backward it has `from` itself.
+  const seq = sequenceId(Math.max(0, direction === 'forward' ? from - 1 : from));
+  const status = cursorStatus(head, { gen, seq });
+  if (status.kind !== 'regressed') return null;
+  return {
+    from: status.from,
+    message: `what came after seq ${String(status.from)} in generation ${String(gen)} was lost`,
+  };
+}
 
 /** A page of a conversation, in either direction, of what the asker may see (I7, I11). */
 export async function history(
@@ -15,20 +37,19 @@ export async function history(
   query: Omit<History, 't' | 'id'>,
 ): Promise<Result<Omit<Page<WireEntry>, 't' | 'id'>, FrameError>> {
   const { conversation, direction } = query;
+  if (isLobbyId(conversation)) {
+    const { conversation: _conversation, ...asked } = query;
+    const kept = await calls.conversation(conversation, { t: 'kept', user, query: asked });
+    if (!kept.ok) return kept;
+    if (kept.value !== null) return ok(kept.value);
+  }
   const seen = await calls.conversation(conversation, { t: 'visible', user });
   if (!seen.ok) return seen;
   const { head, intervals } = seen.value;
-  if (query.gen !== undefined && query.from !== undefined) {
-    // Going forward the reader has what is before `from`; going backward it has `from` itself.
-    const seq = sequenceId(Math.max(0, direction === 'forward' ? query.from - 1 : query.from));
-    const status = cursorStatus(head, { gen: query.gen, seq });
-    if (status.kind === 'regressed') {
-      const message = `what came after seq ${String(status.from)} in generation ${String(query.gen)} was lost`;
-      return err(frameError('regressed', message, { from: status.from }));
-    }
-  }
+  const lost = lostBefore(head, query);
+  if (lost !== null) return err(frameError('regressed', lost.message, { from: lost.from }));
   const from = query.from ?? (direction === 'forward' ? sequenceId(1) : head.seq);
-  const { ranges, hasMore } = planPage({ head, intervals, direction, from, limit: query.limit ?? LIMIT_DEFAULT });
+  const { ranges, hasMore } = planPage({ head, intervals, direction, from, limit: query.limit ?? PAGE_DEFAULT });
   const actor = conversationKey(conversation);
   const at = { partition: calls.partitionOf(actor), actor };
   const pages = await Promise.all(ranges.map((range) => readDense(timelines, at, positionsOf(head, range), direction)));
@@ -40,5 +61,6 @@ export async function history(
     messages: fitting.map(wireEntry),
     hasMore: hasMore || fitting.length < entries.length,
     head: { gen: generationOf(head, last) ?? head.gen, seq: last },
+    ...(spanStart(head) > 1 ? { first: spanStart(head) } : {}),
   });
 }

@@ -47,7 +47,8 @@ export function planPage({ head, intervals, direction, from, limit }: PageQuery)
   return { ranges, hasMore: false };
 }
 
-const spanStart = (head: TimelineHead): SequenceId => head.past[0]?.first ?? head.first;
+/** The first entry that was ever stored. */
+export const spanStart = (head: TimelineHead): SequenceId => head.past[0]?.first ?? head.first;
 
 /** A run of entries by their first and last position. */
 export interface EntryRange {
