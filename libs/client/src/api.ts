@@ -93,6 +93,11 @@ export interface ClientEvents {
   removed: (event: { readonly conversation: ConversationId }) => void;
   /** This user's read position moved, here or on another device. */
   read: (event: Extract<PushItem, { read: unknown }>) => void;
+  /**
+   * An entry of a conversation that is pulled mentions this user, or is about them: told at once, also where the device does
+   * not show it. Of what comes as a `message` the message itself says so.
+   */
+  hint: (event: Extract<PushItem, { hint: unknown }>) => void;
   /** Another member's positions moved. */
   receipt: (event: Omit<Receipt, 't'>) => void;
   /** In a large conversation: how far the latest messages have come, told to their authors about once a second. */
@@ -132,6 +137,10 @@ export interface SendOptions {
   readonly type?: SendableType;
   /** Logical timestamp; default: wall time in ms, raised to be above this device's last one. */
   readonly sentAt?: number;
+  /** Members whom it is for above all, 50 at most; one who is none when it arrives is refused as `not_mentionable`. */
+  readonly mentions?: readonly UserId[];
+  /** It is for all members above all: whether this user may is the conversation's `mentionAllBy`. */
+  readonly mentionAll?: boolean;
 }
 
 export interface CreateOptions {

@@ -21,6 +21,7 @@ export const statusOf = {
   slow_mode: 429,
   banned: 403,
   blocked: 403,
+  not_mentionable: 403,
   out_of_order: 409,
   expired: 410,
   regressed: 409,

@@ -81,6 +81,7 @@ export const settingsBody = z
     historyPolicy: z.enum(['join', 'all']).optional(),
     muted: z.boolean().optional(),
     slowModeMs: z.number().int().min(0).max(protocolLimits.slowModeMs).optional(),
+    mentionAllBy: z.enum(['admins', 'members']).optional(),
   })
   .refine((change) => Object.values(change).some((value) => value !== undefined), 'give at least one setting');
 
@@ -93,6 +94,8 @@ export const sendBody = z
     type: z.enum(['text', 'image', 'file', 'custom']).default('text'),
     body: wellFormed.optional(),
     bodyBase64: z.string().optional(),
+    mentions: z.array(userId).min(1).max(protocolLimits.mentionsPerMessage).optional(),
+    mentionAll: z.literal(true).optional(),
   })
   .transform(({ body, bodyBase64, ...rest }, context) => {
     const refuse = (path: string, message: string): never => {

@@ -26,6 +26,7 @@ import type {
   ListMembers,
   ListReaders,
   Members,
+  MentionAllPolicy,
   Mute,
   Open,
   Page,
@@ -86,6 +87,9 @@ export interface KeyedSend {
   readonly seq?: SequenceId;
   readonly type: SendableType;
   readonly body: string | Uint8Array;
+  /** Whom it is for above all; each must be a member. */
+  readonly mentions?: readonly UserId[];
+  readonly mentionAll?: true;
 }
 
 /** What the HTTP API tells of a conversation. */
@@ -99,6 +103,8 @@ export interface ConversationInfo {
   readonly muted: boolean;
   /** Least time between two messages of one member, milliseconds; 0 for none. */
   readonly slowModeMs: number;
+  /** Who may mention all members. */
+  readonly mentionAllBy: MentionAllPolicy;
   readonly memberCount: number;
   readonly gen: Generation;
   readonly seq: SequenceId;

@@ -49,6 +49,8 @@ export interface Skipped {
   readonly after: SequenceId;
   /** Their own countable messages up to here. */
   readonly sent: number;
+  /** Their unread mentions up to here. A node that runs an earlier version leaves it out. */
+  readonly mentions?: readonly SequenceId[];
 }
 
 /** A member's read position moved; their own devices learn of it through the inbox. */

@@ -25,7 +25,7 @@ import type { Message, MessageType } from './frames.ts';
  * ```
  *
  * Flags: 1 the body is UTF-8 text, 2 the entry counts as a message, 4 extensions follow. Extension tag 1 is kept for
- * a salted commitment of the body.
+ * a salted commitment of the body. Tag 2 is who is mentioned: `u8 1 for all, else 0 · varint count · string user…`.
  */
 export type EntryFields = Omit<Message, 'gen' | 'seq'>;
 
@@ -34,6 +34,8 @@ const TYPE_OFFSET = 1;
 const FLAG_TEXT = 1;
 const FLAG_COUNTABLE = 2;
 const FLAG_EXTENSIONS = 4;
+const FLAGS_OFFSET = 2;
+const TAG_MENTIONS = 2;
 
 /** Index = the type's number on the wire and in the store. */
 export const messageTypes = [
@@ -53,18 +55,39 @@ export function deviceTag(user: UserId, device: DeviceId): number {
 export function encodeEntry(entry: EntryFields): Uint8Array {
   const isText = typeof entry.body === 'string';
   const body = typeof entry.body === 'string' ? utf8(entry.body) : entry.body;
-  return new ByteWriter(48 + body.length)
+  const mentions = encodeMentions(entry);
+  const flags = (isText ? FLAG_TEXT : 0) | (entry.countable ? FLAG_COUNTABLE : 0);
+  const writer = new ByteWriter(48 + body.length)
     .u8(VERSION)
     .u8(messageTypes.indexOf(entry.type))
-    .u8((isText ? FLAG_TEXT : 0) | (entry.countable ? FLAG_COUNTABLE : 0))
+    .u8(flags | (mentions === null ? 0 : FLAG_EXTENSIONS))
     .varint(entry.msgNo)
     .varint(entry.at)
     .varint(entry.sentAt)
     .string(entry.from ?? '')
     .u32(entry.deviceTag)
-    .varint(entry.n)
-    .raw(body)
-    .finish();
+    .varint(entry.n);
+  if (mentions !== null) writer.varint(1).varint(TAG_MENTIONS).bytes(mentions);
+  return writer.raw(body).finish();
+}
+
+/** Who is mentioned by a message. Nobody: neither is there. */
+export type Mentions = Pick<Message, 'mentions' | 'mentionAll'>;
+
+/** Null for nobody. */
+function encodeMentions({ mentions = [], mentionAll }: Mentions): Uint8Array | null {
+  if (mentions.length === 0 && mentionAll === undefined) return null;
+  const writer = new ByteWriter().u8(mentionAll === true ? 1 : 0).varint(mentions.length);
+  for (const user of mentions) writer.string(user);
+  return writer.finish();
+}
+
+function decodeMentions(bytes: Uint8Array): Mentions {
+  const reader = new ByteReader(bytes);
+  const mentionsAll = reader.u8() !== 0;
+  const users: UserId[] = [];
+  for (let count = reader.varint(); count > 0; count -= 1) users.push(reader.string() as UserId);
+  return { ...(users.length === 0 ? {} : { mentions: users }), ...(mentionsAll ? { mentionAll: true } : {}) };
 }
 
 function textOf(body: Uint8Array): string {
@@ -89,10 +112,12 @@ export function decodeEntry(bytes: Uint8Array): EntryFields {
   const from = reader.string();
   const tag = reader.u32();
   const n = reader.varint();
+  let mentions: Mentions | null = null;
   if ((flags & FLAG_EXTENSIONS) !== 0) {
     for (let count = reader.varint(); count > 0; count -= 1) {
-      reader.varint();
-      reader.bytes();
+      const extension = reader.varint();
+      const content = reader.bytes();
+      if (extension === TAG_MENTIONS) mentions = decodeMentions(content);
     }
   }
   const body = reader.raw(reader.remaining);
@@ -106,6 +131,7 @@ export function decodeEntry(bytes: Uint8Array): EntryFields {
     countable: (flags & FLAG_COUNTABLE) !== 0,
     from: from === '' ? null : (from as UserId),
     body: (flags & FLAG_TEXT) !== 0 ? textOf(body) : body,
+    ...mentions,
   };
 }
 
@@ -126,6 +152,11 @@ export class WireEntry {
   /** Whether it tells what happened to the conversation. Looks at one byte, and does not say that the rest can be read. */
   get isControl(): boolean {
     return messageTypes[this.data[TYPE_OFFSET] ?? 0] === 'control';
+  }
+
+  /** Whether it may mention anybody: looks at one byte, like {@link isControl}. */
+  get hasExtensions(): boolean {
+    return ((this.data[FLAGS_OFFSET] ?? 0) & FLAG_EXTENSIONS) !== 0;
   }
 
   get message(): Message {

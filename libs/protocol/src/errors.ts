@@ -29,6 +29,8 @@ export const errorRetry = {
   banned: 'never',
   /** The other one of a direct conversation has blocked this user. */
   blocked: 'never',
+  /** A message mentions a user who is no member. */
+  not_mentionable: 'never',
   /** The message does not follow the last one that was accepted; `expected` is that one's counter + 1. */
   out_of_order: 'in_order',
   /** The client message id is older than what is remembered, or was skipped: it was answered long ago, or never sent. */

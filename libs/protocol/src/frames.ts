@@ -22,6 +22,8 @@ export type JoinPolicy = 'invite' | 'open';
 export type HistoryPolicy = 'join' | 'all';
 /** How a conversation's messages reach its members: `write` into each one's inbox, `read` by being pulled from it. */
 export type DiffusionModeName = 'write' | 'read';
+/** Who may mention all members at once. */
+export type MentionAllPolicy = 'admins' | 'members';
 export type AckLevelName = 'memory' | 'disk' | 'replicated';
 /** What one ack promises: the deployment's level, or in a lobby nothing that outlives its node. */
 export type AckedLevel = AckLevelName | 'volatile';
@@ -67,6 +69,10 @@ export interface Send {
   readonly type: SendableType;
   /** Text, or bytes (in JSON `bodyBase64` instead of `body`). */
   readonly body: string | Uint8Array;
+  /** Members whom the message is for above all, 1..50. Each must be one when it is stored, else `not_mentionable`. */
+  readonly mentions?: readonly UserId[];
+  /** It is for all members above all. Refused as `forbidden` to whom the conversation's `mentionAllBy` leaves out. */
+  readonly mentionAll?: true;
 }
 
 /** Answered by {@link Synced}. */
@@ -211,6 +217,8 @@ export interface Settings {
   readonly muted?: boolean;
   /** Least time between two messages of one member, 0..86,400,000; 0 for none. The owner and admins are exempt. */
   readonly slowModeMs?: number;
+  /** Who may mention all members; `admins` are the owner and admins. */
+  readonly mentionAllBy?: MentionAllPolicy;
 }
 
 /** Members of a lower role than the asker's do not write until a time, or for ever. Answered by {@link Changed}. */
@@ -407,6 +415,9 @@ export interface Message {
   readonly type: MessageType;
   /** Text, or bytes (`bodyBase64` in JSON). For `control` the JSON text of a {@link ControlBody}. */
   readonly body: string | Uint8Array;
+  /** As they were sent: whom it is for above all. Absent for nobody in particular. */
+  readonly mentions?: readonly UserId[];
+  readonly mentionAll?: true;
 }
 
 /** The body of a control entry: what happened to the conversation. The actor is the message's `from`. */
@@ -471,6 +482,11 @@ export interface ConversationSummary extends UnreadInputs {
   readonly seq: SequenceId;
   /** When it was sequenced. */
   readonly lastAt: number;
+  /**
+   * The messages behind `readSeq` that mention this user, or all, and are not their own: the latest 100, rising. How many
+   * they are is the counter. Absent for none.
+   */
+  readonly mentions?: readonly SequenceId[];
 }
 
 export interface Connected {
@@ -591,6 +607,7 @@ export interface Info {
   readonly historyPolicy: HistoryPolicy;
   readonly muted: boolean;
   readonly slowModeMs: number;
+  readonly mentionAllBy: MentionAllPolicy;
   readonly memberCount: number;
   /** The asker's. */
   readonly role: Role;
@@ -655,10 +672,22 @@ export interface Pong {
   readonly serverTime: number;
 }
 
+/** Why a conversation that is pulled tells one member of an entry at once: it mentions them, or is about them. */
+export type HintReason = 'mention' | 'control';
+
+/** Of an entry that no inbox has: that it is there, for one whom it concerns. The entry itself is pulled. */
+export interface Hint {
+  readonly gen: Generation;
+  readonly seq: SequenceId;
+  readonly why: HintReason;
+}
+
 /** One conversation's part of a push. */
 export type PushItem<M = Message> =
   | { readonly conversation: ConversationId; readonly messages: readonly M[] }
-  | { readonly conversation: ConversationId; readonly read: Pick<UnreadInputs, 'readSeq' | 'readMsgNo' | 'own'> };
+  | { readonly conversation: ConversationId; readonly read: Pick<UnreadInputs, 'readSeq' | 'readMsgNo' | 'own'> }
+  /** In JSON with an empty `messages` beside it, for clients that do not know of hints. */
+  | { readonly conversation: ConversationId; readonly hint: Hint };
 
 /**
  * What came into the user's inbox after `prev`, up to `seq`. A device whose own position is not `prev` has missed

@@ -10,6 +10,7 @@ export {
   messageTypes,
   WireEntry,
   type EntryFields,
+  type Mentions,
 } from './entry.ts';
 export {
   closeCode,
@@ -52,6 +53,8 @@ export type {
   ErrorFrame,
   GetInfo,
   Heads,
+  Hint,
+  HintReason,
   History,
   HistoryPolicy,
   Info,
@@ -67,6 +70,7 @@ export type {
   Live,
   MemberInfo,
   Members,
+  MentionAllPolicy,
   Message,
   MessageType,
   Mute,
@@ -108,6 +112,7 @@ export type {
   UnsubscribePresence,
   UnreadInputs,
 } from './frames.ts';
+export { mentionsBehind, mentionsUser, withMentions } from './mentions.ts';
 export { protocolLimits, requestIdMax, type ProtocolLimits } from './limits.ts';
 export {
   decodeClientFrames,

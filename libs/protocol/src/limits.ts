@@ -13,6 +13,10 @@ export const protocolLimits = {
   sendWindow: 64,
   /** User ids in one `create`, `invite`, `kick`, `mute`, `unmute`, `ban` or `unban`. */
   membersPerFrame: 200,
+  /** User ids in `send.mentions`. */
+  mentionsPerMessage: 50,
+  /** Messages that a summary tells of in its `mentions`. */
+  mentionsPerSummary: 100,
   /** Unicode code points of a conversation's title. */
   titleChars: 200,
   /** Users that one session watches, and in one `subscribePresence` or `unsubscribePresence`. */

@@ -124,6 +124,7 @@ const messagesJson = (entries: readonly WireEntry[]): string => `[${entries.map(
 
 function pushItemJson(item: PushItem<WireEntry>): string {
   if ('read' in item) return JSON.stringify(item);
+  if ('hint' in item) return JSON.stringify({ conversation: item.conversation, messages: [], hint: item.hint });
   return `{"conversation":${JSON.stringify(item.conversation)},"messages":${messagesJson(item.messages)}}`;
 }
 

@@ -1,8 +1,8 @@
 import type { ConversationId } from '@millrace/kernel';
-import type { FrameError, SendableType } from '@millrace/protocol';
+import type { FrameError, Mentions, SendableType } from '@millrace/protocol';
 
 /** One message on its way. */
-export interface OutboxEntry {
+export interface OutboxEntry extends Mentions {
   /** Order over all conversations, for ever. */
   readonly serial: number;
   readonly conversation: ConversationId;
@@ -103,10 +103,16 @@ export class Outbox {
     }
   }
 
-  add(conversation: ConversationId, type: SendableType, body: string | Uint8Array, sentAt: number): OutboxEntry {
+  add(
+    conversation: ConversationId,
+    type: SendableType,
+    body: string | Uint8Array,
+    sentAt: number,
+    mentions: Mentions = {},
+  ): OutboxEntry {
     const queue = this.#queue(conversation);
     this.#serial += 1;
-    const fixed = { serial: this.#serial, conversation, type, body, sentAt };
+    const fixed = { serial: this.#serial, conversation, type, body, sentAt, ...mentions };
     const entry: OutboxEntry = {
       ...fixed,
       n: queue.next,

@@ -1,11 +1,14 @@
-import { isLobbyId, type Cancel, type Clock, type ConversationId, type Timers } from '@millrace/kernel';
+import { isLobbyId, parseUserId, type Cancel, type Clock, type ConversationId, type Timers } from '@millrace/kernel';
 import {
   bodyProblem,
   deviceTag,
   frameError,
+  protocolLimits,
   type Ack,
   type AckedLevel,
   type Connected,
+  type FieldProblem,
+  type Mentions,
   type Message,
 } from '@millrace/protocol';
 import type { SendOptions, SendReceipt } from '../api.ts';
@@ -68,7 +71,7 @@ export class Sender {
     const sentAt = options.sentAt ?? Math.max(Math.floor(clock.nowMs()), this.sentAt + 1);
     // Offline, how long a body may be is the server's to say, when it gets there.
     const bodyBytes = this.#session?.limits.bodyBytes ?? Number.MAX_SAFE_INTEGER;
-    const problem = bodyProblem(body, { bodyBytes }) ?? this.#sentAtProblem(sentAt);
+    const problem = bodyProblem(body, { bodyBytes }) ?? this.#sentAtProblem(sentAt) ?? mentionsProblem(options);
     if (problem !== null) return Promise.reject(new MillraceError(problem.code, problem.message, 'never'));
     if (this.#outbox.size >= outboxMax) {
       const text = `${String(outboxMax)} messages wait to be sent already`;
@@ -78,7 +81,8 @@ export class Sender {
     this.#owner.sentAtChanged();
     const type = options.type ?? (typeof body === 'string' ? 'text' : 'custom');
     // The caller may reuse its buffer.
-    const entry = this.#outbox.add(conversation, type, typeof body === 'string' ? body : body.slice(), sentAt);
+    const content = typeof body === 'string' ? body : body.slice();
+    const entry = this.#outbox.add(conversation, type, content, sentAt, mentionsIn(options));
     return new Promise((resolve, reject) => {
       this.#promised.set(entry.serial, { resolve, reject });
     });
@@ -122,7 +126,8 @@ export class Sender {
     for (const entry of this.#outbox.take(nowMs, { windowMax, inFlightMax: IN_FLIGHT_MAX })) {
       const { conversation, n, after, sentAt, type, body } = entry;
       const follows = after === n - 1 ? {} : { after };
-      this.#connection.ask({ t: 'send', conversation, n, ...follows, sentAt, type, body }, (outcome) => {
+      const content = { type, body, ...mentionsIn(entry) };
+      this.#connection.ask({ t: 'send', conversation, n, ...follows, sentAt, ...content }, (outcome) => {
         this.#answered(entry, session, outcome);
       });
     }
@@ -225,8 +230,25 @@ export class Sender {
   }
 }
 
+/** As the message will say it. */
+function mentionsIn({ mentions = [], mentionAll }: Pick<SendOptions, 'mentions' | 'mentionAll'>): Mentions {
+  const users = [...new Set(mentions)];
+  return { ...(users.length === 0 ? {} : { mentions: users }), ...(mentionAll === true ? { mentionAll } : {}) };
+}
+
+function mentionsProblem(options: SendOptions): FieldProblem | null {
+  const { mentions = [] } = mentionsIn(options);
+  const most = protocolLimits.mentionsPerMessage;
+  if (mentions.length > most) {
+    const message = `a message mentions at most ${String(most)} users, got ${String(mentions.length)}: use mentionAll, or fewer`;
+    return { code: 'bad_request', message };
+  }
+  const wrong = mentions.map(parseUserId).find((user) => !user.ok);
+  return wrong?.ok === false ? { code: 'bad_request', message: `mentions: ${wrong.error.message}` } : null;
+}
+
 function messageOf(entry: OutboxEntry, { user, device }: Connected, { gen, seq, msgNo, at }: Ack): Message {
   const { n, sentAt, type, body } = entry;
   const by = { from: user, deviceTag: deviceTag(user, device) };
-  return { gen, seq, msgNo, at, ...by, n, sentAt, type, body, countable: true };
+  return { gen, seq, msgNo, at, ...by, n, sentAt, type, body, ...mentionsIn(entry), countable: true };
 }

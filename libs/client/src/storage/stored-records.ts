@@ -6,7 +6,7 @@ import {
   type DeviceId,
   type UserId,
 } from '@millrace/kernel';
-import { fromBase64, jsonMessage, toBase64, type Message, type SendableType } from '@millrace/protocol';
+import { fromBase64, jsonMessage, toBase64, type Mentions, type Message, type SendableType } from '@millrace/protocol';
 import type { OutboxEntry } from '../publish/outbox.ts';
 import type { ConversationState } from '../subscription/conversation-state.ts';
 import { newDevice, type DeviceState } from '../subscription/device-state.ts';
@@ -62,9 +62,9 @@ export function encodeConversation(state: ConversationState): string {
 
 export const encodeMessage = (message: Message): string => JSON.stringify(jsonMessage(message));
 
-export function encodeOutboxEntry({ conversation, type, body, sentAt, n }: OutboxEntry): string {
+export function encodeOutboxEntry({ conversation, type, body, sentAt, n, mentions, mentionAll }: OutboxEntry): string {
   const content = typeof body === 'string' ? { body } : { bodyBase64: toBase64(body) };
-  return JSON.stringify({ conversation, type, sentAt, n, ...content });
+  return JSON.stringify({ conversation, type, sentAt, n, ...content, mentions, mentionAll });
 }
 
 /**
@@ -127,13 +127,23 @@ function parsed<T>(result: { readonly ok: true; readonly value: T } | { readonly
 function decodeConversation(conversation: ConversationId, text: string): ConversationState {
   const { held, ...rest } = JSON.parse(text) as Omit<
     ConversationState,
-    'conversation' | 'tail' | 'held' | 'diffusion' | 'ahead'
+    'conversation' | 'tail' | 'held' | 'diffusion' | 'ahead' | 'mentions'
   > & {
     readonly held: readonly unknown[];
     // A program of before knew of none that is pulled.
     readonly diffusion?: ConversationState['diffusion'];
+    // Nor of mentions.
+    readonly mentions?: ConversationState['mentions'];
   };
-  return { diffusion: 'write', ahead: null, ...rest, conversation, tail: [], held: held.map(decodeMessage) };
+  return {
+    diffusion: 'write',
+    ahead: null,
+    mentions: [],
+    ...rest,
+    conversation,
+    tail: [],
+    held: held.map(decodeMessage),
+  };
 }
 
 function decodeMessage(value: unknown): Message {
@@ -149,11 +159,16 @@ function decodeOutboxEntry(serial: number, text: string): OutboxEntry {
     readonly n: number;
     readonly body?: string;
     readonly bodyBase64?: string;
+  } & Mentions;
+  const { conversation, type, sentAt, n, mentions, mentionAll } = value;
+  const mentioned = {
+    ...(mentions === undefined ? {} : { mentions }),
+    ...(mentionAll === undefined ? {} : { mentionAll }),
   };
-  const { conversation, type, sentAt, n } = value;
   const body = value.bodyBase64 === undefined ? (value.body ?? '') : bytesOf(value.bodyBase64);
   // It may have been sent by the run that stored it.
-  return { serial, conversation, type, body, sentAt, n, after: n - 1, sent: true, inFlight: false, durable: true };
+  const fixed = { serial, conversation, type, body, sentAt, n, ...mentioned };
+  return { ...fixed, after: n - 1, sent: true, inFlight: false, durable: true };
 }
 
 function bytesOf(base64: string): Uint8Array {

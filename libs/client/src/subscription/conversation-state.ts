@@ -6,13 +6,16 @@ import {
   type SequenceId,
   type UserId,
 } from '@millrace/kernel';
-import type {
-  ConversationHead,
-  ConversationKind,
-  ConversationSummary,
-  DiffusionModeName,
-  Message,
-  UnreadInputs,
+import {
+  mentionsBehind,
+  mentionsUser,
+  withMentions,
+  type ConversationHead,
+  type ConversationKind,
+  type ConversationSummary,
+  type DiffusionModeName,
+  type Message,
+  type UnreadInputs,
 } from '@millrace/protocol';
 import type { ChangeRecorder, DeviceContext, Effect } from './effects.ts';
 import { comparePositions, type Position } from './position.ts';
@@ -43,6 +46,8 @@ export interface ConversationState {
   readSeq: SequenceId;
   readMsgNo: number;
   own: number;
+  /** Behind `readSeq`, what mentions this user: as in a summary. */
+  mentions: readonly SequenceId[];
   tail: Message[];
   tailFrom: SequenceId;
   held: Message[];
@@ -85,6 +90,7 @@ export function newConversation(conversation: ConversationId, gen: Generation, u
     readSeq: sequenceId(0),
     readMsgNo: 0,
     own: 0,
+    mentions: [],
     tail: [],
     tailFrom: sequenceId(1),
     held: [],
@@ -112,7 +118,8 @@ export function summaryOf(state: ConversationState): ConversationSummary {
   const msgNo = Math.max(state.msgNo, aheadOf(state)?.msgNo ?? 0);
   const counts = { msgNo, readSeq, readMsgNo, own, unread: unreadOf({ msgNo, readSeq, readMsgNo, own }) };
   const { gen, seq } = applied;
-  return { conversation, kind, title, peer, member, diffusion, gen, seq, lastAt, ...counts };
+  const mentions = state.mentions.length === 0 ? {} : { mentions: state.mentions };
+  return { conversation, kind, title, peer, member, diffusion, gen, seq, lastAt, ...counts, ...mentions };
 }
 
 /** One message from anywhere: delivered now, held until what is before it is here, or dropped as a repeat. */
@@ -203,6 +210,9 @@ function deliver(state: ConversationState, message: Message, tools: StepTools): 
   state.msgNo = message.msgNo;
   state.lastAt = Math.max(state.lastAt, message.at);
   if (message.countable && message.from === context.user && message.seq > state.readSeq) state.own += 1;
+  if (message.seq > state.readSeq && mentionsUser(message, context.user)) {
+    state.mentions = withMentions(state.mentions, [message.seq]);
+  }
   if (message.type === 'control' && applyControl(state, message, context.user)) beginReading(state, message);
   if (tools.cachedMessages > 0) {
     state.tail.push(message);
@@ -243,6 +253,7 @@ export function regress(state: ConversationState, from: SequenceId, tools: StepT
   state.readSeq = sequenceId(Math.min(readSeq, from));
   state.readMsgNo = Math.min(state.readMsgNo, state.msgNo);
   state.own = ownInTail(state, tools.context.user) ?? 0;
+  state.mentions = state.mentions.filter((seq) => seq <= from);
   state.described = false;
   tools.changes.conversation(state.conversation);
   tools.effects.push({ do: 'regressed', conversation: state.conversation, gen, from });
@@ -263,6 +274,7 @@ export function beginReading(state: ConversationState, { seq, msgNo }: Pick<Mess
   state.readSeq = seq;
   state.readMsgNo = msgNo;
   state.own = 0;
+  state.mentions = mentionsBehind(state.mentions, seq);
 }
 
 /**

@@ -23,7 +23,7 @@ import {
   type StepTools,
 } from './conversation-state.ts';
 import { once, type ChangeRecorder, type DeviceContext, type Effect } from './effects.ts';
-import { applyHead, applyLive } from './live.ts';
+import { applyHead, applyHint, applyLive } from './live.ts';
 import { applyDescription, applyLoss, applyRead, applySnapshot, beginDelta, endDelta } from './summaries.ts';
 import { comparePositions, type Position } from './position.ts';
 
@@ -322,7 +322,7 @@ export class Device {
   #hasHole(push: Push): boolean {
     return push.items.some((item) => {
       const state = this.state.conversations.get(item.conversation);
-      if ('read' in item || state === undefined || !isPulled(state)) return false;
+      if (!('messages' in item) || state === undefined || !isPulled(state)) return false;
       const first = item.messages.find((message) => comparePositions(message, state.applied) > 0);
       return first !== undefined && first.seq !== state.applied.seq + 1;
     });
@@ -367,6 +367,10 @@ export class Device {
       if (conversation !== undefined && applyRead(conversation, item.read, tools)) {
         tools.effects.push({ do: 'read', item });
       }
+      return;
+    }
+    if ('hint' in item) {
+      applyHint(this.state.conversations.get(item.conversation), item, tools);
       return;
     }
     const fresh = this.state.conversations.get(item.conversation)?.anchored !== true;
@@ -433,7 +437,6 @@ export class Device {
       else this.#pulledTo.delete(id);
     }
     for (const push of run.kept) this.#push(push, tools, push === run.forHole);
-    // One of them told of a gap.
     if (this.#syncing()) return;
     if (run.again) this.#beginSync(tools);
     else this.#live(tools);

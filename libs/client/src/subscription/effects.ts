@@ -9,6 +9,7 @@ export type Effect =
   | { readonly do: 'changed'; readonly conversation: ConversationId }
   | { readonly do: 'removed'; readonly conversation: ConversationId }
   | { readonly do: 'read'; readonly item: Extract<PushItem, { read: unknown }> }
+  | { readonly do: 'hint'; readonly item: Extract<PushItem, { hint: unknown }> }
   | {
       readonly do: 'gap';
       readonly conversation: ConversationId;

@@ -1,4 +1,4 @@
-import type { ConversationHead, Live } from '@millrace/protocol';
+import { withMentions, type ConversationHead, type Live, type PushItem } from '@millrace/protocol';
 import { aheadOf, applyMessage, type ConversationState, type StepTools } from './conversation-state.ts';
 import { comparePositions } from './position.ts';
 
@@ -16,6 +16,21 @@ export function applyLive(state: ConversationState, { gen, messages }: Live, too
   if (state.held.length + messages.length > HELD_MAX) return true;
   for (const message of messages) applyMessage(state, message, 'live', tools);
   return false;
+}
+
+/** Of an entry that is pulled, and may not be here yet. */
+export function applyHint(
+  state: ConversationState | undefined,
+  item: Extract<PushItem, { hint: unknown }>,
+  { changes, effects }: StepTools,
+): void {
+  const { gen, seq, why } = item.hint;
+  if (state !== undefined && why === 'mention' && gen >= state.applied.gen && seq > state.readSeq) {
+    state.mentions = withMentions(state.mentions, [seq]);
+    changes.conversation(item.conversation);
+    effects.push({ do: 'changed', conversation: item.conversation });
+  }
+  effects.push({ do: 'hint', item });
 }
 
 /** @returns whether something is not here yet. */

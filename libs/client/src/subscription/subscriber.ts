@@ -131,6 +131,9 @@ export class Subscriber {
       case 'removed':
         emit('removed', { conversation: effect.conversation });
         return;
+      case 'hint':
+        this.#owner.emit('hint', effect.item);
+        return;
       case 'read':
         emit('read', effect.item);
         return;

@@ -1,5 +1,5 @@
 import { sequenceId, type SequenceId } from '@millrace/kernel';
-import type { ConversationSummary, UnreadInputs } from '@millrace/protocol';
+import { mentionsBehind, withMentions, type ConversationSummary, type UnreadInputs } from '@millrace/protocol';
 import {
   anchor,
   dropTail,
@@ -25,6 +25,7 @@ export function applyRead(
   if (read.readSeq <= state.readSeq) return false;
   state.readSeq = read.readSeq;
   state.readMsgNo = read.readMsgNo;
+  state.mentions = mentionsBehind(state.mentions, read.readSeq);
   state.own = read.readSeq >= state.applied.seq ? 0 : (ownInTail(state, context.user) ?? read.own);
   changes.conversation(state.conversation);
   effects.push({ do: 'changed', conversation: state.conversation });
@@ -40,6 +41,15 @@ function describe(state: ConversationState, summary: ConversationSummary): void 
   state.diffusion = summary.diffusion;
   state.lastAt = Math.max(state.lastAt, summary.lastAt);
   state.described = true;
+}
+
+/**
+ * What the server says mentions this user, and what came behind that. Of an older generation it may have told what is lost.
+ */
+function takeMentions(state: ConversationState, { gen, seq, mentions = [] }: ConversationSummary): void {
+  if (gen < state.applied.gen) return;
+  const later = state.mentions.filter((each) => each > seq);
+  state.mentions = mentionsBehind(withMentions(mentions, later), state.readSeq);
 }
 
 /** Counts of the server, where it speaks of the very position that the device is at. */
@@ -59,6 +69,7 @@ export function applyDescription(state: ConversationState, summary: Conversation
   } else describe(state, summary);
   applyRead(state, summary, tools);
   agree(state, summary);
+  takeMentions(state, summary);
   tools.changes.conversation(state.conversation);
   tools.effects.push({ do: 'changed', conversation: state.conversation });
 }
@@ -77,6 +88,7 @@ export function beginDelta(
     state.readSeq = summary.readSeq;
     state.readMsgNo = summary.readMsgNo;
   } else if (summary.readSeq > readSeq) applyRead(state, summary, tools);
+  takeMentions(state, summary);
   tools.changes.conversation(state.conversation);
   tools.effects.push({ do: 'changed', conversation: state.conversation });
 }
@@ -106,6 +118,7 @@ export function applySnapshot(state: ConversationState, summary: ConversationSum
       tools.effects.push({ do: 'probe', conversation, position: applied, to });
     }
   }
+  takeMentions(state, summary);
   tools.changes.conversation(conversation);
   tools.effects.push({ do: 'changed', conversation });
 }

@@ -48,6 +48,7 @@ export class MemoryChat implements BackendChat {
         msgNo: 0,
         muted: false,
         slowModeMs: 0,
+        mentionAllBy: 'admins',
         keyWindow: 7,
       },
       roles,

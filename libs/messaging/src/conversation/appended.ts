@@ -6,6 +6,7 @@ import type { Appended, MembershipChange, Undiffused } from '../effects.ts';
 import type { MessagingLimits } from '../limits.ts';
 import type { ConversationState } from './conversation-state.ts';
 import { factsOf } from './facts.ts';
+import { mentionsOf } from './mentions.ts';
 
 const NOBODY: readonly UserId[] = [];
 
@@ -72,9 +73,10 @@ function undiffusedBefore(state: ConversationState, seq: SequenceId, users: read
   const from = segments.at(-1)?.from;
   if (from === undefined) return null;
   const of = users.map((user) => {
-    const intervals = state.members.get(user)?.intervals ?? [];
-    const after = lastReceived(intervals, segments, sequenceId(seq - 1));
-    return [user, { after, sent: state.sent(user).count }] as const;
+    const member = state.members.get(user);
+    const after = lastReceived(member?.intervals ?? [], segments, sequenceId(seq - 1));
+    const mentions = member === undefined ? [] : mentionsOf(state, user, member);
+    return [user, { after, sent: state.sent(user).count, mentions }] as const;
   });
   return { spans: spansBetween(state.head.value, from, sequenceId(seq - 1)), of: new Map(of) };
 }

@@ -12,6 +12,7 @@ import type {
   Info,
   Members,
   Page,
+  Mentions,
   ReadDone,
   Readers,
   ReadersList,
@@ -42,7 +43,7 @@ export interface ConversationCalls {
       readonly seq?: SequenceId;
       readonly type: SendableType;
       readonly body: string | Uint8Array;
-    };
+    } & Mentions;
     reply: Content<Ack>;
   };
   create: {
@@ -155,6 +156,8 @@ export interface ReadPlan {
   readonly sent: number;
   readonly lastSentSeq: SequenceId;
   readonly reading: Reading;
+  /** The user's unread mentions. A node that runs an earlier version leaves it out. */
+  readonly mentions?: readonly SequenceId[];
   /** The position need not move: this is the answer already. */
   readonly done: Content<ReadDone> | null;
 }
@@ -196,6 +199,7 @@ export interface Standings {
       readonly member: boolean;
       readonly behind: DiffusionMode;
       readonly stays: number;
+      readonly mentions: readonly SequenceId[];
     },
   ])[];
 }
@@ -213,6 +217,8 @@ export interface AudienceMember {
   /** How many they have sent up to the head, and where the last one stands. */
   readonly sent: number;
   readonly lastSentSeq: SequenceId;
+  /** Their unread mentions up to the head. */
+  readonly mentions: readonly SequenceId[];
 }
 
 /** All that one user has to know of a conversation that they pull from. */
@@ -228,6 +234,8 @@ export interface ConversationHead {
   readonly reading: Reading;
   /** The user's own countable messages. */
   readonly sent: number;
+  /** The user's unread mentions. A node that runs an earlier version leaves it out. */
+  readonly mentions?: readonly SequenceId[];
 }
 
 /** Recipients are the members as of the entry (I7); the counts are over all of them, but for the author. */

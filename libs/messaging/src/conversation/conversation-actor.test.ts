@@ -38,8 +38,11 @@ const lines = (planned: readonly Planned[]): readonly string[] =>
   planned
     .flatMap(({ delivery, users }) => {
       if (delivery.d === 'read') return [];
+      if (delivery.d === 'hint') return users.map((user) => `${String(delivery.seq)} ${user} hint ${delivery.why}`);
       const { entries, change, behind, skipped } = delivery;
-      const rest = [String(change), behind, JSON.stringify(skipped)].join(' ');
+      // Of unread mentions what was read since is left out.
+      const { mentions: _mentions, ...across } = skipped ?? {};
+      const rest = [String(change), behind, JSON.stringify(across)].join(' ');
       return entries.flatMap(({ seq }) => users.map((user) => `${String(seq)} ${user} ${rest}`));
     })
     .sort();

@@ -5,6 +5,7 @@ import {
   sequenceId,
   type ConversationId,
   type Generation,
+  type SequenceId,
   type UserId,
 } from '@millrace/kernel';
 import { modeNow, type ReadSegment } from '@millrace/diffusion';
@@ -17,6 +18,7 @@ import {
   type ConversationMeta,
   type CounterKey,
   type Member,
+  type MentionOfAll,
 } from './conversation-state.ts';
 import { decodeSendCounter, encodeSendCounter, type SendCounter } from './send-counter.ts';
 
@@ -30,6 +32,8 @@ import { decodeSendCounter, encodeSendCounter, type SendCounter } from './send-c
  *   b:<user>     JSON [by or null, atMs]: a ban
  *   d:<user>/<device>   a send counter, see send-counter.ts
  *   k:<user>/<key>      "<key window> <seq>"
+ *   h:<user>     JSON [<seq>, …], the unread messages that name them
+ *   t            JSON [[seq, from], …], the latest that mention all
  * and of one that is or was pulled, instead of diffused:
  *   g            JSON [[from, to or 0], …], its read segments
  *   a            when the last entry was sequenced, while it is pulled
@@ -85,8 +89,8 @@ export function decodeMember(text: string): Member {
 export function decodeMeta(text: string): ConversationMeta {
   const { v, ...meta } = JSON.parse(text) as ConversationMeta & { readonly v: number };
   invariant(v === VERSION, `conversation record version ${String(v)} is newer than this program`);
-  // A record of before there were mutes and slow mode has neither.
-  return { ...{ muted: false, slowModeMs: 0 }, ...meta };
+  // A record of before there were mutes, slow mode or mentions has none of them.
+  return { ...{ muted: false, slowModeMs: 0, mentionAllBy: 'admins' }, ...meta };
 }
 
 const encodeSegments = (segments: readonly ReadSegment[]): string =>
@@ -97,6 +101,20 @@ export const decodeSegments = (text: string): readonly ReadSegment[] =>
     from: sequenceId(from),
     to: to === 0 ? null : sequenceId(to),
   }));
+
+type StoredMentionOfAll = readonly [seq: number, from: string];
+
+const encodeMentionsOfAll = (latest: readonly MentionOfAll[]): string =>
+  JSON.stringify(latest.map(({ seq, from }): StoredMentionOfAll => [seq, from]));
+
+export const decodeMentionsOfAll = (text: string): readonly MentionOfAll[] =>
+  (JSON.parse(text) as readonly StoredMentionOfAll[]).map(([seq, from]) => ({
+    seq: sequenceId(seq),
+    from: from as UserId,
+  }));
+
+export const decodeMentioned = (text: string): readonly SequenceId[] =>
+  (JSON.parse(text) as readonly number[]).map(sequenceId);
 
 const twoNumbers = (text: string): readonly [number, number] => {
   const [first, second] = text.split(' ');
@@ -114,6 +132,8 @@ export function decodeConversation(id: ConversationId, record: ActorRecord, gen:
   const members: [UserId, Member][] = [];
   const counters: [CounterKey, SendCounter][] = [];
   const bans: [UserId, Ban][] = [];
+  const mentioned: [UserId, readonly SequenceId[]][] = [];
+  let mentionsOfAll: readonly MentionOfAll[] = [];
   const keys: [string, { window: number; seq: ReturnType<typeof sequenceId> }][] = [];
   for (const [field, value] of record.fields) {
     const name = field.slice(2);
@@ -121,6 +141,8 @@ export function decodeConversation(id: ConversationId, record: ActorRecord, gen:
     else if (field === 'n') msgNo = Number(fromUtf8(value));
     else if (field === 'g') segments = decodeSegments(fromUtf8(value));
     else if (field === 'a') lastAt = Number(fromUtf8(value));
+    else if (field === 't') mentionsOfAll = decodeMentionsOfAll(fromUtf8(value));
+    else if (field.startsWith('h:')) mentioned.push([name as UserId, decodeMentioned(fromUtf8(value))]);
     else if (field.startsWith('v:')) senders.push([name as UserId, JSON.parse(fromUtf8(value)) as string[]]);
     else if (field === 'w') {
       const [window, used] = twoNumbers(fromUtf8(value));
@@ -151,6 +173,8 @@ export function decodeConversation(id: ConversationId, record: ActorRecord, gen:
     counters,
     keys,
     bans,
+    mentioned,
+    mentionsOfAll,
   });
 }
 
@@ -180,6 +204,11 @@ export function conversationWrite(state: ConversationState): ActorWrite | null {
   for (const [key, sent] of state.keys.changes()) {
     if (sent === undefined) unset.push(`k:${key}`);
     else set.push([`k:${key}`, `${String(sent.window)} ${String(sent.seq)}`]);
+  }
+  if (state.mentionsOfAll.dirty) set.push(['t', encodeMentionsOfAll(state.mentionsOfAll.value)]);
+  for (const [user, seqs] of state.mentioned.changes()) {
+    if (seqs === undefined) unset.push(`h:${user}`);
+    else set.push([`h:${user}`, JSON.stringify(seqs)]);
   }
   for (const [user, ban] of state.bans.changes()) {
     if (ban === undefined) unset.push(`b:${user}`);

@@ -17,6 +17,7 @@ import {
   type EntryFields,
   type HistoryPolicy,
   type JoinPolicy,
+  type MentionAllPolicy,
   type Role,
 } from '@millrace/protocol';
 import { allocateSeq, appended, type Position, type TimelineHead } from '@millrace/timeline';
@@ -39,6 +40,7 @@ export interface ConversationMeta {
   readonly slowModeMs: number;
   /** Of a group that was a lobby: that one's last generation, and where the entry stands that made it a group. */
   readonly lobby?: { readonly gen: Generation; readonly promoted: SequenceId; readonly storedIn: Generation };
+  readonly mentionAllBy: MentionAllPolicy;
 }
 
 /** The end of what has no end, in wall time. */
@@ -64,6 +66,12 @@ export interface Member {
   readonly deliveredSeq: SequenceId;
   /** May not write before, by the server's wall time; 0 for not muted, {@link NEVER_MS} for ever. Outlives a leave. */
   readonly mutedUntilMs: number;
+}
+
+/** A message that mentions all members. */
+export interface MentionOfAll {
+  readonly seq: SequenceId;
+  readonly from: UserId;
 }
 
 /** A message that was sent not long ago. */
@@ -109,6 +117,10 @@ export class ConversationState {
   readonly members: TrackedMap<UserId, Member>;
   readonly counters: TrackedMap<CounterKey, SendCounter>;
   readonly bans: TrackedMap<UserId, Ban>;
+  /** By user, the messages that name them and that they have not read: see `mentions.ts`. */
+  readonly mentioned: TrackedMap<UserId, readonly SequenceId[]>;
+  /** The latest messages that mention all. */
+  readonly mentionsOfAll: TrackedValue<readonly MentionOfAll[]>;
   /**
    * When members last wrote while slow mode was on, wall time. Not stored: in another activation each may write once at
    * once.
@@ -145,6 +157,8 @@ export class ConversationState {
     readonly counters: Iterable<readonly [CounterKey, SendCounter]>;
     readonly keys: Iterable<readonly [string, { readonly window: number; readonly seq: SequenceId }]>;
     readonly bans: Iterable<readonly [UserId, Ban]>;
+    readonly mentioned: Iterable<readonly [UserId, readonly SequenceId[]]>;
+    readonly mentionsOfAll: readonly MentionOfAll[];
   }) {
     this.id = stored.id;
     this.storedAt = stored.storedAt;
@@ -162,6 +176,8 @@ export class ConversationState {
     this.counters = new TrackedMap(stored.counters);
     this.keys = new TrackedMap(stored.keys);
     this.bans = new TrackedMap(stored.bans);
+    this.mentioned = new TrackedMap(stored.mentioned);
+    this.mentionsOfAll = new TrackedValue(stored.mentionsOfAll);
     for (const key of this.counters.keys()) this.#noteDevice(key);
   }
 
@@ -314,10 +330,10 @@ export class ConversationState {
   }
 
   get #tracked(): readonly Tracked[] {
-    const { segments, lastAt, senders, bans, lastSentMs } = this;
+    const { segments, lastAt, senders, bans, lastSentMs, mentioned, mentionsOfAll } = this;
     const { meta, head, msgNo, keyWindow, members, counters, keys, latest } = this;
-    const ofMembers = [members, this.#memberCount, senders, counters, bans, lastSentMs];
-    return [meta, head, msgNo, keyWindow, segments, lastAt, keys, latest, ...ofMembers];
+    const ofMembers = [members, this.#memberCount, senders, counters, bans, lastSentMs, mentioned];
+    return [meta, head, msgNo, keyWindow, segments, lastAt, keys, latest, mentionsOfAll, ...ofMembers];
   }
 
   get dirty(): boolean {

@@ -24,6 +24,7 @@ import type { MessagingLimits } from '../limits.ts';
 import { appendedEffect, switchEffect } from './appended.ts';
 import type { ConversationCalls } from './commands.ts';
 import type { ConversationMeta, ConversationState, Member } from './conversation-state.ts';
+import { forgetMentions } from './mentions.ts';
 import { bannedError, blockedError } from './order-errors.ts';
 
 type Outcome<Frame> = {
@@ -61,6 +62,7 @@ export function newMember(
 ): Member {
   const before = state.members.get(user);
   const from = meta.historyPolicy === 'all' ? state.oldest : seq;
+  forgetMentions(state, user, seq);
   return {
     role,
     intervals: joinedAt(before?.intervals ?? [], seq, from),
@@ -98,7 +100,7 @@ export function create(
   if (users.length > limits.membersMax) {
     return refused(frameError('limit_reached', `a conversation has at most ${String(limits.membersMax)} members`));
   }
-  const order = { muted: false, slowModeMs: 0 };
+  const order = { muted: false, slowModeMs: 0, mentionAllBy: 'admins' as const };
   const meta: ConversationMeta = {
     ...{ kind, title, joinPolicy, historyPolicy, createdBy: creator, createdAt: nowMs },
     ...order,

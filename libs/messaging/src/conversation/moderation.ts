@@ -245,7 +245,7 @@ export function infoFor(
   if (meta === null) return err(notFound(state));
   const member = state.present(user);
   if (member === null) return err(frameError('not_member', `${user} is not a member of ${state.id}`));
-  const { kind, title, joinPolicy, historyPolicy, muted: allMuted, slowModeMs } = meta;
+  const { kind, title, joinPolicy, historyPolicy, muted: allMuted, slowModeMs, mentionAllBy } = meta;
   const isBlocked = kind === 'direct' && [...state.bans.keys()].some((other) => other !== user);
   return ok({
     conversation: state.id,
@@ -255,6 +255,7 @@ export function infoFor(
     historyPolicy,
     muted: allMuted,
     slowModeMs,
+    mentionAllBy,
     memberCount: state.memberCount,
     role: member.role,
     ...mutedUntil(member),

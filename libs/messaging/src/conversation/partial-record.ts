@@ -3,14 +3,24 @@ import { fromUtf8, type Generation, type UserId } from '@millrace/kernel';
 import type { ActorRecord } from '@millrace/partition';
 import { inGeneration } from '@millrace/timeline';
 import type { ConversationHead, WatchState } from './commands.ts';
-import { decodeMember, decodeMeta, decodeSegments } from './conversation-record.ts';
+import {
+  decodeMember,
+  decodeMentioned,
+  decodeMentionsOfAll,
+  decodeMeta,
+  decodeSegments,
+} from './conversation-record.ts';
+import { unreadMentions } from './mentions.ts';
 import { decodeSendCounter } from './send-counter.ts';
 
 /**
  * What one user is told of a conversation that they pull from, out of a few fields of its record: however many members it
  * has, it need not come into memory.
  */
-const fieldsFor = (user: UserId): readonly string[] => ['s', 'n', 'g', 'a', `m:${user}`, `v:${user}`];
+const fieldsFor = (user: UserId): readonly string[] => [
+  ...['s', 'n', 'g', 'a', 't'],
+  ...[`m:${user}`, `v:${user}`, `h:${user}`],
+];
 
 export type ReadFields<Failure> = (
   fields: readonly string[],
@@ -60,6 +70,14 @@ export async function partialHead<Failure>(
   }
   const { intervals, readSeq, readMsgNo, sentAtRead } = decodeMember(fromUtf8(member));
   const [meta, msgNo, lastAt] = [fields.get('s'), fields.get('n'), fields.get('a')];
+  const [named, ofAll] = [fields.get(`h:${user}`), fields.get('t')];
+  const mentions = unreadMentions(
+    user,
+    { intervals, readSeq },
+    head.seq,
+    named === undefined ? [] : decodeMentioned(fromUtf8(named)),
+    ofAll === undefined ? [] : decodeMentionsOfAll(fromUtf8(ofAll)),
+  );
   return {
     ok: true,
     value: {
@@ -71,6 +89,7 @@ export async function partialHead<Failure>(
       intervals,
       reading: { readSeq, readMsgNo, sentAtRead },
       sent,
+      mentions,
     },
   };
 }

@@ -6,6 +6,7 @@ import type { MessagingLimits } from '../limits.ts';
 import type { ConversationCalls } from './commands.ts';
 import { appendedEffect } from './appended.ts';
 import { counterKey, type ConversationMeta, type ConversationState } from './conversation-state.ts';
+import { mentionable, noteMentions } from './mentions.ts';
 import { orderRefusal, slowRefusal } from './moderation.ts';
 import { counted, judgeCounter, noSends } from './send-counter.ts';
 
@@ -81,11 +82,15 @@ export function publish(
     const message = `sentAt ${String(send.sentAt)} is below this device's last one here, ${String(counter.sentAt)}`;
     return refused(frameError('bad_request', message));
   }
+  const mentioned = mentionable(state, mayWrite.value.meta, mayWrite.value.role, send);
+  if (!mentioned.ok) return refused(mentioned.error);
   const soon = tooSoon(state, mayWrite.value, nowMs);
   if (soon !== null) return refused(soon);
   const { type, body, sentAt, n } = send;
   const tag = deviceTag(by.user, by.device);
-  const entry = state.append({ from: by.user, deviceTag: tag, n, sentAt, at: nowMs, type, body }, true);
+  const fields = { from: by.user, deviceTag: tag, n, sentAt, at: nowMs, type, body };
+  const entry = state.append({ ...fields, ...mentioned.value }, true);
+  noteMentions(state, by.user, entry, mentioned.value);
   state.setCounter(key, counted(counter, n, entry.seq, sentAt, limits.sendWindow));
   return accepted(state, entry, { writer: mayWrite.value, n, at: nowMs }, level, limits);
 }
@@ -93,7 +98,7 @@ export function publish(
 /** A backend's message in the name of a user, with a client message id of free form (I4). */
 export function publishKeyed(
   state: ConversationState,
-  { from, key, window, seq, type, body }: ConversationCalls['publishKeyed']['command'],
+  { from, key, window, seq, type, body, ...mentions }: ConversationCalls['publishKeyed']['command'],
   nowMs: number,
   level: AckedLevel,
   limits: MessagingLimits,
@@ -121,11 +126,15 @@ export function publishKeyed(
     const free = allocateSeq(state.head.value, seq);
     if (!free.ok) return refused(frameError('conflict', free.error.message));
   }
+  const mentioned = mentionable(state, mayWrite.value.meta, mayWrite.value.role, mentions);
+  if (!mentioned.ok) return refused(mentioned.error);
   const soon = tooSoon(state, mayWrite.value, nowMs);
   if (soon !== null) return refused(soon);
   const counterOf = counterKey(from, '@api');
   const counter = state.counters.get(counterOf) ?? noSends;
-  const entry = state.append({ from, deviceTag: 0, n: 0, sentAt: nowMs, at: nowMs, type, body }, true);
+  const fields = { from, deviceTag: 0, n: 0, sentAt: nowMs, at: nowMs, type, body };
+  const entry = state.append({ ...fields, ...mentioned.value }, true);
+  noteMentions(state, from, entry, mentioned.value);
   state.setCounter(counterOf, counted(counter, counter.last + 1, entry.seq, counter.sentAt, 1));
   rememberKey(state, keyOfUser, entry.seq, limits);
   return accepted(state, entry, { writer: mayWrite.value, n: 0, at: nowMs }, level, limits);

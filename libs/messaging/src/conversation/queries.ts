@@ -15,6 +15,7 @@ import type {
 } from './commands.ts';
 import type { ConversationState } from './conversation-state.ts';
 import { factsOf } from './facts.ts';
+import { mentionsOf } from './mentions.ts';
 import { mutedUntil } from './muted-until.ts';
 
 /** Of one member: the ones that sent something here first longest ago are left out. */
@@ -70,7 +71,7 @@ export function info(state: ConversationState): Result<ConversationInfo, FrameEr
   const meta = state.meta.value;
   if (meta === null) return err(notFound(state));
   const { gen, seq } = state.head.value;
-  const { kind, title, joinPolicy, historyPolicy, muted, slowModeMs } = meta;
+  const { kind, title, joinPolicy, historyPolicy, muted, slowModeMs, mentionAllBy } = meta;
   return ok({
     conversation: state.id,
     kind,
@@ -79,6 +80,7 @@ export function info(state: ConversationState): Result<ConversationInfo, FrameEr
     historyPolicy,
     muted,
     slowModeMs,
+    mentionAllBy,
     memberCount: state.memberCount,
     gen,
     seq,
@@ -139,7 +141,8 @@ export function standings(state: ConversationState, { users }: ConversationCalls
     const isIn = isOpen(intervals);
     const behind = isIn ? modeBehind(segments, last) : 'write';
     const sent = state.sent(user).count;
-    members.push([user, { last, sent, member: isIn, behind, stays: intervals.length, readSeq, readMsgNo, sentAtRead }]);
+    const known = { last, sent, member: isIn, behind, stays: intervals.length, readSeq, readMsgNo, sentAtRead };
+    members.push([user, { ...known, mentions: mentionsOf(state, user, member) }]);
   }
   return { head, facts: state.meta.value === null ? null : factsOf(state), members };
 }
@@ -147,10 +150,11 @@ export function standings(state: ConversationState, { users }: ConversationCalls
 export function audience(state: ConversationState, { range }: ConversationCalls['audience']['command']): Audience {
   const segments = state.segments.value;
   const members: AudienceMember[] = [];
-  for (const [user, { intervals }] of state.members.entries()) {
+  for (const [user, member] of state.members.entries()) {
+    const { intervals } = member;
     if (range !== null && !receivesAny(intervals, segments, range)) continue;
     const { count, lastSeq } = state.sent(user);
-    members.push({ user, intervals, sent: count, lastSentSeq: lastSeq });
+    members.push({ user, intervals, sent: count, lastSentSeq: lastSeq, mentions: mentionsOf(state, user, member) });
   }
   return { facts: state.meta.value === null ? null : factsOf(state), head: state.head.value, segments, members };
 }
@@ -181,5 +185,6 @@ export function headFor(
     intervals,
     reading: { readSeq, readMsgNo, sentAtRead },
     sent: state.sent(user).count,
+    mentions: mentionsOf(state, user, member),
   };
 }

@@ -5,6 +5,7 @@ import type { Effect } from '../effects.ts';
 import type { MessagingLimits } from '../limits.ts';
 import type { ConversationCalls, ReadPlan } from './commands.ts';
 import type { ConversationState, Member } from './conversation-state.ts';
+import { forgetMentions, mentionsOf } from './mentions.ts';
 
 type Done = Omit<ReadDone, 't' | 'id'>;
 
@@ -33,7 +34,8 @@ export function readPlan(
   const done = upTo <= member.readSeq ? readDone(state, user, member) : null;
   const { readSeq, readMsgNo, sentAtRead } = member;
   const reading = { readSeq, readMsgNo, sentAtRead };
-  return ok({ upTo, head, headMsgNo: state.msgNo.value, sent: count, lastSentSeq: lastSeq, reading, done });
+  const known = { sent: count, lastSentSeq: lastSeq, reading, mentions: mentionsOf(state, user, member) };
+  return ok({ upTo, head, headMsgNo: state.msgNo.value, ...known, done });
 }
 
 /** Moves a read position, never back. `msgNo` and `sentAtRead` were looked up in the Timeline, which does not change. */
@@ -48,6 +50,7 @@ export function markRead(
   const deliveredSeq = sequenceId(Math.max(member.deliveredSeq, seq));
   const moved: Member = { ...member, readSeq: seq, readMsgNo: msgNo, sentAtRead, deliveredSeq };
   state.setMember(user, moved);
+  forgetMentions(state, user, seq);
   // Who pulls has no inbox that would count.
   const isPulled = isOpen(member.intervals) && modeNow(state.segments.value) === 'read';
   const sent = isPulled ? state.sent(user).count : null;

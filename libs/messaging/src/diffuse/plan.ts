@@ -1,6 +1,7 @@
 import type { UserId } from '@millrace/kernel';
 import type { Appended, Effect, MembershipChange } from '../effects.ts';
 import type { Delivery } from '../user/commands.ts';
+import { planHints } from './hints.ts';
 
 /** One delivery and everyone who gets it. */
 export interface Planned {
@@ -12,8 +13,10 @@ export interface Planned {
 export function planDiffusion(effects: readonly Effect[]): readonly Planned[] {
   const planned: Planned[] = [];
   for (const effect of effects) {
-    if (effect.e === 'appended') planned.push(...planEntries(effect));
-    else if (effect.e === 'read') {
+    if (effect.e === 'appended') {
+      planned.push(...planEntries(effect));
+      if (effect.mode === 'read') planned.push(...planHints(effect.facts, effect.entries));
+    } else if (effect.e === 'read') {
       const { e: _e, user, ...moved } = effect;
       planned.push({ delivery: { d: 'read', ...moved }, users: [user] });
     }

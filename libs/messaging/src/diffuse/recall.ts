@@ -1,21 +1,22 @@
 import { isDiffused, isReceived, lastReceived, modeBehind } from '@millrace/diffusion';
 import { ok, sequenceId, type Result, type SequenceId, type UserId } from '@millrace/kernel';
-import type { ControlBody, FrameError, WireEntry } from '@millrace/protocol';
+import type { FrameError, WireEntry } from '@millrace/protocol';
 import { conversationKey, type TimelineReader } from '@millrace/timeline';
 import type { ActorCalls, AnyReply } from '../actor-calls.ts';
 import { spansBetween } from '../conversation/appended.ts';
 import type { Audience, AudienceMember } from '../conversation/commands.ts';
-import type { ConversationFacts, MembershipChange, Undiffused } from '../effects.ts';
+import type { ConversationFacts, MembershipChange, Skipped, Undiffused } from '../effects.ts';
 import { ownBehind } from '../sync/mark-read.ts';
 import { readDense, wireEntry } from '../sync/read-messages.ts';
 import type { FeedChange } from './changefeed-entry.ts';
+import { controlOf } from './control-of.ts';
+import { planHints } from './hints.ts';
 import { planEntries, type Planned } from './plan.ts';
 
 /** What a control entry does to the membership of the users it names. */
 function changeOf(entry: WireEntry): { readonly change: MembershipChange; readonly users: readonly UserId[] } | null {
-  const { type, body } = entry.message;
-  if (type !== 'control' || typeof body !== 'string') return null;
-  const control = JSON.parse(body) as ControlBody;
+  const control = controlOf(entry);
+  if (control === null) return null;
   if (control.control === 'created') return { change: 'joined', users: control.members };
   if (control.control === 'joined') return { change: 'joined', users: control.users };
   if (control.control === 'left' || control.control === 'kicked') return { change: 'left', users: control.users };
@@ -49,6 +50,7 @@ export async function recallPlan(
         undiffused: await undiffusedBefore(audience, receivers, seq, sentUpTo),
       }),
     );
+    if (!isDiffused(segments, seq)) planned.push(...planHints(facts, [entry]));
   }
   return planned;
 }
@@ -62,12 +64,14 @@ async function undiffusedBefore(
 ): Promise<Undiffused | null> {
   const segment = segments.find(({ from, to }) => seq > from && (to === null || seq <= to));
   if (segment === undefined || (isDiffused(segments, seq) && segment.to !== seq)) return null;
-  const of = new Map<UserId, { readonly after: SequenceId; readonly sent: number }>();
+  const of = new Map<UserId, Omit<Skipped, 'spans'>>();
   for (const member of receivers) {
     const isJoin = member.intervals.some(({ joined }) => joined === seq);
     if (isJoin) continue;
     const after = lastReceived(member.intervals, segments, sequenceId(seq - 1));
-    of.set(member.user, { after, sent: await sentUpTo(member, seq) });
+    // What was read since is gone from them, and a position that says so is on its way.
+    const mentions = member.mentions.filter((each) => each <= seq);
+    of.set(member.user, { after, sent: await sentUpTo(member, seq), mentions });
   }
   return { spans: spansBetween(head, segment.from, sequenceId(seq - 1)), of };
 }
@@ -89,8 +93,7 @@ export async function recall(
   });
   if (!audience.ok) return audience;
   const found = audience.value as Audience;
-  // Nothing of it goes into an inbox: most of what is pulled.
-  if (found.facts === null || found.members.length === 0) return ok([]);
+  if (found.facts === null) return ok([]);
   const at = { partition: calls.partitionOf(actor), actor };
   const positions = { from: { gen: change.gen, seq: change.from }, to: { gen: change.gen, seq: change.to } };
   const entries = await readDense(timelines, at, positions, 'forward');

@@ -70,7 +70,7 @@ export class Lobby {
       keyWindow: { window: 1, used: 0 },
       // From before its first entry on, for ever.
       segments: [{ from: sequenceId(0), to: null }],
-      ...{ senders: [], members: [], counters: [], keys: [], bans: [] },
+      ...{ senders: [], members: [], counters: [], keys: [], bans: [], mentioned: [], mentionsOfAll: [] },
     });
     this.#limits = { ...messaging, membersMax: facts.membersMax, readAbove: Number.MAX_SAFE_INTEGER, writeBelow: 0 };
     this.#actor = new ConversationActor(this.#state, 'volatile', this.#limits);

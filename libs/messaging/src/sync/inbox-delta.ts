@@ -69,7 +69,7 @@ export function cutDelta(
       }
       if (entry.behind === 'write') cursors.delete(slot);
       else cursors.set(slot, latest([cursor, reached.get(slot), { gen: entry.gen, seq: entry.to }]));
-    } else if (entry.kind === 'read') {
+    } else if (entry.kind !== 'break') {
       slots.add(entry.slot);
     }
     offset = 0;

@@ -46,7 +46,7 @@ export async function pulledNow(
  */
 export function summaryNow(
   summary: ConversationSummary,
-  { head, title, msgNo, lastAt, intervals, reading, sent }: ConversationHead,
+  { head, title, msgNo, lastAt, intervals, reading, sent, mentions }: ConversationHead,
 ): ConversationSummary {
   if (!isOpen(intervals)) return summary;
   const { readSeq, readMsgNo, sentAtRead } = reading;
@@ -55,8 +55,11 @@ export function summaryNow(
   // Its partition may have begun a generation since, in which nothing was said here yet.
   const { seq } = head;
   const gen = generationOf(head, seq) ?? head.gen;
+  const { mentions: told = [], ...rest } = summary;
+  const unreadMentions = mentions ?? told;
   return {
-    ...summary,
+    ...rest,
+    ...(unreadMentions.length === 0 ? {} : { mentions: unreadMentions }),
     // A new one is told by an entry that is in no inbox.
     title: title ?? summary.title,
     ...{ gen, seq, lastAt: Math.max(lastAt, summary.lastAt), msgNo, readSeq, readMsgNo, own, unread },

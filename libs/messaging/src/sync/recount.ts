@@ -39,8 +39,9 @@ export async function confirmed<T extends Doubtful>(
   return err(frameError('unavailable', 'what was lost is still being found out; try again'));
 }
 
-const nothing: Pick<Recount, 'sent' | 'reading'> = {
+const nothing: Pick<Recount, 'sent' | 'reading' | 'mentions'> = {
   sent: 0,
+  mentions: [],
   reading: { readSeq: sequenceId(0), readMsgNo: 0, sentAtRead: 0 },
 };
 
@@ -58,5 +59,7 @@ async function recount(
   }
   const actor = conversationKey(conversation);
   const later = await ownAfter(timelines, { partition: calls.partitionOf(actor), actor }, user, plan.value);
-  return ok({ d: 'recount', conversation, from, sent: plan.value.sent - later, reading: plan.value.reading });
+  const { sent, reading, mentions } = plan.value;
+  const told = mentions === undefined ? {} : { mentions };
+  return ok({ d: 'recount', conversation, from, sent: sent - later, reading, ...told });
 }

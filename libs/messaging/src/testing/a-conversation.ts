@@ -1,5 +1,5 @@
 import { invariant, type DeviceId, type Result, type UserId } from '@millrace/kernel';
-import type { FrameError } from '@millrace/protocol';
+import type { FrameError, Mentions } from '@millrace/protocol';
 import { ConversationActor } from '../conversation/conversation-actor.ts';
 import { counterKey, type ConversationState } from '../conversation/conversation-state.ts';
 import { decodeConversation } from '../conversation/conversation-record.ts';
@@ -69,7 +69,13 @@ export class AConversation {
    *
    * @param skips - whether it says that it follows the last one, when it is further ahead.
    */
-  sendOf(user: string, ahead = 1, device = '1', skips = false): Extract<ConversationCommand, { t: 'publish' }> {
+  sendOf(
+    user: string,
+    ahead = 1,
+    device = '1',
+    skips = false,
+    mentions: Mentions = {},
+  ): Extract<ConversationCommand, { t: 'publish' }> {
     const by = { user: user as UserId, device: device as DeviceId };
     const counter = this.state.counters.get(counterKey(by.user, by.device));
     const n = Math.max(1, (counter?.last ?? 0) + ahead);
@@ -80,12 +86,14 @@ export class AConversation {
       sentAt: Math.max(n, counter?.sentAt ?? 0),
       type: 'text' as const,
       body: `${user}/${device} ${String(n)}`,
+      ...mentions,
     };
     return { t: 'publish', by, send };
   }
 
   commandOf(step: Step): ConversationCommand {
-    return step.kind === 'command' ? step.command : this.sendOf(step.user, step.ahead, step.device, step.skips);
+    if (step.kind === 'command') return step.command;
+    return this.sendOf(step.user, step.ahead, step.device, step.skips, step.mentions);
   }
 
   /** Goes on as another activation of it. */

@@ -21,7 +21,10 @@ export class AUser {
   /** What the node has heard of conversations' partitions. */
   readonly known = { version: 0, gens: new Map<string, number>() };
 
-  constructor(limits: Partial<MessagingLimits> = {}, stored = new StoredRecord(), gen = 1) {
+  readonly id: UserId;
+
+  constructor(limits: Partial<MessagingLimits> = {}, stored = new StoredRecord(), gen = 1, id = me) {
+    this.id = id;
     this.stored = stored;
     this.state = this.reloaded(generation(gen));
     this.actor = new UserActor(this.state, { ...defaultMessagingLimits, ...limits }, this.#generations);
@@ -53,7 +56,7 @@ export class AUser {
   }
 
   reloaded(gen: Generation = this.state.head.value.gen): UserState {
-    return decodeUser(me, this.stored.record, gen);
+    return decodeUser(this.id, this.stored.record, gen);
   }
 
   get inbox() {

@@ -1,5 +1,6 @@
 import { sequenceId, type DeviceId, type UserId } from '@millrace/kernel';
 import fc from 'fast-check';
+import type { Mentions } from '@millrace/protocol';
 import type { ConversationCommand } from '../conversation/commands.ts';
 
 export const users = ['a', 'b', 'c', 'd'] as const;
@@ -17,6 +18,7 @@ export type Step =
       readonly device: DeviceId;
       readonly ahead: number;
       readonly skips: boolean;
+      readonly mentions: Mentions;
     };
 
 const command = (given: fc.Arbitrary<ConversationCommand>): fc.Arbitrary<Step> =>
@@ -33,6 +35,12 @@ export const step: fc.Arbitrary<Step> = fc.oneof(
       // 1 is the next one, less is a retry, more is out of order unless it skips.
       ahead: fc.constantFrom(1, 1, 1, 1, 0, -1, -3, 2, 3),
       skips: fc.boolean(),
+      mentions: fc.oneof(
+        { weight: 3, arbitrary: fc.constant<Mentions>({}) },
+        { weight: 1, arbitrary: fc.constant<Mentions>({ mentions: ['a', 'b'] as UserId[] }) },
+        { weight: 1, arbitrary: fc.constant<Mentions>({ mentions: ['c'] as UserId[] }) },
+        { weight: 1, arbitrary: fc.constant<Mentions>({ mentionAll: true }) },
+      ),
     }),
   },
   { weight: 2, arbitrary: command(fc.record({ t: fc.constant('join' as const), user })) },

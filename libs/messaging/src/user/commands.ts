@@ -1,6 +1,6 @@
 import type { DiffusionMode } from '@millrace/diffusion';
 import type { ConversationId, Generation, Result, SequenceId } from '@millrace/kernel';
-import type { ConversationSummary, FrameError, WireEntry } from '@millrace/protocol';
+import type { ConversationSummary, FrameError, Hint, WireEntry } from '@millrace/protocol';
 import type { Position, TimelineHead } from '@millrace/timeline';
 import type { ConversationFacts, MembershipChange, Skipped } from '../effects.ts';
 import type { Standing } from './standing.ts';
@@ -29,7 +29,9 @@ export type Delivery =
       readonly sentAtRead: number;
       /** See `ReadMoved`. */
       readonly sent: number | null;
-    };
+    }
+  /** Of an entry that is in no inbox: see `diffuse/hints.ts`. */
+  | ({ readonly d: 'hint'; readonly conversation: ConversationId } & Hint);
 
 /** The answer of a conversation to what the list says is `uncounted`. */
 export interface Recount {
@@ -39,6 +41,8 @@ export interface Recount {
   /** The user's own countable messages up to `from`. */
   readonly sent: number;
   readonly reading: Reading;
+  /** The user's unread mentions. A node that runs an earlier version leaves it out. */
+  readonly mentions?: readonly SequenceId[];
 }
 
 /** How far a member has read, as the conversation remembers it. */

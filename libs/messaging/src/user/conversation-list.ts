@@ -1,4 +1,4 @@
-import { type ConversationId, type UserId } from '@millrace/kernel';
+import type { ConversationId, SequenceId, UserId } from '@millrace/kernel';
 import type { ConversationSummary } from '@millrace/protocol';
 import type { ListCursor, Listed, Place, Uncounted, Unconfirmed, UserCalls } from './commands.ts';
 import { nothingDoubted, type Doubts } from './confirmation.ts';
@@ -17,6 +17,7 @@ function summaryOf(
   conversation: ConversationId,
   { kind, title }: ListedConversation,
   progress: Progress,
+  mentions: readonly SequenceId[],
 ): ConversationSummary {
   const { gen, seq, msgNo, readSeq, readMsgNo, lastAt, member, behind } = progress;
   const own = ownAfterRead(progress);
@@ -36,6 +37,7 @@ function summaryOf(
     readMsgNo,
     own,
     unread,
+    ...(mentions.length === 0 ? {} : { mentions }),
   };
 }
 
@@ -53,7 +55,7 @@ export function summaries(
     const listed = conversation === undefined ? undefined : state.listed.get(conversation);
     const progress = state.progress.get(slot);
     if (conversation !== undefined && listed !== undefined && progress !== undefined) {
-      found.set(slot, summaryOf(state.id, conversation, listed, progress));
+      found.set(slot, summaryOf(state.id, conversation, listed, progress, state.concern(slot).mentions));
       if (doubts(conversation, progress)) unconfirmed.push({ conversation, readSeq: progress.readSeq });
       // Of one that is pulled the conversation tells it anyway.
       if (isUncounted(progress) && progress.behind === 'write')

@@ -1,13 +1,14 @@
 import { generation, sequenceId, unreachable, type Generation, type SequenceId } from '@millrace/kernel';
-import type { PushItem, WireEntry } from '@millrace/protocol';
+import { mentionsBehind, mentionsUser, withMentions, type PushItem, type WireEntry } from '@millrace/protocol';
 import { comparePositions, type GenerationSpan } from '@millrace/timeline';
 import type { Effect } from '../effects.ts';
 import type { MessagingLimits } from '../limits.ts';
 import type { Delivery, Reading, Recount, UserItem } from './commands.ts';
 import { takeStanding } from './standing.ts';
-import { isUncounted, type Progress, type UserState } from './user-state.ts';
+import { isUncounted, type Concern, type Progress, type UserState } from './user-state.ts';
 
 type Messages = Extract<Delivery, { d: 'messages' }>;
+type HintOf = Extract<Delivery, { d: 'hint' }>;
 type ReadPosition = Extract<Delivery, { d: 'read' }>;
 
 /**
@@ -53,6 +54,8 @@ function deliverOne(state: UserState, item: UserItem, nowMs: number): PushItem<W
       return recount(state, item);
     case 'standing':
       return takeStanding(state, item, nowMs);
+    case 'hint':
+      return deliverHint(state, item, nowMs);
     default:
       return unreachable(item);
   }
@@ -152,6 +155,7 @@ function deliverMessages(state: UserState, item: Messages, nowMs: number): PushI
     // Where something was lost once, this may be a return to what was lost: the conversation knows.
     confirmedIn: before?.confirmedIn ?? generation(ownGen > 1 ? 0 : ownGen),
   });
+  state.setConcern(slot, concernAfter(state, slot, entries, reading.readSeq, item));
   for (const { gen, from, to } of pointers(hole ?? [], { gen: first.gen, first: first.seq, last: last.seq })) {
     state.append({ kind: 'messages', slot, gen, from, to, behind: to === last.seq ? behind : 'read' }, nowMs);
   }
@@ -180,6 +184,49 @@ function sentBefore(
   return { sent: before?.sent ?? 0, sentFrom: before?.sentFrom ?? sequenceId(0) };
 }
 
+/**
+ * What concerns the user behind these entries. Of what was in no inbox before them only the conversation knows all that
+ * mentions the user: it says so.
+ */
+function concernAfter(
+  state: UserState,
+  slot: number,
+  entries: readonly WireEntry[],
+  readSeq: SequenceId,
+  item: Messages,
+): Concern {
+  const known = state.concern(slot);
+  const [first] = entries;
+  const isTold = item.skipped !== null && first === item.entries[0];
+  const before = (isTold ? item.skipped.mentions : undefined) ?? lostFrom(known.mentions, first?.seq ?? readSeq);
+  const told = entries.filter((entry) => entry.hasExtensions && mentionsUser(entry.message, state.id));
+  const mentions = withMentions(
+    before,
+    told.map(({ seq }) => seq),
+  );
+  return { ...known, mentions: mentionsBehind(mentions, readSeq) };
+}
+
+/** What stood at an entry that comes now was lost. */
+const lostFrom = (mentions: readonly SequenceId[], seq: SequenceId): readonly SequenceId[] =>
+  (mentions.at(-1) ?? 0) < seq ? mentions : mentions.filter((each) => each < seq);
+
+/** Of an entry that is pulled, once (I6). Who is not in it any more, or not yet, it does not concern. */
+function deliverHint(state: UserState, item: HintOf, nowMs: number): PushItem<WireEntry> | null {
+  const { conversation, gen, seq, why } = item;
+  const slot = state.listed.get(conversation)?.slot;
+  const before = slot === undefined ? undefined : state.progress.get(slot);
+  if (slot === undefined || before?.member !== true) return null;
+  const { mentions, hinted } = state.concern(slot);
+  if (comparePositions(item, hinted) <= 0 || comparePositions(item, before) <= 0) return null;
+  const isUnread = why === 'mention' && seq > before.readSeq;
+  state.setConcern(slot, { mentions: isUnread ? withMentions(mentions, [seq]) : mentions, hinted: { gen, seq } });
+  // What an older generation brings late may have been lost with its end: then the conversation is asked again.
+  if (gen < before.confirmedGen) state.progress.set(slot, { ...before, confirmedGen: gen });
+  state.append({ kind: 'hint', slot, gen, seq, why }, nowMs);
+  return { conversation, hint: { gen, seq, why } };
+}
+
 /** What was read is still there, unless it was lost. */
 function readingBefore(before: Progress | undefined, first: SequenceId): Reading {
   if (before === undefined || before.readSeq >= first) return unknownReading;
@@ -196,6 +243,8 @@ function deliverRead(state: UserState, item: ReadPosition, nowMs: number): PushI
   const confirmedGen = generation(Math.min(before.confirmedGen, gen));
   const after: Progress = { ...before, readSeq, readMsgNo, sentAtRead, confirmedGen };
   state.progress.set(slot, after);
+  const concern = state.concern(slot);
+  state.setConcern(slot, { ...concern, mentions: mentionsBehind(concern.mentions, readSeq) });
   if (isUncounted(after) && sent === null) {
     // The devices would be told a wrong number of their user's own: they ask for the list instead.
     state.breakInbox(nowMs);
@@ -207,14 +256,22 @@ function deliverRead(state: UserState, item: ReadPosition, nowMs: number): PushI
 }
 
 /** What the conversation knew of the user at `from`, where the own count of the inbox begins. */
-function recount(state: UserState, { conversation, from, sent, reading }: Recount): null {
+function recount(state: UserState, { conversation, from, sent, reading, mentions }: Recount): null {
   const slot = state.listed.get(conversation)?.slot;
   const before = slot === undefined ? undefined : state.progress.get(slot);
   if (slot === undefined || before === undefined || !isUncounted(before) || before.sentFrom !== from) return null;
   const latest = reading.readSeq >= before.readSeq ? reading : {};
-  state.progress.set(slot, { ...before, ...latest, sent: before.sent + sent, sentFrom: sequenceId(0) });
+  const after = { ...before, ...latest, sent: before.sent + sent, sentFrom: sequenceId(0) };
+  state.progress.set(slot, after);
+  const concern = state.concern(slot);
+  const since = concern.mentions.filter((seq) => seq > from);
+  const all = mentions === undefined ? concern.mentions : withMentions(since, upTo(mentions, from));
+  state.setConcern(slot, { ...concern, mentions: mentionsBehind(all, after.readSeq) });
   return null;
 }
+
+const upTo = (mentions: readonly SequenceId[], seq: SequenceId): readonly SequenceId[] =>
+  mentions.filter((each) => each <= seq);
 
 /** The user's own countable messages after their read position. */
 export const ownAfterRead = (progress: Progress): number => Math.max(0, progress.sent - progress.sentAtRead);

@@ -8,12 +8,13 @@ import {
   type Generation,
   type SequenceId,
 } from '@millrace/kernel';
+import type { Hint, HintReason } from '@millrace/protocol';
 
 /**
  * One inbox record (I6). A conversation is named by its slot in the user's own list, so that a record stays small.
  * Layout: `u8 kind` then varints: kind 1 a pointer `slot · gen · from · count`, kind 2 a read position
  * `slot · readSeq · readMsgNo · sentAtRead`, kind 3 a break: nothing, kind 4 a pointer like 1, behind which the
- * conversation is pulled.
+ * conversation is pulled, kind 5 a hint `slot · gen · seq · why (0 mention, 1 control)`.
  */
 export type InboxEntry =
   | {
@@ -32,8 +33,13 @@ export type InboxEntry =
       readonly readMsgNo: number;
       readonly sentAtRead: number;
     }
+  /** Of an entry of a conversation that is pulled, which concerns this user: it is not in the inbox, only told of. */
+  | ({ readonly kind: 'hint'; readonly slot: number } & Hint)
   /** Something is missing here. It only takes up its seq: the inbox begins anew behind it. */
   | { readonly kind: 'break' };
+
+/** Index = the reason's number in a record. */
+const reasons = ['mention', 'control'] as const satisfies readonly HintReason[];
 
 export function encodeInboxEntry(entry: InboxEntry): Uint8Array {
   const writer = new ByteWriter(24);
@@ -46,6 +52,9 @@ export function encodeInboxEntry(entry: InboxEntry): Uint8Array {
       .varint(entry.to - entry.from + 1);
   } else if (entry.kind === 'break') {
     writer.u8(3);
+  } else if (entry.kind === 'hint') {
+    const { slot, gen, seq, why } = entry;
+    writer.u8(5).varint(slot).varint(gen).varint(seq).varint(reasons.indexOf(why));
   } else {
     writer.u8(2).varint(entry.slot).varint(entry.readSeq).varint(entry.readMsgNo).varint(entry.sentAtRead);
   }
@@ -69,6 +78,11 @@ export function decodeInboxEntry(bytes: Uint8Array): InboxEntry {
     const readSeq = sequenceId(reader.varint());
     const readMsgNo = reader.varint();
     return { kind: 'read', slot, readSeq, readMsgNo, sentAtRead: reader.varint() };
+  }
+  if (kind === 5) {
+    const gen = generation(reader.varint());
+    const seq = sequenceId(reader.varint());
+    return { kind: 'hint', slot, gen, seq, why: reasons[reader.varint()] ?? 'control' };
   }
   throw new MalformedBytes(`inbox record kind ${String(kind)} is not known`);
 }

@@ -1,5 +1,6 @@
 import type { DiffusionMode } from '@millrace/diffusion';
 import { sequenceId, unreachable, type ConversationId, type Generation, type SequenceId } from '@millrace/kernel';
+import { mentionsBehind } from '@millrace/protocol';
 import { comparePositions, cursorStatus, type Position, type TimelineHead } from '@millrace/timeline';
 import type { ConversationFacts } from '../effects.ts';
 import type { Reading } from './commands.ts';
@@ -20,6 +21,8 @@ export interface Stand extends Reading {
   readonly behind: DiffusionMode;
   /** How often they came: each time but the last they have left. */
   readonly stays: number;
+  /** Their unread mentions. A node that runs an earlier version leaves it out. */
+  readonly mentions?: readonly SequenceId[];
 }
 
 /** What a conversation answers that is asked whether it still knows what a user's inbox holds of it. */
@@ -49,6 +52,7 @@ const verdict = (kind: 'ignore' | 'adopt' | 'forget'): StandingVerdict => ({ kin
 /**
  * Holds what a user's inbox says of a conversation against what the conversation says.
  *
+ * @param mentions - what the inbox says is unread and mentions the user.
  * @param ownGen - the generation of the user's own partition: behind one in which a progress was not confirmed yet, a
  *   delivery that is missing may have been lost here, and will not come again.
  */
@@ -56,6 +60,7 @@ export function judgeStanding(
   before: Progress | undefined,
   { head, stand, askedReadSeq }: Standing,
   ownGen: Generation,
+  mentions: readonly SequenceId[] = [],
 ): StandingVerdict {
   if (before === undefined) return verdict(stand === null ? 'ignore' : 'adopt');
   // The conversation has gone on since it answered, or somebody answered who does not own it any more.
@@ -67,7 +72,7 @@ export function judgeStanding(
   // All that is known began with their return.
   if (before.confirmedIn === 0 && stand.stays > 1) return verdict('adopt');
   if (order < 0 && isOwnLoss) return verdict('adopt');
-  if (order === 0 && !isSame(before, stand)) return verdict('adopt');
+  if (order === 0 && !(isSame(before, stand) && mentionsTheSame(before, stand, mentions))) return verdict('adopt');
   const isRead = stand.readSeq > before.readSeq;
   // It may be on its way, but for what was lost here.
   if (isRead && isOwnLoss && order === 0) return { kind: 'confirm', breaks: true, reading: readingOf(stand) };
@@ -86,6 +91,15 @@ const isSame = (before: Progress, { member, behind, msgNo, sent }: Stand): boole
   return behind === 'read' || isUncounted(before) || before.sent === sent;
 };
 
+/** Of what neither says is read. While it is pulled, the conversation alone tells what mentions the user. */
+function mentionsTheSame(before: Progress, stand: Stand, mentions: readonly SequenceId[]): boolean {
+  if (stand.mentions === undefined || stand.behind === 'read') return true;
+  const readSeq = sequenceId(Math.max(before.readSeq, stand.readSeq));
+  const told = mentionsBehind(stand.mentions, readSeq);
+  const known = mentionsBehind(mentions, readSeq);
+  return told.length === known.length && told.every((seq, index) => seq === known[index]);
+}
+
 const readingOf = ({ readSeq, readMsgNo, sentAtRead }: Reading): Reading => ({ readSeq, readMsgNo, sentAtRead });
 
 /** Makes the user's progress what the conversation says, where it is not. The inbox breaks where a device must know. */
@@ -94,7 +108,8 @@ export function takeStanding(state: UserState, standing: Standing, nowMs: number
   const slot = state.listed.get(conversation)?.slot;
   const before = slot === undefined ? undefined : state.progress.get(slot);
   const confirmed = { confirmedGen: head.gen, confirmedIn: state.head.value.gen };
-  const judged = judgeStanding(before, standing, state.head.value.gen);
+  const mentions = slot === undefined ? [] : state.concern(slot).mentions;
+  const judged = judgeStanding(before, standing, state.head.value.gen, mentions);
   switch (judged.kind) {
     case 'ignore':
       return null;
@@ -105,6 +120,7 @@ export function takeStanding(state: UserState, standing: Standing, nowMs: number
     case 'confirm':
       if (before === undefined || slot === undefined) return null;
       state.progress.set(slot, { ...before, ...judged.reading, ...confirmed });
+      if (judged.reading !== null) setMentions(state, slot, stand);
       if (judged.breaks) state.breakInbox(nowMs);
       return null;
     case 'adopt':
@@ -116,13 +132,21 @@ export function takeStanding(state: UserState, standing: Standing, nowMs: number
   }
 }
 
+/** What the conversation says mentions the user, behind what is read by now. */
+function setMentions(state: UserState, slot: number, stand: Stand | null): void {
+  const readSeq = state.progress.get(slot)?.readSeq ?? sequenceId(0);
+  const concern = state.concern(slot);
+  state.setConcern(slot, { ...concern, mentions: mentionsBehind(stand?.mentions ?? concern.mentions, readSeq) });
+}
+
 function adopt(
   state: UserState,
   conversation: ConversationId,
   before: Progress | undefined,
   { head, askedReadSeq }: Standing,
-  { facts, position, msgNo, lastAt, sent, member, behind, ...reading }: Stand,
+  stand: Stand,
 ): void {
+  const { facts, position, msgNo, lastAt, sent, member, behind, ...reading } = stand;
   const { slot } = state.list(conversation, facts.kind, facts.title);
   // A read position may have moved since the conversation answered: then this one stays in doubt, and is asked about.
   const isMoved = before !== undefined && before.readSeq > reading.readSeq && before.readSeq !== askedReadSeq;
@@ -140,4 +164,5 @@ function adopt(
     confirmedGen: kept?.confirmedGen ?? head.gen,
     confirmedIn: kept?.confirmedIn ?? state.head.value.gen,
   });
+  setMentions(state, slot, stand);
 }

@@ -10,7 +10,14 @@ import {
 import type { ActorRecord, ActorWrite } from '@millrace/partition';
 import type { ConversationKind } from '@millrace/protocol';
 import { emptyHead, generationOf, inGeneration, userKey, type Position, type TimelineHead } from '@millrace/timeline';
-import { newInbox, UserState, type InboxMeta, type ListedConversation, type Progress } from './user-state.ts';
+import {
+  newInbox,
+  UserState,
+  type Concern,
+  type InboxMeta,
+  type ListedConversation,
+  type Progress,
+} from './user-state.ts';
 
 /*
  * A user's record, version 1. One field each:
@@ -18,6 +25,7 @@ import { newInbox, UserState, type InboxMeta, type ListedConversation, type Prog
  *   i:<conversation>   JSON [slot, kind, title]
  *   p:<slot>           "gen seq msgNo sent readSeq readMsgNo sentAtRead lastAt member(0|1) sentFrom confirmedGen confirmedIn
  *                       behind(0 write|1 read)"
+ *   h:<slot>           JSON [gen, seq, [<seq>, …]]: the last hint, and the unread mentions
  */
 const VERSION = 1;
 
@@ -47,6 +55,16 @@ function decodeProgress(text: string): Progress {
   };
 }
 
+type StoredConcern = readonly [gen: number, seq: number, mentions: readonly number[]];
+
+const encodeConcern = ({ mentions, hinted: { gen, seq } }: Concern): string =>
+  JSON.stringify([gen, seq, mentions] satisfies StoredConcern);
+
+function decodeConcern(text: string): Concern {
+  const [gen, seq, mentions] = JSON.parse(text) as StoredConcern;
+  return { mentions: mentions.map(sequenceId), hinted: { gen: generation(gen), seq: sequenceId(seq) } };
+}
+
 function decodeInbox(text: string): InboxMeta {
   const { v, oldest, nextSlot, switched, days } = JSON.parse(text) as Partial<InboxMeta> &
     Pick<InboxMeta, 'oldest' | 'nextSlot' | 'days'> & { readonly v: number };
@@ -59,6 +77,7 @@ export function decodeUser(id: UserId, record: ActorRecord, gen: Generation): Us
   let inbox = newInbox;
   const listed: [ConversationId, ListedConversation][] = [];
   const progress: [number, Progress][] = [];
+  const concerns: [number, Concern][] = [];
   for (const [field, value] of record.fields) {
     const text = fromUtf8(value);
     if (field === 's') inbox = decodeInbox(text);
@@ -66,10 +85,11 @@ export function decodeUser(id: UserId, record: ActorRecord, gen: Generation): Us
       const [slot, kind, title] = JSON.parse(text) as [number, ConversationKind, string];
       listed.push([field.slice(2) as ConversationId, { slot, kind, title }]);
     } else if (field.startsWith('p:')) progress.push([Number(field.slice(2)), decodeProgress(text)]);
+    else if (field.startsWith('h:')) concerns.push([Number(field.slice(2)), decodeConcern(text)]);
   }
   const storedAt: Position = record.head ?? { gen: generation(0), seq: sequenceId(0) };
   const head = inGeneration(record.head ?? emptyHead(gen), gen);
-  return new UserState({ id, storedAt, head, inbox, listed, progress });
+  return new UserState({ id, storedAt, head, inbox, listed, progress, concerns });
 }
 
 /** The position of the first entry that stays, for the trim; null when it is not known to be stored. */
@@ -94,6 +114,10 @@ export function userWrite(state: UserState): ActorWrite | null {
   for (const [slot, progress] of state.progress.changes()) {
     if (progress === undefined) unset.push(`p:${String(slot)}`);
     else set.push([`p:${String(slot)}`, encodeProgress(progress)]);
+  }
+  for (const [slot, concern] of state.concernChanges()) {
+    if (concern === undefined) unset.push(`h:${String(slot)}`);
+    else set.push([`h:${String(slot)}`, encodeConcern(concern)]);
   }
   return {
     actor: userKey(state.id),

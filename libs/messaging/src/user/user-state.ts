@@ -1,6 +1,13 @@
 import { TrackedMap, TrackedValue, type Tracked } from '@millrace/actor';
 import type { DiffusionMode } from '@millrace/diffusion';
-import { sequenceId, type ConversationId, type Generation, type SequenceId, type UserId } from '@millrace/kernel';
+import {
+  generation,
+  sequenceId,
+  type ConversationId,
+  type Generation,
+  type SequenceId,
+  type UserId,
+} from '@millrace/kernel';
 import type { ConversationKind } from '@millrace/protocol';
 import { advanced, type Position, type TimelineHead } from '@millrace/timeline';
 import { encodeInboxEntry, type InboxEntry } from './inbox-entry.ts';
@@ -42,6 +49,16 @@ export interface Progress extends Position {
   readonly confirmedIn: Generation;
 }
 
+/** What concerns the user in one conversation above all. */
+export interface Concern {
+  /** The messages that mention them, or all, and that they have not read: see `@millrace/protocol`, mentions.ts. */
+  readonly mentions: readonly SequenceId[];
+  /** The last entry that the inbox has a hint of: what is at or before it was told already (I6). */
+  readonly hinted: Position;
+}
+
+export const noConcern: Concern = { mentions: [], hinted: { gen: generation(0), seq: sequenceId(0) } };
+
 /** Whether the conversation has to be asked before anybody is told how much the user has not read. */
 export const isUncounted = ({ sentFrom }: Progress): boolean => sentFrom > 0;
 
@@ -74,6 +91,8 @@ export class UserState {
   readonly inbox: TrackedValue<InboxMeta>;
   readonly listed: TrackedMap<ConversationId, ListedConversation>;
   readonly progress: TrackedMap<number, Progress>;
+  /** By slot, of conversations in which something ever concerned the user. */
+  readonly #concerns: TrackedMap<number, Concern>;
   storedAt: Position;
   #entries: Uint8Array[] = [];
   #bySlot: Map<number, ConversationId>;
@@ -85,6 +104,7 @@ export class UserState {
     readonly inbox: InboxMeta;
     readonly listed: Iterable<readonly [ConversationId, ListedConversation]>;
     readonly progress: Iterable<readonly [number, Progress]>;
+    readonly concerns: Iterable<readonly [number, Concern]>;
   }) {
     this.id = stored.id;
     this.storedAt = stored.storedAt;
@@ -92,6 +112,7 @@ export class UserState {
     this.inbox = new TrackedValue(stored.inbox);
     this.listed = new TrackedMap(stored.listed);
     this.progress = new TrackedMap(stored.progress);
+    this.#concerns = new TrackedMap(stored.concerns);
     this.#bySlot = new Map([...this.listed.entries()].map(([conversation, { slot }]) => [slot, conversation]));
   }
 
@@ -121,7 +142,24 @@ export class UserState {
     if (slot === undefined) return;
     this.listed.delete(conversation);
     this.progress.delete(slot);
+    this.#concerns.delete(slot);
     this.#bySlot.delete(slot);
+  }
+
+  concern(slot: number): Concern {
+    return this.#concerns.get(slot) ?? noConcern;
+  }
+
+  setConcern(slot: number, next: Concern): void {
+    const { mentions, hinted } = this.concern(slot);
+    if (next.mentions === mentions && next.hinted === hinted) return;
+    if (next.mentions.length === 0 && next.hinted.seq === 0) this.#concerns.delete(slot);
+    else this.#concerns.set(slot, next);
+  }
+
+  /** Those that changed since the last commit; undefined for none any more. */
+  concernChanges(): Iterable<readonly [number, Concern | undefined]> {
+    return this.#concerns.changes();
   }
 
   append(entry: InboxEntry, nowMs: number): void {
@@ -166,7 +204,7 @@ export class UserState {
   }
 
   get #tracked(): readonly Tracked[] {
-    return [this.head, this.inbox, this.listed, this.progress];
+    return [this.head, this.inbox, this.listed, this.progress, this.#concerns];
   }
 
   get dirty(): boolean {

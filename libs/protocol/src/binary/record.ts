@@ -14,7 +14,7 @@ export const recordKind = { json: 0, send: 1, ack: 2, push: 3, page: 4, synced: 
 
 /** Every flag of every kind. */
 export const recordFlag = {
-  send: { text: 1, after: 2 },
+  send: { text: 1, after: 2, mentions: 4 },
   ack: { duplicate: 1 },
   page: { hasMore: 1, first: 2 },
   synced: { tooLong: 1, regressed: 2, hasMore: 4 },

@@ -5,12 +5,14 @@ import {
   fromUtf8,
   ok,
   parseConversationId,
+  parseUserId,
   utf8,
   type ByteWriter,
   type Result,
+  type UserId,
 } from '@millrace/kernel';
 import { bodyProblem } from '../body.ts';
-import { messageTypes } from '../entry.ts';
+import { messageTypes, type Mentions } from '../entry.ts';
 import type { FieldProblem } from '../errors.ts';
 import type { Send, SendableType } from '../frames.ts';
 import { sendableTypes } from '../json/client-frame-decoders.ts';
@@ -19,7 +21,8 @@ import { recordFlag, recordKind, writeRecord, type BinaryRecord } from './record
 
 /*
  * Payload of `send`: string conversation · varint n · varint after, with flag 2 only · varint sentAt · u8 type ·
- * body: the rest. Flag 1: the body is UTF-8 text. Flag 2: there is an `after`.
+ * u8 1 for mentionAll, else 0 · varint count · string user…, with flag 4 only · body: the rest. Flag 1: the body is UTF-8
+ * text. Flag 2: there is an `after`. Flag 4: somebody is mentioned.
  */
 
 const typeNumbers: readonly (SendableType | undefined)[] = messageTypes.map((type) =>
@@ -30,11 +33,21 @@ export function writeSend(writer: ByteWriter, frame: Send): void {
   const isText = typeof frame.body === 'string';
   const body = typeof frame.body === 'string' ? utf8(frame.body) : frame.body;
   const { after } = frame;
-  const flags = (isText ? recordFlag.send.text : 0) | (after === undefined ? 0 : recordFlag.send.after);
+  const { mentions = [], mentionAll } = frame;
+  const hasMentions = mentions.length > 0 || mentionAll === true;
+  const flags =
+    (isText ? recordFlag.send.text : 0) |
+    (after === undefined ? 0 : recordFlag.send.after) |
+    (hasMentions ? recordFlag.send.mentions : 0);
   writeRecord(writer, recordKind.send, flags, frame.id, (payload) => {
     payload.string(frame.conversation).varint(frame.n);
     if (after !== undefined) payload.varint(after);
-    payload.varint(frame.sentAt).u8(messageTypes.indexOf(frame.type)).raw(body);
+    payload.varint(frame.sentAt).u8(messageTypes.indexOf(frame.type));
+    if (hasMentions) {
+      payload.u8(mentionAll === true ? 1 : 0).varint(mentions.length);
+      for (const user of mentions) payload.string(user);
+    }
+    payload.raw(body);
   });
 }
 
@@ -64,16 +77,32 @@ function readPayload({ id, flags, payload }: BinaryRecord, limits: ProtocolLimit
   const typeNumber = reader.u8();
   const type = typeNumbers[typeNumber];
   if (type === undefined) return refused(`type must be one of ${typeNames}, got ${String(typeNumber)}`);
+  const mentioned = (flags & recordFlag.send.mentions) === 0 ? ok({}) : readMentions(reader, limits);
+  if (!mentioned.ok) return mentioned;
   const bytes = reader.raw(reader.remaining);
   const problem = bodyProblem(bytes, limits);
   if (problem !== null) return err(problem);
   const body = readBody(bytes, (flags & recordFlag.send.text) !== 0);
   if (body === null) return refused('body must be UTF-8, as its flag says');
   const follows = after === undefined ? {} : { after };
-  return ok({ t: 'send', id, conversation: conversation.value, n, ...follows, sentAt, type, body });
+  return ok({ t: 'send', id, conversation: conversation.value, n, ...follows, sentAt, type, body, ...mentioned.value });
 }
 
 const typeNames = sendableTypes.map((type) => `${String(messageTypes.indexOf(type))} (${type})`).join(', ');
+
+function readMentions(reader: ByteReader, limits: ProtocolLimits): Result<Mentions, FieldProblem> {
+  const mentionsAll = reader.u8() !== 0;
+  const count = reader.varint();
+  const most = limits.mentionsPerMessage;
+  if (count > most) return refused(`mentions must be an array of 1 to ${String(most)} user ids, got ${String(count)}`);
+  const mentions: UserId[] = [];
+  for (let index = 0; index < count; index += 1) {
+    const user = parseUserId(reader.string());
+    if (!user.ok) return refused(`mentions[${String(index)}]: ${user.error.message}`);
+    mentions.push(user.value);
+  }
+  return ok({ ...(count === 0 ? {} : { mentions }), ...(mentionsAll ? { mentionAll: true } : {}) });
+}
 
 /** Bytes are copied: the message that they stand in may be reused by the socket. */
 function readBody(bytes: Uint8Array, isText: boolean): string | Uint8Array | null {

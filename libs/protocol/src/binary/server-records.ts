@@ -11,7 +11,7 @@ import { decodeEntry, type WireEntry } from '../entry.ts';
 import type { Ack, ConversationDelta, Live, Message, Page, Push, PushItem, ServerFrame, Synced } from '../frames.ts';
 import { FieldReader } from '../json/field-reader.ts';
 import { isJsonObject, parseJson } from '../json/json-object.ts';
-import { ackedLevels, readSummary } from '../json/server-frame-decoders.ts';
+import { ackedLevels, hintReasons, readSummary } from '../json/server-frame-decoders.ts';
 import { recordFlag, recordKind, writeRecord, type BinaryRecord } from './record.ts';
 
 /*
@@ -23,6 +23,8 @@ import { recordFlag, recordKind, writeRecord, type BinaryRecord } from './record
  *   push    varint gen · varint prev · varint seq · items
  *           items = varint count, then each: u8 0 · string conversation · messages
  *                                        or: u8 1 · string conversation · varint readSeq · varint readMsgNo · varint own
+ *           and behind them, where there are any: varint count of hints, then each: string conversation · varint gen ·
+ *           varint seq · u8 reason (a reader of before them ignores what stands behind the items)
  *   live    string conversation · varint gen · varint prev · varint seq · messages
  *   page    string conversation · varint head gen · varint head seq · messages          flag 1: hasMore
  *           flag 2: varint first behind them
@@ -48,8 +50,10 @@ export function writeAck(writer: ByteWriter, ack: Ack): void {
 }
 
 export function writePushItems(writer: ByteWriter, items: readonly PushItem<WireEntry>[]): void {
-  writer.varint(items.length);
+  const hints = items.filter((item) => 'hint' in item);
+  writer.varint(items.length - hints.length);
   for (const item of items) {
+    if ('hint' in item) continue;
     if ('messages' in item) {
       writer.u8(ITEM_MESSAGES).string(item.conversation);
       writeMessages(writer, item.messages);
@@ -57,6 +61,11 @@ export function writePushItems(writer: ByteWriter, items: readonly PushItem<Wire
       const { readSeq, readMsgNo, own } = item.read;
       writer.u8(ITEM_READ).string(item.conversation).varint(readSeq).varint(readMsgNo).varint(own);
     }
+  }
+  if (hints.length === 0) return;
+  writer.varint(hints.length);
+  for (const { conversation, hint } of hints) {
+    writer.string(conversation).varint(hint.gen).varint(hint.seq).u8(hintReasons.indexOf(hint.why));
   }
 }
 
@@ -174,11 +183,21 @@ function readPushItem(reader: ByteReader): PushItem {
   return { conversation, read: { readSeq: readSeq(reader), readMsgNo: reader.varint(), own: reader.varint() } };
 }
 
+/** Null for a reason that this program does not know. */
+function readHint(reader: ByteReader): PushItem | null {
+  const conversation = readConversation(reader);
+  const [gen, seq] = [readGen(reader), readSeq(reader)];
+  const why = hintReasons[reader.u8()];
+  return why === undefined ? null : { conversation, hint: { gen, seq, why } };
+}
+
 function readPush(reader: ByteReader): CompactFrame {
   const gen = readGen(reader);
   const prev = readSeq(reader);
   const seq = readSeq(reader);
-  return { t: 'push', gen, prev, seq, items: readList(reader, readPushItem) };
+  const items = readList(reader, readPushItem);
+  if (reader.remaining > 0) for (const hint of readList(reader, readHint)) if (hint !== null) items.push(hint);
+  return { t: 'push', gen, prev, seq, items };
 }
 
 function readLive(reader: ByteReader): CompactFrame {

@@ -1,4 +1,4 @@
-import type { ClientFrame, Reached, ReadersList, SendableType } from '../frames.ts';
+import type { ClientFrame, MentionAllPolicy, Reached, ReadersList, SendableType } from '../frames.ts';
 import { requestIdMax, type ProtocolLimits } from '../limits.ts';
 import type { FieldReader } from './field-reader.ts';
 
@@ -19,6 +19,15 @@ const usersIn = (fields: FieldReader, limits: ProtocolLimits) => ({
 
 const limitOf = (fields: FieldReader, max: number): { readonly limit?: number } =>
   fields.has('limit') ? { limit: fields.whole('limit', 1, max) } : {};
+
+/** Only ever true: a message that does not mention all says nothing. */
+function mentionAllOf(fields: FieldReader): { readonly mentionAll?: true } {
+  if (fields.flag('mentionAll')) return { mentionAll: true };
+  if (fields.problem === null) fields.refuse('mentionAll', 'true, or left out');
+  return {};
+}
+
+export const mentionAllPolicies = ['admins', 'members'] as const satisfies readonly MentionAllPolicy[];
 
 const reachedOf = (fields: FieldReader, max: number): readonly Reached[] =>
   fields.list(
@@ -53,6 +62,8 @@ const decoders: Decoders = {
       sentAt: fields.whole('sentAt', 0),
       type: fields.oneOf('type', sendableTypes),
       body: fields.body(limits.bodyBytes),
+      ...(fields.has('mentions') ? { mentions: fields.users('mentions', 1, limits.mentionsPerMessage) } : {}),
+      ...(fields.has('mentionAll') ? mentionAllOf(fields) : {}),
     };
   },
   sync: (fields, limits) => ({
@@ -127,7 +138,7 @@ const decoders: Decoders = {
     role: fields.oneOf('role', ['owner', 'admin', 'member']),
   }),
   settings: (fields, limits) => {
-    const names = ['title', 'joinPolicy', 'historyPolicy', 'muted', 'slowModeMs'];
+    const names = ['title', 'joinPolicy', 'historyPolicy', 'muted', 'slowModeMs', 'mentionAllBy'];
     if (!names.some((name) => fields.has(name))) fields.refuse('title', `there, or another of ${names.join(', ')}`);
     return {
       t: 'settings',
@@ -138,6 +149,7 @@ const decoders: Decoders = {
       ...(fields.has('historyPolicy') ? { historyPolicy: fields.oneOf('historyPolicy', ['all', 'join']) } : {}),
       ...(fields.has('muted') ? { muted: fields.flag('muted') } : {}),
       ...(fields.has('slowModeMs') ? { slowModeMs: fields.whole('slowModeMs', 0, limits.slowModeMs) } : {}),
+      ...(fields.has('mentionAllBy') ? { mentionAllBy: fields.oneOf('mentionAllBy', mentionAllPolicies) } : {}),
     };
   },
   mute: (fields, limits) => ({

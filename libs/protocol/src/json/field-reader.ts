@@ -140,6 +140,15 @@ export class FieldReader {
     return users;
   }
 
+  /** An array of positions. */
+  seqs(field: string): readonly SequenceId[] {
+    const value: unknown = this.#record[field];
+    const isSeq = (item: unknown): boolean => Number.isSafeInteger(item) && (item as number) >= 1;
+    if (Array.isArray(value) && value.every(isSeq)) return value as SequenceId[];
+    this.refuse(field, 'an array of whole numbers from 1');
+    return [];
+  }
+
   /** The parts of a nested object. */
   object<T>(field: string, read: (fields: FieldReader) => T): T {
     return read(this.#part(this.#record[field], this.#path + field));

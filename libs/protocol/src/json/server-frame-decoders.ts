@@ -6,6 +6,8 @@ import type {
   ConversationDelta,
   ConversationKind,
   ConversationSummary,
+  Hint,
+  HintReason,
   Message,
   PushItem,
   ReceiptCounts,
@@ -48,6 +50,8 @@ const readMessage: Decoder<Message> = (fields) => ({
   at: fields.whole('at', 0),
   type: fields.oneOf('type', messageTypes),
   body: fields.body(ANY_LENGTH),
+  ...(fields.has('mentions') ? { mentions: fields.users('mentions', 0, ANY_LENGTH) } : {}),
+  ...(fields.has('mentionAll') && fields.flag('mentionAll') ? { mentionAll: true } : {}),
 });
 
 const readUnreadInputs: Decoder<UnreadInputs> = (fields) => ({
@@ -75,6 +79,7 @@ export const readSummary: Decoder<ConversationSummary> = (fields) => ({
   gen: fields.gen('gen'),
   seq: fields.seq('seq'),
   lastAt: fields.whole('lastAt', 0),
+  ...(fields.has('mentions') ? { mentions: fields.seqs('mentions') } : {}),
   ...readUnreadInputs(fields),
 });
 
@@ -83,8 +88,18 @@ const readDelta: Decoder<ConversationDelta> = (fields) => ({
   messages: fields.list('messages', readMessage),
 });
 
+/** Index = the reason's number in binary pushes. */
+export const hintReasons = ['mention', 'control'] as const satisfies readonly HintReason[];
+
+const readHint: Decoder<Hint> = (fields) => ({
+  gen: fields.gen('gen'),
+  seq: fields.seq('seq', 1),
+  why: fields.oneOf('why', hintReasons),
+});
+
 const readPushItem: Decoder<PushItem> = (fields) => {
   const conversation = fields.conversation('conversation');
+  if (fields.has('hint')) return { conversation, hint: fields.object('hint', readHint) };
   if (!fields.has('read')) return { conversation, messages: fields.list('messages', readMessage) };
   const read = fields.object('read', (inner) => ({
     readSeq: inner.seq('readSeq'),
@@ -198,6 +213,8 @@ const decoders: Decoders = {
     historyPolicy: fields.oneOf('historyPolicy', ['all', 'join']),
     muted: fields.flag('muted'),
     slowModeMs: fields.whole('slowModeMs', 0),
+    // A server of before knows of no mentions.
+    mentionAllBy: fields.has('mentionAllBy') ? fields.oneOf('mentionAllBy', ['admins', 'members']) : 'admins',
     memberCount: fields.whole('memberCount', 0),
     role: fields.oneOf('role', roles),
     ...readMutedUntil(fields),

@@ -31,7 +31,10 @@ function serverJson(frame: ServerFrame): unknown {
     case 'push':
       return {
         ...frame,
-        items: frame.items.map((item) => ('read' in item ? item : { ...item, messages: messages(item.messages) })),
+        items: frame.items.map((item) => {
+          if ('hint' in item) return { ...item, messages: [] };
+          return 'messages' in item ? { ...item, messages: messages(item.messages) } : item;
+        }),
       };
     case 'live':
     case 'page':

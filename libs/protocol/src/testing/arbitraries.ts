@@ -59,7 +59,11 @@ const limit = (max: number): Arbitrary<number> => fc.integer({ min: 1, max });
 const someUsers = fc.array(user, { minLength: 1, maxLength: 10 });
 const c = <const T extends string>(t: T): Arbitrary<T> => fc.constant(t);
 
+const yes = fc.constant<true>(true);
+
 const reached = fc.array(fc.record({ conversation, gen, seq }), { maxLength: 3 });
+
+const mentionAllBy = fc.constantFrom('admins', 'members');
 
 export const clientFrames: { readonly [T in ClientFrame['t']]: Arbitrary<Extract<ClientFrame, { t: T }>> } = {
   connect: withPartly(fc.record({ t: c('connect'), id, token: fc.base64String({ minLength: 4 }), device }), {
@@ -77,7 +81,7 @@ export const clientFrames: { readonly [T in ClientFrame['t']]: Arbitrary<Extract
         type: fc.constantFrom('text', 'image', 'file', 'custom'),
         body,
       }),
-      { after: fc.oneof(fc.constant(n - 1), fc.nat({ max: n - 1 })) },
+      { after: fc.oneof(fc.constant(n - 1), fc.nat({ max: n - 1 })), mentions: someUsers, mentionAll: yes },
     ),
   ),
   sync: withPartly(fc.record({ t: c('sync'), id }), { token, seen: position, reached, limit: limit(1_000) }),
@@ -121,6 +125,7 @@ export const clientFrames: { readonly [T in ClientFrame['t']]: Arbitrary<Extract
       historyPolicy: fc.constantFrom('join', 'all'),
       muted: fc.boolean(),
       slowModeMs: fc.nat(86_400_000),
+      mentionAllBy,
     }),
   ),
   mute: withPartly(fc.record({ t: c('mute'), id, conversation, users: someUsers }), {
@@ -147,42 +152,56 @@ export const clientFrames: { readonly [T in ClientFrame['t']]: Arbitrary<Extract
 
 export const clientFrame: Arbitrary<ClientFrame> = fc.oneof(...Object.values(clientFrames));
 
-export const message: Arbitrary<Message> = fc.record({
-  gen,
-  seq: storedSeq,
-  msgNo: count,
-  countable: fc.boolean(),
-  from: fc.option(user),
-  deviceTag: fc.integer({ min: 0, max: 0xffff_ffff }),
-  n: count,
-  sentAt: count,
-  at: count,
-  type: fc.constantFrom(...messageTypes),
-  body,
-});
+export const message: Arbitrary<Message> = withPartly(
+  fc.record({
+    gen,
+    seq: storedSeq,
+    msgNo: count,
+    countable: fc.boolean(),
+    from: fc.option(user),
+    deviceTag: fc.integer({ min: 0, max: 0xffff_ffff }),
+    n: count,
+    sentAt: count,
+    at: count,
+    type: fc.constantFrom(...messageTypes),
+    body,
+  }),
+  { mentions: someUsers, mentionAll: yes },
+);
 
 const messages = fc.array(message, { maxLength: 4 });
 const unreadFields = { msgNo: count, readSeq: seq, readMsgNo: count, own: count, unread: count } satisfies {
   [Name in keyof UnreadInputs]: Arbitrary<UnreadInputs[Name]>;
 };
 
-const summary: Arbitrary<ConversationSummary> = fc.record({
-  conversation,
-  kind: fc.constantFrom('direct', 'group', 'channel'),
-  title: text(30),
-  peer: fc.option(user),
-  member: fc.boolean(),
-  diffusion: fc.constantFrom('write', 'read'),
-  gen,
-  seq,
-  lastAt: count,
-  ...unreadFields,
-});
+const summary: Arbitrary<ConversationSummary> = withPartly(
+  fc.record({
+    conversation,
+    kind: fc.constantFrom('direct', 'group', 'channel'),
+    title: text(30),
+    peer: fc.option(user),
+    member: fc.boolean(),
+    diffusion: fc.constantFrom('write', 'read'),
+    gen,
+    seq,
+    lastAt: count,
+    ...unreadFields,
+  }),
+  { mentions: fc.array(storedSeq, { minLength: 1, maxLength: 3 }) },
+);
 
 const pushItem: Arbitrary<PushItem> = fc.oneof(
   fc.record({ conversation, messages }),
   fc.record({ conversation, read: fc.record({ readSeq: seq, readMsgNo: count, own: count }) }),
 );
+const hint: Arbitrary<PushItem> = fc.record({
+  conversation,
+  hint: fc.record({ gen, seq: storedSeq, why: fc.constantFrom('mention', 'control') }),
+});
+/** Hints stand behind everything else, as a binary push has them. */
+const pushItems = fc
+  .tuple(fc.array(pushItem, { maxLength: 3 }), fc.array(hint, { maxLength: 2 }))
+  .map(([items, hints]) => [...items, ...hints]);
 
 const receiptFields = { gen, seq: storedSeq, recipients: count, delivered: count, read: count };
 
@@ -278,6 +297,7 @@ export const serverFrames: { readonly [T in ServerFrame['t']]: Arbitrary<Extract
       historyPolicy: fc.constantFrom('join', 'all'),
       muted: fc.boolean(),
       slowModeMs: count,
+      mentionAllBy,
       memberCount: count,
       role: fc.constantFrom('owner', 'admin', 'member'),
     }),
@@ -295,7 +315,7 @@ export const serverFrames: { readonly [T in ServerFrame['t']]: Arbitrary<Extract
   changed: fc.record({ t: c('changed'), id, conversation, gen, seq }),
   read: fc.record({ t: c('read'), id, conversation, ...unreadFields }),
   pong: fc.record({ t: c('pong'), id, serverTime: count }),
-  push: fc.record({ t: c('push'), gen, prev: seq, seq, items: fc.array(pushItem, { maxLength: 3 }) }),
+  push: fc.record({ t: c('push'), gen, prev: seq, seq, items: pushItems }),
   live: fc.record({ t: c('live'), conversation, gen, prev: seq, seq: storedSeq, messages }),
   heads: fc.record({
     t: c('heads'),

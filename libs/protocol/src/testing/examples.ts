@@ -55,6 +55,11 @@ export const exampleMessages: readonly { readonly name: string; readonly message
   { name: 'a control entry', message: message({ seq: 7, msgNo: 5, ...noSender, type: 'control', body: joined }) },
   { name: 'void', message: message({ seq: 8, msgNo: 5, ...noSender, from: null, at: 0, type: 'void', body: '' }) },
   {
+    name: 'with mentions',
+    message: message({ seq: 9, msgNo: 6, n: 6, body: 'hello @bob', mentions: ['bob', 'cat'] }),
+  },
+  { name: 'for all', message: message({ seq: 10, msgNo: 7, n: 7, body: 'hello all', mentionAll: true }) },
+  {
     name: 'the largest numbers',
     message: message({
       gen: 4_294_967_296,
@@ -127,6 +132,26 @@ export const exampleClientFrames: readonly Named<ClientFrame>[] = [
     type: 'text',
     body: 'hello',
   }),
+  client('send, with mentions', {
+    t: 'send',
+    id: 53,
+    conversation: tea,
+    n: 301,
+    sentAt: 1_700_000_000_000,
+    type: 'text',
+    body: 'hello @bob',
+    mentions: ['bob', 'cat'],
+  }),
+  client('send, for all', {
+    t: 'send',
+    id: 54,
+    conversation: tea,
+    n: 302,
+    sentAt: 1_700_000_000_000,
+    type: 'text',
+    body: 'hello all',
+    mentionAll: true,
+  }),
   client('sync, a new device', { t: 'sync', id: 5 }),
   client('sync, with what came beside it', {
     t: 'sync',
@@ -186,6 +211,7 @@ export const exampleClientFrames: readonly Named<ClientFrame>[] = [
     muted: false,
     slowModeMs: 30_000,
   }),
+  client('settings, who mentions all', { t: 'settings', id: 55, conversation: tea, mentionAllBy: 'members' }),
   client('settings, of one', { t: 'settings', id: 41, conversation: tea, muted: true }),
   client('mute', { t: 'mute', id: 42, conversation: tea, users: ['cat'], until: 1_700_000_600_000 }),
   client('mute, for ever', { t: 'mute', id: 43, conversation: tea, users: ['cat'] }),
@@ -306,6 +332,12 @@ export const exampleServerFrames: readonly Named<ServerFrame>[] = [
     first: 201,
   }),
   server('ended', { t: 'ended', conversation: '~match-1' }),
+  server('conversations, with mentions', {
+    t: 'conversations',
+    id: 9,
+    conversations: [{ ...summary, mentions: [5, 8] }],
+    next: null,
+  }),
   server('conversations', { t: 'conversations', id: 9, conversations: [summary, direct], next: 'opaque' }),
   server('members', {
     t: 'members',
@@ -334,6 +366,7 @@ export const exampleServerFrames: readonly Named<ServerFrame>[] = [
     historyPolicy: 'join',
     muted: false,
     slowModeMs: 30_000,
+    mentionAllBy: 'admins',
     memberCount: 10_000,
     role: 'member',
     mutedUntil: 1_700_000_600_000,
@@ -362,6 +395,17 @@ export const exampleServerFrames: readonly Named<ServerFrame>[] = [
     items: [
       { conversation: tea, messages: [first] },
       { conversation: 'ann!bob', read: { readSeq: 3, readMsgNo: 2, own: 1 } },
+    ],
+  }),
+  server('push, hints', {
+    t: 'push',
+    gen: 1,
+    prev: 45,
+    seq: 47,
+    items: [
+      { conversation: tea, messages: [first] },
+      { conversation: 'coffee', hint: { gen: 1, seq: 300, why: 'mention' } },
+      { conversation: 'coffee', hint: { gen: 1, seq: 301, why: 'control' } },
     ],
   }),
   server('push, only the position', { t: 'push', gen: 1, prev: 44, seq: 45, items: [] }),
