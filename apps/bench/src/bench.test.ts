@@ -116,7 +116,7 @@ describe('the load’s WebSocket frames', () => {
 
 describe('the scan of a server’s message', () => {
   const conversation = 'a!b' as ConversationId;
-  const entryOf = (body: string, seq: number): WireEntry =>
+  const entryOf = (body: string, seq: number, type: 'text' | 'control' = 'text'): WireEntry =>
     new WireEntry(
       generation(1),
       sequenceId(seq),
@@ -124,7 +124,7 @@ describe('the scan of a server’s message', () => {
         msgNo: seq,
         at: 1_700_000_000_000,
         sentAt: 1,
-        type: 'text',
+        type,
         n: seq,
         deviceTag: 7,
         countable: true,
@@ -133,8 +133,8 @@ describe('the scan of a server’s message', () => {
       }),
     );
 
-  it('finds every ack and every body among all that the protocol’s own encoder joins', () => {
-    const bodies = ['first body', 'other body', 'third body'];
+  it('finds every ack and the body of every message among all that the protocol’s own encoder joins', () => {
+    const bodies = ['first body', 'other body', 'third body', 'a live one'];
     const bytes = encodeServerFrames(
       [
         { t: 'pong', id: 9, serverTime: 1 },
@@ -161,6 +161,14 @@ describe('the scan of a server’s message', () => {
             { conversation, messages: [entryOf(bodies[2] ?? '', 3)] },
           ],
         },
+        {
+          t: 'live',
+          conversation,
+          gen: generation(1),
+          prev: sequenceId(3),
+          seq: sequenceId(6),
+          messages: [entryOf(bodies[3] ?? '', 4), entryOf('{"control":"joined","users":["b"]}', 5, 'control')],
+        },
         { t: 'resync', reason: 'slow' },
       ],
       'binary',
@@ -181,7 +189,7 @@ describe('the scan of a server’s message', () => {
 
 describe('a shape', () => {
   it('of pairs lets each user write to the other one, on both targets alike', () => {
-    const plan = planOf(directShape(1), 'r', { kind: 'millrace', websockets: [''], secret: '' });
+    const plan = planOf(directShape(1), 'r', { kind: 'millrace', websockets: [''], secret: '', diffusion: 'write' });
     expect(plan.users).toHaveLength(500);
     expect(plan.streams).toHaveLength(500);
     expect(new Set(plan.streams.map(({ conversation }) => conversation)).size).toBe(250);
@@ -194,9 +202,13 @@ describe('a shape', () => {
   it('of a group expects a delivery for everyone but the device that sent, which has the ack', () => {
     const [hundred] = groupShapes(1);
     if (hundred === undefined) throw new Error('there is a group of 100');
-    const on = (kind: 'millrace' | 'relay') => planOf(hundred, 'r', { kind, websockets: [''], secret: '' }).streams[0];
-    expect(on('millrace')?.deliveries).toBe(99);
-    expect(on('relay')?.deliveries).toBe(100);
+    const on = (kind: 'millrace' | 'relay', diffusion: 'write' | 'read') =>
+      planOf(hundred, 'r', { kind, websockets: [''], secret: '', diffusion });
+    expect(on('millrace', 'write').streams[0]?.deliveries).toBe(99);
+    expect(on('relay', 'write').streams[0]?.deliveries).toBe(100);
+    // What is published reaches everyone who shows the group.
+    expect(on('millrace', 'read').streams[0]?.deliveries).toBe(100);
+    expect(on('millrace', 'read').shows).toEqual({ conversation: 'bench-r', isRead: true });
   });
 });
 
@@ -295,7 +307,7 @@ describe('the bench’s options', () => {
   });
 
   it.each([
-    [[], /Name one workload: direct, group, burst, sync, redis-floor, ws-floor/],
+    [[], /Name one workload: direct, group, .*ws-floor/],
     [['indirect'], /Name one workload/],
     [['direct', '--rounds', '0'], /--rounds must be a number above 0/],
     [['direct', '--rounds', '1.5'], /whole number/],

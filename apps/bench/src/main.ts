@@ -9,9 +9,10 @@ import { findingsLines, findingsPage, findingsReport } from './report/findings-r
 import { htmlReport } from './report/html-report.ts';
 import { describeCommit, describeMachine } from './report/machine.ts';
 import { reportLines } from './report/text-table.ts';
+import type { BenchHost } from './workloads/bench-host.ts';
 import { isSound, type Checked } from './workloads/checked.ts';
 import { ownWorkloads } from './workloads/own-workloads.ts';
-import { WorkloadRunner, type BenchHost } from './workloads/run-workload.ts';
+import { WorkloadRunner } from './workloads/run-workload.ts';
 
 const besideThis = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 

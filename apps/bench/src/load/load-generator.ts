@@ -1,19 +1,24 @@
 import { systemClock, systemRandom, systemTimers } from '@millrace/kernel';
 import { Latency } from '../measure/latency.ts';
 import type { FrameSocket } from './frame-socket.ts';
-import type { BurstLoad, LoadPlan, LoadResult, LoadRun } from './load-plan.ts';
+import type { BurstLoad, LoadMode, LoadPlan, LoadResult, LoadRun } from './load-plan.ts';
 import { millraceWire } from './millrace-wire.ts';
+import { pace, type Pace } from './pace.ts';
 import { ageAt, newPayload, numberAt, streamAt, writePayload } from './payload.ts';
 import { relayWire } from './relay-wire.ts';
 import type { Wire, WireSink } from './wire.ts';
 
-const OPEN_AT_ONCE = 64;
+const AT_ONCE = 64;
 const FAULTS_MAX = 20;
 const SERIES_TENTHS = 10;
 const RESEND_MS = 50;
 const RESEND_MS_MAX = 500;
 /** A stream that was refused so often, and got nothing through meanwhile, is given up. */
 const RESENDS_MAX = 100;
+/** Of more receivers than so many a part is looked at for when deliveries came; all are counted and checked. */
+const TIMED_RECEIVERS = 1_000;
+/** Each device says something within this: well before a server takes it for gone. */
+const PING_EVERY_S = 30;
 
 const nowMicros = (): number => systemClock.monotonicMs() * 1000;
 
@@ -52,18 +57,23 @@ export class LoadGenerator implements WireSink {
   readonly #sockets: FrameSocket[] = [];
   readonly #streams: Stream[];
   readonly #streamOfUser = new Map<number, Stream>();
-  /** For each receiver the last number of each stream. */
-  readonly #lastSeen: Uint32Array[];
+  /** For each receiver the last number of each stream, one receiver behind the other. */
+  readonly #lastSeen: Uint32Array;
+  /** Every so many-th receiver is one of those whose deliveries are timed. */
+  readonly #timedEvery: number;
   readonly #payload: Uint8Array;
   readonly #faults: string[] = [];
   #counts = { sent: 0, acked: 0, delivered: 0, refused: 0, duplicated: 0, gaps: 0 };
   #ack = new Latency();
   #deliver = new Latency();
+  #last = new Latency();
   #measured = { acked: 0, delivered: 0 };
   #series: number[] = [];
   #measuring = false;
+  #runs = 0;
   #sending = false;
-  #saturated = false;
+  /** Of a closed loop: how long a stream waits before it sends the next one; null when messages are due by the clock. */
+  #pauseMs: number | null = null;
   #underWay = 0;
   /** Messages that are due and not sent yet: only in a burst. */
   #waiting = 0;
@@ -76,6 +86,7 @@ export class LoadGenerator implements WireSink {
   constructor(plan: LoadPlan) {
     this.#plan = plan;
     this.#wire = plan.target === 'millrace' ? millraceWire(plan, this) : relayWire(plan, this);
+    this.#timedEvery = Math.ceil(plan.users.length / TIMED_RECEIVERS);
     this.#payload = newPayload(plan.payloadBytes);
     this.#streams = plan.streams.map(({ sender, deliveries }, index) => ({
       index,
@@ -90,19 +101,43 @@ export class LoadGenerator implements WireSink {
       dead: false,
     }));
     for (const stream of this.#streams) this.#streamOfUser.set(stream.sender, stream);
-    this.#lastSeen = plan.users.map(() => new Uint32Array(plan.streams.length));
+    this.#lastSeen = new Uint32Array(plan.users.length * plan.streams.length);
   }
 
   async open(): Promise<void> {
-    let next = 0;
-    const openSome = async (): Promise<void> => {
-      while (next < this.#plan.users.length) {
-        const user = next;
-        next += 1;
-        this.#sockets[user] = await this.#wire.open(user);
-      }
+    await this.#forEachUser(async (user) => {
+      this.#sockets[user] = await this.#wire.open(user);
+    });
+    this.#pingInTurn();
+    await this.show(true);
+  }
+
+  /** Every device shows the conversation of the plan, or does not any more. */
+  async show(isShown: boolean): Promise<void> {
+    await this.#forEachUser(async (user) => {
+      const socket = this.#sockets[user];
+      if (socket !== undefined) await this.#wire.show(user, socket, isShown);
+    });
+  }
+
+  async #forEachUser(job: (user: number) => Promise<void>): Promise<void> {
+    const users = this.#plan.users.keys();
+    const work = async (): Promise<void> => {
+      for (const user of users) await job(user);
     };
-    await Promise.all(Array.from({ length: OPEN_AT_ONCE }, openSome));
+    await Promise.all(Array.from({ length: AT_ONCE }, work));
+  }
+
+  /** A part of them every second, so that they do not all speak at once. */
+  #pingInTurn(): void {
+    let turn = 0;
+    setInterval(() => {
+      for (let user = turn % PING_EVERY_S; user < this.#sockets.length; user += PING_EVERY_S) {
+        const socket = this.#sockets[user];
+        if (socket !== undefined) this.#wire.ping(socket);
+      }
+      turn += 1;
+    }, 1_000).unref();
   }
 
   close(): void {
@@ -148,14 +183,14 @@ export class LoadGenerator implements WireSink {
   }
 
   delivered(user: number, bytes: Uint8Array, from: number): void {
-    // Control entries, which tell of members, are no messages of ours.
+    // Too short to be one of ours.
     if (from < 0 || bytes.length - from < this.#plan.payloadBytes) return;
     const index = streamAt(bytes, from);
     const stream = this.#streams[index];
-    const seen = this.#lastSeen[user];
-    if (stream === undefined || seen === undefined) return;
+    if (stream === undefined) return;
+    const at = user * this.#streams.length + index;
     const n = numberAt(bytes, from);
-    const last = seen[index] ?? 0;
+    const last = this.#lastSeen[at] ?? 0;
     if (n <= last) {
       this.#counts.duplicated += 1;
       return;
@@ -164,15 +199,18 @@ export class LoadGenerator implements WireSink {
       this.#counts.gaps += n - last - 1;
       this.#fault(`user ${String(user)} missed ${String(last + 1)} to ${String(n - 1)} of stream ${String(index)}`);
     }
-    seen[index] = n;
+    this.#lastSeen[at] = n;
     this.#counts.delivered += 1;
     if (this.#measuring) {
       this.#measured.delivered += 1;
-      this.#deliver.record(ageAt(bytes, from, nowMicros()));
+      if (user % this.#timedEvery === 0) this.#deliver.record(ageAt(bytes, from, nowMicros()));
     }
     const pending = stream.pending.get(n);
     if (pending === undefined) return;
     pending.deliveriesLeft -= 1;
+    if (pending.deliveriesLeft === 0 && this.#measuring && stream.deliveries > 1) {
+      this.#last.record(nowMicros() - pending.due);
+    }
     this.#settle(stream, n, pending);
   }
 
@@ -180,9 +218,22 @@ export class LoadGenerator implements WireSink {
     if (!pending.acked || pending.deliveriesLeft > 0) return;
     stream.pending.delete(n);
     this.#underWay -= 1;
-    if (this.#sending && this.#saturated && !stream.dead) this.#send(stream, nowMicros());
+    this.#sendNext(stream);
     this.#sendWaiting(stream);
     if (this.#underWay === 0 && this.#waiting === 0) this.#idle?.();
+  }
+
+  #sendNext(stream: Stream): void {
+    const run = this.#runs;
+    const isDue = (): boolean => this.#sending && !stream.dead && run === this.#runs;
+    if (this.#pauseMs === null || !isDue()) return;
+    if (this.#pauseMs === 0) {
+      this.#send(stream, nowMicros());
+      return;
+    }
+    systemTimers.after(this.#pauseMs, () => {
+      if (isDue()) this.#send(stream, nowMicros());
+    });
   }
 
   /**
@@ -229,12 +280,15 @@ export class LoadGenerator implements WireSink {
     this.#measured = { acked: 0, delivered: 0 };
     this.#ack = new Latency();
     this.#deliver = new Latency();
+    this.#last = new Latency();
     this.#series = [];
+    this.#runs += 1;
     this.#sending = true;
-    this.#saturated = run.mode.kind === 'saturated';
+    const { mode } = run;
+    this.#pauseMs = mode.kind === 'saturated' ? 0 : mode.kind === 'single' ? mode.pauseMs : null;
     const startMs = systemClock.monotonicMs();
-    if (run.mode.kind === 'burst') return this.#runBurst(run, run.mode.perSecond, onMeasure);
-    const stopSending = run.mode.kind === 'open' ? this.#sendAtRate(run.mode.perSecond) : this.#fillWindows();
+    if (mode.kind === 'burst') return this.#runBurst(run, mode.perSecond, onMeasure);
+    const sending = this.#startSending(mode);
     await pauseUntil(startMs + run.warmupMs);
     this.#startedMicros = nowMicros();
     this.#measuring = true;
@@ -247,7 +301,7 @@ export class LoadGenerator implements WireSink {
     const seconds = (nowMicros() - this.#startedMicros) / 1_000_000;
     onMeasure('end');
     this.#sending = false;
-    stopSending();
+    sending?.stop();
     await this.#drained(run.drainMs);
     return this.#result(seconds, null);
   }
@@ -285,72 +339,50 @@ export class LoadGenerator implements WireSink {
       measured: { ...this.#measured, seconds },
       ack: this.#ack.encode(),
       deliver: this.#deliver.encode(),
+      last: this.#last.encode(),
       series: Array.from({ length: tenths }, (_, tenth) => (this.#series[tenth] ?? 0) * SERIES_TENTHS),
       burst,
       faults: this.#faults,
     };
   }
 
-  #fillWindows(): () => void {
+  /** @returns what ends it; null for a closed loop, which ends by itself. */
+  #startSending(mode: LoadMode): Pace | null {
+    if (mode.kind === 'open') return this.#sendAtRate(mode.perSecond);
     const now = nowMicros();
-    for (const stream of this.#streams) {
-      while (stream.pending.size < this.#plan.window && !stream.dead) this.#send(stream, now);
+    const isSingle = mode.kind === 'single';
+    for (const stream of isSingle ? this.#streams.slice(0, 1) : this.#streams) {
+      while (stream.pending.size < (isSingle ? 1 : this.#plan.window) && !stream.dead) this.#send(stream, now);
     }
-    return () => undefined;
+    return null;
   }
 
   /** Streams take turns. One whose window is full is passed over: its message is another one's, due at the same time. */
-  #sendAtRate(perSecond: number): () => void {
-    const startMicros = nowMicros();
-    let dueCount = 0;
+  #sendAtRate(perSecond: number): Pace {
     let turn = 0;
-    let stopped = false;
-    const tick = (): void => {
-      if (stopped) return;
-      const wanted = ((nowMicros() - startMicros) * perSecond) / 1_000_000;
-      while (dueCount < wanted) {
-        const due = startMicros + (dueCount * 1_000_000) / perSecond;
-        dueCount += 1;
-        for (let tried = 0; tried < this.#streams.length; tried += 1) {
-          const stream = this.#streams[turn % this.#streams.length];
-          turn += 1;
-          if (stream !== undefined && !stream.dead && stream.pending.size < this.#plan.window) {
-            this.#send(stream, due);
-            break;
-          }
-        }
+    return pace(perSecond, (due) => {
+      for (let tried = 0; tried < this.#streams.length; tried += 1) {
+        const stream = this.#streams[turn % this.#streams.length];
+        turn += 1;
+        if (stream === undefined || stream.dead || stream.pending.size >= this.#plan.window) continue;
+        this.#send(stream, due);
+        return;
       }
-      setTimeout(tick, 1);
-    };
-    tick();
-    return () => {
-      stopped = true;
-    };
+    });
   }
 
   /** Streams take turns, and one whose window is full keeps what is due until there is room. */
-  #offerAtRate(perSecond: number): { stop(): number } {
-    const startMicros = nowMicros();
-    let dueCount = 0;
-    const tick = (): void => {
-      const wanted = Math.floor(((nowMicros() - startMicros) * perSecond) / 1_000_000);
-      for (; dueCount < wanted; dueCount += 1) {
-        const stream = this.#streams[dueCount % this.#streams.length];
-        if (stream === undefined) continue;
-        stream.waiting.push(startMicros + (dueCount * 1_000_000) / perSecond);
-        this.#waiting += 1;
-        this.#sendWaiting(stream);
-      }
+  #offerAtRate(perSecond: number): Pace {
+    const offer = (due: number, before: number): void => {
+      const stream = this.#streams[before % this.#streams.length];
+      if (stream === undefined) return;
+      stream.waiting.push(due);
+      this.#waiting += 1;
+      this.#sendWaiting(stream);
+    };
+    return pace(perSecond, offer, () => {
       this.#waitingMax = Math.max(this.#waitingMax, this.#waiting);
-    };
-    const timer = setInterval(tick, 1);
-    return {
-      stop: () => {
-        clearInterval(timer);
-        tick();
-        return dueCount;
-      },
-    };
+    });
   }
 
   #sendWaiting(stream: Stream): void {

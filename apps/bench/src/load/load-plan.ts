@@ -9,14 +9,28 @@ export interface LoadPlan {
   readonly device: string;
   /** One connection each. */
   readonly users: readonly string[];
+  /** So many connections come from one loopback address, 127.0.0.1 and on; null: all from that of the system's choice. */
+  readonly usersPerAddress: number | null;
+  /** The conversation that every device shows, so that its entries come live in read mode; null: they show none. */
+  readonly shows: ShowPlan | null;
   readonly streams: readonly StreamPlan[];
   /** Messages of a stream that may be under way: sent, and not yet acknowledged and delivered to all. */
   readonly window: number;
   readonly payloadBytes: number;
 }
 
+export interface ShowPlan {
+  readonly conversation: string;
+  /** In read mode: each device waits until it was told where the conversation stands, and gets everything behind that. */
+  readonly isRead: boolean;
+}
+
 export const addressFor = ({ websockets }: LoadPlan, user: number): string =>
   websockets[user % websockets.length] ?? '';
+
+export function localAddressFor({ usersPerAddress }: LoadPlan, user: number): string | null {
+  return usersPerAddress === null ? null : `127.0.0.${String(1 + (Math.floor(user / usersPerAddress) % 250))}`;
+}
 
 /** The messages of one sender into one conversation. */
 export interface StreamPlan {
@@ -31,6 +45,8 @@ export interface StreamPlan {
 
 export type LoadMode =
   | { readonly kind: 'saturated' }
+  /** The first stream alone, each message a pause behind the one before being acknowledged and delivered to all. */
+  | { readonly kind: 'single'; readonly pauseMs: number }
   | { readonly kind: 'open'; readonly perSecond: number }
   /**
    * Messages are due at a rate while it is measured, and everything that was due is sent sooner or later: what does not
@@ -60,6 +76,8 @@ export interface LoadResult {
   readonly measured: { readonly acked: number; readonly delivered: number; readonly seconds: number };
   readonly ack: string;
   readonly deliver: string;
+  /** From when a message was due until the last of its receivers had it. */
+  readonly last: string;
   /** Acks a second, for each tenth of the measured time. */
   readonly series: readonly number[];
   /** Null unless it was a burst. */
@@ -80,6 +98,8 @@ export interface BurstLoad {
 
 export type LoadCommand =
   | { readonly op: 'open'; readonly plan: LoadPlan }
+  /** Every device shows the conversation of the plan, or does not any more. */
+  | { readonly op: 'show'; readonly isShown: boolean }
   | { readonly op: 'run'; readonly run: LoadRun }
   /** While a run is under way: its measured time ends. Without an answer of its own. */
   | { readonly op: 'enough' };

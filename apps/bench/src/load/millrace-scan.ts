@@ -7,11 +7,14 @@ export const HEADER_BYTES = 12;
 export const KIND_JSON = 0;
 const KIND_ACK = 2;
 const KIND_PUSH = 3;
+const KIND_LIVE = 6;
 const ITEM_MESSAGES = 0;
+/** Of an entry, the second byte is its type. */
+const TYPE_CONTROL = 5;
 
 export interface ScanSink {
   acked(id: number): void;
-  /** The body is the last bytes of the entry, which ends at `end`. */
+  /** A message; its body is the last bytes of the entry, which ends at `end`. Control entries are left out. */
   entry(bytes: Uint8Array, end: number): void;
   json(id: number, payload: Uint8Array): void;
 }
@@ -58,13 +61,29 @@ function scanPush(bytes: Uint8Array, from: number, sink: ScanSink): void {
       scanner.varint();
       continue;
     }
-    for (let messages = scanner.varint(); messages > 0; messages -= 1) {
-      scanner.varint();
-      scanner.varint();
-      scanner.skip();
-      sink.entry(bytes, scanner.at);
-    }
+    scanMessages(bytes, sink);
   }
+}
+
+function scanMessages(bytes: Uint8Array, sink: ScanSink): void {
+  for (let messages = scanner.varint(); messages > 0; messages -= 1) {
+    scanner.varint();
+    scanner.varint();
+    const length = scanner.varint();
+    const isControl = bytes[scanner.at + 1] === TYPE_CONTROL;
+    scanner.at += length;
+    if (!isControl) sink.entry(bytes, scanner.at);
+  }
+}
+
+function scanLive(bytes: Uint8Array, from: number, sink: ScanSink): void {
+  scanner.bytes = bytes;
+  scanner.at = from;
+  scanner.skip();
+  scanner.varint();
+  scanner.varint();
+  scanner.varint();
+  scanMessages(bytes, sink);
 }
 
 export function scanServerMessage(bytes: Uint8Array, sink: ScanSink): void {
@@ -74,6 +93,7 @@ export function scanServerMessage(bytes: Uint8Array, sink: ScanSink): void {
     const id = u32At(bytes, at + 8);
     if (kind === KIND_ACK) sink.acked(id);
     else if (kind === KIND_PUSH) scanPush(bytes, at + HEADER_BYTES, sink);
+    else if (kind === KIND_LIVE) scanLive(bytes, at + HEADER_BYTES, sink);
     else if (kind === KIND_JSON) sink.json(id, bytes.subarray(at + HEADER_BYTES, end));
     at = end;
   }

@@ -2,29 +2,48 @@ import { systemClock, type ConversationId, type DeviceId, type UserId } from '@m
 import { decodeServerFrames, encodeClientFrames, subprotocols } from '@millrace/protocol';
 import { signToken } from '@millrace/raw-client';
 import { FrameSocket } from './frame-socket.ts';
-import { addressFor, type LoadPlan } from './load-plan.ts';
+import { addressFor, localAddressFor, type LoadPlan } from './load-plan.ts';
 import { scanServerMessage } from './millrace-scan.ts';
 import { PAYLOAD_HEAD_CHARS } from './payload.ts';
 import type { Wire, WireSink } from './wire.ts';
 
 const TOKEN_SECONDS = 24 * 3600;
-/** Ids of sends are their numbers; the one of connect must not be among those under way at the same time. */
+/** Ids of sends are their numbers; these must not be among those under way at the same time. */
 const CONNECT_ID = 0xffff_ffff;
+const SHOW_ID = 0xffff_fffe;
+const PING_ID = 0xffff_fffd;
 const ascii = new TextDecoder('latin1');
 
-interface ErrorText {
+interface HeardText {
   readonly t?: string;
   readonly code?: string;
   readonly message?: string;
   readonly retry?: string;
   readonly reason?: string;
+  readonly heads?: readonly { readonly conversation: string }[];
+}
+
+/** What a device waits to hear. */
+interface Awaited {
+  /** @returns whether that was the last of it. */
+  hear(id: number, frame: HeardText): boolean;
+  /** Told what went wrong, or null. */
+  done(error: Error | null): void;
 }
 
 /** Speaks the public binary protocol to a Millrace server. */
 export function millraceWire(plan: LoadPlan, sink: WireSink): Wire {
+  const awaited = new Map<number, Awaited>();
   const notice = (user: number, id: number, payload: Uint8Array): void => {
-    const frame = JSON.parse(Buffer.from(payload).toString('utf8')) as ErrorText;
-    if (frame.t === 'error') {
+    const frame = JSON.parse(Buffer.from(payload).toString('utf8')) as HeardText;
+    const waiting = awaited.get(user);
+    if (waiting?.hear(id, frame) === true) {
+      awaited.delete(user);
+      waiting.done(null);
+    }
+    if (frame.t === 'error' && id === SHOW_ID) {
+      waiting?.done(new Error(`user ${String(user)} may not show the conversation: ${frame.message ?? ''}`));
+    } else if (frame.t === 'error') {
       const mayRetry = frame.retry === 'later' || frame.retry === 'in_order';
       sink.refused(user, id, `${frame.code ?? ''}: ${frame.message ?? ''}`, mayRetry);
     } else if (frame.t === 'resync') {
@@ -52,8 +71,8 @@ export function millraceWire(plan: LoadPlan, sink: WireSink): Wire {
           notice(user, id, payload);
         },
       };
-      const socket = await FrameSocket.open(addressFor(plan, user), subprotocols.binary, {
-        message(bytes) {
+      const handlers = {
+        message(bytes: Uint8Array) {
           if (isConnected) {
             scanServerMessage(bytes, scanSink);
             return;
@@ -63,11 +82,14 @@ export function millraceWire(plan: LoadPlan, sink: WireSink): Wire {
           isConnected = first?.t === 'connected';
           connected(isConnected ? null : new Error(`not connected: ${JSON.stringify(first)}`));
         },
-        closed(reason) {
+        closed(reason: string) {
           connected(new Error(reason));
+          awaited.get(user)?.done(new Error(reason));
           sink.broken(user, reason);
         },
-      });
+      };
+      const localAddress = localAddressFor(plan, user);
+      const socket = await FrameSocket.open(addressFor(plan, user), subprotocols.binary, handlers, localAddress);
       const name = plan.users[user] as UserId;
       const issuedAtSeconds = Math.floor(systemClock.nowMs() / 1000);
       const token = signToken(plan.secret, { user: name, issuedAtSeconds, seconds: TOKEN_SECONDS });
@@ -75,6 +97,33 @@ export function millraceWire(plan: LoadPlan, sink: WireSink): Wire {
       socket.send(encodeClientFrames([{ t: 'connect', id: CONNECT_ID, token, device, client: 'bench' }], 'binary'));
       await answer;
       return socket;
+    },
+    show(user, socket, isShown) {
+      const { shows } = plan;
+      if (shows === null) return Promise.resolve();
+      const conversation = shows.conversation as ConversationId;
+      let [isAnswered, stands] = [false, !isShown || !shows.isRead];
+      const shown = new Promise<void>((resolve, reject) => {
+        awaited.set(user, {
+          hear: (id, { t, heads }) => {
+            isAnswered ||= t === 'ok' && id === SHOW_ID;
+            // Of a head that was told before, it is not known what came behind it.
+            stands ||=
+              isAnswered && t === 'heads' && heads?.some((head) => head.conversation === conversation) === true;
+            return isAnswered && stands;
+          },
+          done: (error) => {
+            if (error === null) resolve();
+            else reject(error);
+          },
+        });
+      });
+      const frame = { t: isShown ? 'open' : 'close', id: SHOW_ID, conversation } as const;
+      socket.send(encodeClientFrames([frame], 'binary'));
+      return shown;
+    },
+    ping(socket) {
+      socket.send(encodeClientFrames([{ t: 'ping', id: PING_ID }], 'binary'));
     },
     encode(stream, n, payload) {
       const conversation = (plan.streams[stream]?.conversation ?? '') as ConversationId;

@@ -1,5 +1,5 @@
 import { FrameSocket } from './frame-socket.ts';
-import { addressFor, type LoadPlan } from './load-plan.ts';
+import { addressFor, localAddressFor, type LoadPlan } from './load-plan.ts';
 import {
   RELAY_ALL,
   RELAY_DELIVERY_HEAD_BYTES,
@@ -19,21 +19,26 @@ export function relayWire(plan: LoadPlan, sink: WireSink): Wire {
       const answer = new Promise<void>((resolve) => {
         greeted = resolve;
       });
-      const socket = await FrameSocket.open(addressFor(plan, user), RELAY_SUBPROTOCOL, {
-        message(bytes) {
+      const handlers = {
+        message(bytes: Uint8Array) {
           const kind = bytes[0];
           if (kind === relayKind.ack) sink.acked(user, u32At(bytes, 1));
           else if (kind === relayKind.delivery) sink.delivered(user, bytes, RELAY_DELIVERY_HEAD_BYTES);
           else if (kind === relayKind.hello) greeted();
         },
-        closed(reason) {
+        closed(reason: string) {
           sink.broken(user, reason);
         },
-      });
+      };
+      const localAddress = localAddressFor(plan, user);
+      const socket = await FrameSocket.open(addressFor(plan, user), RELAY_SUBPROTOCOL, handlers, localAddress);
       socket.send(helloFrame(user));
       await answer;
       return socket;
     },
+    // Everybody gets everything, and nobody is asked whether they are there.
+    show: () => Promise.resolve(),
+    ping: () => undefined,
     encode(stream, n, payload) {
       return relaySend(n, plan.streams[stream]?.peer ?? RELAY_ALL, payload);
     },

@@ -13,6 +13,10 @@ export interface WireSink {
 /** How a load generator speaks to its target. Every user has one stream at most, so `n` names a message of theirs. */
 export interface Wire {
   open(user: number): Promise<FrameSocket>;
+  /** The user's device shows the conversation of the plan, or does not any more; resolves when that is so. */
+  show(user: number, socket: FrameSocket, isShown: boolean): Promise<void>;
+  /** Says something, as a client that has nothing to say must now and then. */
+  ping(socket: FrameSocket): void;
   /** A message as it goes into a socket. */
   encode(stream: number, n: number, payload: Uint8Array): Uint8Array;
 }

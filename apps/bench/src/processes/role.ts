@@ -32,6 +32,9 @@ function serveLoad(): void {
       say({ event: 'result', value: null });
     } else if (command.op === 'enough') {
       generator?.enough();
+    } else if (command.op === 'show') {
+      await generator?.show(command.isShown);
+      say({ event: 'result', value: null });
     } else if (generator !== null) {
       const value = await generator.run(command.run, (edge) => {
         say({ event: 'edge', edge });

@@ -148,8 +148,6 @@ async function startNode(
       MILLRACE_JWT_SECRET: secret,
       MILLRACE_ACK: ackLevel,
       MILLRACE_SOCKET_ENGINE: engine,
-      // Each delivery is counted as a push out of an inbox, also in the larger group.
-      MILLRACE_READ_ABOVE: '100000',
       MILLRACE_LOG_LEVEL: 'warn',
       ...settings,
     },

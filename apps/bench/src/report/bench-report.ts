@@ -19,6 +19,8 @@ export interface Ratio {
   readonly throughput: number | null;
   readonly cpu: number | null;
   readonly p99: number | null;
+  /** Until the last member has a message, median; null where each has one receiver. */
+  readonly lastMember: number | null;
 }
 
 export interface BenchReport {
@@ -41,7 +43,8 @@ export interface BenchReport {
 
 type Named<T> = Readonly<Record<string, T>>;
 
-function plain({ ackHistogram: _ack, deliverHistogram: _deliver, series: _series, ...rest }: MeasuredPart): PartResult {
+function plain(part: MeasuredPart): PartResult {
+  const { ackHistogram: _ack, deliverHistogram: _deliver, lastHistogram: _last, series: _series, ...rest } = part;
   return rest;
 }
 
@@ -87,11 +90,13 @@ function serverCpu(part: PartResult): number | null {
 }
 
 function ratioOf(millrace: PartResult | undefined, floor: PartResult | undefined): Ratio {
-  if (millrace === undefined || floor === undefined) return { throughput: null, cpu: null, p99: null };
+  if (millrace === undefined || floor === undefined)
+    return { throughput: null, cpu: null, p99: null, lastMember: null };
   return {
     throughput: divided(millrace.deliveredPerSecond, floor.deliveredPerSecond),
     cpu: divided(serverCpu(millrace), serverCpu(floor)),
     p99: divided(millrace.ackMs?.p99, floor.ackMs?.p99),
+    lastMember: divided(millrace.lastMemberMs?.p50, floor.lastMemberMs?.p50),
   };
 }
 
@@ -103,13 +108,34 @@ export interface ReportParts {
   readonly at: string;
 }
 
-export function benchReport({ options, run, machine, commit, at }: ReportParts): BenchReport {
+/** Both sides of all rounds, and what they are to each other. */
+export type SidesReport = Pick<BenchReport, 'rounds' | 'median' | 'floor' | 'ratio'>;
+
+export function sidesReport(rounds: WorkloadRun['rounds'], isFloor: boolean): SidesReport {
   const present = <T>(values: readonly (T | null)[]): T[] => values.filter((value): value is T => value !== null);
-  const redisFloors = present(run.rounds.map(({ redisFloor }) => redisFloor));
-  const floor = sideReport(present(run.rounds.map((round) => round.floor)), redisFloors);
-  const millrace = sideReport(present(run.rounds.map((round) => round.millrace)), []);
+  const redisFloors = present(rounds.map(({ redisFloor }) => redisFloor));
+  const floor = sideReport(present(rounds.map((round) => round.floor)), redisFloors);
+  const millrace = sideReport(present(rounds.map((round) => round.millrace)), []);
+  return {
+    rounds: rounds.map(({ floor: onFloor, millrace: onMillrace, redisFloor }) => ({
+      floor: onFloor === null ? null : sideReport([onFloor], []),
+      millrace: onMillrace === null ? null : sideReport([onMillrace], []),
+      redisFloor,
+    })),
+    median: isFloor ? floor : millrace,
+    floor,
+    ratio: {
+      ...ratioOf(mainPart(millrace.parts), mainPart(floor.parts)),
+      parts: Object.fromEntries(
+        Object.entries(millrace.parts).map(([name, part]) => [name, ratioOf(part, floor.parts[name])]),
+      ),
+      wsFloorToRedisFloor: divided(mainPart(floor.parts)?.ackedPerSecond, floor.redis?.xaddPerSecond),
+    },
+  };
+}
+
+export function benchReport({ options, run, machine, commit, at }: ReportParts): BenchReport {
   const isFloor = options.workload === 'ws-floor' || options.workload === 'redis-floor';
-  const median = isFloor ? floor : millrace;
   return {
     workload: options.workload,
     at,
@@ -127,20 +153,7 @@ export function benchReport({ options, run, machine, commit, at }: ReportParts):
       server: options.url ?? 'its own',
       nodes: options.url === null ? options.nodes : null,
     },
-    rounds: run.rounds.map(({ floor: onFloor, millrace: onMillrace, redisFloor }) => ({
-      floor: onFloor === null ? null : sideReport([onFloor], []),
-      millrace: onMillrace === null ? null : sideReport([onMillrace], []),
-      redisFloor,
-    })),
-    median,
-    floor,
-    ratio: {
-      ...ratioOf(mainPart(millrace.parts), mainPart(floor.parts)),
-      parts: Object.fromEntries(
-        Object.entries(millrace.parts).map(([name, part]) => [name, ratioOf(part, floor.parts[name])]),
-      ),
-      wsFloorToRedisFloor: divided(mainPart(floor.parts)?.ackedPerSecond, floor.redis?.xaddPerSecond),
-    },
+    ...sidesReport(run.rounds, isFloor),
     checked: run.checked,
     faults: run.faults,
   };

@@ -1,6 +1,6 @@
 import type { BenchOptions } from '../options.ts';
 import type { Checked } from '../workloads/checked.ts';
-import type { BenchHost } from '../workloads/run-workload.ts';
+import type { BenchHost } from '../workloads/bench-host.ts';
 import type { Plot } from './plot.ts';
 
 /** What a workload found out that measures in a way of its own, beside what every report tells. */

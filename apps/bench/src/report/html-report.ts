@@ -28,13 +28,23 @@ const NOT_MEASURED = [
   'Power loss: what an ack level survives is a matter of the crash tests.',
 ];
 
-const sidesOf = (run: WorkloadRun): readonly { readonly name: string; readonly sides: readonly SideRun[] }[] =>
+const sidesOf = (
+  run: Pick<WorkloadRun, 'rounds'>,
+): readonly { readonly name: string; readonly sides: readonly SideRun[] }[] =>
   [
     { name: 'Millrace', sides: run.rounds.map(({ millrace }) => millrace) },
     { name: 'floor', sides: run.rounds.map(({ floor }) => floor) },
   ].map(({ name, sides }) => ({ name, sides: sides.filter((side): side is SideRun => side !== null) }));
 
-function merged(parts: readonly MeasuredPart[], which: 'ackHistogram' | 'deliverHistogram'): Latency {
+type HistogramName = 'ackHistogram' | 'deliverHistogram' | 'lastHistogram';
+
+const latencyTitles: Readonly<Record<HistogramName, string>> = {
+  ackHistogram: 'until the ack',
+  deliverHistogram: 'until the delivery',
+  lastHistogram: 'until the last member has it',
+};
+
+function merged(parts: readonly MeasuredPart[], which: HistogramName): Latency {
   const all = new Latency();
   for (const part of parts) all.add(Latency.decode(part[which]));
   return all;
@@ -44,7 +54,7 @@ function merged(parts: readonly MeasuredPart[], which: 'ackHistogram' | 'deliver
 const nines = (percentile: number): number => -Math.log10(1 - percentile / 100);
 const ninesText = (x: number): string => `${String(Number((100 * (1 - 10 ** -x)).toFixed(4)))}%`;
 
-function latencyPlot(run: WorkloadRun, part: string, which: 'ackHistogram' | 'deliverHistogram'): Plot {
+function latencyPlot(run: Pick<WorkloadRun, 'rounds'>, part: string, which: HistogramName): Plot {
   const series: Series[] = [];
   for (const { name, sides } of sidesOf(run)) {
     const parts = sides.flatMap((side) => side.parts[part] ?? []);
@@ -53,9 +63,8 @@ function latencyPlot(run: WorkloadRun, part: string, which: 'ackHistogram' | 'de
       series.push({ name, points: latency.curve().map(([percentile, ms]) => [nines(percentile), ms]) });
     }
   }
-  const what = which === 'ackHistogram' ? 'until the ack' : 'until the delivery';
   return {
-    title: `${part}: ${what}`,
+    title: `${part}: ${latencyTitles[which]}`,
     xLabel: 'of all messages, all rounds',
     yLabel: 'ms or less',
     xText: ninesText,
@@ -64,7 +73,7 @@ function latencyPlot(run: WorkloadRun, part: string, which: 'ackHistogram' | 'de
   };
 }
 
-function throughputPlot(run: WorkloadRun, part: string): Plot {
+function throughputPlot(run: Pick<WorkloadRun, 'rounds'>, part: string): Plot {
   const series = sidesOf(run).flatMap(({ name, sides }) => {
     const rounds = sides.flatMap((side) => side.parts[part] ?? []).map((measured) => measured.series);
     const points = rounds.flat().map((value, index) => [index / 10, value] as const);
@@ -74,7 +83,7 @@ function throughputPlot(run: WorkloadRun, part: string): Plot {
 }
 
 /** CPU time of a delivery against the size of a group; empty for other workloads. */
-function costPlots(report: BenchReport): Plot[] {
+function costPlots(report: Pick<BenchReport, 'median' | 'floor'>): Plot[] {
   const sides = [
     { name: 'Millrace', parts: report.median.parts },
     { name: 'floor', parts: report.floor.parts },
@@ -102,16 +111,24 @@ export function factsHtml(report: Pick<BenchReport, 'at' | 'commit' | 'machine' 
   return `<dl>${rows.map(([name, value]) => `<dt>${escaped(name)}</dt><dd>${escaped(value)}</dd>`).join('')}</dl>`;
 }
 
-export function htmlReport(report: BenchReport, run: WorkloadRun): string {
-  const names = partNames(report);
-  const plots = [
+/** Of both sides of all rounds; what was not measured has no plot. */
+export function sidesPlots(
+  report: Pick<BenchReport, 'median' | 'floor'>,
+  run: Pick<WorkloadRun, 'rounds'>,
+): readonly Plot[] {
+  return [
     ...costPlots(report),
-    ...names.flatMap((name) => [
+    ...partNames(report).flatMap((name) => [
       latencyPlot(run, name, 'ackHistogram'),
       latencyPlot(run, name, 'deliverHistogram'),
+      latencyPlot(run, name, 'lastHistogram'),
       throughputPlot(run, name),
     ]),
   ].filter(({ series }) => series.length > 0);
+}
+
+export function htmlReport(report: BenchReport, run: WorkloadRun): string {
+  const plots = sidesPlots(report, run);
   const { lost, duplicated, gaps } = report.checked;
   const verdict =
     lost + duplicated + gaps === 0 ? '' : '<p class="bad">Messages were lost, duplicated or left out.</p>';

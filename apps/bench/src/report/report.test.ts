@@ -26,6 +26,7 @@ function measured(perSecond: number, node: number, burst: BurstLoad | null = nul
       measured: { acked, delivered: acked, seconds: 2 },
       ack: encoded,
       deliver: encoded,
+      last: new Latency().encode(),
       series: [perSecond, perSecond],
       burst,
       faults: [],

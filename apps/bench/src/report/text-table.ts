@@ -50,8 +50,15 @@ export function alignedRows(rows: readonly (readonly string[])[]): string[] {
   );
 }
 
-const ratioText = ({ throughput, cpu, p99 }: Ratio): string =>
-  `throughput ${fine(throughput)}, CPU ${fine(cpu)}, ack p99 ${fine(p99)}`;
+const ratioText = ({ throughput, cpu, p99, lastMember }: Ratio): string =>
+  `throughput ${fine(throughput)}, CPU ${fine(cpu)}, ack p99 ${fine(p99)}` +
+  (lastMember === null ? '' : `, last member ${fine(lastMember)}`);
+
+/** What only many receivers have: when the last of them has a message, and what each of them costs. */
+function receiversText({ lastMemberMs, cpuMicrosPerDeliveryBy: cpu }: PartResult): string {
+  const last = `the last member has it after ${fine(lastMemberMs?.p50)} ms, p99 ${fine(lastMemberMs?.p99)}`;
+  return `${last}; CPU a delivery: node ${fine(cpu.node)}, redis ${fine(cpu.redis)}, load ${fine(cpu.load)} µs`;
+}
 
 const mebibytes = (bytes: number | null): string => (bytes === null ? '-' : whole(bytes / 2 ** 20));
 
@@ -69,6 +76,11 @@ export const partNames = ({ floor, median }: Pick<BenchReport, 'floor' | 'median
 /** What a person reads at the end: medians of all rounds. */
 export function reportLines(report: BenchReport): string[] {
   const isFloor = report.workload === 'ws-floor' || report.workload === 'redis-floor';
+  return [...sidesLines(report, isFloor), checkedLine(report)];
+}
+
+/** Both sides of each part, and what they are to each other. */
+export function sidesLines(report: Pick<BenchReport, 'median' | 'floor' | 'ratio'>, isFloor: boolean): string[] {
   const rows = partNames(report).flatMap((name) => {
     const millrace = report.median.parts[name];
     const floor = report.floor.parts[name];
@@ -78,6 +90,13 @@ export function reportLines(report: BenchReport): string[] {
   const lines = rows.length > 0 ? alignedRows([HEADINGS, ...rows]) : [];
   for (const [name, ratio] of Object.entries(report.ratio.parts)) {
     if (name in report.floor.parts) lines.push(`${name}, to the floor: ${ratioText(ratio)}`);
+  }
+  const sides = [
+    ...Object.entries(isFloor ? {} : report.median.parts).map(([name, part]) => ({ name: `${name}: Millrace`, part })),
+    ...Object.entries(report.floor.parts).map(([name, part]) => ({ name: `${name}: floor`, part })),
+  ];
+  for (const { name, part } of sides) {
+    if (part.lastMemberMs !== null) lines.push(`${name}, ${receiversText(part)}`);
   }
   for (const [name, { burst, refused }] of Object.entries(report.median.parts)) {
     if (burst !== null) lines.push(`${name}: ${burstText(burst, refused)}`);
@@ -89,7 +108,6 @@ export function reportLines(report: BenchReport): string[] {
   if (report.ratio.wsFloorToRedisFloor !== null) {
     lines.push(`ws-floor to redis-floor: ${fine(report.ratio.wsFloorToRedisFloor)}`);
   }
-  lines.push(checkedLine(report));
   return lines;
 }
 

@@ -2,7 +2,7 @@ import { setTimeout as sleepMs } from 'node:timers/promises';
 import type { ConversationId, SequenceId, UserId } from '@millrace/kernel';
 import { protocolLimits } from '@millrace/protocol';
 import { addChecked, nothingChecked, type Checked } from './checked.ts';
-import { groupName, streamsOf, userNames, type Shape } from './shape.ts';
+import { groupName, streamsOf, userNames, type Diffusion, type Shape } from './shape.ts';
 import { StoredCheck, type StoredCount } from './stored-check.ts';
 import { inParallel, UserSessions } from './user-sessions.ts';
 
@@ -19,8 +19,8 @@ export class MillraceUsers {
     this.#sessions = new UserSessions(target);
   }
 
-  /** Makes the conversations of a shape, and waits until every user has them. */
-  async prepare(shape: Shape, run: string): Promise<void> {
+  /** Makes the conversations of a shape, and waits until every user has them. @returns how they are diffused. */
+  async prepare(shape: Shape, run: string): Promise<Diffusion> {
     const users = userNames(run, shape.users);
     if (shape.kind === 'direct') {
       const pairs = users.flatMap((user, index) => {
@@ -32,7 +32,7 @@ export class MillraceUsers {
       });
     } else {
       const [owner, ...others] = users;
-      if (owner === undefined) return;
+      if (owner === undefined) return 'write';
       const conversation = groupName(run) as ConversationId;
       await this.#sessions.as(owner, async (ask) => {
         await ask({ t: 'create', kind: 'group', conversation, members: [], title: shape.name });
@@ -44,6 +44,14 @@ export class MillraceUsers {
     }
     // Control entries must have arrived before messages are counted.
     await this.#settled(shape, run, new Map());
+    const [first] = users;
+    return first === undefined ? 'write' : this.#diffusionFor(first);
+  }
+
+  /** Of the user's only conversation. */
+  async #diffusionFor(user: UserId): Promise<Diffusion> {
+    const { conversations } = await this.#sessions.as(user, (ask) => ask({ t: 'sync' }));
+    return conversations[0]?.summary.diffusion ?? 'write';
   }
 
   /** Waits until every user's summaries show what the conversations hold. @returns the users who lack something. */
@@ -95,9 +103,10 @@ export class MillraceUsers {
     shape: Shape,
     run: string,
     counts: Pick<Checked, 'sent' | 'acked' | 'delivered' | 'duplicated' | 'gaps'>,
+    diffusion: Diffusion,
   ): Promise<{ readonly checked: Checked; readonly behind: readonly UserId[] }> {
     const users = userNames(run, shape.users);
-    const streams = streamsOf(shape, run, 'millrace');
+    const streams = streamsOf(shape, run, 'millrace', diffusion);
     const readers = new Map<ConversationId, UserId>();
     for (const { conversation, sender } of streams) {
       const reader = users[sender];

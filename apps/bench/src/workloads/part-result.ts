@@ -16,11 +16,15 @@ export interface PartResult {
   readonly refused: number;
   readonly ackMs: LatencySummary | null;
   readonly deliverMs: LatencySummary | null;
+  /** From when a message was due until the last of its receivers had it; null where each has one receiver. */
+  readonly lastMemberMs: LatencySummary | null;
   readonly cpuMicrosPerMessage: CpuCost;
   /** Null unless it was a burst. */
   readonly burst: BurstResult | null;
   /** Node and Redis together, for each delivery. */
   readonly cpuMicrosPerDelivery: number | null;
+  /** The same by who spent it. */
+  readonly cpuMicrosPerDeliveryBy: CpuCost;
 }
 
 export interface BurstResult {
@@ -40,6 +44,7 @@ export interface BurstResult {
 export interface MeasuredPart extends PartResult {
   readonly ackHistogram: string;
   readonly deliverHistogram: string;
+  readonly lastHistogram: string;
   /** Acks a second over time. */
   readonly series: readonly number[];
 }
@@ -71,20 +76,26 @@ export function partResult(
   resident: Resident,
 ): MeasuredPart {
   const { acked, delivered, seconds } = result.measured;
-  const node = per(before.node, after.node, acked);
-  const redis = per(before.redis, after.redis, acked);
-  const servers = node === null ? null : node + (redis ?? 0);
+  const costPer = (count: number): CpuCost => ({
+    node: per(before.node, after.node, count),
+    redis: per(before.redis, after.redis, count),
+    load: per(before.load, after.load, count),
+  });
+  const perDelivery = costPer(delivered);
   return {
     ackedPerSecond: acked / seconds,
     deliveredPerSecond: delivered / seconds,
     refused: result.refused,
     ackMs: Latency.decode(result.ack).summary(),
     deliverMs: Latency.decode(result.deliver).summary(),
-    cpuMicrosPerMessage: { node, redis, load: per(before.load, after.load, acked) },
+    lastMemberMs: Latency.decode(result.last).summary(),
+    cpuMicrosPerMessage: costPer(acked),
     burst: burstResult(result, resident),
-    cpuMicrosPerDelivery: servers === null || delivered === 0 ? null : (servers * acked) / delivered,
+    cpuMicrosPerDelivery: perDelivery.node === null ? null : perDelivery.node + (perDelivery.redis ?? 0),
+    cpuMicrosPerDeliveryBy: perDelivery,
     ackHistogram: result.ack,
     deliverHistogram: result.deliver,
+    lastHistogram: result.last,
     series: result.series,
   };
 }

@@ -3,7 +3,7 @@ import { cpuMicrosOf, residentBytesOf, sumOver } from '../measure/proc-stat.ts';
 import type { RoleProcess } from '../processes/role-process.ts';
 import { addChecked, nothingChecked, type Checked } from './checked.ts';
 import { partResult, type CpuReading, type MeasuredPart } from './part-result.ts';
-import { planOf, type Part, type Shape } from './shape.ts';
+import { planOf, type Diffusion, type Part, type Shape } from './shape.ts';
 
 const DRAIN_MS = 30_000;
 /** What a burst leaves takes longer: ten times what is taken a second, for some seconds. */
@@ -25,6 +25,8 @@ export interface MeasuredTarget {
   readonly secret: string;
   readonly nodePids: readonly number[];
   readonly redisPid: number | null;
+  /** How the conversations of the shape are diffused; a relay publishes, whatever this says. */
+  readonly diffusion: Diffusion;
 }
 
 export interface ShapeRun {
@@ -37,6 +39,53 @@ export interface ShapeRun {
 export interface Timing {
   readonly warmupMs: number;
   readonly measureMs: number;
+}
+
+/** What a part came to, with what went wrong. */
+export interface PartRun {
+  readonly part: MeasuredPart;
+  readonly counts: Checked;
+  readonly faults: readonly string[];
+}
+
+/** @param saturated - of the same shape, where a mode goes by what it reached. */
+export async function runPart(
+  { mode: planned, seconds }: Part,
+  target: MeasuredTarget,
+  load: RoleProcess,
+  timing: Timing,
+  saturated?: MeasuredPart,
+): Promise<PartRun> {
+  const resident = (): number | null => sumOver(target.nodePids, residentBytesOf);
+  const reading = (): CpuReading => ({
+    node: sumOver(target.nodePids, cpuMicrosOf),
+    redis: cpuMicrosOf(target.redisPid),
+    load: cpuMicrosOf(load.pid),
+  });
+  const mode = loadMode(planned, saturated);
+  const measureMs = seconds === undefined ? timing.measureMs : seconds * 1_000;
+  const command: LoadRun = { mode, ...timing, measureMs, drainMs: mode.kind === 'burst' ? TAIL_MS : DRAIN_MS };
+  let before = reading();
+  let after = before;
+  const atRest = resident();
+  let most = atRest;
+  const watch = setInterval(() => {
+    most = atMost(most, resident());
+  }, RESIDENT_EVERY_MS);
+  const result = (await load
+    .ask({ op: 'run', run: command } satisfies LoadCommand, (edge) => {
+      if (edge === 'begin') before = reading();
+      else after = reading();
+    })
+    .finally(() => {
+      clearInterval(watch);
+    })) as LoadResult;
+  const { sent, acked, delivered, duplicated, gaps, faults } = result;
+  return {
+    part: partResult(result, before, after, { before: atRest, max: most }),
+    counts: { ...nothingChecked, sent, acked, delivered, duplicated, gaps },
+    faults,
+  };
 }
 
 /** Measures every part of a shape with one load process, one part after the other. */
@@ -52,45 +101,21 @@ export async function runShape(
   const residentBefore = resident();
   await load.ask({ op: 'open', plan: planOf(shape, run, target) } satisfies LoadCommand);
   const residentAfter = resident();
-  const reading = (): CpuReading => ({
-    node: sumOver(target.nodePids, cpuMicrosOf),
-    redis: cpuMicrosOf(target.redisPid),
-    load: cpuMicrosOf(load.pid),
-  });
-
   const parts: Record<string, MeasuredPart> = {};
   let counts = nothingChecked;
-  const faults: string[] = [];
-  for (const { name, mode: planned, seconds } of shape.parts) {
-    onPart(name);
-    const mode = loadMode(planned, parts['saturated']);
-    const measureMs = seconds === undefined ? timing.measureMs : seconds * 1_000;
-    const command: LoadRun = { mode, ...timing, measureMs, drainMs: mode.kind === 'burst' ? TAIL_MS : DRAIN_MS };
-    let before = reading();
-    let after = before;
-    const atRest = resident();
-    let most = atRest;
-    const watch = setInterval(() => {
-      most = atMost(most, resident());
-    }, RESIDENT_EVERY_MS);
-    const result = (await load
-      .ask({ op: 'run', run: command } satisfies LoadCommand, (edge) => {
-        if (edge === 'begin') before = reading();
-        else after = reading();
-      })
-      .finally(() => {
-        clearInterval(watch);
-      })) as LoadResult;
-    parts[name] = partResult(result, before, after, { before: atRest, max: most });
-    const { sent, acked, delivered, duplicated, gaps } = result;
-    counts = addChecked(counts, { ...nothingChecked, sent, acked, delivered, duplicated, gaps });
-    for (const fault of result.faults) if (!faults.includes(fault)) faults.push(fault);
+  const faults = new Set<string>();
+  for (const part of shape.parts) {
+    onPart(part.name);
+    const measured = await runPart(part, target, load, timing, parts['saturated']);
+    parts[part.name] = measured.part;
+    counts = addChecked(counts, measured.counts);
+    for (const fault of measured.faults) faults.add(fault);
   }
   const grown = residentBefore === null || residentAfter === null ? null : residentAfter - residentBefore;
   return {
     parts,
     bytesPerConnection: grown === null ? null : Math.max(0, grown / shape.users),
     counts,
-    faults,
+    faults: [...faults],
   };
 }

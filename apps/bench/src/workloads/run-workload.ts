@@ -1,25 +1,13 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { systemRandom } from '@millrace/kernel';
 import type { BenchOptions } from '../options.ts';
-import type { Relay } from '../processes/relay.ts';
-import { RoleProcess } from '../processes/role-process.ts';
-import { socketAddressOf, startTarget, type Target } from '../processes/server-process.ts';
+import type { BenchHost } from './bench-host.ts';
 import { addChecked, nothingChecked, type Checked } from './checked.ts';
 import { MillraceUsers } from './millrace-users.ts';
 import type { MeasuredPart } from './part-result.ts';
 import { measureRedisFloor, type RedisFloor } from './redis-floor.ts';
 import { runShape, type MeasuredTarget, type ShapeRun } from './run-shape.ts';
 import { burstShapes, directShape, groupShapes, type Shape } from './shape.ts';
-
-/** Where the programs are that the bench starts, and how it tells what it does. */
-export interface BenchHost {
-  readonly benchBundle: string;
-  readonly serverBundle: string;
-  readonly progress: (text: string) => void;
-  /** Run in reverse order when the bench is interrupted; each must be harmless when all is well. */
-  readonly onStop: (stop: () => Promise<void>) => void;
-}
+import { measuredOf, withLoad, withRelay, withServers } from './targets.ts';
 
 /** Of one side in one round: parts by `shape name`. */
 export interface SideRun {
@@ -41,8 +29,17 @@ export interface WorkloadRun {
   readonly faults: readonly string[];
 }
 
+/** A floor that did less than it says would flatter what is compared with it. */
+export function refuseLazyFloor({ kind, users }: Shape, { counts, faults }: Pick<ShapeRun, 'counts' | 'faults'>): void {
+  const { sent, acked, delivered } = counts;
+  const deliveries = kind === 'direct' ? 1 : users;
+  if (acked >= sent && delivered >= sent * deliveries) return;
+  const of = `${String(delivered)} of ${String(sent * deliveries)} messages`;
+  throw new Error(`the floor passed on ${of}: ${faults.join('; ')}`);
+}
+
 /** Short, so that names made of it stay within what an id may have. */
-const runName = (): string => systemRandom.id().slice(0, 12);
+export const runName = (): string => systemRandom.id().slice(0, 12);
 
 export class WorkloadRunner {
   readonly #options: BenchOptions;
@@ -104,96 +101,36 @@ export class WorkloadRunner {
     if (this.#faults.length < 50) this.#faults.push(text);
   }
 
-  /** What is being started is stopped, too, when the bench is interrupted meanwhile. */
-  #stoppable<T>(starting: Promise<T>, stop: (started: T) => Promise<void>): Promise<T> {
-    this.#host.onStop(() => starting.then(stop, () => undefined));
-    return starting;
-  }
-
-  async #measure(shape: Shape, run: string, target: MeasuredTarget, onPart: (name: string) => void): Promise<ShapeRun> {
+  #measure(shape: Shape, run: string, target: MeasuredTarget, onPart: (name: string) => void): Promise<ShapeRun> {
     const { seconds, warmupSeconds } = this.#options;
-    const { process: load } = await this.#stoppable(
-      RoleProcess.start(this.#host.benchBundle, 'load', []),
-      ({ process }) => process.stop(),
-    );
-    try {
-      const timing = { warmupMs: warmupSeconds * 1000, measureMs: seconds * 1000 };
-      return await runShape(shape, run, target, load, timing, onPart);
-    } finally {
-      await load.stop();
-    }
+    const timing = { warmupMs: warmupSeconds * 1000, measureMs: seconds * 1000 };
+    return withLoad(this.#host, (load) => runShape(shape, run, target, load, timing, onPart));
   }
 
-  async #floor(shape: Shape, onPart: (name: string) => void): Promise<ShapeRun> {
-    const { process: relay, value } = await this.#stoppable(
-      RoleProcess.start(this.#host.benchBundle, 'relay', [this.#options.engine]),
-      ({ process }) => process.stop(),
-    );
-    try {
-      const { port, engine } = value as Relay;
+  #floor(shape: Shape, onPart: (name: string) => void): Promise<ShapeRun> {
+    return withRelay(this.#host, this.#options, async (target, engine) => {
       this.#engine = engine;
-      const websocket = `ws://127.0.0.1:${String(port)}/`;
-      const target = {
-        kind: 'relay',
-        websockets: [websocket],
-        secret: '',
-        nodePids: [relay.pid],
-        redisPid: null,
-      } as const;
       const run = await this.#measure(shape, runName(), target, onPart);
-      const { sent, acked, delivered } = run.counts;
-      const deliveries = shape.kind === 'direct' ? 1 : shape.users;
-      // A floor that did less than it says would flatter what is compared with it.
-      if (acked < sent || delivered < sent * deliveries) {
-        throw new Error(
-          `the floor passed on ${String(delivered)} of ${String(sent * deliveries)} messages: ${run.faults.join('; ')}`,
-        );
-      }
+      refuseLazyFloor(shape, run);
       if (this.#options.workload === 'ws-floor') {
         this.#checked = addChecked(this.#checked, { ...run.counts, stored: 0 });
       }
       return run;
-    } finally {
-      await relay.stop();
-    }
+    });
   }
 
-  async #target(): Promise<Target> {
-    const { url, tokenSecretFile, ackLevel, engine, nodes } = this.#options;
-    if (url === null) return startTarget({ bundle: this.#host.serverBundle, ackLevel, engine, nodes });
-    return {
-      url,
-      websockets: [await socketAddressOf(url)],
-      secret: readFileSync(tokenSecretFile ?? join('.millrace', 'dev-jwt-secret'), 'utf8').trim(),
-      serverPids: [],
-      redisPid: null,
-      redisUrl: null,
-      obituary: () => null,
-      stop: () => Promise.resolve(),
-    };
-  }
-
-  async #millrace(shape: Shape, onPart: (name: string) => void): Promise<ShapeRun> {
-    const target = await this.#stoppable(this.#target(), (started) => started.stop());
-    try {
-      const { websockets, secret, serverPids: nodePids, redisPid } = target;
+  #millrace(shape: Shape, onPart: (name: string) => void): Promise<ShapeRun> {
+    return withServers(this.#host, this.#options, async (target) => {
       const run = runName();
       const users = new MillraceUsers(target);
       onPart('set-up');
-      await users.prepare(shape, run);
-      const measured = { kind: 'millrace', websockets, secret, nodePids, redisPid } as const;
-      const shapeRun = await this.#measure(shape, run, measured, onPart);
+      const diffusion = await users.prepare(shape, run);
+      const shapeRun = await this.#measure(shape, run, measuredOf(target, diffusion), onPart);
       onPart('check');
-      const { checked, behind } = await users.check(shape, run, shapeRun.counts);
+      const { checked, behind } = await users.check(shape, run, shapeRun.counts, diffusion);
       this.#checked = addChecked(this.#checked, checked);
       if (behind.length > 0) this.#fault(`millrace: the lists of ${behind.slice(0, 5).join(', ')} lack messages`);
       return { ...shapeRun, counts: checked };
-    } catch (error) {
-      const obituary = target.obituary();
-      if (obituary === null) throw error;
-      throw new Error(`the server ended during the run; the end of its log:\n${obituary}`, { cause: error });
-    } finally {
-      await target.stop();
-    }
+    });
   }
 }

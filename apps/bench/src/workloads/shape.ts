@@ -25,7 +25,12 @@ export interface Shape {
   readonly window: number;
   /** On a target of several nodes: whether all sockets are on the first. */
   readonly onOneNode?: boolean;
+  /** So many sockets come from one loopback address; left out: all come from that of the system's choice. */
+  readonly usersPerAddress?: number;
 }
+
+/** How the server diffuses a conversation: by inboxes, or live to those who show it. */
+export type Diffusion = 'write' | 'read';
 
 export const PAYLOAD_BYTES = 200;
 const WINDOW = 4;
@@ -80,7 +85,12 @@ export const userNames = (run: string, count: number): readonly UserId[] =>
 export const groupName = (run: string): string => `bench-${run}`;
 
 /** Who writes: in pairs everyone, in a group the first few. */
-export function streamsOf(shape: Shape, run: string, target: LoadPlan['target']): readonly StreamPlan[] {
+export function streamsOf(
+  shape: Shape,
+  run: string,
+  target: LoadPlan['target'],
+  diffusion: Diffusion = 'write',
+): readonly StreamPlan[] {
   const users = userNames(run, shape.users);
   if (shape.kind === 'direct') {
     return users.map((user, sender) => {
@@ -88,8 +98,8 @@ export function streamsOf(shape: Shape, run: string, target: LoadPlan['target'])
       return { sender, peer, conversation: directConversationId(user, users[peer] ?? user), deliveries: 1 };
     });
   }
-  // A server leaves out the device that sent, for it has the ack; the relay's publish reaches everyone.
-  const deliveries = target === 'relay' ? shape.users : shape.users - 1;
+  // Of an inbox the device that sent is left out, for it has the ack; what is published reaches everyone.
+  const deliveries = target === 'relay' || diffusion === 'read' ? shape.users : shape.users - 1;
   const senders = Math.min(GROUP_SENDERS, shape.users);
   return Array.from({ length: senders }, (_, sender) => ({
     sender,
@@ -102,15 +112,23 @@ export function streamsOf(shape: Shape, run: string, target: LoadPlan['target'])
 export function planOf(
   shape: Shape,
   run: string,
-  target: { readonly kind: LoadPlan['target']; readonly websockets: readonly string[]; readonly secret: string },
+  target: {
+    readonly kind: LoadPlan['target'];
+    readonly websockets: readonly string[];
+    readonly secret: string;
+    readonly diffusion: Diffusion;
+  },
 ): LoadPlan {
+  const isRead = target.diffusion === 'read';
   return {
     target: target.kind,
     websockets: shape.onOneNode === true ? target.websockets.slice(0, 1) : target.websockets,
     secret: target.secret,
     device: 'bench-load',
     users: userNames(run, shape.users),
-    streams: streamsOf(shape, run, target.kind),
+    usersPerAddress: shape.usersPerAddress ?? null,
+    shows: shape.kind === 'group' ? { conversation: groupName(run), isRead } : null,
+    streams: streamsOf(shape, run, target.kind, target.diffusion),
     window: shape.window,
     payloadBytes: PAYLOAD_BYTES,
   };

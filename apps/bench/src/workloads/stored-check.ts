@@ -5,6 +5,8 @@ export interface StoredCount {
   readonly stored: number;
   readonly duplicated: number;
   readonly gaps: number;
+  /** Where the server says that it ends. */
+  readonly head: number;
   /** Countable messages as the last entry tells. */
   readonly msgNo: number;
 }
@@ -13,7 +15,7 @@ export interface StoredCount {
  * Counts the messages of a conversation.
  *
  * (C1) Entries must have the seqs 1, 2, 3 …
- * (C2) The numbers of each author must be 1, 2, 3 …, each once.
+ * (C2) The numbers of each author's device must be 1, 2, 3 …, each once.
  */
 export class StoredCheck {
   #nextSeq = 1;
@@ -21,7 +23,7 @@ export class StoredCheck {
   #duplicated = 0;
   #gaps = 0;
   #msgNo = 0;
-  readonly #authors = new Map<string, Set<number>>();
+  readonly #devices = new Map<string, Set<number>>();
 
   get nextSeq(): number {
     return this.#nextSeq;
@@ -36,9 +38,9 @@ export class StoredCheck {
     this.#nextSeq = message.seq + 1;
     this.#msgNo = message.msgNo;
     if (!message.countable) return;
-    const author = message.from ?? '';
-    const numbers = this.#authors.get(author) ?? new Set();
-    this.#authors.set(author, numbers);
+    const device = `${message.from ?? ''}/${String(message.deviceTag)}`;
+    const numbers = this.#devices.get(device) ?? new Set();
+    this.#devices.set(device, numbers);
     if (numbers.has(message.n)) this.#duplicated += 1;
     else this.#stored += 1;
     numbers.add(message.n);
@@ -48,7 +50,7 @@ export class StoredCheck {
   ended(head: number): StoredCount {
     const missing = Math.max(0, head + 1 - this.#nextSeq);
     let left = 0;
-    for (const numbers of this.#authors.values()) {
+    for (const numbers of this.#devices.values()) {
       let highest = 0;
       for (const n of numbers) highest = Math.max(highest, n);
       left += highest - numbers.size;
@@ -57,6 +59,7 @@ export class StoredCheck {
       stored: this.#stored,
       duplicated: this.#duplicated,
       gaps: this.#gaps + missing + left,
+      head,
       msgNo: this.#msgNo,
     };
   }

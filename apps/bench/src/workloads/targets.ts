@@ -1,0 +1,94 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { BenchOptions } from '../options.ts';
+import type { Relay } from '../processes/relay.ts';
+import { RoleProcess } from '../processes/role-process.ts';
+import type { Role } from '../processes/role.ts';
+import { socketAddressOf, startTarget, type Target } from '../processes/server-process.ts';
+import type { BenchHost } from './bench-host.ts';
+import type { MeasuredTarget } from './run-shape.ts';
+
+/** What is being started is stopped, too, when the bench is interrupted meanwhile. */
+function stoppable<T>(host: BenchHost, starting: Promise<T>, stop: (started: T) => Promise<void>): Promise<T> {
+  host.onStop(() => starting.then(stop, () => undefined));
+  return starting;
+}
+
+/** Another process of the bench, for as long as the job takes. */
+async function withRole<T>(
+  host: BenchHost,
+  role: Role,
+  args: readonly string[],
+  job: (process: RoleProcess, value: unknown) => Promise<T>,
+): Promise<T> {
+  const starting = RoleProcess.start(host.benchBundle, role, args);
+  const { process, value } = await stoppable(host, starting, (started) => started.process.stop());
+  try {
+    return await job(process, value);
+  } finally {
+    await process.stop();
+  }
+}
+
+export const withLoad = <T>(host: BenchHost, job: (load: RoleProcess) => Promise<T>, role: Role = 'load'): Promise<T> =>
+  withRole(host, role, [], (process) => job(process));
+
+/** The floor. The job is told which engine it uses, too. */
+export function withRelay<T>(
+  host: BenchHost,
+  { engine }: Pick<BenchOptions, 'engine'>,
+  job: (target: MeasuredTarget, engine: string) => Promise<T>,
+): Promise<T> {
+  return withRole(host, 'relay', [engine], (relay, value) => {
+    const { port, engine: used } = value as Relay;
+    const websockets = [`ws://127.0.0.1:${String(port)}/`];
+    const pids = { nodePids: [relay.pid], redisPid: null };
+    return job({ kind: 'relay', websockets, secret: '', ...pids, diffusion: 'write' }, used);
+  });
+}
+
+async function openTarget(
+  host: BenchHost,
+  { url, tokenSecretFile, ackLevel, engine, nodes }: BenchOptions,
+  settings: Readonly<Record<string, string>>,
+): Promise<Target> {
+  if (url === null) return startTarget({ bundle: host.serverBundle, ackLevel, engine, nodes, settings });
+  return {
+    url,
+    websockets: [await socketAddressOf(url)],
+    secret: readFileSync(tokenSecretFile ?? join('.millrace', 'dev-jwt-secret'), 'utf8').trim(),
+    serverPids: [],
+    redisPid: null,
+    redisUrl: null,
+    obituary: () => null,
+    stop: () => Promise.resolve(),
+  };
+}
+
+/**
+ * Servers of the bench's own, or the one that was named.
+ *
+ * @param settings - variables of the servers, when they are the bench's own.
+ */
+export async function withServers<T>(
+  host: BenchHost,
+  options: BenchOptions,
+  job: (target: Target) => Promise<T>,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<T> {
+  const target = await stoppable(host, openTarget(host, options, settings), (started) => started.stop());
+  try {
+    return await job(target);
+  } catch (error) {
+    const obituary = target.obituary();
+    if (obituary === null) throw error;
+    throw new Error(`the server ended during the run; the end of its log:\n${obituary}`, { cause: error });
+  } finally {
+    await target.stop();
+  }
+}
+
+export const measuredOf = (
+  { websockets, secret, serverPids, redisPid }: Target,
+  diffusion: MeasuredTarget['diffusion'],
+): MeasuredTarget => ({ kind: 'millrace', websockets, secret, nodePids: serverPids, redisPid, diffusion });
