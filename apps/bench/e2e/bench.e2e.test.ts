@@ -8,6 +8,7 @@ import type { FrameReport } from '@millrace/protocol/frame-check';
 import { CheckingRelay } from '@millrace/raw-client/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BenchReport } from '../src/report/bench-report.ts';
+import type { GrowthPoint } from '../src/report/growth.ts';
 import type { StormFigures } from '../src/workloads/sync/measure-reconnect.ts';
 import { environmentOf, processIds } from './process-environment.ts';
 
@@ -80,13 +81,17 @@ function reportOf(name: string): BenchReport {
   return JSON.parse(readFileSync(join(dir, `${name}.json`), 'utf8')) as BenchReport;
 }
 
+const growthOf = ({ median }: BenchReport): readonly GrowthPoint[] =>
+  (median as unknown as { readonly growth: readonly GrowthPoint[] }).growth;
+
 interface Measured {
   readonly report: BenchReport;
   readonly checkedByName: FrameReport['checkedByName'];
 }
 
-async function measured(workload: string): Promise<Measured> {
-  const { code, out, notes, frames } = await bench([workload, ...BRIEF, '--json', join(dir, `${workload}.json`)]);
+async function measured(workload: string, ...options: readonly string[]): Promise<Measured> {
+  const args = [workload, ...BRIEF, ...options, '--json', join(dir, `${workload}.json`)];
+  const { code, out, notes, frames } = await bench(args);
   expect(code, notes).toBe(0);
   expect(out.trimEnd().split('\n').at(-1)).toMatch(/^checked \d+ sent, .*: 0 lost, 0 duplicated, 0 gaps$/);
   expect(leftRunning()).toEqual([]);
@@ -124,6 +129,59 @@ describe('a workload, briefly,', () => {
     expect(checkedByName['server ack']).toBeGreaterThanOrEqual(acked);
     expect(checkedByName['server push']).toBeGreaterThan(0);
   }, 90_000);
+
+  it('huge-group: everyone who is online gets every message, and Redis writes as much for one as for five times as many', async () => {
+    const { report, checkedByName } = await measured('huge-group', '--members', '210');
+    const { sent, acked, stored, delivered } = report.checked;
+    expect([acked, stored]).toEqual([sent, sent]);
+    const growth = growthOf(report);
+    // Those that are counted are said while nobody is online.
+    const counted = growth.reduce((sum, { messages }) => sum + messages, 0);
+    expect(delivered).toBe((sent - counted) * 210);
+    const parts = ['one at a time', 'saturated'];
+    expect(Object.keys(report.median.parts)).toEqual(
+      [210, 1_050].flatMap((size) => parts.map((part) => `group-${String(size)} ${part}`)),
+    );
+    for (const part of Object.values(report.median.parts)) expect(part.lastMemberMs?.p50).toBeGreaterThan(0);
+    expect(report.ratio.throughput).toBeGreaterThan(0);
+    expect(report.ratio.lastMember).toBeGreaterThan(0);
+    expect(growth.map(({ members, diffusion }) => [members, diffusion])).toEqual([
+      [10, 'write'],
+      [100, 'write'],
+      [210, 'read'],
+      [1_050, 'read'],
+    ]);
+    const [ten, hundred, all, grown] = growth.map(({ perMessage }) => perMessage?.writes ?? 0);
+    expect(hundred).toBeGreaterThan(100);
+    expect(hundred).toBeGreaterThan(4 * (ten ?? 0));
+    expect(all).toBeLessThan(ten ?? 0);
+    expect(Math.abs((grown ?? 0) - (all ?? 0))).toBeLessThan(2);
+    expect(report.faults).toEqual([]);
+    expect(checkedByName['server live']).toBeGreaterThan(0);
+    // To the owner, of who comes in while the group is small; no delivery is one.
+    expect(checkedByName['server push'] ?? 0).toBeLessThan(20);
+  }, 120_000);
+
+  it('crossing: every device hears all that it may see, once and in order, while its group is diffused in other ways', async () => {
+    const { report, checkedByName } = await measured('crossing', '--members', '260');
+    const { sent, acked, stored, delivered } = report.checked;
+    expect(sent).toBeGreaterThan(0);
+    expect([acked, stored]).toEqual([sent, sent]);
+    expect(delivered).toBeGreaterThan(sent * 2);
+    const growth = growthOf(report);
+    expect(growth.map(({ members }) => members)).toEqual([
+      2, 10, 50, 100, 150, 200, 250, 260, 250, 160, 140, 100, 50, 10, 2,
+    ]);
+    expect(growth.filter(({ diffusion }) => diffusion === 'read').map(({ members }) => members)).toEqual([
+      250, 260, 250, 160,
+    ]);
+    const writesAt = (size: number) => growth.find(({ members }) => members === size)?.perMessage?.writes ?? 0;
+    expect(writesAt(200)).toBeGreaterThan(writesAt(50));
+    expect(writesAt(250)).toBeLessThan(writesAt(50));
+    expect(report.faults).toEqual([]);
+    expect(checkedByName['server live']).toBeGreaterThan(0);
+    expect(checkedByName['server push']).toBeGreaterThan(0);
+  }, 180_000);
 
   it('burst: all that was due is acked, stored and delivered, however much waited', async () => {
     const { report } = await measured('burst');

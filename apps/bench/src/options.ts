@@ -1,8 +1,22 @@
 import { parseArgs } from 'node:util';
 import { err, ok, type Result } from '@millrace/kernel';
+import { CROSSING_SECONDS } from './workloads/crossing-shape.ts';
 
-export const workloads = ['direct', 'group', 'burst', 'sync', 'redis-floor', 'ws-floor'] as const;
+export const workloads = [
+  'direct',
+  'group',
+  'huge-group',
+  'crossing',
+  'burst',
+  'sync',
+  'redis-floor',
+  'ws-floor',
+] as const;
 export type Workload = (typeof workloads)[number];
+/** A fifth of what a server can be told to take, for `huge-group` grows to five times as many. */
+const MEMBERS = [3, 20_000] as const;
+/** Measured by default, where it is not ten. */
+const secondsOf: Partial<Record<Workload, number>> = { sync: 2, crossing: CROSSING_SECONDS };
 export type EngineChoice = 'auto' | 'uws' | 'ws';
 export type AckLevel = 'memory' | 'disk';
 
@@ -22,6 +36,8 @@ export interface BenchOptions {
   readonly nodes: number;
   /** Fewer users, for a test of the bench itself: a share of the workload's, 0..1. */
   readonly scale: number;
+  /** Of the group of `huge-group` and `crossing`; null for the workload's own. */
+  readonly members: number | null;
   /** Where reports go. */
   readonly reports: string;
 }
@@ -31,6 +47,8 @@ export const usage = `Usage: npm run bench -- WORKLOAD [options]
 Workloads:
   direct        500 users in 250 pairs write to each other: saturated, then at 1,000 and 10,000 a second
   group         one group of 100 and one of 500, all online: at 20 a second, then saturated
+  huge-group    10,000 online in one group: one message at a time, then saturated; the same with 50,000 members
+  crossing      one group grown from 2 to 12,000 members and back, while 50 write
   burst         ten times the rate that the pairs just reached, for five seconds: into one node, then into all
   sync          a device that missed 10,000 messages logs in; then 10,000 devices come back at once
   ws-floor      the socket engine passes messages on, nothing stored (direct and group shapes)
@@ -38,7 +56,7 @@ Workloads:
 
 Options:
   --rounds N          Rounds, each with a server and a floor of its own; the median counts. Default: 5
-  --seconds N         Measured time of each part of a round. Default: 10, for sync 2
+  --seconds N         Measured time of each part of a round. Default: 10, for sync 2, for each size of crossing 1.5
   --warmup N          Seconds before it that are not measured. Default: 2, for sync 0.5
   --json FILE         Also writes the result to FILE.
   --url URL           Measures the server at this HTTP address instead of starting one.
@@ -48,6 +66,7 @@ Options:
   --engine ENGINE     auto (the default), uws or ws.
   --nodes N           Servers, over one Redis. Default: 1, for burst 2
   --scale SHARE       Fewer users: a share of the workload's, above 0 and up to 1. For trying the bench itself.
+  --members N         Members of huge-group that are online (default 10,000), of crossing at the most (default 12,000).
   --reports DIR       Where the JSON and HTML reports go. Default: reports`;
 
 const isOneOf = <T extends string>(values: readonly T[], value: string): value is T =>
@@ -57,6 +76,13 @@ function numberOf(text: string | undefined, name: string, fallback: number, max:
   const value = text === undefined ? fallback : Number(text);
   if (text !== '' && Number.isFinite(value) && value > 0 && value <= max) return ok(value);
   return err(`--${name} must be a number above 0 and up to ${String(max)}, got "${text ?? ''}".`);
+}
+
+function membersOf(text: string | undefined): Result<number | null, string> {
+  if (text === undefined) return ok(null);
+  const members = Number(text);
+  if (Number.isInteger(members) && members >= MEMBERS[0] && members <= MEMBERS[1]) return ok(members);
+  return err(`--members must be a whole number from ${String(MEMBERS[0])} to ${String(MEMBERS[1])}, got "${text}".`);
 }
 
 /** @returns `help` when that was asked for. */
@@ -77,6 +103,7 @@ export function parseBenchOptions(argv: readonly string[]): Result<BenchOptions 
         engine: { type: 'string' },
         nodes: { type: 'string' },
         scale: { type: 'string' },
+        members: { type: 'string' },
         reports: { type: 'string' },
         help: { type: 'boolean' },
       },
@@ -93,12 +120,14 @@ export function parseBenchOptions(argv: readonly string[]): Result<BenchOptions 
   const rounds = numberOf(values.rounds, 'rounds', 5, 1_000);
   if (!rounds.ok) return rounds;
   if (!Number.isInteger(rounds.value)) return err('--rounds must be a whole number.');
-  const seconds = numberOf(values.seconds, 'seconds', workload === 'sync' ? 2 : 10, 3_600);
+  const seconds = numberOf(values.seconds, 'seconds', secondsOf[workload] ?? 10, 3_600);
   if (!seconds.ok) return seconds;
   const warmup = numberOf(values.warmup, 'warmup', workload === 'sync' ? 0.5 : 2, 600);
   if (!warmup.ok) return warmup;
   const scale = numberOf(values.scale, 'scale', 1, 1);
   if (!scale.ok) return scale;
+  const members = membersOf(values.members);
+  if (!members.ok) return members;
   const nodes = numberOf(values.nodes, 'nodes', workload === 'burst' ? 2 : 1, 9);
   if (!nodes.ok) return nodes;
   if (!Number.isInteger(nodes.value)) return err('--nodes must be a whole number.');
@@ -119,6 +148,7 @@ export function parseBenchOptions(argv: readonly string[]): Result<BenchOptions 
     engine,
     nodes: nodes.value,
     scale: scale.value,
+    members: members.value,
     reports: values.reports ?? 'reports',
   });
 }

@@ -1,3 +1,4 @@
+import { CrowdLoad } from '../load/crowd-load.ts';
 import { LoadGenerator } from '../load/load-generator.ts';
 import type { LoadCommand } from '../load/load-plan.ts';
 import { LoginsLoad } from '../load/logins-load.ts';
@@ -13,7 +14,7 @@ export type RoleMessage =
   | { readonly event: 'result'; readonly value: unknown }
   | { readonly event: 'failed'; readonly message: string };
 
-export type Role = 'load' | 'relay' | 'logins' | 'storm' | 'xrange';
+export type Role = 'load' | 'relay' | 'crowd' | 'logins' | 'storm' | 'xrange';
 
 const say = (message: RoleMessage): void => {
   process.send?.(message);
@@ -80,8 +81,11 @@ export function runRole(role: Role, args: readonly string[]): void {
     serveLoad();
     return;
   }
-  const worker = { logins: () => new LoginsLoad(), storm: () => new StormLoad(), xrange: () => new XrangeFloor() }[
-    role
-  ]();
+  const worker = {
+    crowd: () => new CrowdLoad(),
+    logins: () => new LoginsLoad(),
+    storm: () => new StormLoad(),
+    xrange: () => new XrangeFloor(),
+  }[role]();
   serve((command, onEdge) => worker.carryOut(command, onEdge));
 }
