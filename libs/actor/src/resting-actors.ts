@@ -7,6 +7,12 @@ export interface RestingLimits {
   readonly weightMax: number;
 }
 
+/** An actor, and the part of the node that it belongs to and is lost with, such as the number of its partition. */
+interface Resting<Actor> {
+  readonly actor: Actor;
+  readonly home: number;
+}
+
 /**
  * Stands beside the last resting actor while that one is taken out. The cache empties itself when its only entry goes,
  * and that costs time in proportion to `actorsMax`, not to what is in it: for each message, on a quiet node.
@@ -16,15 +22,21 @@ const COMPANION = '';
 /**
  * The actors of a node that are in memory with nothing to do. The least recently used ones are forgotten over the
  * limits: that is passivation, and it loses nothing, because an idle actor equals its record in the store.
+ *
+ * (R1) Those of one home are forgotten without looking at any other: a node that stops lets go of hundreds of homes.
  */
 export class RestingActors<Key extends string, Actor extends { readonly weight: number }> {
-  readonly #cache: LRUCache<Key | typeof COMPANION, Actor | typeof COMPANION>;
+  readonly #cache: LRUCache<Key | typeof COMPANION, Resting<Actor | null>>;
+  readonly #byHome = new Map<number, Set<Key>>();
 
   constructor(limits: RestingLimits) {
     this.#cache = new LRUCache({
       max: limits.actorsMax,
       maxSize: limits.weightMax,
-      sizeCalculation: (actor) => (actor === COMPANION ? 1 : actor.weight),
+      sizeCalculation: ({ actor }) => actor?.weight ?? 1,
+      dispose: ({ actor, home }, key) => {
+        if (actor !== null) this.#gone(home, key as Key);
+      },
     });
   }
 
@@ -34,25 +46,33 @@ export class RestingActors<Key extends string, Actor extends { readonly weight: 
 
   /** Takes an actor out, to work on it. */
   wake(key: Key): Actor | undefined {
-    const actor = this.#cache.get(key);
-    if (actor === undefined || actor === COMPANION) return undefined;
-    if (this.#cache.size === 1) this.#cache.set(COMPANION, COMPANION);
+    const resting = this.#cache.get(key);
+    if (resting === undefined) return undefined;
+    if (this.#cache.size === 1) this.#cache.set(COMPANION, { actor: null, home: 0 });
     this.#cache.delete(key);
-    return actor;
+    return resting.actor ?? undefined;
   }
 
   has(key: Key): boolean {
     return this.#cache.has(key);
   }
 
-  rest(key: Key, actor: Actor): void {
-    this.#cache.set(key, actor);
+  rest(key: Key, actor: Actor, home: number): void {
+    this.#cache.set(key, { actor, home });
+    // One that is heavier than all of it may be is not kept.
+    if (!this.#cache.has(key)) return;
+    const keys = this.#byHome.get(home);
+    if (keys === undefined) this.#byHome.set(home, new Set([key]));
+    else keys.add(key);
   }
 
-  /** Forgets every actor that `lost` says is not ours any more. */
-  forget(lost: (key: Key) => boolean): void {
-    for (const key of [...this.#cache.keys()]) {
-      if (key !== COMPANION && lost(key)) this.#cache.delete(key);
-    }
+  /** Forgets every actor of a home. */
+  forget(home: number): void {
+    for (const key of [...(this.#byHome.get(home) ?? [])]) this.#cache.delete(key);
+  }
+
+  #gone(home: number, key: Key): void {
+    const keys = this.#byHome.get(home);
+    if (keys?.delete(key) === true && keys.size === 0) this.#byHome.delete(home);
   }
 }

@@ -13,8 +13,8 @@ const key = (name: string): ActorKey => name as ActorKey;
 
 function activations(mailboxMax = 100, names: readonly string[] = []) {
   const resting = new RestingActors<ActorKey, Actor>({ actorsMax: 50, weightMax: 50 });
-  for (const name of names) resting.rest(key(name), { weight: 1, name });
-  return { resting, active: new Activations<Actor, string>(resting, mailboxMax) };
+  for (const name of names) resting.rest(key(name), { weight: 1, name }, 7);
+  return { resting, active: new Activations<Actor, string>(resting, 7, mailboxMax) };
 }
 
 const mails = (taken: readonly { readonly mail: string }[]): readonly string[] => taken.map(({ mail }) => mail);
@@ -84,7 +84,7 @@ describe('Activations', () => {
   it('keep the mail when the actors are dropped, and load them again (P5)', () => {
     const { active, resting } = activations(10, ['a', 'resting']);
     const activation = active.offer(key('a'), '1');
-    active.dropActors(() => true);
+    active.dropActors();
     expect([active.hasReady, active.queued, resting.size]).toEqual([false, 1, 0]);
     expect(active.awaken()).toEqual([activation]);
   });

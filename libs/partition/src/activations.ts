@@ -21,13 +21,16 @@ export interface Taken<Actor, Mail> {
  */
 export class Activations<Actor extends { readonly weight: number }, Mail> {
   readonly #resting: RestingActors<ActorKey, Actor>;
+  readonly #partition: number;
   readonly #mailboxMax: number;
   readonly #active = new Map<ActorKey, Activation<Actor, Mail>>();
   #ready: Activation<Actor, Mail>[] = [];
   #queued = 0;
 
-  constructor(resting: RestingActors<ActorKey, Actor>, mailboxMax: number) {
+  /** @param partition - its number: where its resting actors are at home. */
+  constructor(resting: RestingActors<ActorKey, Actor>, partition: number, mailboxMax: number) {
     this.#resting = resting;
+    this.#partition = partition;
     this.#mailboxMax = mailboxMax;
   }
 
@@ -96,12 +99,12 @@ export class Activations<Actor extends { readonly weight: number }, Mail> {
   rest(activation: Activation<Actor, Mail>): void {
     if (activation.mail.length > 0 || activation.actor === null || !this.has(activation)) return;
     this.#active.delete(activation.key);
-    this.#resting.rest(activation.key, activation.actor);
+    this.#resting.rest(activation.key, activation.actor, this.#partition);
   }
 
   /** Forgets every actor's state; the mail stays. */
-  dropActors(isOurs: (key: ActorKey) => boolean): void {
-    this.#resting.forget(isOurs);
+  dropActors(): void {
+    this.#resting.forget(this.#partition);
     for (const activation of this.#active.values()) {
       activation.actor = null;
       activation.isReady = false;
@@ -127,7 +130,7 @@ export class Activations<Actor extends { readonly weight: number }, Mail> {
     const mails: Mail[] = [];
     for (let mail = activation.mail.take(); mail !== undefined; mail = activation.mail.take()) mails.push(mail);
     this.#queued -= mails.length;
-    if (activation.actor !== null) this.#resting.rest(activation.key, activation.actor);
+    if (activation.actor !== null) this.#resting.rest(activation.key, activation.actor, this.#partition);
     return mails;
   }
 

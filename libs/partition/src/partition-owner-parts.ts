@@ -96,8 +96,6 @@ export interface PartitionOwnerParts<Command, Reply, Effect> {
   placement(this: void): Placement;
   /** Another owner has claimed the partition: this one has let go of it, and does not take it back. */
   lost(why: string): void;
-  /** Whether an actor lives in this partition. */
-  owns(this: void, key: ActorKey): boolean;
   /** Whether the node's lease still holds on its own clock. */
   mayServe(): boolean;
 }

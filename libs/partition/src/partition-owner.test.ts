@@ -335,7 +335,7 @@ describe('a store that lost acknowledged commits', () => {
     const early = store.moment;
     post('a');
     await time.settle();
-    resting.forget(() => true);
+    resting.forget(0);
     store.goBackTo(early, 'run-2');
     post('a', 'count');
     await time.settle();
@@ -352,7 +352,7 @@ describe('a store that lost acknowledged commits', () => {
     const early = store.moment;
     post('a');
     await time.settle();
-    resting.forget(() => true);
+    resting.forget(0);
     store.goBackTo(early, 'run-2');
     const stale = post('a');
     await time.advance(2_000);

@@ -59,7 +59,7 @@ export class PartitionOwner<Command, Reply, Effect> {
     };
     this.#cursor = new DiffusionCursor({ timers, limits, onDue });
     this.#claimRetry = new RetryWait(parts.timers, claimRetry);
-    this.#activations = new Activations(parts.resting, parts.limits.mailboxMax);
+    this.#activations = new Activations(parts.resting, parts.partition, parts.limits.mailboxMax);
   }
 
   get partition(): PartitionId {
@@ -427,7 +427,7 @@ export class PartitionOwner<Command, Reply, Effect> {
 
   #dropMemory(): void {
     this.#incarnation += 1;
-    this.#activations.dropActors(this.#parts.owns);
+    this.#activations.dropActors();
   }
 
   #refuseQueued(refusal: Refusal): void {

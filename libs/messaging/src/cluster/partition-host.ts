@@ -305,7 +305,6 @@ export class PartitionHost {
       level: ackLevel,
       limits: limits.partition,
       resting,
-      owns: (key) => this.#parts.partitionOf(key) === partition,
       mayServe: () => this.#parts.mayServe(),
       knownGen: () => this.#parts.knownGen(partition),
       placement: () => this.#successions.placementOf(partition),

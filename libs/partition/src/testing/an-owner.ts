@@ -68,7 +68,6 @@ export function anOwner(
     lost: (why) => {
       left.push(`lost: ${why}`);
     },
-    owns: () => true,
     mayServe: () => lease.isHeld,
     knownGen: () => generation(known.gen),
     placement: () => ({ ...placed }),
