@@ -83,9 +83,16 @@ function sideReport(sides: readonly SideRun[], redis: readonly RedisFloor[]): Si
 const divided = (left: number | null | undefined, right: number | null | undefined): number | null =>
   left === null || left === undefined || right === null || right === undefined || right === 0 ? null : left / right;
 
-/** Servers only: the load is the same on both sides. */
-function serverCpu(part: PartResult): number | null {
-  const { node, redis } = part.cpuMicrosPerMessage;
+/**
+ * Servers only: the load is the same on both sides. Of many receivers for each delivery, for those come evenly over the
+ * measured time, while messages of a closed loop are acknowledged in bursts.
+ */
+function serverCpu({
+  cpuMicrosPerMessage: { node, redis },
+  cpuMicrosPerDelivery,
+  lastMemberMs,
+}: PartResult): number | null {
+  if (lastMemberMs !== null) return cpuMicrosPerDelivery;
   return node === null ? null : node + (redis ?? 0);
 }
 
