@@ -150,7 +150,7 @@ export class RedisPartitionStore implements PartitionStore {
     return this.#ask(`could not read the changefeed of partition ${String(partition)}`, async () => {
       const from = `${String(afterCommitNo + 1)}-0`;
       const reply = await reads.client.xrangeBuffer(layout.feed(partition), from, '+', 'COUNT', limit);
-      return streamEntries(reply).map(({ first, data }) => ({ commitNo: first, data }));
+      return streamEntries(reply, (commitNo, _second, data) => ({ commitNo, data }));
     });
   }
 

@@ -40,7 +40,7 @@ export class RedisTimelineReader implements TimelineReader {
         query.direction === 'forward'
           ? reads.client.xrangeBuffer(key, from, to, 'COUNT', query.limit)
           : reads.client.xrevrangeBuffer(key, to, from, 'COUNT', query.limit);
-      return streamEntries(await answerWithin(timers, answerMsMax, reply)).map(({ first, second, data }) => ({
+      return streamEntries(await answerWithin(timers, answerMsMax, reply), (first, second, data) => ({
         gen: generation(first),
         seq: sequenceId(second),
         data,
