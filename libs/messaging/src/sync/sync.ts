@@ -57,8 +57,8 @@ type SyncedContent = Omit<Synced<WireEntry>, 't' | 'id'>;
 type Query = Omit<Sync, 't' | 'id'>;
 
 const LIMIT_DEFAULT = 500;
-/** Inbox records looked at for one answer. */
-const RECORDS_MAX = 1_000;
+/** Inbox records read at a time: as many as messages are wanted, within these. */
+const RECORDS = { min: 100, max: 1_000 };
 /** Conversations in the snapshot of a device that is too far behind; the rest are paged by `conversations`. */
 const SNAPSHOT_MAX = 1_000;
 
@@ -90,8 +90,9 @@ export async function sync(
   }
   if (moved.position.seq + 1 < oldest) return afresh(false);
   const at = { partition: calls.partitionOf(userKey(by.user)), actor: userKey(by.user) };
-  const read = async (after: SequenceId, upTo: SequenceId): Promise<readonly TimelineEntry[]> => {
-    const [from, to] = [sequenceId(after + 1), sequenceId(Math.min(upTo, after + RECORDS_MAX))];
+  const limit = query.limit ?? LIMIT_DEFAULT;
+  const read = async (after: SequenceId, upTo: SequenceId, most = RECORDS.max): Promise<readonly TimelineEntry[]> => {
+    const [from, to] = [sequenceId(after + 1), sequenceId(Math.min(upTo, after + most))];
     return from > to ? [] : readDense(timelines, at, positionsOf(head, { from, to }), 'forward');
   };
   try {
@@ -101,11 +102,11 @@ export async function sync(
       if (stored.position.seq + 1 < oldest) return await afresh(false);
       token = { ...moved, cursors: await followed({ ...stored, offset: 0 }, moved.position.seq, reached, read) };
     }
-    const records = await read(token.position.seq, head.seq);
+    // Each brings a message at least, as a rule: more of them than messages are wanted would be read for nothing.
+    const records = await read(token.position.seq, head.seq, Math.min(RECORDS.max, Math.max(RECORDS.min, limit)));
     if (isInLostRecord(token, records)) return await afresh(true);
     const isLast = token.position.seq + records.length >= head.seq;
     const cut = (limit: number): InboxDelta => cutDelta(token, records, limit, reached);
-    const limit = query.limit ?? LIMIT_DEFAULT;
     const known = await knownOf(calls, reads, by, cut(limit), isLast);
     if (!known.ok) return known;
     if (known.value.isLost) return await afresh(true);
@@ -185,8 +186,12 @@ async function knownOf(
 }
 
 function sizeOf({ conversations }: SyncedContent): { readonly bytes: number; readonly count: number } {
-  const messages = conversations.flatMap((delta) => delta.messages);
-  return { bytes: messages.reduce((sum, { data }) => sum + data.length, 0), count: messages.length };
+  let [bytes, count] = [0, 0];
+  for (const { messages } of conversations) {
+    count += messages.length;
+    for (const { data } of messages) bytes += data.length;
+  }
+  return { bytes, count };
 }
 
 async function answer(
