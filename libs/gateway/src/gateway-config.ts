@@ -46,6 +46,10 @@ export const gatewayConfigSchema = z.object({
   requestsInFlightMax: count(1, 10_000, 512),
   /** Of those, the ones whose answers are long: sync, history, lists. */
   queriesInFlightMax: count(1, 10_000, 32),
+  /** Sessions that are being opened at a time, from `connect` to `connected`; the others wait for their turn. */
+  loginsAtOnce: count(1, 10_000, 64),
+  /** Syncs that are being answered at a time, likewise: sends go on between them. */
+  syncsAtOnce: count(1, 10_000, 64),
   /** Upgrades of everybody: so fast do logins begin after a network came back. */
   connects: rate(5_000, 20_000),
   /** Upgrades of one address. */

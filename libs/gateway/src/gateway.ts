@@ -20,6 +20,7 @@ import { Admission, type Admitted } from './inbound/admission.ts';
 import { RateTable } from './inbound/rate-limit.ts';
 import { SocketSession, type Farewell } from './inbound/socket-session.ts';
 import { submit } from './inbound/submit.ts';
+import { Turnstile } from './inbound/turnstile.ts';
 import { LiveRooms } from './live/live-rooms.ts';
 import type { GatewayLog } from './log.ts';
 import type { GatewayObserver } from './observer.ts';
@@ -53,6 +54,8 @@ export interface GatewayStats {
 
 const TICK_MS = 250;
 const EMPTY_CHECK_MS = 10;
+/** A login or a sync that takes longer waits for something else than this node. */
+const SLOW_MS = 250;
 /** Each socket is looked at every so many ticks; they are spread over them. */
 const TICKS = 4;
 /** Sockets that are sent to other nodes at once: in a second no more than one of these takes, by default. */
@@ -74,6 +77,8 @@ export class Gateway {
   readonly #turn: TurnQueue<Outbox>;
   readonly #userFrames: RateTable;
   readonly #ipFrames: RateTable;
+  readonly #logins: Turnstile;
+  readonly #syncs: Turnstile;
   #server: EngineServer | null = null;
   #cancelTick: Cancel = () => undefined;
   #ticks = 0;
@@ -126,6 +131,8 @@ export class Gateway {
     this.#admission = new Admission(parts.config, parts.clock);
     this.#userFrames = new RateTable(parts.config.framesPerUser, parts.clock);
     this.#ipFrames = new RateTable(parts.config.framesPerIp, parts.clock);
+    this.#logins = new Turnstile(parts.config.loginsAtOnce, SLOW_MS, parts.clock);
+    this.#syncs = new Turnstile(parts.config.syncsAtOnce, SLOW_MS, parts.clock);
     this.live = new LiveRooms({
       timers: parts.timers,
       sessionsOf: (user) => this.sessions.of(user),
@@ -203,6 +210,8 @@ export class Gateway {
   #tickLater(): void {
     this.#cancelTick = this.#parts.timers.after(TICK_MS, () => {
       this.#ticks += 1;
+      this.#logins.sweep();
+      this.#syncs.sweep();
       this.#tick();
       if (this.#ticks % 40 === 0) {
         this.#admission.sweep();
@@ -227,17 +236,8 @@ export class Gateway {
       this.#lobbyClosed(user, lobby);
     };
     const presence = this.sessions.presenceWatch;
-    const submitParts = {
-      chat,
-      presence,
-      trace,
-      nowMs,
-      requestsInFlightMax,
-      queriesInFlightMax,
-      rooms,
-      lobbyClosed,
-      onDefect,
-    };
+    const bounds = { requestsInFlightMax, queriesInFlightMax, syncs: this.#syncs };
+    const submitParts = { chat, presence, trace, nowMs, ...bounds, rooms, lobbyClosed, onDefect };
     this.#sockets.set(
       socket,
       new SocketSession(socket, {
@@ -245,6 +245,7 @@ export class Gateway {
         clock,
         verifier,
         observer,
+        logins: this.#logins,
         onDefect,
         welcome: (...args) => this.#welcome(...args),
         submit: (session, frame, heardMs) => {

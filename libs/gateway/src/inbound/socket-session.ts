@@ -21,12 +21,15 @@ import type { Session } from '../outbound/session.ts';
 import type { Admitted } from './admission.ts';
 import { TokenBucket } from './rate-limit.ts';
 import type { ChatFrame } from './submit.ts';
+import type { Turnstile } from './turnstile.ts';
 
 export interface SocketSessionParts {
   readonly config: GatewayConfig;
   readonly clock: Clock;
   readonly verifier: TokenVerifier;
   readonly observer: GatewayObserver;
+  /** Of all sockets of the node. */
+  readonly logins: Turnstile;
   /** Makes the session of a verified device and attaches it; answers `connected` itself. */
   readonly welcome: (
     socket: EngineSocket<Admitted>,
@@ -76,7 +79,8 @@ export class SocketSession {
   readonly #parts: SocketSessionParts;
   readonly #limits: ProtocolLimits;
   readonly #bucket: TokenBucket;
-  readonly #openedAtMs: number;
+  /** For `connect`, or behind it for its session; null while its turn to be opened has not come. */
+  #waitedSinceMs: number | null;
   #heardAtMs: number;
   #session: Session | null = null;
   #isConnecting = false;
@@ -89,11 +93,12 @@ export class SocketSession {
     this.#parts = parts;
     const { frameBytesMax, bodyBytesMax, framesPerSession } = parts.config;
     this.#limits = { ...protocolLimits, frameBytes: frameBytesMax, bodyBytes: bodyBytesMax };
-    this.#openedAtMs = parts.clock.monotonicMs();
-    this.#heardAtMs = this.#openedAtMs;
-    this.#bucket = new TokenBucket(framesPerSession, this.#openedAtMs);
+    const openedAtMs = parts.clock.monotonicMs();
+    this.#waitedSinceMs = openedAtMs;
+    this.#heardAtMs = openedAtMs;
+    this.#bucket = new TokenBucket(framesPerSession, openedAtMs);
     const { offencesMax } = parts.config;
-    this.#offences = new TokenBucket({ perSecond: offencesMax * FORGIVEN_SHARE, burst: offencesMax }, this.#openedAtMs);
+    this.#offences = new TokenBucket({ perSecond: offencesMax * FORGIVEN_SHARE, burst: offencesMax }, openedAtMs);
   }
 
   get session(): Session | null {
@@ -131,7 +136,8 @@ export class SocketSession {
     const { clock, config } = this.#parts;
     const nowMs = clock.monotonicMs();
     if (this.#session === null) {
-      if (nowMs - this.#openedAtMs > config.handshakeMs) this.end(this.#handshakeFarewell());
+      const isLate = this.#waitedSinceMs !== null && nowMs - this.#waitedSinceMs > config.handshakeMs;
+      if (isLate) this.end(this.#handshakeFarewell());
       return;
     }
     if (nowMs - this.#heardAtMs > config.idleMs) this.#session.close('idle', 'nothing was heard for too long');
@@ -211,6 +217,7 @@ export class SocketSession {
       this.#offended();
     } else if (frame.t === 'connect') {
       this.#isConnecting = true;
+      this.#waitedSinceMs = null;
       void this.#connect(frame);
     } else {
       const error = frameError('unauthenticated', 'the first frame must be `connect`');
@@ -232,9 +239,14 @@ export class SocketSession {
 
   /** Null when the socket is gone meanwhile. */
   async #welcome(frame: Connect): Promise<Result<Session, Farewell> | null> {
+    const { logins, clock } = this.#parts;
+    const entered = logins.enter();
+    const ticket = entered instanceof Promise ? await entered : entered;
+    this.#waitedSinceMs = clock.monotonicMs();
     try {
-      const identity = await this.#identify(frame.token, frame.device);
-      if (this.#isOver) return null;
+      // Its peer may have gone while it waited, and again while its token was checked.
+      const identity = this.#isOver ? null : await this.#identify(frame.token, frame.device);
+      if (identity === null || this.#isOver) return null;
       return identity.ok ? await this.#parts.welcome(this.socket, frame, identity.value) : identity;
     } catch (error) {
       this.#parts.onDefect(error);
@@ -242,6 +254,8 @@ export class SocketSession {
         error: frameError('internal', 'this hit a defect of the server; it has been logged'),
         close: 'unavailable',
       });
+    } finally {
+      logins.leave(ticket);
     }
   }
 

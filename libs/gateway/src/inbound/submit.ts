@@ -14,6 +14,7 @@ import {
 import type { LiveRooms } from '../live/live-rooms.ts';
 import type { PresenceWatch } from '../outbound/presence-watch.ts';
 import type { Session } from '../outbound/session.ts';
+import type { Turnstile } from './turnstile.ts';
 
 /** A frame of a connected session, other than those that concern the session itself. */
 export type ChatFrame = Exclude<ClientFrame, { readonly t: 'connect' | 'refresh' }>;
@@ -32,6 +33,8 @@ export interface SubmitParts {
   readonly nowMs: () => number;
   readonly requestsInFlightMax: number;
   readonly queriesInFlightMax: number;
+  /** Of all sessions of the node. */
+  readonly syncs: Turnstile;
   readonly rooms: Pick<LiveRooms, 'shown' | 'hidden'>;
   /** A session may have been the user's last one here that had it open. */
   readonly lobbyClosed: (session: Session, lobby: ConversationId) => void;
@@ -101,12 +104,15 @@ function submitPublish({ chat, trace }: SubmitParts, session: Session, frame: Se
 }
 
 async function submitRequest(parts: SubmitParts, session: Session, frame: Asked): Promise<void> {
-  const { chat, presence, rooms, onDefect } = parts;
+  const { chat, presence, rooms, syncs, onDefect } = parts;
   const queries = isQuery(frame) ? 1 : 0;
   session.inFlight += 1;
   session.queriesInFlight += queries;
   if (frame.t === 'sync') session.syncStarted();
+  const entered = frame.t === 'sync' ? syncs.enter() : null;
+  const ticket = entered instanceof Promise ? await entered : entered;
   const outcome = await answerOf(chat, presence, session, frame, onDefect);
+  if (ticket !== null) syncs.leave(ticket);
   session.inFlight -= 1;
   session.queriesInFlight -= queries;
   if (outcome.ok) session.answer(outcome.value);
