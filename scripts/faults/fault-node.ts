@@ -21,12 +21,14 @@ export interface FaultNodeOptions {
 export class FaultNode {
   readonly name: string;
   readonly url: string;
+  readonly socketUrl: string;
   readonly #options: FaultNodeOptions;
   #child: ChildProcess | null = null;
 
   constructor(options: FaultNodeOptions) {
     this.name = options.name;
     this.url = `http://127.0.0.1:${String(options.port)}`;
+    this.socketUrl = `ws://127.0.0.1:${String(options.socketPort)}`;
     this.#options = options;
   }
 

@@ -193,7 +193,7 @@ export class Stage {
   }
 }
 
-function isSettled(cluster: ClusterAnswer, count: number): boolean {
+export function isSettled(cluster: ClusterAnswer, count: number): boolean {
   const { members } = cluster;
   if (members.length !== count || !isAllServed(cluster)) return false;
   const served = members.map(({ status }) => status?.partitions.filter(({ serving }) => serving).length ?? 0);

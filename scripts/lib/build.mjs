@@ -13,6 +13,7 @@ const ENTRIES = {
   simulate: 'scripts/simulate.ts',
   cluster: 'scripts/cluster.ts',
   faults: 'scripts/faults.ts',
+  groups: 'scripts/groups.ts',
 };
 
 const DIST = inRoot('dist');
@@ -23,7 +24,9 @@ function sourcesFingerprint() {
   const hash = createHash('sha256');
   const isInput = (/** @type {string} */ path) =>
     (/^(apps|libs)\//.test(path) && /\.(ts|lua|json|sql)$/.test(path) && !path.endsWith('.test.ts')) ||
-    /^scripts\/((setup|simulate|cluster|options|faults|faults\/[\w-]+)\.ts|lib\/build\.mjs)$/.test(path) ||
+    /^scripts\/((setup|simulate|cluster|options|faults|groups|(faults|groups)\/[\w-]+)\.ts|lib\/build\.mjs)$/.test(
+      path,
+    ) ||
     path === 'package-lock.json';
   for (const path of sourceFiles().filter(isInput)) {
     const { size, mtimeMs } = statSync(inRoot(path));

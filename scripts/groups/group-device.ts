@@ -1,0 +1,58 @@
+import type { ClientStorage, MillraceClient } from '@millrace/client';
+import { nodeClient } from '@millrace/client/node';
+import type { ConversationId, UserId } from '@millrace/kernel';
+import type { Message } from '@millrace/protocol';
+import type { GroupStage } from './group-stage.ts';
+import { SeqRuns } from './seq-runs.ts';
+
+export interface GroupDeviceOptions {
+  readonly storage?: ClientStorage;
+  /** Told of each message of the conversation, from the first on. */
+  readonly onMessage?: (message: Message) => void;
+}
+
+/** A device over the SDK, and what its client told of one conversation. */
+export class GroupDevice {
+  readonly user: UserId;
+  readonly client: MillraceClient;
+  readonly got = new SeqRuns();
+
+  private constructor(
+    stage: GroupStage,
+    user: UserId,
+    conversation: ConversationId,
+    { storage, onMessage }: GroupDeviceOptions,
+  ) {
+    this.user = user;
+    this.client = nodeClient({
+      url: () => Promise.resolve(stage.nextSocketUrl()),
+      token: () => Promise.resolve(stage.tokenOf(user)),
+      clientName: 'millrace-groups',
+      cachedMessages: 0,
+      reconnect: { initialMs: 50, maxMs: 1_000 },
+      ...(storage === undefined ? {} : { storage }),
+    });
+    this.client.on('message', (event) => {
+      if (event.conversation !== conversation) return;
+      this.got.add(event.message);
+      onMessage?.(event.message);
+    });
+    this.client.on('gap', ({ after, to }) => {
+      this.got.wrong.push(`a gap of ${String(after)} to ${String(to)}`);
+    });
+    this.client.on('regressed', ({ from }) => {
+      this.got.wrong.push(`regressed to ${String(from)}`);
+    });
+  }
+
+  static async connect(
+    stage: GroupStage,
+    user: UserId,
+    conversation: ConversationId,
+    options: GroupDeviceOptions = {},
+  ): Promise<GroupDevice> {
+    const device = new GroupDevice(stage, user, conversation, options);
+    await device.client.connect();
+    return device;
+  }
+}
