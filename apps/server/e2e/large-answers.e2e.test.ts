@@ -7,6 +7,8 @@ import { startMillrace, type MillraceProcess } from './support/millrace-process.
 import { connectAs, readAll } from './support/read-back.ts';
 import { until } from './support/until.ts';
 
+const MESSAGES = 300;
+
 describe('conversations of large messages', () => {
   const redis = testRedis();
   let millrace: MillraceProcess;
@@ -14,6 +16,8 @@ describe('conversations of large messages', () => {
     millrace = await startMillrace(redis.url);
   });
   afterAll(() => millrace.stop());
+  const readFromRedis = async (): Promise<number> =>
+    Number(/total_net_output_bytes:(\d+)/.exec(String(await redis.call('INFO', 'stats')))?.[1] ?? 0);
 
   it(
     '(I9) an answer stays near a megabyte, and pages and syncs still bring everything once',
@@ -27,7 +31,7 @@ describe('conversations of large messages', () => {
       const created = await writer.request({ t: 'create', kind: 'group', members: ['rita' as UserId] });
       if (!created.ok) throw new Error(JSON.stringify(created.error));
       const { conversation } = created.value;
-      for (let n = 1; n <= 120; n += 20) {
+      for (let n = 1; n <= MESSAGES; n += 20) {
         const sends = Array.from({ length: 20 }, (_, index) =>
           writer.request({ t: 'send', conversation, n: n + index, sentAt: n + index, type: 'text', body }),
         );
@@ -37,14 +41,17 @@ describe('conversations of large messages', () => {
       expect(page.ok && page.value.hasMore).toBe(true);
       expect(page.ok ? page.value.messages.length : 0).toBeLessThanOrEqual(35);
       expect((await readAll(writer, conversation)).map(({ seq }) => Number(seq))).toEqual(
-        Array.from({ length: 121 }, (_, index) => index + 1),
+        Array.from({ length: MESSAGES + 1 }, (_, index) => index + 1),
       );
 
+      const before = await readFromRedis();
       const again = await device(millrace.socketUrl, 'rita', { storage });
-      await until('the device has caught up', () => (again.heard.get(conversation)?.length ?? 0) >= 121);
+      await until('the device has caught up', () => (again.heard.get(conversation)?.length ?? 0) >= MESSAGES + 1);
       expect(again.heard.get(conversation)?.map(({ seq }) => Number(seq))).toEqual(
-        Array.from({ length: 121 }, (_, index) => index + 1),
+        Array.from({ length: MESSAGES + 1 }, (_, index) => index + 1),
       );
+      // Each page reads what goes into it, and not all that is left.
+      expect((await readFromRedis()) - before).toBeLessThan(3 * MESSAGES * body.length);
       await again.client.close();
       writer.close();
     },

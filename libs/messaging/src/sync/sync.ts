@@ -57,6 +57,8 @@ type SyncedContent = Omit<Synced<WireEntry>, 't' | 'id'>;
 type Query = Omit<Sync, 't' | 'id'>;
 
 const LIMIT_DEFAULT = 500;
+/** So many messages are read at first: how large they are says how many fit into an answer. */
+const FIRST_MESSAGES = 20;
 /** Inbox records read at a time: as many as messages are wanted, within these. */
 const RECORDS = { min: 100, max: 1_000 };
 /** Conversations in the snapshot of a device that is too far behind; the rest are paged by `conversations`. */
@@ -110,15 +112,23 @@ export async function sync(
     const known = await knownOf(calls, reads, by, cut(limit), isLast);
     if (!known.ok) return known;
     if (known.value.isLost) return await afresh(true);
-    for (let most = limit; ;) {
+    let isFirst = limit > FIRST_MESSAGES;
+    for (let most = Math.min(limit, FIRST_MESSAGES); ;) {
       const answered = await answer(calls, timelines, by, known.value, cut(most), head, isLast, most);
       const { bytes, count } = sizeOf(answered);
+      const fit = count === 0 ? limit : Math.floor((count * ANSWER_BYTES_MAX * 0.8) / Math.max(1, bytes));
+      if (isFirst && answered.hasMore && fit > most) {
+        isFirst = false;
+        most = Math.min(limit, fit);
+        continue;
+      }
+      isFirst = false;
       if (bytes <= ANSWER_BYTES_MAX || count <= 1) {
         trace.pulled(by, answered.inbox, false);
         return ok(answered);
       }
       // Large messages: as many as would fit if all were like these, and some less.
-      most = Math.max(1, Math.floor((count * ANSWER_BYTES_MAX * 0.8) / bytes));
+      most = Math.max(1, fit);
     }
   } catch (error) {
     if (!(error instanceof MalformedBytes)) throw error;
