@@ -4,9 +4,11 @@ import { join } from 'node:path';
 import { isAlive } from '@millrace/local-redis';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { inRoot } from '../lib/paths.mjs';
+import { engines, stalledEnvironment } from './checks.ts';
 import { GroupStage } from './group-stage.ts';
 import { Grow } from './grow.ts';
 import { Recount } from './recount.ts';
+import { Stalled } from './stalled.ts';
 
 describe('a large group, on real nodes over a real Redis, at the default bounds of diffusion', () => {
   let dir = '';
@@ -50,4 +52,19 @@ describe('a large group, on real nodes over a real Redis, at the default bounds 
     expect([counted.receiptsChecked, counted.listsChecked]).toEqual([counted.messages, 3]);
     expect(counted.positionsMoved).toBeGreaterThan(100);
   }, 240_000);
+
+  it.each(engines)(
+    'loses nothing and delays nobody on %s for 20 that stop to read, at bounded memory (I9)',
+    async (engine) => {
+      const shape = { members: 240, listeners: 10, stalled: 20, messages: 600, messagesPerSecond: 100 };
+      const { wrong, ...counted } = await new Stalled(
+        await start(1, stalledEnvironment(engine)),
+        shape,
+        () => undefined,
+      ).run();
+      expect(wrong).toEqual([]);
+      expect(counted.unreadBytes).toBeGreaterThan(300_000_000);
+    },
+    240_000,
+  );
 });

@@ -1,6 +1,9 @@
+import { pickEngine } from '@millrace/gateway';
+import { systemTimers } from '@millrace/kernel';
 import type { GroupStage } from './group-stage.ts';
 import { Grow } from './grow.ts';
 import { Recount } from './recount.ts';
+import { Stalled, STALLED_SEND_BUFFER_BYTES } from './stalled.ts';
 
 /** What one run has counted, by name, for people and for the file. */
 export type Counted = Readonly<Record<string, unknown>>;
@@ -18,6 +21,15 @@ export interface Check {
     say: (text: string) => void,
   ) => Promise<{ readonly counted: Counted; readonly wrong: readonly string[] }>;
 }
+
+const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
+/** The socket engines that load on this machine. */
+export const engines = (['ws', 'uws'] as const).filter((engine) => pickEngine(engine, systemTimers, quiet).ok);
+
+export const stalledEnvironment = (engine: string): Readonly<Record<string, string>> => ({
+  MILLRACE_SOCKET_ENGINE: engine,
+  MILLRACE_SEND_BUFFER_BYTES_MAX: String(STALLED_SEND_BUFFER_BYTES),
+});
 
 const share = (members: number, of: number): number => Math.floor(members / of);
 
@@ -56,4 +68,17 @@ export const checks: readonly Check[] = [
       return { counted, wrong };
     },
   },
+  ...engines.map((engine): Check => ({
+    name: `stalled-${engine}`,
+    about: `a tenth of the members show the group, some stop to read: bounded memory, nobody is delayed, all is complete`,
+    members: 3_000,
+    nodes: 1,
+    env: () => stalledEnvironment(engine),
+    run: async (stage, members, say) => {
+      const shape = { members, listeners: share(members, 15), stalled: share(members, 30) };
+      const flood = { messages: 700, messagesPerSecond: 40 };
+      const { wrong, ...counted } = await new Stalled(stage, { ...shape, ...flood }, say).run();
+      return { counted, wrong };
+    },
+  })),
 ];

@@ -1,4 +1,4 @@
-import type { ClientStorage, MillraceClient } from '@millrace/client';
+import type { ClientStorage, MillraceClient, WebSocketConstructor } from '@millrace/client';
 import { nodeClient } from '@millrace/client/node';
 import type { ConversationId, UserId } from '@millrace/kernel';
 import type { Message } from '@millrace/protocol';
@@ -7,6 +7,7 @@ import { SeqRuns } from './seq-runs.ts';
 
 export interface GroupDeviceOptions {
   readonly storage?: ClientStorage;
+  readonly webSocket?: WebSocketConstructor;
   /** Told of each message of the conversation, from the first on. */
   readonly onMessage?: (message: Message) => void;
 }
@@ -21,7 +22,7 @@ export class GroupDevice {
     stage: GroupStage,
     user: UserId,
     conversation: ConversationId,
-    { storage, onMessage }: GroupDeviceOptions,
+    { onMessage, ...options }: GroupDeviceOptions,
   ) {
     this.user = user;
     this.client = nodeClient({
@@ -30,7 +31,7 @@ export class GroupDevice {
       clientName: 'millrace-groups',
       cachedMessages: 0,
       reconnect: { initialMs: 50, maxMs: 1_000 },
-      ...(storage === undefined ? {} : { storage }),
+      ...options,
     });
     this.client.on('message', (event) => {
       if (event.conversation !== conversation) return;
