@@ -45,7 +45,13 @@ export function takeNote(
     case 'away':
       to.live.heard(from, note);
       return;
-    default:
+    case 'push':
+    case 'broken':
+    case 'relay':
+    case 'tell':
       to.news.heard(note);
+      return;
+    default:
+    // Of a node that runs a later version: it does without, as it must with every node before its own.
   }
 }

@@ -81,7 +81,10 @@ export class Live {
       },
       readModeOf: async (user) => {
         const attached = await calls.user(user, { t: 'attach' });
-        return attached.ok ? attached.value.readMode : null;
+        if (!attached.ok) return null;
+        // A node of a former version does not tell it, and has no conversations in read mode.
+        const told: { readonly readMode?: readonly ConversationId[] } = attached.value;
+        return told.readMode ?? [];
       },
     });
   }
