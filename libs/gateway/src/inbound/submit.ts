@@ -118,6 +118,7 @@ async function submitRequest(parts: SubmitParts, session: Session, frame: Asked)
   if (outcome.ok) session.answer(outcome.value);
   else session.refuse(frame.id, outcome.error);
   const lobby = lobbyOf(frame, outcome);
+  if (lobby !== null && frame.t === 'leave' && isOut(outcome)) session.shown.close(lobby);
   // Behind the answer, which says that it is open.
   if (lobby !== null) settleLobby(parts, session, lobby);
   else if (frame.t === 'open') rooms.shown(session, frame.conversation);
@@ -133,9 +134,13 @@ async function submitRequest(parts: SubmitParts, session: Session, frame: Asked)
 function lobbyOf(frame: Asked, outcome: Awaited<Answered>): ConversationId | null {
   if (frame.t === 'create' && frame.kind === 'lobby')
     return outcome.ok && outcome.value.t === 'created' ? outcome.value.conversation : (frame.conversation ?? null);
-  const isMeant = frame.t === 'join' || frame.t === 'open' || frame.t === 'close';
+  const isMeant = frame.t === 'join' || frame.t === 'open' || frame.t === 'close' || frame.t === 'leave';
   return isMeant && isLobbyId(frame.conversation) ? frame.conversation : null;
 }
+
+/** Whether who asked to leave is not in it any more, or never was. */
+const isOut = (outcome: Awaited<Answered>): boolean =>
+  outcome.ok || outcome.error.code === 'not_found' || outcome.error.code === 'not_member';
 
 /** Behind the answer: the device is told what comes from here on, or nothing any more. */
 function settleLobby({ rooms, lobbyClosed }: SubmitParts, session: Session, lobby: ConversationId): void {

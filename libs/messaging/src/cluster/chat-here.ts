@@ -44,6 +44,14 @@ export function chatHere(parts: ChatHereParts): ChatService {
       isLobbyId(command.conversation)
         ? seated(by.user, command.conversation, () => chat.join(by, command))
         : chat.join(by, command),
+    async leave(by, command) {
+      const outcome = await chat.leave(by, command);
+      const { conversation } = command;
+      // What tells of it comes to those who are told what comes; others have nothing to wait for.
+      const isOver = isLobbyId(conversation) && outcome.ok && !live.watches.isIn(by.user, conversation);
+      if (isOver) live.unseat(by.user, conversation);
+      return outcome;
+    },
     away: (user, lobby) => {
       live.unseat(user, lobby);
     },

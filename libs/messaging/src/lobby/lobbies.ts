@@ -3,64 +3,23 @@ import {
   generation,
   isLobbyId,
   ok,
-  type Clock,
   type ConversationId,
   type Generation,
   type NodeId,
   type PartitionId,
-  type Timers,
 } from '@millrace/kernel';
-import type { PartitionLog } from '@millrace/partition';
-import { frameError, type ErrorCode } from '@millrace/protocol';
+import { frameError } from '@millrace/protocol';
 import { conversationKey, type ActorKey } from '@millrace/timeline';
 import type { AnyCommand } from '../actor-calls.ts';
 import type { NodeAnswer } from '../cluster/node-messages.ts';
 import type { ConversationCommand } from '../conversation/commands.ts';
 import type { Effect } from '../effects.ts';
-import type { MessagingLimits } from '../limits.ts';
 import type { WatchAsked } from '../live/watches.ts';
+import { refusal, type AskedOfLobby, type Lived, type LobbiesParts, type LobbyFate } from './lobbies-parts.ts';
 import type { LobbyFacts } from './lobby-facts.ts';
 import { factsFor } from './lobby-options.ts';
-import type { LobbyLimits } from './lobby-limits.ts';
 import { Lobby } from './lobby.ts';
 import { LobbyTenures, type LobbyTenure } from './lobby-tenures.ts';
-
-export interface LobbiesParts {
-  readonly clock: Clock;
-  readonly timers: Timers;
-  readonly log: PartitionLog;
-  readonly messaging: MessagingLimits;
-  readonly limits: LobbyLimits;
-  partitionOf(key: ActorKey): PartitionId;
-  has(partition: PartitionId): boolean;
-  /** Of its owner token; null while it does not serve here. */
-  epochOf(partition: PartitionId): number | null;
-  /** Whether this node may act for its partitions, by its own clock. */
-  mayServe(): boolean;
-  /** Asks an actor that is stored, past the lobbies. */
-  stored(this: void, partition: PartitionId, key: ActorKey, command: AnyCommand): Promise<NodeAnswer>;
-  /** What is to be told of a batch. */
-  told(this: void, effects: readonly Effect[]): void;
-}
-
-interface Asked {
-  readonly lobby: Lobby;
-  readonly command: ConversationCommand;
-  readonly answer: (outcome: NodeAnswer) => void;
-}
-
-/** What became of one that is not here any more. */
-type Fate = 'gone' | 'moved' | 'promoted';
-
-interface Lived {
-  readonly lobby: Lobby;
-  readonly partition: PartitionId;
-  /** Commands that wait. */
-  queued: number;
-  /** What came while it is being made a group; null while it is not. */
-  held: Asked[] | null;
-  fate: Fate | null;
-}
 
 /** Commands of one turn of the event loop. */
 const TURN_MAX = 1_000;
@@ -70,8 +29,6 @@ const WHOLE_SWEEP = 60;
 /** A node that has not said for so long who is there is not believed any more: three times as long as it waits. */
 const REGISTERED_MS_MAX = 90_000;
 const RETRY_MS = 200;
-
-const refusal = (code: ErrorCode, message: string): NodeAnswer => err(frameError(code, message));
 
 /**
  * The lobbies that live on this node, beside what its partitions store.
@@ -88,7 +45,7 @@ export class Lobbies {
   readonly #lobbies = new Map<ConversationId, Lived>();
   /** Those that time may change soon. */
   readonly #waning = new Set<Lived>();
-  #queue: (Asked & { readonly lived: Lived })[] = [];
+  #queue: (AskedOfLobby & { readonly lived: Lived })[] = [];
   #isTurnDue = false;
   #isSweeping = false;
   #sweeps = 0;
@@ -200,7 +157,7 @@ export class Lobbies {
 
   // ------------------------------------------------------------------------------------------------ the turn
 
-  #enqueue(lived: Lived, asked: Asked): void {
+  #enqueue(lived: Lived, asked: AskedOfLobby): void {
     const { limits, timers } = this.#parts;
     if (lived.queued >= limits.commandsMax || this.#queue.length >= limits.commandsOfAllMax) {
       timers.soon(() => {
@@ -241,7 +198,7 @@ export class Lobbies {
   }
 
   /** Null for what is answered later. */
-  #handle(lived: Lived, asked: Asked, effects: Effect[]): NodeAnswer | null {
+  #handle(lived: Lived, asked: AskedOfLobby, effects: Effect[]): NodeAnswer | null {
     const { lobby, command } = asked;
     if (lived.fate !== null) return lived.fate === 'gone' ? this.#notFound(lobby.id) : 'not_owner';
     if (!this.#parts.mayServe())
@@ -266,7 +223,7 @@ export class Lobbies {
     }
   }
 
-  #end(lived: Lived, asked: Asked, effects: Effect[]): NodeAnswer | null {
+  #end(lived: Lived, asked: AskedOfLobby, effects: Effect[]): NodeAnswer | null {
     const { lobby, command } = asked;
     const { clock } = this.#parts;
     const by = command.t === 'dissolve' || command.t === 'promote' ? command.by : null;
@@ -292,7 +249,7 @@ export class Lobbies {
     } else this.#waning.delete(lived);
   }
 
-  #forget(lived: Lived, fate: Fate): void {
+  #forget(lived: Lived, fate: LobbyFate): void {
     lived.fate = fate;
     this.#waning.delete(lived);
     if (this.#lobbies.get(lived.lobby.id) === lived) this.#lobbies.delete(lived.lobby.id);
@@ -301,7 +258,7 @@ export class Lobbies {
 
   // ------------------------------------------------------------------------------------------------ promotion
 
-  async #promote(lived: Lived, asked: Asked, by: Parameters<Lobby['adoption']>[0]): Promise<void> {
+  async #promote(lived: Lived, asked: AskedOfLobby, by: Parameters<Lobby['adoption']>[0]): Promise<void> {
     const { partition, lobby } = lived;
     const outcome = await this.#stored(lived, by);
     if (lived.fate !== null) {

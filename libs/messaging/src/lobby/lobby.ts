@@ -223,6 +223,8 @@ export class Lobby {
       case 'kept': {
         const seen = visible(this.#state, command);
         if (!seen.ok) return { reply: seen, effects: [] };
+        if (command.user !== null && this.#state.present(command.user) === null)
+          return refused(frameError('not_member', `${command.user} is not a member of ${this.id}`));
         const of = { head: this.#state.head.value, timeline: this.#timeline };
         return { reply: keptPage(this.id, of, seen.value.intervals, command.query), effects: [] };
       }
