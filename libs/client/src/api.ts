@@ -87,6 +87,8 @@ export interface ClientEvents {
    * new position was stored. `(conversation, gen, seq)` tells a repeat.
    */
   message: (event: { readonly conversation: ConversationId; readonly message: Message }) => void;
+  /** Something happened to a lobby that this client is in, beside the messages; see {@link LobbyEvent}. */
+  lobby: (event: LobbyEvent) => void;
   /** Unread, membership or title of a conversation changed; the summary as the device has it now. */
   conversation: (summary: ConversationSummary) => void;
   /** A conversation is no longer in the user's list. */
@@ -132,6 +134,31 @@ export interface ClientEvents {
   storageError: (error: unknown) => void;
 }
 
+/**
+ * - `joined`: this device has it open, from the answer on. What it kept comes first, as messages.
+ * - `restarted`: its node went, and it begins anew on another one, in generation `gen`, with nothing of before.
+ * - `promoted`: it is a group from here on, in this user's list; its messages go on.
+ * - `ended`: this user is not in it any more: they left, were removed, or it is gone.
+ */
+export interface LobbyEvent {
+  readonly conversation: ConversationId;
+  readonly change: 'joined' | 'restarted' | 'promoted' | 'ended';
+  readonly gen: Generation;
+}
+
+export interface CreateLobbyOptions {
+  /** Begins with `~`. Default: a random one, so that a retry creates nothing new. */
+  readonly conversation?: ConversationId;
+  readonly title?: string;
+  /** Users who may join whatever the policy is. */
+  readonly invited?: readonly UserId[];
+  readonly joinPolicy?: JoinPolicy;
+  readonly historyPolicy?: HistoryPolicy;
+  /** Entries that it keeps for those who come late. */
+  readonly backlog?: number;
+  readonly membersMax?: number;
+}
+
 export interface SendOptions {
   /** Default `text` for a string, `custom` for bytes. */
   readonly type?: SendableType;
@@ -144,7 +171,7 @@ export interface SendOptions {
 }
 
 export interface CreateOptions {
-  readonly kind: Exclude<ConversationKind, 'direct'>;
+  readonly kind: Exclude<ConversationKind, 'direct' | 'lobby'>;
   /** Default: a random one, so that a retry creates nothing new. */
   readonly conversation?: ConversationId;
   readonly title?: string;

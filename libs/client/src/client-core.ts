@@ -21,6 +21,7 @@ import { Sender } from './publish/sender.ts';
 import { Persister } from './storage/persister.ts';
 import { decodeStored } from './storage/stored-records.ts';
 import { Device, newDevice, type DeviceState } from './subscription/device-state.ts';
+import { Lobbies } from './subscription/lobbies.ts';
 import { OpenConversations } from './subscription/open-conversations.ts';
 import { Subscriber } from './subscription/subscriber.ts';
 
@@ -56,6 +57,7 @@ export class ClientCore {
   readonly sender: Sender;
   readonly subscriber: Subscriber;
   readonly opened: OpenConversations;
+  readonly lobbies: Lobbies;
   readonly random: Random;
   readonly #storage: ClientStorage | null;
   readonly #persister: Persister;
@@ -87,13 +89,32 @@ export class ClientCore {
       { windowMax, outboxMax, clock, timers },
       {
         emit: this.listeners.emit,
-        own: (conversation, message) => this.subscriber.step({ on: 'own', conversation, message }),
+        own: (conversation, message) => {
+          this.lobbies.own(conversation, message);
+        },
         sentAtChanged: () => this.#persister.device(),
       },
     );
     this.opened = new OpenConversations(this.asker);
     this.listeners.on('conversation', (summary) => {
       this.opened.changed(summary);
+    });
+    this.lobbies = new Lobbies(this.asker, {
+      emit: this.listeners.emit,
+      user: () => this.#user,
+      hold: () => {
+        this.subscriber.hold();
+      },
+      release: () => {
+        this.subscriber.release();
+      },
+      knows: (conversation) => this.deviceState.conversations.has(conversation),
+      own: (conversation, message) => {
+        this.subscriber.step({ on: 'own', conversation, message });
+      },
+      settle: (conversation, message) => {
+        if (message.deviceTag === this.#tag) this.sender.settle(conversation, message);
+      },
     });
     this.subscriber = new Subscriber(
       this.#newDevice(),
@@ -104,6 +125,10 @@ export class ClientCore {
         emit: this.listeners.emit,
         live: () => this.#becameLive(),
         isOpen: (conversation) => this.opened.has(conversation),
+        lobbyFrame: (frame) => this.lobbies.frame(frame),
+        stepped: () => {
+          this.lobbies.stepped();
+        },
         settle: ({ conversation, message }) => this.sender.settle(conversation, message),
       },
     );
@@ -244,6 +269,7 @@ export class ClientCore {
       this.#persister.device();
     }
     this.#setState('syncing', '');
+    this.lobbies.connected();
     this.subscriber.connected(answer);
     this.sender.connected(answer);
     this.opened.connected();
@@ -252,6 +278,7 @@ export class ClientCore {
   }
 
   #lost(): void {
+    this.lobbies.lost();
     this.subscriber.lost();
     this.sender.lost();
   }

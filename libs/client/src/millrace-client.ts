@@ -17,6 +17,7 @@ import {
 import type {
   ClientEvents,
   ConnectionState,
+  CreateLobbyOptions,
   CreateOptions,
   HistoryQuery,
   MillraceClientOptions,
@@ -117,6 +118,37 @@ export class MillraceClient {
   /** The one direct conversation with another user, made when there is none. */
   createDirect(user: UserId): Promise<Content<Created>> {
     return this.#ask({ t: 'create', kind: 'direct', members: [user] });
+  }
+
+  /** Makes a lobby, a conversation that is kept in memory while somebody is in it, and comes into it as its owner. */
+  createLobby(options: CreateLobbyOptions = {}): Promise<Content<Created>> {
+    const { conversation = `~${this.#core.random.id()}` as ConversationId, invited = [], ...rest } = options;
+    return this.#core.lobbies.enter(conversation, () =>
+      this.#ask({ t: 'create', kind: 'lobby', conversation, members: invited, ...rest }),
+    );
+  }
+
+  /**
+   * Comes into a lobby. What it has kept, and then what is said there, comes as `message` events without a hole, over
+   * reconnects too; what it keeps no more is told by `gap`, what becomes of it by `lobby`.
+   */
+  joinLobby(conversation: ConversationId): Promise<Content<Changed>> {
+    return this.#core.lobbies.enter(conversation, () => this.#ask({ t: 'join', conversation }));
+  }
+
+  async leaveLobby(conversation: ConversationId): Promise<void> {
+    this.#core.lobbies.leave(conversation);
+    await this.#askLobby({ t: 'leave', conversation });
+  }
+
+  /** The lobby becomes a group that is stored: `message` events go on. For its owner. */
+  promoteLobby(conversation: ConversationId): Promise<Content<Changed>> {
+    return this.#ask({ t: 'promote', conversation });
+  }
+
+  /** Ends the lobby for all who are in it. For its owner. */
+  async dissolveLobby(conversation: ConversationId): Promise<void> {
+    await this.#askLobby({ t: 'dissolve', conversation });
   }
 
   join(conversation: ConversationId): Promise<Content<Changed>> {
@@ -302,6 +334,16 @@ export class MillraceClient {
           if (error instanceof MillraceError && error.retry === 'never') this.#watched.delete(user);
         });
       }
+    }
+  }
+
+  /** What is to be over may be so already: the answer of an earlier try was lost, say. */
+  async #askLobby(question: Extract<Question, { t: 'leave' | 'dissolve' }>): Promise<void> {
+    try {
+      await this.#ask(question);
+    } catch (error) {
+      if (!(error instanceof MillraceError)) throw error;
+      if (error.code !== 'not_found' && error.code !== 'not_member') throw error;
     }
   }
 

@@ -287,13 +287,14 @@ function applyControl(state: ConversationState, message: Message, user: UserId):
   if (body === null) return false;
   const concernsMe = Array.isArray(body.users) && body.users.includes(user);
   const { control, kind } = body;
-  if (control === 'created' && (kind === 'direct' || kind === 'group' || kind === 'channel')) {
+  const isBegun = control === 'created' || control === 'promoted';
+  if (isBegun && (kind === 'direct' || kind === 'group' || kind === 'channel')) {
     state.kind = kind;
     state.title = typeof body.title === 'string' ? body.title : '';
     state.described = true;
   }
   if (control === 'settings' && typeof body.title === 'string') state.title = body.title;
-  const joined = control === 'created' || (control === 'joined' && concernsMe);
+  const joined = isBegun || (control === 'joined' && concernsMe);
   if (joined) state.member = true;
   // Who comes again comes into what it is by now: only the list tells its title, and whether it is pulled.
   if (control === 'joined' && concernsMe) state.described = false;

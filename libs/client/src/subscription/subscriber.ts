@@ -13,6 +13,7 @@ import type { Connection } from '../connection/connection.ts';
 import { MillraceError } from '../errors.ts';
 import type { Emit } from '../listeners.ts';
 import { summaryOf } from './conversation-state.ts';
+import type { LobbyFrame } from './lobbies.ts';
 import type { Device, DeviceInput } from './device-state.ts';
 import type { Effect } from './effects.ts';
 import type { Position } from './position.ts';
@@ -35,6 +36,10 @@ export interface SubscriberOwner {
   live(): void;
   isOpen(conversation: ConversationId): boolean;
   settle(effect: Extract<Effect, { do: 'settle' }>): void;
+  /** Takes what concerns a lobby that this device is in. @returns whether it was. */
+  lobbyFrame(frame: LobbyFrame): boolean;
+  /** Something was taken in. */
+  stepped(): void;
 }
 
 /** Carries out what the device decides: asks the server, and tells the application. */
@@ -51,6 +56,8 @@ export class Subscriber {
   #lastToken = '';
   #describing: Promise<void> | null = null;
   readonly #toDescribe = new Set<ConversationId>();
+  /** What waits until nothing is missing of a lobby that became a group; null while nothing has to. */
+  #held: DeviceInput[] | null = null;
 
   constructor(
     device: Device,
@@ -69,22 +76,41 @@ export class Subscriber {
   connected({ inbox }: Connected): void {
     this.#idleSyncs = 0;
     this.#lastToken = '';
-    this.step({ on: 'connected', inbox });
+    this.#stepOrHold({ on: 'connected', inbox });
+  }
+
+  /** What the inbox brings waits from here on, in order: it goes on where a lobby ends. */
+  hold(): void {
+    this.#held ??= [];
+  }
+
+  release(): void {
+    const held = this.#held ?? [];
+    this.#held = null;
+    for (const input of held) this.step(input);
+  }
+
+  #stepOrHold(input: DeviceInput): void {
+    if (this.#held === null) this.step(input);
+    else this.#held.push(input);
   }
 
   lost(): void {
     this.#syncDelay?.();
     this.#syncDelay = null;
+    this.#held = null;
     this.step({ on: 'lost' });
   }
 
   frame(frame: ServerFrame): void {
+    const isOfLobbies = frame.t === 'live' || frame.t === 'heads' || frame.t === 'ended' || frame.t === 'push';
+    if (isOfLobbies && this.#owner.lobbyFrame(frame)) return;
     switch (frame.t) {
       case 'push':
-        this.step({ on: 'push', push: frame });
+        this.#stepOrHold({ on: 'push', push: frame });
         return;
       case 'resync':
-        this.step({ on: 'resync' });
+        this.#stepOrHold({ on: 'resync' });
         return;
       case 'live':
         this.step({ on: 'live', live: frame });
@@ -115,6 +141,7 @@ export class Subscriber {
 
   step(input: DeviceInput): void {
     for (const effect of this.#device.step(input)) this.#carryOut(effect);
+    this.#owner.stepped();
   }
 
   #carryOut(effect: Effect): void {
