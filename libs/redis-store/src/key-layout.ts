@@ -15,6 +15,7 @@ export type ClusterKey = 'members' | 'left' | 'replaced' | 'leader' | 'view';
  * | `{p17}:dead`         | stream | dead letters, about the last 1,000: field `e`                             |
  * | `{p17}:c:<id>`       | hash   | a conversation: `h` its Timeline's head, the other fields its record      |
  * | `{p17}:u:<id>`       | hash   | a user, likewise                                                          |
+ * | `{p17}:p:17`        | hash   | the lobbies of the partition that became groups, or were about to         |
  * | `{p17}:t:c:<id>`     | stream | a conversation's Timeline: id `<gen>-<seq>`, field `e` the opaque entry   |
  * | `{p17}:t:u:<id>`     | stream | a user's inbox, likewise                                                  |
  * | `{cluster}:members`  | hash   | by name, a registration, see functions/register-member.lua                |
