@@ -139,6 +139,9 @@ describe('the configuration', () => {
     expect(problemsOf({ MILLRACE_READ_ABOVE: '100', MILLRACE_WRITE_BELOW: '101' })).toContain(
       'MILLRACE_WRITE_BELOW is 101 and MILLRACE_READ_ABOVE 100; it must be at most that',
     );
+    expect(problemsOf({ MILLRACE_READ_ABOVE_LOAD: '100', MILLRACE_WRITE_BELOW_LOAD: '101' })).toContain(
+      'MILLRACE_WRITE_BELOW_LOAD is 101 and MILLRACE_READ_ABOVE_LOAD 100; it must be at most that',
+    );
     expect(readServerConfig({ MILLRACE_READ_ABOVE: '100', MILLRACE_WRITE_BELOW: '100' }).ok).toBe(true);
     expect(problemsOf({ MILLRACE_PORT: '65535' })).toContain('MILLRACE_SOCKET_PORT');
   });

@@ -86,6 +86,11 @@ function contradictions(values: Values, platform: string): readonly string[] {
       `MILLRACE_WRITE_BELOW is ${String(values.writeBelow)} and MILLRACE_READ_ABOVE ${String(values.readAbove)}; it must be at most that`,
     );
   }
+  if (values.writeBelowLoad > values.readAboveLoad) {
+    problems.push(
+      `MILLRACE_WRITE_BELOW_LOAD is ${String(values.writeBelowLoad)} and MILLRACE_READ_ABOVE_LOAD ${String(values.readAboveLoad)}; it must be at most that`,
+    );
+  }
   if (values.port !== 0 && values.socketPort === values.port) {
     problems.push(`MILLRACE_SOCKET_PORT is ${String(values.port)} as MILLRACE_PORT is; they must differ`);
   }

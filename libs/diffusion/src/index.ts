@@ -9,7 +9,8 @@ export {
   type MembershipInterval,
   type SeqRange,
 } from './membership-interval.ts';
-export { nextMode, type DiffusionLimits, type DiffusionMode } from './mode.ts';
+export { loadAfter, noLoad, type Load } from './load.ts';
+export { nextReason, type DiffusionLimits, type DiffusionMode, type Extent, type ReadReason } from './mode.ts';
 export {
   isDiffused,
   isReceived,

@@ -1,44 +1,48 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { nextMode, type DiffusionLimits, type DiffusionMode } from './mode.ts';
+import { nextReason, type DiffusionLimits, type Extent, type ReadReason } from './mode.ts';
 
 const limits: fc.Arbitrary<DiffusionLimits> = fc
-  .tuple(fc.integer({ min: 1, max: 300 }), fc.nat(300))
-  .map(([writeBelow, band]) => ({ writeBelow, readAbove: writeBelow + band }));
-const mode = fc.constantFrom<DiffusionMode>('write', 'read');
-const count = fc.nat(700);
+  .tuple(fc.integer({ min: 1, max: 300 }), fc.nat(300), fc.integer({ min: 1, max: 300 }), fc.nat(300))
+  .map(([writeBelow, band, writeBelowLoad, bandLoad]) => ({
+    ...{ writeBelow, readAbove: writeBelow + band },
+    ...{ writeBelowLoad, readAboveLoad: writeBelowLoad + bandLoad },
+  }));
+const reason = fc.constantFrom<(ReadReason | null)[]>(null, 'size', 'load');
+const extent: fc.Arbitrary<Extent> = fc.record({ members: fc.nat(700), load: fc.nat(700) });
 
 describe('the mode of diffusion', () => {
-  it('is read above the one bound, write below the other, and between them what it was', () => {
+  it('is read above either upper bound, write below both lower ones', () => {
     fc.assert(
-      fc.property(mode, count, limits, (before, members, bounds) => {
-        const after = nextMode(before, members, bounds);
-        if (members > bounds.readAbove) expect(after).toBe('read');
-        else if (members < bounds.writeBelow) expect(after).toBe('write');
-        else expect(after).toBe(before);
+      fc.property(reason, extent, limits, (before, now, bounds) => {
+        const after = nextReason(before, now, bounds);
+        if (now.members > bounds.readAbove) expect(after).toBe('size');
+        else if (now.load > bounds.readAboveLoad) expect(after).not.toBe(null);
+        if (now.members < bounds.writeBelow && now.load < bounds.writeBelowLoad) expect(after).toBe(null);
+      }),
+    );
+  });
+
+  it('between the bounds is what it was, and each reason goes by its own', () => {
+    fc.assert(
+      fc.property(reason, limits, fc.nat(600), fc.nat(600), (before, bounds, more, busier) => {
+        const { readAbove, writeBelow, readAboveLoad, writeBelowLoad } = bounds;
+        const members = writeBelow + (more % (readAbove - writeBelow + 1));
+        const load = writeBelowLoad + (busier % (readAboveLoad - writeBelowLoad + 1));
+        expect(nextReason(before, { members, load }, bounds)).toBe(before);
+        // A quiet one that was busy is put into inboxes again, though it is not small.
+        expect(nextReason('load', { members, load: writeBelowLoad - 1 }, bounds)).toBe(null);
+        expect(nextReason('size', { members, load: writeBelowLoad - 1 }, bounds)).toBe('size');
+        expect(nextReason('size', { members: writeBelow - 1, load }, bounds)).toBe('load');
       }),
     );
   });
 
   it('does not change again by itself', () => {
     fc.assert(
-      fc.property(mode, count, limits, (before, members, bounds) => {
-        const after = nextMode(before, members, bounds);
-        expect(nextMode(after, members, bounds)).toBe(after);
-      }),
-    );
-  });
-
-  it('changes at most once on a way between the bounds, however the members come and go', () => {
-    fc.assert(
-      fc.property(mode, limits, fc.array(fc.nat(1_000)), (before, bounds, way) => {
-        const band = bounds.readAbove - bounds.writeBelow + 1;
-        let now = before;
-        for (const step of way) {
-          const next = nextMode(now, bounds.writeBelow + (step % band), bounds);
-          expect(next).toBe(now);
-          now = next;
-        }
+      fc.property(reason, extent, limits, (before, now, bounds) => {
+        const after = nextReason(before, now, bounds);
+        expect(nextReason(after, now, bounds)).toBe(after);
       }),
     );
   });

@@ -9,6 +9,13 @@ export interface MessagingLimits {
   readonly readAbove: number;
   readonly writeBelow: number;
   /**
+   * The same by load: with more deliveries a second (messages times members, as an average over about `loadWindowMs`) than
+   * `readAboveLoad` a smaller conversation is pulled, too, until they are fewer than `writeBelowLoad`.
+   */
+  readonly readAboveLoad: number;
+  readonly writeBelowLoad: number;
+  readonly loadWindowMs: number;
+  /**
    * Up to so many members a conversation tells all of them of each position that moves, and of who types. Above, authors
    * get counts, and typing is not told.
    */
@@ -31,6 +38,9 @@ export const defaultMessagingLimits: MessagingLimits = {
   membersMax: 10_000,
   readAbove: 200,
   writeBelow: 150,
+  readAboveLoad: 20_000,
+  writeBelowLoad: 10_000,
+  loadWindowMs: 10_000,
   receiptMembersMax: 50,
   intervalsMax: 64,
   bansMax: 10_000,

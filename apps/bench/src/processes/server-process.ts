@@ -148,6 +148,8 @@ async function startNode(
       MILLRACE_JWT_SECRET: secret,
       MILLRACE_ACK: ackLevel,
       MILLRACE_SOCKET_ENGINE: engine,
+      // Groups are diffused by their size alone: a figure is of one mode.
+      MILLRACE_READ_ABOVE_LOAD: '1000000000',
       MILLRACE_LOG_LEVEL: 'warn',
       ...settings,
     },

@@ -205,6 +205,17 @@ export const variables = {
     about:
       'With fewer members than this they are put into each inbox again; at most `MILLRACE_READ_ABOVE`. The wider apart the two are, the more rarely a conversation switches.',
   }),
+  readAboveLoad: wholeNumber('MILLRACE_READ_ABOVE_LOAD', [100, 1_000_000_000], 20_000, {
+    about:
+      'With more deliveries a second than this (messages times members, as an average over `MILLRACE_LOAD_WINDOW_MS`) a conversation of fewer members is pulled, too, for as long as that goes on.',
+  }),
+  writeBelowLoad: wholeNumber('MILLRACE_WRITE_BELOW_LOAD', [1, 1_000_000_000], 10_000, {
+    about:
+      'With fewer deliveries a second than this its messages are put into each inbox again; at most `MILLRACE_READ_ABOVE_LOAD`.',
+  }),
+  loadWindowMs: wholeNumber('MILLRACE_LOAD_WINDOW_MS', [100, 3_600_000], 10_000, {
+    about: 'Over how long deliveries are averaged, in milliseconds: what is longer ago weighs less and less.',
+  }),
   lobbiesMax: wholeNumber('MILLRACE_LOBBIES_MAX', [0, 1_000_000], 10_000, {
     about: 'Lobbies that live on this node at a time; `0` for none at all.',
   }),

@@ -15,6 +15,58 @@ function written(talk: AConversation): readonly string[] {
   return [...(write?.set ?? []).map(([field]) => field), ...(write?.unset ?? []), String(write?.entries.length)].sort();
 }
 
+describe('a busy conversation', () => {
+  const busy = { readAbove: 100, writeBelow: 100, readAboveLoad: 100, writeBelowLoad: 30, loadWindowMs: 10_000 };
+  const modes = (handled: Handled): readonly string[] =>
+    appended(handled).map(({ mode, behind }) => `${mode} ${behind}`);
+
+  /** Sends until it switches. @returns the messages that it took. */
+  function sendsUntilSwitch(talk: AConversation, everyMs: number): number {
+    for (let count = 1; count < 1_000; count += 1) {
+      talk.nowMs += everyMs - 1;
+      const handled = talk.do(talk.sendOf('a'));
+      if (appended(handled).length > 1) {
+        expect(modes(handled)).toEqual(
+          talk.state.segments.value.at(-1)?.to === null ? ['write write', 'write read'] : ['read read', 'write write'],
+        );
+        return count;
+      }
+    }
+    return Infinity;
+  }
+
+  it('goes over to read mode at what inboxes cannot take, stays a while, and comes back by its load', () => {
+    const talk = new AConversation('g', busy).created(['a', 'b', 'c', 'd']);
+    // 40 deliveries a second: between the bounds, and it stays as it is.
+    expect(sendsUntilSwitch(talk, 100)).toBe(Infinity);
+    // 400 a second.
+    expect(sendsUntilSwitch(talk, 10)).toBeLessThan(300);
+    expect(talk.state.readReason.value).toBe('load');
+    expect(sendsUntilSwitch(talk, 100)).toBe(Infinity);
+    // 4 a second.
+    expect(sendsUntilSwitch(talk, 1_000)).toBeLessThan(30);
+    expect(talk.state.segments.value.at(-1)?.to).not.toBe(null);
+  });
+
+  it('that comes into memory again is not taken for a quiet one', () => {
+    const talk = new AConversation('g', busy).created(['a', 'b', 'c', 'd']);
+    sendsUntilSwitch(talk, 10);
+    talk.become(talk.reloaded());
+    expect(appended(talk.do(talk.sendOf('a')))).toHaveLength(1);
+    talk.nowMs += 60_000;
+    talk.become(talk.reloaded());
+    expect(appended(talk.do(talk.sendOf('b')))).toHaveLength(1);
+  });
+
+  it('that has grown meanwhile stays, for its size', () => {
+    const talk = new AConversation('g', { ...busy, readAbove: 4, writeBelow: 3 }).created(['a', 'b', 'c', 'd']);
+    sendsUntilSwitch(talk, 10);
+    talk.do({ t: 'join', user: 'e' as UserId });
+    expect(talk.state.readReason.value).toBe('size');
+    expect(sendsUntilSwitch(talk, 10_000)).toBe(Infinity);
+  });
+});
+
 describe('a conversation of 5,000 members', () => {
   const talk = (): AConversation => new AConversation('g').created(crowd);
 

@@ -1,4 +1,12 @@
-import { lastReceived, modeNow, nextMode, switchedAt, type DiffusionMode } from '@millrace/diffusion';
+import {
+  lastReceived,
+  loadAfter,
+  modeNow,
+  nextReason,
+  switchedAt,
+  type DiffusionMode,
+  type Load,
+} from '@millrace/diffusion';
 import { sequenceId, type SequenceId, type UserId } from '@millrace/kernel';
 import type { WireEntry } from '@millrace/protocol';
 import { spansOf, type GenerationSpan, type TimelineHead } from '@millrace/timeline';
@@ -52,13 +60,30 @@ export function appendedEffect(
  */
 export function switchEffect(state: ConversationState, nowMs: number, limits: MessagingLimits): readonly Appended[] {
   const before = modeNow(state.segments.value);
-  const behind = nextMode(before, state.memberCount, limits);
+  const reason = before === 'read' ? state.readReason.value : null;
+  const { perSecond } = loadAfter(loadOf(state, nowMs, limits), nowMs, 0, limits.loadWindowMs);
+  const next = nextReason(reason, { members: state.memberCount, load: perSecond }, limits);
+  state.readReason.value = next ?? 'size';
+  const behind = next === null ? 'write' : 'read';
   if (behind === before) return [];
   const entry = state.appendControl(null, { control: 'diffusion', mode: behind }, nowMs);
   const { recipients } = state;
   const undiffused = before === 'read' ? undiffusedBefore(state, entry.seq, recipients) : null;
   setMode(state, behind, entry.seq);
   return [effectOf(state, entry, { mode: 'write', recipients, changes: null, behind, undiffused })];
+}
+
+/** A message was sent: as many deliveries as there are members, also while there are none. */
+export function noteLoad(state: ConversationState, nowMs: number, limits: MessagingLimits): void {
+  const before = loadOf(state, nowMs, limits);
+  state.load.value = loadAfter(before, nowMs, state.memberCount, limits.loadWindowMs);
+}
+
+/** Not stored: one that was loaded while it is pulled for its load begins where it went over. */
+function loadOf(state: ConversationState, nowMs: number, { readAboveLoad }: MessagingLimits): Load {
+  if (state.load.value !== null) return state.load.value;
+  const isBusy = modeNow(state.segments.value) === 'read' && state.readReason.value === 'load';
+  return { perSecond: isBusy ? readAboveLoad : 0, atMs: nowMs };
 }
 
 function setMode(state: ConversationState, mode: DiffusionMode, seq: SequenceId): void {

@@ -1,4 +1,4 @@
-import { isDiffused, isReceived, modeNow, nextMode, type DiffusionMode } from '@millrace/diffusion';
+import { isDiffused, isReceived, modeNow, nextReason } from '@millrace/diffusion';
 import { generation, type UserId } from '@millrace/kernel';
 import { decodeEntry, type Ack, type ControlBody, type WireEntry } from '@millrace/protocol';
 import fc from 'fast-check';
@@ -201,7 +201,12 @@ describe('a conversation', () => {
             ({ mode } = control);
             expect(behind).toBe(mode);
           }
-          expect(mode).toBe(nextMode(mode as DiffusionMode, members.size, switching));
+          const reason = nextReason(
+            mode === 'read' ? 'size' : null,
+            { members: members.size, load: 0 },
+            conversation.limits,
+          );
+          expect(mode).toBe(reason === null ? 'write' : 'read');
         }
         expect(conversation.state.segments.value).toHaveLength(Math.ceil(count / 2));
       }),

@@ -8,7 +8,7 @@ import {
   type SequenceId,
   type UserId,
 } from '@millrace/kernel';
-import { modeNow, type ReadSegment } from '@millrace/diffusion';
+import { modeNow, type ReadReason, type ReadSegment } from '@millrace/diffusion';
 import type { ActorRecord, ActorWrite } from '@millrace/partition';
 import type { Role } from '@millrace/protocol';
 import { conversationKey, emptyHead, inGeneration } from '@millrace/timeline';
@@ -36,6 +36,7 @@ import { decodeSendCounter, encodeSendCounter, type SendCounter } from './send-c
  *   t            JSON [[seq, from], …], the latest that mention all
  * and of one that is or was pulled, instead of diffused:
  *   g            JSON [[from, to or 0], …], its read segments
+ *   c            why it is pulled: "size" or "load"; absent for "size"
  *   a            when the last entry was sequenced, while it is pulled
  *   v:<user>     JSON [<device>, …], those with a send counter
  */
@@ -127,6 +128,7 @@ export function decodeConversation(id: ConversationId, record: ActorRecord, gen:
   let msgNo = 0;
   let keyWindow = { window: 1, used: 0 };
   let segments: readonly ReadSegment[] = [];
+  let readReason: ReadReason = 'size';
   let lastAt = 0;
   const senders: [UserId, readonly string[]][] = [];
   const members: [UserId, Member][] = [];
@@ -140,6 +142,7 @@ export function decodeConversation(id: ConversationId, record: ActorRecord, gen:
     if (field === 's') meta = decodeMeta(fromUtf8(value));
     else if (field === 'n') msgNo = Number(fromUtf8(value));
     else if (field === 'g') segments = decodeSegments(fromUtf8(value));
+    else if (field === 'c') readReason = fromUtf8(value) === 'load' ? 'load' : 'size';
     else if (field === 'a') lastAt = Number(fromUtf8(value));
     else if (field === 't') mentionsOfAll = decodeMentionsOfAll(fromUtf8(value));
     else if (field.startsWith('h:')) mentioned.push([name as UserId, decodeMentioned(fromUtf8(value))]);
@@ -167,6 +170,7 @@ export function decodeConversation(id: ConversationId, record: ActorRecord, gen:
     msgNo,
     keyWindow,
     segments,
+    readReason,
     lastAt,
     senders,
     members,
@@ -188,6 +192,7 @@ export function conversationWrite(state: ConversationState): ActorWrite | null {
   if (state.keyWindow.dirty)
     set.push(['w', `${String(state.keyWindow.value.window)} ${String(state.keyWindow.value.used)}`]);
   if (state.segments.dirty) set.push(['g', encodeSegments(state.segments.value)]);
+  if (state.readReason.dirty) set.push(['c', state.readReason.value]);
   if (state.lastAt.dirty && modeNow(state.segments.value) === 'read') set.push(['a', String(state.lastAt.value)]);
   for (const [user, devices] of state.senders.changes()) {
     if (devices === undefined) unset.push(`v:${user}`);

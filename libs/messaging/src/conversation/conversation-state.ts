@@ -1,5 +1,5 @@
 import { TrackedMap, TrackedValue, type Tracked } from '@millrace/actor';
-import { isOpen, type MembershipInterval, type ReadSegment } from '@millrace/diffusion';
+import { isOpen, type Load, type MembershipInterval, type ReadReason, type ReadSegment } from '@millrace/diffusion';
 import {
   invariant,
   sequenceId,
@@ -107,6 +107,10 @@ export class ConversationState {
   readonly keyWindow: TrackedValue<KeyWindow>;
   /** Where the entries are in no inbox. */
   readonly segments: TrackedValue<readonly ReadSegment[]>;
+  /** Why it is pulled, while it is. */
+  readonly readReason: TrackedValue<ReadReason>;
+  /** Of its messages; null when nothing was sent since it was loaded. Not stored: only how messages travel goes by it. */
+  readonly load = new TrackedValue<Load | null>(null);
   /** When the last entry was sequenced; 0 when that is not known. Stored only while the conversation is pulled. */
   readonly lastAt: TrackedValue<number>;
   /**
@@ -151,6 +155,7 @@ export class ConversationState {
     readonly msgNo: number;
     readonly keyWindow: KeyWindow;
     readonly segments: readonly ReadSegment[];
+    readonly readReason: ReadReason;
     readonly lastAt: number;
     readonly senders: Iterable<readonly [UserId, readonly string[]]>;
     readonly members: Iterable<readonly [UserId, Member]>;
@@ -167,6 +172,7 @@ export class ConversationState {
     this.msgNo = new TrackedValue(stored.msgNo);
     this.keyWindow = new TrackedValue(stored.keyWindow);
     this.segments = new TrackedValue(stored.segments);
+    this.readReason = new TrackedValue(stored.readReason);
     this.lastAt = new TrackedValue(stored.lastAt);
     this.senders = new TrackedMap(stored.senders);
     this.members = new TrackedMap(stored.members);
@@ -330,10 +336,23 @@ export class ConversationState {
   }
 
   get #tracked(): readonly Tracked[] {
-    const { segments, lastAt, senders, bans, lastSentMs, mentioned, mentionsOfAll } = this;
+    const { segments, lastAt, senders, bans, lastSentMs, mentioned, mentionsOfAll, readReason, load } = this;
     const { meta, head, msgNo, keyWindow, members, counters, keys, latest } = this;
     const ofMembers = [members, this.#memberCount, senders, counters, bans, lastSentMs, mentioned];
-    return [meta, head, msgNo, keyWindow, segments, lastAt, keys, latest, mentionsOfAll, ...ofMembers];
+    return [
+      meta,
+      head,
+      msgNo,
+      keyWindow,
+      segments,
+      lastAt,
+      keys,
+      latest,
+      mentionsOfAll,
+      readReason,
+      load,
+      ...ofMembers,
+    ];
   }
 
   get dirty(): boolean {

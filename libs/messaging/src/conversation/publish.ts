@@ -4,7 +4,7 @@ import { allocateSeq, generationOf } from '@millrace/timeline';
 import type { Effect } from '../effects.ts';
 import type { MessagingLimits } from '../limits.ts';
 import type { ConversationCalls } from './commands.ts';
-import { appendedEffect } from './appended.ts';
+import { appendedEffect, noteLoad, switchEffect } from './appended.ts';
 import { counterKey, type ConversationMeta, type ConversationState } from './conversation-state.ts';
 import { mentionable, noteMentions } from './mentions.ts';
 import { orderRefusal, slowRefusal } from './moderation.ts';
@@ -163,8 +163,10 @@ function accepted(
   if (state.memberCount > limits.receiptMembersMax) state.noteLatest(user, seq);
   if (meta.slowModeMs > 0) state.lastSentMs.set(user, at);
   const msgNo = state.msgNo.value;
+  noteLoad(state, at, limits);
+  const sent = appendedEffect(state, entry, state.recipients);
   return {
     reply: ok({ conversation: state.id, n, gen, seq: sequenceId(seq), msgNo, at, level, duplicate: false }),
-    effects: [appendedEffect(state, entry, state.recipients)],
+    effects: [sent, ...switchEffect(state, at, limits)],
   };
 }

@@ -52,6 +52,7 @@ export function tellConversation(state: ConversationState): unknown {
     storedAt: { gen: state.storedAt.gen, seq: state.storedAt.seq },
     unstored: state.entries.length,
     segments: state.segments.value,
+    readReason: state.readReason.value,
     lastAt: modeNow(state.segments.value) === 'read' ? state.lastAt.value : null,
     senders: sorted(state.senders.entries()),
     recipients: [...state.recipients].sort(),
