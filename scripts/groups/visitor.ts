@@ -12,6 +12,8 @@ import type { GroupStage } from './group-stage.ts';
 import { SeqRuns } from './seq-runs.ts';
 
 const PAGE = 1_000;
+/** Of one visit: so many are an endless way to nowhere. */
+const PAGES_MAX = 300;
 const TRIES_MAX = 50;
 const RETRY_MS = 100;
 
@@ -85,7 +87,9 @@ export class Visitor {
   /** Connects, syncs until nothing is missing, and goes away. */
   async visit(limit = PAGE): Promise<void> {
     await this.#within(async (session) => {
-      for (let hasMore = true; hasMore;) {
+      let hasMore = true;
+      for (let pages = 1; hasMore; pages += 1) {
+        if (pages > PAGES_MAX) throw new Error(`the syncs of ${this.user} do not come to an end`);
         const token = this.#token === null ? {} : { token: this.#token };
         const synced = await asked(session, { t: 'sync', ...token, limit });
         if (synced.tooLong && this.#token !== null) this.got.wrong.push('was told tooLong');
