@@ -103,6 +103,11 @@ export function checkList(
     if (summary.readSeq !== readSeq) {
       world.history.violated(`${where} is read up to ${String(summary.readSeq)}, and up to ${String(readSeq)} it says`);
     }
+    const mentions = truth.mentions(user, summary.readSeq);
+    const told = summary.mentions ?? [];
+    if (told.join() !== mentions.join()) {
+      world.history.violated(`${where} is told of the mentions ${told.join()}, and a recount finds ${mentions.join()}`);
+    }
     const unread = truth.unread(user, summary.readSeq);
     if (summary.unread !== unread) {
       world.history.violated(`${where} has ${String(summary.unread)} unread, and a recount finds ${String(unread)}`);

@@ -12,6 +12,8 @@ const options: WorldOptions = {
   partitionCount: 4,
   readAbove: 1_000,
   writeBelow: 1_000,
+  readAboveLoad: 1e9,
+  writeBelowLoad: 1,
   // What is kept of the cluster, the views among it, is on the first.
   shards: 2,
   unsyncedMs: 0,

@@ -19,6 +19,8 @@ const options: WorldOptions = {
   inboxEntriesMax: 10_000,
   readAbove: 10_000,
   writeBelow: 1,
+  readAboveLoad: 1e9,
+  writeBelowLoad: 1,
   sendWindow: 3,
   heldMs: 60_000,
   faultChance: 0,

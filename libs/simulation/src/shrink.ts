@@ -19,6 +19,7 @@ const SIMPLER: readonly SimulationOptions[] = [
   { answersLostChance: 0 },
   { failOvers: false },
   { readAbove: 10_000 },
+  { readAboveLoad: 1e9 },
   { users: 2 },
   { users: 3 },
   { groups: 1 },
@@ -37,12 +38,12 @@ function failsAlike(one: SimulationReport, other: SimulationReport): boolean {
 }
 
 /** More of it makes the world simpler: no conversation is pulled. */
-const SIMPLER_ABOVE = 'readAbove';
+const SIMPLER_ABOVE: ReadonlySet<string> = new Set(['readAbove', 'readAboveLoad']);
 
 const isLess = (simpler: SimulationOptions, { options }: SimulationReport): boolean =>
   Object.entries(simpler).every(([name, value]) => {
     const now = Number(options[name as keyof SimulationOptions]);
-    return name === SIMPLER_ABOVE ? value > now : value < now;
+    return SIMPLER_ABOVE.has(name) ? value > now : value < now;
   });
 
 /**

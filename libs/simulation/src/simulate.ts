@@ -51,6 +51,11 @@ function optionsOf(seed: number, given: SimulationOptions): Required<SimulationO
       { readAbove: 3, writeBelow: 3 },
       { readAbove: 3, writeBelow: 2 },
     ),
+    ...one(
+      { readAboveLoad: 1e9, writeBelowLoad: 1 },
+      { readAboveLoad: 1e9, writeBelowLoad: 1 },
+      { readAboveLoad: 20, writeBelowLoad: 8 },
+    ),
     calm: 1,
     churn: 1,
     faultsMax: Infinity,

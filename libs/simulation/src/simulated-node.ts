@@ -32,7 +32,8 @@ export class SimulatedNode {
     committed: (commit: Commit) => void,
     lost: (node: SimulatedNode) => void,
   ) {
-    const { level, partitionCount, inboxEntriesMax, readAbove, writeBelow, sendWindow, heldMs } = world.options;
+    const { level, partitionCount, inboxEntriesMax, sendWindow, heldMs } = world.options;
+    const { readAbove, writeBelow, readAboveLoad, writeBelowLoad } = world.options;
     const nothing = (): void => undefined;
     this.name = name;
     this.process = new SimulatedProcess(world.time.timers);
@@ -52,7 +53,8 @@ export class SimulatedNode {
       limits: {
         messaging: {
           ...defaultMessagingLimits,
-          ...{ inboxEntriesMax, readAbove, writeBelow, sendWindow },
+          ...{ inboxEntriesMax, readAbove, writeBelow, readAboveLoad, writeBelowLoad, sendWindow },
+          loadWindowMs: 1_000,
           keysPerWindow: 8,
         },
         lobbies: defaultLobbyLimits,

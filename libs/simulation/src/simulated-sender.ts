@@ -1,7 +1,8 @@
 import { hash32, type ConversationId } from '@millrace/kernel';
 import type { Principal } from '@millrace/messaging';
+import type { Mentions } from '@millrace/protocol';
 import type { Position } from '@millrace/timeline';
-import type { World } from './world.ts';
+import { userName, type World } from './world.ts';
 
 interface Sent {
   readonly n: number;
@@ -11,9 +12,18 @@ interface Sent {
   /** How often acknowledged commits had been lost when it was first sent: its answer may be older than its arrival. */
   losses: number;
   acked: boolean;
+  /** It mentions nobody, or not any more. */
+  isPlain: boolean;
 }
 
 const PIPELINE = 3;
+
+/** Some of the messages mention somebody, or all: always the same of them, so that the dice fall as they did before. */
+function mentionsIn(body: string): Mentions {
+  const dice = hash32(body);
+  if (dice % 12 === 0) return { mentionAll: true };
+  return dice % 4 === 0 ? { mentions: [userName(dice % 5), userName(dice % 3)] } : {};
+}
 
 /**
  * One device's outbox for one conversation, as the protocol wants it: in order, retried with the same counter, which is
@@ -52,7 +62,7 @@ export class SimulatedSender {
     this.#written += 1;
     const { user, device } = this.#by;
     const body = `${user}/${device} in ${this.#conversation}: ${String(this.#written)}`;
-    this.#sent.push({ n: this.#written, body, floor: undefined, losses: 0, acked: false });
+    this.#sent.push({ n: this.#written, body, floor: undefined, losses: 0, acked: false, isPlain: false });
     if (!this.#isSending) void this.#send();
   }
 
@@ -79,7 +89,8 @@ export class SimulatedSender {
     const after = Math.min(n - 1, Math.max(before?.n ?? this.#last ?? n - 1, this.#last ?? 0));
     const answer = await this.#world.ask((chat) => {
       const follows = after === n - 1 ? {} : { after };
-      const send = { conversation, n, ...follows, sentAt: n, type: 'text' as const, body };
+      const mentions = sent.isPlain ? {} : mentionsIn(body);
+      const send = { conversation, n, ...follows, sentAt: n, type: 'text' as const, body, ...mentions };
       return new Promise((resolve: (outcome: Parameters<Parameters<typeof chat.publish>[2]>[0]) => void) => {
         chat.publish(this.#by, send, resolve);
       });
@@ -98,6 +109,10 @@ export class SimulatedSender {
       this.#last = (expected ?? n) - 1;
       // The server's memory of this device went back with a generation.
       if (this.#keepsAcked) for (const each of this.#sent) if (each.n > this.#last) each.acked = false;
+    } else if ((code === 'not_mentionable' || code === 'forbidden') && !sent.isPlain) {
+      // Whom it was for is not there, or it is not for this user to say: it goes out without.
+      sent.isPlain = true;
+      return this.#try(sent, before);
     } else if (code !== 'unavailable' && code !== 'overloaded' && code !== 'draining') {
       if (code !== 'not_member' && code !== 'not_found') {
         history.violated(`${id} was refused with ${code}: ${answer.error.message}`);

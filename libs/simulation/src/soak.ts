@@ -50,6 +50,8 @@ const options: WorldOptions = {
   inboxEntriesMax: 200,
   readAbove: 3,
   writeBelow: 3,
+  readAboveLoad: 1e9,
+  writeBelowLoad: 1,
   sendWindow: 64,
   heldMs: 10_000,
   faultChance: 0.0005,

@@ -1,5 +1,5 @@
 import { fromUtf8, generation, sequenceId, type ConversationId, type UserId } from '@millrace/kernel';
-import { decodeEntry, type ControlBody, type EntryFields } from '@millrace/protocol';
+import { decodeEntry, protocolLimits, type ControlBody, type EntryFields } from '@millrace/protocol';
 import { conversationKey, spansOf, type ActorKey, type TimelineHead } from '@millrace/timeline';
 import type { ModelState } from './model-state.ts';
 
@@ -127,6 +127,15 @@ export class Truth {
   readSeq(user: UserId): number {
     const stored = this.#fields.get(`m:${user}`);
     return stored === undefined ? 0 : Number((JSON.parse(fromUtf8(stored)) as readonly unknown[])[1]);
+  }
+
+  /** The unread messages that mention the user. */
+  mentions(user: UserId, readSeq: number): readonly number[] {
+    return this.entries
+      .filter((entry) => entry.seq > readSeq && this.receives(user, entry.seq))
+      .filter(({ from, mentions, mentionAll }) => from !== user && (mentionAll ?? mentions?.includes(user) ?? false))
+      .map(({ seq }) => seq)
+      .slice(-protocolLimits.mentionsPerSummary);
   }
 
   unread(user: UserId, readSeq: number): number {

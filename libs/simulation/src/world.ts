@@ -21,7 +21,7 @@ import { VirtualTime } from './virtual-time.ts';
 
 export interface WorldOptions extends Pick<
   MessagingLimits,
-  'inboxEntriesMax' | 'readAbove' | 'writeBelow' | 'sendWindow'
+  'inboxEntriesMax' | 'readAbove' | 'writeBelow' | 'readAboveLoad' | 'writeBelowLoad' | 'sendWindow'
 > {
   readonly level: AckLevel;
   readonly partitionCount: number;
