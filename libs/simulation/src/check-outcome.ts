@@ -1,4 +1,4 @@
-import type { ConversationId } from '@millrace/kernel';
+import { sequenceId, type ConversationId } from '@millrace/kernel';
 import type { ConversationSummary } from '@millrace/protocol';
 import type { SimulatedDevice } from './simulated-device.ts';
 import type { Truth, TrueEntry } from './truth.ts';
@@ -72,6 +72,27 @@ export function checkDevice(world: World, device: SimulatedDevice, truths: Reado
     const last = truth.entries.at(-1)?.seq ?? truth.since;
     for (const [seq, { gen }] of seen) {
       if (seq > last) world.history.violated(`(I1) ${user}/${id} shows ${truth.conversation} ${name({ gen, seq })}`);
+    }
+  }
+}
+
+/** Holds what a conversation counts of its last message, and of one before, against the positions in its record. */
+export async function checkReceipts(world: World, truth: Truth): Promise<void> {
+  const messages = truth.entries.filter(({ countable }) => countable);
+  for (const entry of [messages.at(-1), messages.at(-7)]) {
+    if (entry === undefined) continue;
+    const { conversation } = truth;
+    const seq = sequenceId(entry.seq);
+    const told = await world.ask((chat) => chat.listReaders({ conversation, seq }));
+    if (!told.ok) {
+      world.history.violated(`(liveness) the readers of ${conversation} ${name(entry)}: ${told.error.message}`);
+      continue;
+    }
+    const { recipients, delivered, read } = told.value;
+    const found = JSON.stringify(truth.receipts(entry));
+    if (JSON.stringify({ recipients, delivered, read }) !== found) {
+      const counts = JSON.stringify({ recipients, delivered, read });
+      world.history.violated(`${conversation} ${name(entry)} has the receipts ${counts}, and a recount finds ${found}`);
     }
   }
 }

@@ -1,5 +1,5 @@
 import type { ConversationId, DeviceId, UserId } from '@millrace/kernel';
-import { checkDevice, checkList, checkTimelines } from './check-outcome.ts';
+import { checkDevice, checkList, checkReceipts, checkTimelines } from './check-outcome.ts';
 import type { SimulatedDevice } from './simulated-device.ts';
 import type { Truth } from './truth.ts';
 import type { World } from './world.ts';
@@ -138,6 +138,8 @@ export async function checkAll(
   await time.sleep(15_000);
   const truths = new Map(conversations.map((each) => [each, world.truth(each, showsAll.has(each))]));
   checkTimelines(world, truths);
+  world.live.check(truths);
+  for (const truth of truths.values()) await checkReceipts(world, truth);
   for (const { switches } of truths.values()) world.counts.switches += switches;
   for (const device of devices) {
     let caughtUp = false;

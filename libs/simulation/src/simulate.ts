@@ -124,6 +124,7 @@ export async function simulate(seed: number, given: SimulationOptions = {}): Pro
       views: world.store.state.cluster.view?.version ?? 0,
       linkEntries: world.streams.logLength,
       acks: history.acks.length,
+      live: world.live.count,
       syncs: sum(({ syncs }) => syncs),
       resyncs: sum(({ resyncs }) => resyncs),
       events: time.happened,

@@ -32,11 +32,19 @@ export class SimulatedDevice {
   async live(): Promise<void> {
     const world = this.#world;
     while (this.isActive) {
+      if (world.chance(0.1)) await this.#show();
       await this.act();
       // Now and then a device is away for long.
       const restMs = world.chance(0.03) ? world.between(2_000, 8_000) : world.between(20, 900);
       await world.time.sleep(restMs * world.options.calm);
     }
+  }
+
+  /** Connects a socket to its node, over which it is told what comes, and shows a conversation. */
+  async #show(): Promise<void> {
+    const conversation = this.#world.pick(this.#conversations);
+    const attached = await this.#ask((chat) => chat.attach(this.by.user));
+    if (attached.ok && conversation !== undefined) await this.#ask((chat) => chat.open(this.by, { conversation }));
   }
 
   /** Does one thing. */

@@ -87,15 +87,7 @@ export class SimulatedNode {
           if (reason === 'incomplete') world.inboxBroke(user);
         },
       },
-      livePort: {
-        entered: nothing,
-        left: nothing,
-        live: nothing,
-        at: nothing,
-        stands: nothing,
-        over: nothing,
-        gone: nothing,
-      },
+      livePort: world.live.port(),
       sessionPort: { list: () => [], kick: () => 0, arrivals: () => [], replace: () => null },
       // Small, so that it is over its bound all the time.
       trace: new NodeTrace(world.time.clock, 16),

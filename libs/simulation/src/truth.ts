@@ -129,6 +129,27 @@ export class Truth {
     return stored === undefined ? 0 : Number((JSON.parse(fromUtf8(stored)) as readonly unknown[])[1]);
   }
 
+  /** Of those who received the entry, its author left out: how many have it and have read it, as their positions say. */
+  receipts({ seq, from }: TrueEntry): {
+    readonly recipients: number;
+    readonly delivered: number;
+    readonly read: number;
+  } {
+    const users = this.members.filter((user) => user !== from && this.receives(user, seq));
+    const positions = users.map((user) => this.#position(user));
+    return {
+      recipients: users.length,
+      delivered: positions.filter(({ deliveredSeq }) => deliveredSeq >= seq).length,
+      read: positions.filter(({ readSeq }) => readSeq >= seq).length,
+    };
+  }
+
+  #position(user: UserId): { readonly readSeq: number; readonly deliveredSeq: number } {
+    const stored = this.#fields.get(`m:${user}`);
+    const [, readSeq, , , deliveredSeq] = stored === undefined ? [] : (JSON.parse(fromUtf8(stored)) as unknown[]);
+    return { readSeq: Number(readSeq ?? 0), deliveredSeq: Number(deliveredSeq ?? 0) };
+  }
+
   /** The unread messages that mention the user. */
   mentions(user: UserId, readSeq: number): readonly number[] {
     return this.entries

@@ -12,6 +12,7 @@ import { partitionOf, type AckLevel, type Commit } from '@millrace/partition';
 import { frameError, type FrameError } from '@millrace/protocol';
 import { conversationKey, type ActorKey } from '@millrace/timeline';
 import { History } from './history.ts';
+import { LiveView } from './live-view.ts';
 import type { ModelFate } from './model-connection.ts';
 import { ModelNodeStreams } from './model-node-streams.ts';
 import { ModelStore } from './model-store.ts';
@@ -57,6 +58,7 @@ export class World {
   readonly store: ModelStore;
   readonly streams: ModelNodeStreams;
   readonly history: History;
+  readonly live: LiveView;
   readonly options: WorldOptions;
   /** What happened, for the report. */
   readonly counts = {
@@ -111,6 +113,7 @@ export class World {
       (actor) => this.partitionOf(actor),
       () => this.store.state,
     );
+    this.live = new LiveView(this.history);
   }
 
   partitionOf(actor: ActorKey): number {
@@ -369,8 +372,6 @@ export class World {
     this.#faulty = true;
   }
 
-  // ------------------------------------------------------------------------------------------------ long worlds
-
   /** What of each node that lives grows where it is never taken away, together. */
   get stats(): Pick<
     ChatNodeStats,
@@ -406,13 +407,12 @@ export class World {
     this.store.keep();
     this.streams.keep();
     this.history.forget();
+    this.live.forget();
     this.told = [];
     for (let shard = 0; shard < this.options.shards; shard += 1) {
       this.#lengths.set(shard, [{ atMs: -Infinity, length: this.store.logLength(shard) }]);
     }
   }
-
-  // ------------------------------------------------------------------------------------------------ its clients
 
   /**
    * Asks a node something; a client waits for an answer only so long.
