@@ -36,18 +36,19 @@ const effectOf = (
 /**
  * What an entry that was just appended causes.
  *
- * @param members - who was in when it was, and who comes or goes by it (I7). The list is passed on, not copied.
+ * @param members - who was in when it was, and who comes or goes by it (I7). The list is passed on, not copied, and asked
+ *   for only where they all receive the entry: a large conversation does without.
  */
 export function appendedEffect(
   state: ConversationState,
   entry: WireEntry,
-  members: readonly UserId[],
+  members: () => readonly UserId[],
   change: Change | null = null,
 ): Appended {
   const mode = modeNow(state.segments.value);
   const changes = change === null ? null : { change: change.change, users: new Set(change.users) };
   if (mode === 'write') {
-    return effectOf(state, entry, { mode, recipients: members, changes, behind: mode, undiffused: null });
+    return effectOf(state, entry, { mode, recipients: members(), changes, behind: mode, undiffused: null });
   }
   const recipients = change?.users ?? NOBODY;
   const undiffused = change?.change === 'left' ? undiffusedBefore(state, entry.seq, recipients) : null;

@@ -27,12 +27,13 @@ describe('a conversation of 50,000 members', () => {
     conversation.do(conversation.sendOf('owner'));
     expect(first.reply).toMatchObject({ ok: true, value: { count: 50_000, next: 'owner' } });
 
+    // Its mode needs no list of them: this is what makes one.
+    const { recipients } = state;
     const walks = [
       vi.spyOn(state.members, 'entries'),
       vi.spyOn(state.members, 'values'),
       vi.spyOn(state.members, 'keys'),
     ];
-    const { recipients } = state;
     const sorts = vi.spyOn(Array.prototype, 'sort');
     conversation.do(conversation.sendOf('owner'));
     const seq = state.head.value.seq;

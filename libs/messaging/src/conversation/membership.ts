@@ -1,4 +1,4 @@
-import { isOpen, joinedAt, lastVisible, leftAt } from '@millrace/diffusion';
+import { isOpen, joinedAt, lastVisible, leftAt, modeNow } from '@millrace/diffusion';
 import {
   err,
   isDirectConversationId,
@@ -115,7 +115,7 @@ export function create(
   return {
     reply: ok({ conversation: state.id, gen: entry.gen, seq: entry.seq, fresh: true }),
     effects: [
-      appendedEffect(state, entry, state.recipients, { change: 'joined', users }),
+      appendedEffect(state, entry, () => state.recipients, { change: 'joined', users }),
       ...switchEffect(state, nowMs, limits),
     ],
   };
@@ -182,7 +182,7 @@ export function admit(
   const entry = state.appendControl(by, { control: 'joined', users }, nowMs);
   for (const user of users) state.setMember(user, newMember(state, meta, user, 'member', entry.seq));
   return changedBy(state, entry, [
-    appendedEffect(state, entry, state.recipients, { change: 'joined', users }),
+    appendedEffect(state, entry, () => state.recipients, { change: 'joined', users }),
     ...succession(state, by, nowMs),
     ...switchEffect(state, nowMs, limits),
   ]);
@@ -236,7 +236,8 @@ export function dismiss(
   nowMs: number,
   limits: MessagingLimits,
 ): ChangedOutcome {
-  const recipients = state.recipients;
+  // As they are before the change.
+  const before = modeNow(state.segments.value) === 'write' ? state.recipients : [];
   const entry = state.appendControl(by, { control: how, users }, nowMs);
   for (const user of users) {
     const member = state.members.get(user);
@@ -244,7 +245,7 @@ export function dismiss(
       state.setMember(user, { ...member, role: 'member', intervals: leftAt(member.intervals, entry.seq) });
     }
   }
-  const effects = [appendedEffect(state, entry, recipients, { change: 'left', users })];
+  const effects = [appendedEffect(state, entry, () => before, { change: 'left', users })];
   const following = [...succession(state, by, nowMs), ...switchEffect(state, nowMs, limits)];
   return changedBy(state, entry, [...effects, ...following]);
 }
@@ -258,9 +259,8 @@ export function succession(state: ConversationState, by: UserId | null, nowMs: n
 /** A conversation with members has an owner: the longest-standing admin, else the longest-standing member. */
 function nextOwner(state: ConversationState): UserId | null {
   let heir: { readonly user: UserId; readonly role: Role; readonly since: number } | null = null;
-  for (const user of state.recipients) {
-    const member = state.present(user);
-    if (member === null) continue;
+  for (const [user, member] of state.members.entries()) {
+    if (!isOpen(member.intervals)) continue;
     const { role } = member;
     if (role === 'owner') return null;
     const since = member.intervals.at(-1)?.joined ?? 0;
@@ -279,7 +279,7 @@ function appointed(state: ConversationState, by: UserId | null, user: UserId, ro
   const mutedUntilMs = role === 'owner' ? 0 : (member?.mutedUntilMs ?? 0);
   if (member !== undefined) state.setMember(user, { ...member, role, mutedUntilMs });
   const entry = state.appendControl(by, { control: 'role', user, role }, nowMs);
-  return appendedEffect(state, entry, state.recipients);
+  return appendedEffect(state, entry, () => state.recipients);
 }
 
 export function setRole(

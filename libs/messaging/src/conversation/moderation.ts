@@ -47,7 +47,7 @@ function entered(
   before: readonly Effect[] = [],
 ): ChangedOutcome {
   const entry = state.appendControl(by, control, nowMs);
-  return changed(state, [...before, appendedEffect(state, entry, state.recipients)]);
+  return changed(state, [...before, appendedEffect(state, entry, () => state.recipients)]);
 }
 
 /** Title, policies, whether all are muted, and slow mode: what differs becomes one entry. */

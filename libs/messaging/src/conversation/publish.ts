@@ -164,7 +164,7 @@ function accepted(
   if (meta.slowModeMs > 0) state.lastSentMs.set(user, at);
   const msgNo = state.msgNo.value;
   noteLoad(state, at, limits);
-  const sent = appendedEffect(state, entry, state.recipients);
+  const sent = appendedEffect(state, entry, () => state.recipients);
   return {
     reply: ok({ conversation: state.id, n, gen, seq: sequenceId(seq), msgNo, at, level, duplicate: false }),
     effects: [sent, ...switchEffect(state, at, limits)],

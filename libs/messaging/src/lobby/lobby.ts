@@ -68,7 +68,7 @@ export class Lobby {
     this.#state = new ConversationState({
       ...{ id, storedAt: emptyHead(gen), head: emptyHead(gen), meta: null, msgNo: 0, lastAt: 0 },
       keyWindow: { window: 1, used: 0 },
-      readReason: null,
+      readReason: 'size',
       // From before its first entry on, for ever.
       segments: [{ from: sequenceId(0), to: null }],
       ...{ senders: [], members: [], counters: [], keys: [], bans: [], mentioned: [], mentionsOfAll: [] },
