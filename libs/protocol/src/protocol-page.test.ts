@@ -9,7 +9,7 @@ import { protocolLimits } from './limits.ts';
 import { validateControlBody, validateFrame } from './node/schema.ts';
 import { decodeClientFrames } from './server-codec.ts';
 import { serverFrames } from './testing/arbitraries.ts';
-import { exampleMessages } from './testing/examples.ts';
+import { exampleMessages } from './testing/example-messages.ts';
 
 /* docs/protocol.md promises things to people who write clients from it alone: what it shows is true. */
 

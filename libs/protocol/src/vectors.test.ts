@@ -7,7 +7,8 @@ import { clientFrameNames } from './json/client-frame-decoders.ts';
 import { validateMessage } from './node/schema.ts';
 import { decodeClientFrames, encodeServerFrames } from './server-codec.ts';
 import { serverFrames, toWire } from './testing/arbitraries.ts';
-import { exampleClientFrames, exampleMessages, exampleServerFrames } from './testing/examples.ts';
+import { exampleMessages } from './testing/example-messages.ts';
+import { exampleClientFrames, exampleServerFrames } from './testing/examples.ts';
 
 /*
  * vectors/v1.json lets a client in any language check itself. It changes only with the protocol: `vitest run -u`

@@ -55,7 +55,7 @@ export function adopt(
   const entry = state.appendControl(by, { control: 'promoted', kind: 'group', title, gen, first }, nowMs);
   for (const [user, member] of members) state.setMember(user, adopted(state, user, member, first));
   const users = members.map(([user]) => user);
-  const effects = [appendedEffect(state, entry, state.recipients, { change: 'joined', users })];
+  const effects = [appendedEffect(state, entry, () => state.recipients, { change: 'joined', users })];
   const outcome = changed(state, effects);
   // The answer tells of the entry itself: what switches the diffusion comes behind it.
   return { ...outcome, effects: [...effects, ...switchEffect(state, nowMs, limits)] };

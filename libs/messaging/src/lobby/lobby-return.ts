@@ -26,7 +26,7 @@ export function returned(
   const entry = state.appendControl(null, isFirst ? created : { control: 'joined', users }, nowMs);
   for (const [user, role] of back) state.setMember(user, newMember(state, meta, user, role, entry.seq));
   return [
-    appendedEffect(state, entry, state.recipients, { change: 'joined', users }),
+    appendedEffect(state, entry, () => state.recipients, { change: 'joined', users }),
     ...succession(state, null, nowMs),
   ];
 }

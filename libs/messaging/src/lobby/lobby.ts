@@ -171,7 +171,7 @@ export class Lobby {
       const entry = this.#state.appendControl(by, { control: 'dissolved' }, nowMs);
       return {
         reply: ok(null),
-        effects: [appendedEffect(this.#state, entry, users, { change: 'left', users })],
+        effects: [appendedEffect(this.#state, entry, () => users, { change: 'left', users })],
       };
     };
     const { effects } = this.#applied(end, monotonicMs);

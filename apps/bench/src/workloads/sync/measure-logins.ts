@@ -7,7 +7,7 @@ import { startTarget, type OwnTarget } from '../../processes/server-process.ts';
 import type { XrangeCommand, XrangeResult } from '../../processes/xrange-floor.ts';
 import { addChecked, nothingChecked, type Checked } from '../checked.ts';
 import type { CpuReading } from '../part-result.ts';
-import type { BenchHost } from '../run-workload.ts';
+import type { BenchHost } from '../bench-host.ts';
 import { PAYLOAD_BYTES } from '../shape.ts';
 import { UserSessions, userToken } from '../user-sessions.ts';
 import { floorFigures, loginFigures, type LoginFigures, type Named } from './login-figures.ts';

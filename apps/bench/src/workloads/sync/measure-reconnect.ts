@@ -9,7 +9,7 @@ import type { OwnTarget } from '../../processes/server-process.ts';
 import { addChecked, nothingChecked, type Checked } from '../checked.ts';
 import { MillraceUsers } from '../millrace-users.ts';
 import type { CpuCost, CpuReading } from '../part-result.ts';
-import type { BenchHost } from '../run-workload.ts';
+import type { BenchHost } from '../bench-host.ts';
 import { PAYLOAD_BYTES, planOf, type Shape } from '../shape.ts';
 import { UserSessions } from '../user-sessions.ts';
 import { loopDelayOf, type LoopDelay } from './loop-delay.ts';
@@ -143,7 +143,10 @@ export async function measureReconnect(options: BenchOptions, host: BenchHost): 
       target = await target.restart();
       const { serverPids, redisPid } = target;
       const load = await startRole(host, 'load');
-      await load.ask({ op: 'open', plan: planOf(others, run, { kind: 'millrace', ...target }) } satisfies LoadCommand);
+      await load.ask({
+        op: 'open',
+        plan: planOf(others, run, { kind: 'millrace', diffusion: 'write', ...target }),
+      } satisfies LoadCommand);
       label(round, 'quiet');
       const mode: LoadMode = { kind: 'open', perSecond: othersPerSecond };
       const quiet = (await load.ask(runOf(mode, QUIET_WARMUP_MS, QUIET_MS * Math.max(scale, 0.1)))) as LoadResult;
@@ -184,7 +187,7 @@ export async function measureReconnect(options: BenchOptions, host: BenchHost): 
         ...{ sent, acked, delivered, duplicated, gaps },
       }));
       const sides = counts.reduce(addChecked, nothingChecked);
-      const told = await new MillraceUsers(target).check(others, run, sides);
+      const told = await new MillraceUsers(target).check(others, run, sides, 'write');
       const { delivered, missing: lost, duplicated, gaps } = storm.checked;
       checked = addChecked(addChecked(checked, told.checked), { ...nothingChecked, delivered, lost, duplicated, gaps });
       for (const fault of [...storm.faults, ...during.others.faults, ...quiet.faults]) {
