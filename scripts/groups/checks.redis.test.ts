@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { isAlive } from '@millrace/local-redis';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { inRoot } from '../lib/paths.mjs';
-import { engines, stalledEnvironment } from './checks.ts';
+import { BY_SIZE_ALONE, engines, stalledEnvironment } from './checks.ts';
 import { GroupStage } from './group-stage.ts';
 import { Grow } from './grow.ts';
 import { Recount } from './recount.ts';
@@ -33,7 +33,7 @@ describe('a large group, on real nodes over a real Redis, at the default bounds 
   it('that grows from 2 to 1,200 and shrinks to 2 while 50 write gives each member exactly their stays, once, in order (I7)', async () => {
     const shape = { members: 1_200, senders: 50, online: 60, flapping: 80 };
     const { wrong, ...counted } = await new Grow(
-      await start(2),
+      await start(2, BY_SIZE_ALONE),
       { ...shape, messagesPerSecond: 100, messagesPerChange: 4 },
       () => undefined,
     ).run();

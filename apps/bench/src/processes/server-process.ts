@@ -150,6 +150,7 @@ async function startNode(
       MILLRACE_SOCKET_ENGINE: engine,
       // Groups are diffused by their size alone: a figure is of one mode.
       MILLRACE_READ_ABOVE_LOAD: '1000000000',
+      MILLRACE_WRITE_BELOW_LOAD: '1000000000',
       MILLRACE_LOG_LEVEL: 'warn',
       ...settings,
     },
