@@ -9,6 +9,7 @@ import { CheckingRelay } from '@millrace/raw-client/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BenchReport } from '../src/report/bench-report.ts';
 import type { GrowthPoint } from '../src/report/growth.ts';
+import type { LobbiesFigures } from '../src/report/lobbies.ts';
 import type { StormFigures } from '../src/workloads/sync/measure-reconnect.ts';
 import { environmentOf, processIds } from './process-environment.ts';
 
@@ -182,6 +183,27 @@ describe('a workload, briefly,', () => {
     expect(checkedByName['server live']).toBeGreaterThan(0);
     expect(checkedByName['server push']).toBeGreaterThan(0);
   }, 180_000);
+
+  it('lobby: every message comes to all in its lobby, and the lobbies are made, joined and dropped', async () => {
+    const { report, checkedByName } = await measured('lobby', '--members', '5');
+    const { sent, acked, stored, delivered } = report.checked;
+    expect(sent).toBeGreaterThan(0);
+    expect([acked, stored, delivered]).toEqual([sent, 0, sent * 5]);
+    expect(report.config).toMatchObject({ lobbies: 10, members: 5, sockets: 10, lobbiesOfSocket: 5 });
+    const parts = ['lobby 4 at 20/s', 'lobby saturated'];
+    expect(Object.keys(report.median.parts)).toEqual(parts);
+    expect(Object.keys(report.floor.parts)).toEqual(parts);
+    for (const name of parts) expect(report.ratio.parts[name]?.throughput).toBeGreaterThan(0);
+    const { lobbies } = report.median as unknown as { readonly lobbies: LobbiesFigures };
+    for (const rate of [lobbies.createdPerMinute, lobbies.joinedPerMinute, lobbies.droppedPerMinute]) {
+      expect(rate).toBeGreaterThan(0);
+    }
+    for (const bytes of Object.values(lobbies.residentBytes)) expect(bytes).toBeGreaterThan(0);
+    expect(report.faults).toEqual([]);
+    expect(checkedByName).toMatchObject({ 'client create': 10, 'client join': 40, 'client dissolve': 10 });
+    expect(checkedByName['client send']).toBe(sent);
+    expect(checkedByName['server live']).toBeGreaterThan(0);
+  }, 90_000);
 
   it('burst: all that was due is acked, stored and delivered, however much waited', async () => {
     const { report } = await measured('burst');

@@ -176,13 +176,16 @@ describe('the scan of a server’s message', () => {
     const acks: number[] = [];
     const seen: string[] = [];
     const texts: string[] = [];
+    const controls: boolean[] = [];
     scanServerMessage(bytes, {
       acked: (id) => acks.push(id),
       entry: (message, end) => seen.push(Buffer.from(message.subarray(end - 10, end)).toString()),
+      control: (message, from, end) => controls.push(Buffer.from(message.subarray(from, end)).includes('joined')),
       json: (_id, payload) => texts.push((JSON.parse(Buffer.from(payload).toString()) as { t: string }).t),
     });
     expect(acks).toEqual([300]);
     expect(seen).toEqual(bodies);
+    expect(controls).toContain(true);
     expect(texts).toEqual(['pong', 'resync']);
   });
 });

@@ -6,6 +6,7 @@ export const workloads = [
   'direct',
   'group',
   'huge-group',
+  'lobby',
   'crossing',
   'burst',
   'sync',
@@ -15,8 +16,10 @@ export const workloads = [
 export type Workload = (typeof workloads)[number];
 /** A fifth of what a server can be told to take, for `huge-group` grows to five times as many. */
 const MEMBERS = [3, 20_000] as const;
+/** What a server takes by default. */
+const LOBBY_MEMBERS_MAX = 1_000;
 /** Measured by default, where it is not ten. */
-const secondsOf: Partial<Record<Workload, number>> = { sync: 2, crossing: CROSSING_SECONDS };
+const secondsOf: Partial<Record<Workload, number>> = { sync: 2, lobby: 5, crossing: CROSSING_SECONDS };
 export type EngineChoice = 'auto' | 'uws' | 'ws';
 export type AckLevel = 'memory' | 'disk';
 
@@ -36,7 +39,7 @@ export interface BenchOptions {
   readonly nodes: number;
   /** Fewer users, for a test of the bench itself: a share of the workload's, 0..1. */
   readonly scale: number;
-  /** Of the group of `huge-group` and `crossing`; null for the workload's own. */
+  /** Of the group of `huge-group` and `crossing`, of each lobby; null for the workload's own. */
   readonly members: number | null;
   /** Where reports go. */
   readonly reports: string;
@@ -48,6 +51,7 @@ Workloads:
   direct        500 users in 250 pairs write to each other: saturated, then at 1,000 and 10,000 a second
   group         one group of 100 and one of 500, all online: at 20 a second, then saturated
   huge-group    10,000 online in one group: one message at a time, then saturated; the same with 50,000 members
+  lobby         1,000 lobbies of 50: created, joined, 100 of them at 20 messages a second, all saturated, dropped
   crossing      one group grown from 2 to 12,000 members and back, while 50 write
   burst         ten times the rate that the pairs just reached, for five seconds: into one node, then into all
   sync          a device that missed 10,000 messages logs in; then 10,000 devices come back at once
@@ -56,7 +60,8 @@ Workloads:
 
 Options:
   --rounds N          Rounds, each with a server and a floor of its own; the median counts. Default: 5
-  --seconds N         Measured time of each part of a round. Default: 10, for sync 2, for each size of crossing 1.5
+  --seconds N         Measured time of each part of a round. Default: 10, for lobby 5, for sync 2, for each size of crossing
+                      1.5
   --warmup N          Seconds before it that are not measured. Default: 2, for sync 0.5
   --json FILE         Also writes the result to FILE.
   --url URL           Measures the server at this HTTP address instead of starting one.
@@ -66,7 +71,8 @@ Options:
   --engine ENGINE     auto (the default), uws or ws.
   --nodes N           Servers, over one Redis. Default: 1, for burst 2
   --scale SHARE       Fewer users: a share of the workload's, above 0 and up to 1. For trying the bench itself.
-  --members N         Members of huge-group that are online (default 10,000), of crossing at the most (default 12,000).
+  --members N         Members of huge-group that are online (default 10,000), of each lobby (default 50, at most 1,000), of
+                      crossing at the most (default 12,000).
   --reports DIR       Where the JSON and HTML reports go. Default: reports`;
 
 const isOneOf = <T extends string>(values: readonly T[], value: string): value is T =>
@@ -78,11 +84,12 @@ function numberOf(text: string | undefined, name: string, fallback: number, max:
   return err(`--${name} must be a number above 0 and up to ${String(max)}, got "${text ?? ''}".`);
 }
 
-function membersOf(text: string | undefined): Result<number | null, string> {
+function membersOf(text: string | undefined, workload: Workload): Result<number | null, string> {
   if (text === undefined) return ok(null);
   const members = Number(text);
-  if (Number.isInteger(members) && members >= MEMBERS[0] && members <= MEMBERS[1]) return ok(members);
-  return err(`--members must be a whole number from ${String(MEMBERS[0])} to ${String(MEMBERS[1])}, got "${text}".`);
+  const most = workload === 'lobby' ? LOBBY_MEMBERS_MAX : MEMBERS[1];
+  if (Number.isInteger(members) && members >= MEMBERS[0] && members <= most) return ok(members);
+  return err(`--members must be a whole number from ${String(MEMBERS[0])} to ${String(most)}, got "${text}".`);
 }
 
 /** @returns `help` when that was asked for. */
@@ -126,7 +133,7 @@ export function parseBenchOptions(argv: readonly string[]): Result<BenchOptions 
   if (!warmup.ok) return warmup;
   const scale = numberOf(values.scale, 'scale', 1, 1);
   if (!scale.ok) return scale;
-  const members = membersOf(values.members);
+  const members = membersOf(values.members, workload);
   if (!members.ok) return members;
   const nodes = numberOf(values.nodes, 'nodes', workload === 'burst' ? 2 : 1, 9);
   if (!nodes.ok) return nodes;

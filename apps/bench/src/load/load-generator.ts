@@ -2,6 +2,7 @@ import { systemClock, systemRandom, systemTimers } from '@millrace/kernel';
 import { Latency } from '../measure/latency.ts';
 import type { FrameSocket } from './frame-socket.ts';
 import type { BurstLoad, LoadMode, LoadPlan, LoadResult, LoadRun } from './load-plan.ts';
+import { lobbiesHeard, type LobbiesHeard, type LobbyStep } from './lobbies-plan.ts';
 import { millraceWire } from './millrace-wire.ts';
 import { pace, type Pace } from './pace.ts';
 import { ageAt, newPayload, numberAt, streamAt, writePayload } from './payload.ts';
@@ -118,6 +119,22 @@ export class LoadGenerator implements WireSink {
       const socket = this.#sockets[user];
       if (socket !== undefined) await this.#wire.show(user, socket, isShown);
     });
+  }
+
+  /** Every device takes the step in its lobbies. @returns how long that took, seconds. */
+  async lobbies(step: LobbyStep): Promise<number> {
+    const startMs = systemClock.monotonicMs();
+    await this.#forEachUser(async (user) => {
+      const socket = this.#sockets[user];
+      if (socket !== undefined) await this.#wire.lobbies(user, socket, step);
+    });
+    return (systemClock.monotonicMs() - startMs) / 1_000;
+  }
+
+  heard(): LobbiesHeard {
+    const sent = this.#streams.map(({ n }) => n);
+    const last = (user: number, lobby: number): number => this.#lastSeen[user * sent.length + lobby] ?? 0;
+    return lobbiesHeard(this.#plan.lobbies ?? { ofUser: [] }, sent, last);
   }
 
   async #forEachUser(job: (user: number) => Promise<void>): Promise<void> {
@@ -348,7 +365,7 @@ export class LoadGenerator implements WireSink {
 
   /** @returns what ends it; null for a closed loop, which ends by itself. */
   #startSending(mode: LoadMode): Pace | null {
-    if (mode.kind === 'open') return this.#sendAtRate(mode.perSecond);
+    if (mode.kind === 'open') return this.#sendAtRate(mode.perSecond, mode.streams);
     const now = nowMicros();
     const isSingle = mode.kind === 'single';
     for (const stream of isSingle ? this.#streams.slice(0, 1) : this.#streams) {
@@ -358,11 +375,11 @@ export class LoadGenerator implements WireSink {
   }
 
   /** Streams take turns. One whose window is full is passed over: its message is another one's, due at the same time. */
-  #sendAtRate(perSecond: number): Pace {
+  #sendAtRate(perSecond: number, count = this.#streams.length): Pace {
     let turn = 0;
     return pace(perSecond, (due) => {
-      for (let tried = 0; tried < this.#streams.length; tried += 1) {
-        const stream = this.#streams[turn % this.#streams.length];
+      for (let tried = 0; tried < count; tried += 1) {
+        const stream = this.#streams[turn % count];
         turn += 1;
         if (stream === undefined || stream.dead || stream.pending.size >= this.#plan.window) continue;
         this.#send(stream, due);

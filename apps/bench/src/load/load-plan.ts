@@ -1,3 +1,5 @@
+import type { LobbiesPlan, LobbyStep } from './lobbies-plan.ts';
+
 /** What a load generator is told to do: as JSON, for it is a process of its own. */
 export interface LoadPlan {
   /** A Millrace server, or the relay that is its floor. */
@@ -13,6 +15,8 @@ export interface LoadPlan {
   readonly usersPerAddress: number | null;
   /** The conversation that every device shows, so that its entries come live in read mode; null: they show none. */
   readonly shows: ShowPlan | null;
+  /** Each stream is that of one lobby, and goes to those who are in it; null: there are none. */
+  readonly lobbies: LobbiesPlan | null;
   readonly streams: readonly StreamPlan[];
   /** Messages of a stream that may be under way: sent, and not yet acknowledged and delivered to all. */
   readonly window: number;
@@ -47,7 +51,8 @@ export type LoadMode =
   | { readonly kind: 'saturated' }
   /** The first stream alone, each message a pause behind the one before being acknowledged and delivered to all. */
   | { readonly kind: 'single'; readonly pauseMs: number }
-  | { readonly kind: 'open'; readonly perSecond: number }
+  /** Of so many of the first streams; left out: of all. */
+  | { readonly kind: 'open'; readonly perSecond: number; readonly streams?: number }
   /**
    * Messages are due at a rate while it is measured, and everything that was due is sent sooner or later: what does not
    * fit into a writer's window waits there. Measured until the last one is through.
@@ -100,6 +105,10 @@ export type LoadCommand =
   | { readonly op: 'open'; readonly plan: LoadPlan }
   /** Every device shows the conversation of the plan, or does not any more. */
   | { readonly op: 'show'; readonly isShown: boolean }
+  /** Answered by how many seconds it took until all devices had taken the step. */
+  | { readonly op: 'lobbies'; readonly step: LobbyStep }
+  /** Answered by what came of the messages in lobbies (see LobbiesHeard). */
+  | { readonly op: 'heard' }
   | { readonly op: 'run'; readonly run: LoadRun }
   /** While a run is under way: its measured time ends. Without an answer of its own. */
   | { readonly op: 'enough' };

@@ -14,8 +14,10 @@ const TYPE_CONTROL = 5;
 
 export interface ScanSink {
   acked(id: number): void;
-  /** A message; its body is the last bytes of the entry, which ends at `end`. Control entries are left out. */
+  /** A message; its body is the last bytes of the entry, which ends at `end`. */
   entry(bytes: Uint8Array, end: number): void;
+  /** A control entry, from `from` to `end`. */
+  control(bytes: Uint8Array, from: number, end: number): void;
   json(id: number, payload: Uint8Array): void;
 }
 
@@ -72,7 +74,8 @@ function scanMessages(bytes: Uint8Array, sink: ScanSink): void {
     const length = scanner.varint();
     const isControl = bytes[scanner.at + 1] === TYPE_CONTROL;
     scanner.at += length;
-    if (!isControl) sink.entry(bytes, scanner.at);
+    if (isControl) sink.control(bytes, scanner.at - length, scanner.at);
+    else sink.entry(bytes, scanner.at);
   }
 }
 

@@ -3,6 +3,7 @@ import { decodeServerFrames, encodeClientFrames, subprotocols } from '@millrace/
 import { signToken } from '@millrace/raw-client';
 import { FrameSocket } from './frame-socket.ts';
 import { addressFor, localAddressFor, type LoadPlan } from './load-plan.ts';
+import { LobbyVisit } from './lobby-visit.ts';
 import { scanServerMessage } from './millrace-scan.ts';
 import { PAYLOAD_HEAD_CHARS } from './payload.ts';
 import type { Wire, WireSink } from './wire.ts';
@@ -19,6 +20,7 @@ interface HeardText {
   readonly code?: string;
   readonly message?: string;
   readonly retry?: string;
+  readonly retryAfterMs?: number;
   readonly reason?: string;
   readonly heads?: readonly { readonly conversation: string }[];
 }
@@ -34,8 +36,10 @@ interface Awaited {
 /** Speaks the public binary protocol to a Millrace server. */
 export function millraceWire(plan: LoadPlan, sink: WireSink): Wire {
   const awaited = new Map<number, Awaited>();
+  const visits = plan.lobbies === null ? [] : plan.users.map((_, user) => new LobbyVisit(plan, user));
   const notice = (user: number, id: number, payload: Uint8Array): void => {
     const frame = JSON.parse(Buffer.from(payload).toString('utf8')) as HeardText;
+    if (visits[user]?.hear(id, frame) === true) return;
     const waiting = awaited.get(user);
     if (waiting?.hear(id, frame) === true) {
       awaited.delete(user);
@@ -67,6 +71,9 @@ export function millraceWire(plan: LoadPlan, sink: WireSink): Wire {
         entry: (bytes: Uint8Array, end: number) => {
           sink.delivered(user, bytes, end - plan.payloadBytes);
         },
+        control: (bytes: Uint8Array, from: number, end: number) => {
+          visits[user]?.control(bytes, from, end);
+        },
         json: (id: number, payload: Uint8Array) => {
           notice(user, id, payload);
         },
@@ -85,6 +92,7 @@ export function millraceWire(plan: LoadPlan, sink: WireSink): Wire {
         closed(reason: string) {
           connected(new Error(reason));
           awaited.get(user)?.done(new Error(reason));
+          visits[user]?.failed(reason);
           sink.broken(user, reason);
         },
       };
@@ -122,6 +130,7 @@ export function millraceWire(plan: LoadPlan, sink: WireSink): Wire {
       socket.send(encodeClientFrames([frame], 'binary'));
       return shown;
     },
+    lobbies: (user, socket, step) => visits[user]?.take(step, socket) ?? Promise.resolve(),
     ping(socket) {
       socket.send(encodeClientFrames([{ t: 'ping', id: PING_ID }], 'binary'));
     },

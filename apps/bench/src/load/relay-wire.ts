@@ -6,6 +6,7 @@ import {
   RELAY_SUBPROTOCOL,
   helloFrame,
   relayKind,
+  relayPublish,
   relaySend,
   u32At,
 } from './relay-frames.ts';
@@ -32,14 +33,17 @@ export function relayWire(plan: LoadPlan, sink: WireSink): Wire {
       };
       const localAddress = localAddressFor(plan, user);
       const socket = await FrameSocket.open(addressFor(plan, user), RELAY_SUBPROTOCOL, handlers, localAddress);
-      socket.send(helloFrame(user));
+      socket.send(helloFrame(user, plan.lobbies?.ofUser[user]));
       await answer;
       return socket;
     },
     // Everybody gets everything, and nobody is asked whether they are there.
     show: () => Promise.resolve(),
+    // A connection says with its first frame in which it is.
+    lobbies: () => Promise.resolve(),
     ping: () => undefined,
     encode(stream, n, payload) {
+      if (plan.lobbies !== null) return relayPublish(n, stream, payload);
       return relaySend(n, plan.streams[stream]?.peer ?? RELAY_ALL, payload);
     },
   };

@@ -1,4 +1,5 @@
 import type { FrameSocket } from './frame-socket.ts';
+import type { LobbyStep } from './lobbies-plan.ts';
 
 /** What a connection hears, told as cheaply as it can be read. */
 export interface WireSink {
@@ -15,6 +16,8 @@ export interface Wire {
   open(user: number): Promise<FrameSocket>;
   /** The user's device shows the conversation of the plan, or does not any more; resolves when that is so. */
   show(user: number, socket: FrameSocket, isShown: boolean): Promise<void>;
+  /** The user's device takes a step in the lobbies of the plan; resolves when it has. */
+  lobbies(user: number, socket: FrameSocket, step: LobbyStep): Promise<void>;
   /** Says something, as a client that has nothing to say must now and then. */
   ping(socket: FrameSocket): void;
   /** A message as it goes into a socket. */

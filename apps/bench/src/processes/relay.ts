@@ -2,6 +2,7 @@ import { pickEngine, type EngineSocket } from '@millrace/gateway';
 import { systemTimers } from '@millrace/kernel';
 import {
   RELAY_ALL,
+  RELAY_HELLO_HEAD_BYTES,
   RELAY_SEND_HEAD_BYTES,
   RELAY_SUBPROTOCOL,
   helloFrame,
@@ -13,6 +14,7 @@ import {
 import type { EngineChoice } from '../options.ts';
 
 const EVERYONE = 'everyone';
+const roomTopic = (room: number): string => `room-${String(room)}`;
 /** A floor that drops would be no floor: the load's window bounds what can be under way. */
 const SEND_BUFFER_BYTES_MAX = 256 * 1024 * 1024;
 const HANDSHAKE_MS = 10_000;
@@ -53,12 +55,14 @@ export async function startRelay(choice: EngineChoice): Promise<Relay> {
           context.user = u32At(data, 1);
           sockets[context.user] = socket;
           socket.subscribe(EVERYONE);
+          for (let at = RELAY_HELLO_HEAD_BYTES; at < data.length; at += 4) socket.subscribe(roomTopic(u32At(data, at)));
           socket.send(helloFrame(context.user), true);
           return;
         }
         const to = u32At(data, 5);
         const delivery = relayDelivery(data.subarray(RELAY_SEND_HEAD_BYTES));
-        if (to === RELAY_ALL) server.publish(EVERYONE, delivery, true);
+        if (data[0] === relayKind.publish) server.publish(roomTopic(to), delivery, true);
+        else if (to === RELAY_ALL) server.publish(EVERYONE, delivery, true);
         else sockets[to]?.send(delivery, true);
         socket.send(relayAck(u32At(data, 1)), true);
       },

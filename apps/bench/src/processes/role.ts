@@ -36,6 +36,10 @@ function serveLoad(): void {
     } else if (command.op === 'show') {
       await generator?.show(command.isShown);
       say({ event: 'result', value: null });
+    } else if (command.op === 'lobbies') {
+      say({ event: 'result', value: await generator?.lobbies(command.step) });
+    } else if (command.op === 'heard') {
+      say({ event: 'result', value: generator?.heard() });
     } else if (generator !== null) {
       const value = await generator.run(command.run, (edge) => {
         say({ event: 'edge', edge });

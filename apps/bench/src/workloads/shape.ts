@@ -128,6 +128,7 @@ export function planOf(
     users: userNames(run, shape.users),
     usersPerAddress: shape.usersPerAddress ?? null,
     shows: shape.kind === 'group' ? { conversation: groupName(run), isRead } : null,
+    lobbies: null,
     streams: streamsOf(shape, run, target.kind, target.diffusion),
     window: shape.window,
     payloadBytes: PAYLOAD_BYTES,
