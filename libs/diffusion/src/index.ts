@@ -19,6 +19,7 @@ export {
   modeNow,
   pullEnd,
   receivesAny,
+  forgottenNext,
   SEGMENTS_MAX,
   switchedAt,
   type ReadSegment,

@@ -13,7 +13,7 @@ export interface ReadSegment {
 }
 
 /**
- * Segments that are remembered. Only diffusion that resumes after a crash and devices that pull ask for one that has
+ * Segments that are remembered, at least while diffusion may have to ask for them. Only diffusion that resumes after a crash and devices that pull ask for one that has
  * ended, and both are seconds behind.
  */
 export const SEGMENTS_MAX = 64;
@@ -32,6 +32,10 @@ export function switchedAt(
   if (mode === 'read') return [...segments, { from: seq, to: null }].slice(-SEGMENTS_MAX);
   return segments.map((segment) => (segment.to === null ? { ...segment, to: seq } : segment));
 }
+
+/** The segment that is remembered no more once the mode switches to `read`; null for none. */
+export const forgottenNext = (segments: readonly ReadSegment[]): ReadSegment | null =>
+  segments.length < SEGMENTS_MAX ? null : (segments[0] ?? null);
 
 /** Whether the entry at `seq` goes into the inbox of each member. */
 export const isDiffused = (segments: readonly ReadSegment[], seq: SequenceId): boolean =>

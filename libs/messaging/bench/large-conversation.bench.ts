@@ -77,6 +77,10 @@ describe('a conversation of 10,000 members', () => {
 
   bench('tells a page of 200 members', () => {
     seq = (seq % (head - 1)) + 1;
-    conversation.actor.handle({ t: 'members', by: null, after: nameOf(seq % COUNT), limit: 200 }, 1);
+    conversation.actor.handle(
+      { t: 'members', by: null, after: nameOf(seq % COUNT), limit: 200 },
+      1,
+      conversation.commits,
+    );
   });
 });

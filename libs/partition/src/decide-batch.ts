@@ -2,7 +2,7 @@ import { invariant, utf8, type Result } from '@millrace/kernel';
 import type { ActorKey } from '@millrace/timeline';
 import type { Activation, Taken } from './activations.ts';
 import type { ActorWrite, Commit } from './commit.ts';
-import type { Handled, PartitionActor } from './partition-actor.ts';
+import type { CommitsBefore, Handled, PartitionActor } from './partition-actor.ts';
 import type { Refusal } from './partition-owner-parts.ts';
 
 /** A command on its way to an actor. */
@@ -49,13 +49,14 @@ export interface DecidedBatch<Command, Reply, Effect> {
 export function decideBatch<Command, Reply, Effect>(
   taken: readonly TakenMail<Command, Reply, Effect>[],
   nowMs: number,
+  commits: CommitsBefore,
 ): DecidedBatch<Command, Reply, Effect> {
   const activations = [...new Set(taken.map(({ activation }) => activation))];
   const poison: Poison<Command, Reply>[] = [];
   for (let rest = taken; ;) {
     const replies: HandledMail<Command, Reply>[] = [];
     const effects: Effect[] = [];
-    const thrown = handleAll(rest, nowMs, replies, effects);
+    const thrown = handleAll(rest, nowMs, commits, replies, effects);
     if (thrown === null) {
       const writes = activations.map(({ actor }) => actor?.pendingWrite() ?? null).filter((write) => write !== null);
       return { activations, replies, effects, writes, poison };
@@ -69,6 +70,7 @@ export function decideBatch<Command, Reply, Effect>(
 function handleAll<Command, Reply, Effect>(
   taken: readonly TakenMail<Command, Reply, Effect>[],
   nowMs: number,
+  commits: CommitsBefore,
   replies: HandledMail<Command, Reply>[],
   effects: Effect[],
 ): Poison<Command, Reply> | null {
@@ -76,7 +78,7 @@ function handleAll<Command, Reply, Effect>(
     invariant(activation.actor !== null, 'only a loaded actor is ready');
     let handled: Handled<Reply, Effect>;
     try {
-      handled = activation.actor.handle(mail.command, nowMs);
+      handled = activation.actor.handle(mail.command, nowMs, commits);
     } catch (error) {
       return { key: activation.key, mail, error };
     }

@@ -23,6 +23,8 @@ export class DiffusionCursor {
   #retention: FeedRetention;
   #to = 0;
   #stored = 0;
+  /** As {@link to}, but behind a replay from where it is followed up once more. */
+  #followed = 0;
   /** The last commit that has, or may have, something in the changefeed. */
   #fed = 0;
   /** The changefeed was trimmed up to before this commit. */
@@ -40,6 +42,11 @@ export class DiffusionCursor {
     return this.#to;
   }
 
+  /** What lies up to this commit is not followed up again, unless it is replayed. */
+  get doneTo(): number {
+    return Math.min(this.#stored, this.#followed);
+  }
+
   /** Whether it has moved since it was stored. */
   get isAhead(): boolean {
     return this.#to > this.#stored;
@@ -47,6 +54,7 @@ export class DiffusionCursor {
 
   /** Everything up to this commit has reached its destinations. Stored with the next commit, or soon. */
   move(commitNo: number): void {
+    this.#followed = commitNo;
     if (commitNo <= this.#to) return;
     this.#to = commitNo;
     this.#storeSoon();
@@ -72,6 +80,11 @@ export class DiffusionCursor {
     this.#stored = diffusedTo;
     this.#fed = commitNo;
     this.#retention = new FeedRetention(this.#parts.limits);
+  }
+
+  /** After a claim, what is behind this commit is followed up, also what had been before. */
+  followed(diffusedTo: number): void {
+    this.#followed = diffusedTo;
   }
 
   #storeSoon(): void {

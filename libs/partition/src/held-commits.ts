@@ -37,6 +37,11 @@ export class HeldCommits {
     return this.#held.at(-1)?.commit ?? this.#base;
   }
 
+  /** A replay begins behind this commit, or a later one. */
+  get base(): number {
+    return this.#base.commitNo;
+  }
+
   add(commit: Commit): void {
     invariant(commit.commitNo === this.last.commitNo + 1, 'held commits are contiguous');
     const bytes = weigh(commit);

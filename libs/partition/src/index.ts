@@ -14,7 +14,7 @@ export {
   type PartitionOwnerParts,
   type Refusal,
 } from './partition-owner-parts.ts';
-export type { Handled, PartitionActor } from './partition-actor.ts';
+export { NO_COMMITS, type CommitsBefore, type Handled, type PartitionActor } from './partition-actor.ts';
 export { HeldCommits, type HeldLimits } from './held-commits.ts';
 export {
   decodeMember,

@@ -6,6 +6,17 @@ export interface Handled<Reply, Effect> {
   readonly effects: readonly Effect[];
 }
 
+/** How far the commits of a partition have come when one of its actors decides. */
+export interface CommitsBefore {
+  /** The number of the last one: what is decided now is stored with the next. */
+  readonly last: number;
+  /** Those up to this one are in all their destinations, and are not followed up again, whatever happens. */
+  readonly doneTo: number;
+}
+
+/** Of what is never stored: nothing of it is followed up. */
+export const NO_COMMITS: CommitsBefore = { last: 0, doneTo: Number.MAX_SAFE_INTEGER };
+
 /**
  * The in-memory state and single writer of one conversation or user, as its partition drives it. Does no I/O.
  */
@@ -16,7 +27,7 @@ export interface PartitionActor<Command, Reply, Effect> {
    * Applies one command to the state. Throws only for a bug of ours; the partition then restores the whole batch
    * and does it again without that command.
    */
-  handle(command: Command, nowMs: number): Handled<Reply, Effect>;
+  handle(command: Command, nowMs: number, commits: CommitsBefore): Handled<Reply, Effect>;
   /** Everything that changed since the last commit, null for nothing. Its entries are in rising seq. */
   pendingWrite(): ActorWrite | null;
   /** The pending write is stored. */

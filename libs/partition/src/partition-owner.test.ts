@@ -546,6 +546,43 @@ describe('the diffusion cursor', () => {
     expect(store.executed.at(-1)?.diffusedTo).toBe(2);
   });
 
+  it('tells actors what is not followed up again: what is stored as passed, and too old to be replayed', async () => {
+    const ageMsMax = 5_000;
+    const held = { ageMsMax, bytesMax: 1_000_000 };
+    const { owner, store, time, post, heard } = await aServingOwner({ cursorIdleMs: 600_000, held });
+    const hear = async (): Promise<unknown> => {
+      post('a');
+      await time.settle();
+      return heard.at(-1);
+    };
+    expect(await hear()).toEqual({ last: 1, doneTo: 0 });
+    owner.diffused(2);
+    await time.advance(ageMsMax);
+    expect(await hear()).toEqual({ last: 2, doneTo: 0 });
+    await time.advance(1);
+    // Stored with commit 3, and commits 1 and 2 were held until commit 4.
+    expect(await hear()).toEqual({ last: 3, doneTo: 0 });
+    expect(await hear()).toEqual({ last: 4, doneTo: 2 });
+    owner.diffused(5);
+    await hear();
+    await time.advance(ageMsMax + 1);
+    await hear();
+    const early = store.moment;
+    owner.diffused(7);
+    await hear();
+    owner.diffused(8);
+    expect(await hear()).toEqual({ last: 8, doneTo: 6 });
+    // What is replayed is followed up once more.
+    store.goBackTo(early, 'run-2');
+    owner.reclaim();
+    await time.advance(ageMsMax + 1);
+    await hear();
+    const replayed = owner.commitNo;
+    expect(await hear()).toEqual({ last: replayed, doneTo: 7 });
+    owner.diffused(8);
+    expect(await hear()).toMatchObject({ doneTo: 8 });
+  });
+
   it('leaves what it has passed lately in the changefeed, for who loses it (I6)', async () => {
     const { owner, store, time, post } = await aServingOwner({ feedKeptMs: 10_000, feedKeptCommitsMax: 5 });
     const kept: unknown[] = [];

@@ -282,7 +282,8 @@ export class PartitionOwner<Command, Reply, Effect> {
   #decide(taken: readonly TakenMail<Command, Reply, Effect>[]): Batch<Command, Reply, Effect> {
     const { clock } = this.#parts;
     const decidedMs = clock.monotonicMs();
-    const decided = decideBatch(taken, clock.nowMs());
+    const doneTo = Math.min(this.#cursor.doneTo, this.#tenure.keptTo);
+    const decided = decideBatch(taken, clock.nowMs(), { last: this.commitNo, doneTo });
     for (const { key, mail, error } of decided.poison) {
       this.#parts.log.error('a handler threw; its command is refused and kept as a dead letter', {
         partition: this.#parts.partition,
@@ -421,6 +422,7 @@ export class PartitionOwner<Command, Reply, Effect> {
     // A destination may have asked for what it lost (see `recovering`) while the store had lost that it was to have it.
     const { replayedFrom } = result;
     const diffusedTo = replayedFrom === null ? this.#cursor.to : Math.min(this.#cursor.to, replayedFrom - 1);
+    this.#cursor.followed(diffusedTo);
     this.#parts.claimed({ diffusedTo, commitNo: this.commitNo, memoryKept, replayed: replayedFrom !== null });
     return true;
   }

@@ -90,6 +90,11 @@ export class Tenure {
     return this.#held?.last.commitNo ?? 0;
   }
 
+  /** Commits up to this one are not replayed, whatever the store loses. */
+  get keptTo(): number {
+    return this.#held?.base ?? 0;
+  }
+
   /** The next commit, under the present token. */
   nextCommit(content: CommitContent): Commit {
     return {

@@ -1,12 +1,4 @@
-import {
-  lastReceived,
-  loadAfter,
-  modeNow,
-  nextReason,
-  switchedAt,
-  type DiffusionMode,
-  type Load,
-} from '@millrace/diffusion';
+import { lastReceived, loadAfter, modeNow, nextReason, type DiffusionMode, type Load } from '@millrace/diffusion';
 import { sequenceId, type SequenceId, type UserId } from '@millrace/kernel';
 import type { WireEntry } from '@millrace/protocol';
 import { spansOf, type GenerationSpan, type TimelineHead } from '@millrace/timeline';
@@ -64,8 +56,10 @@ export function switchEffect(state: ConversationState, nowMs: number, limits: Me
   const reason = before === 'read' ? state.readReason.value : null;
   const { perSecond } = loadAfter(loadOf(state, nowMs, limits), nowMs, 0, limits.loadWindowMs);
   const next = nextReason(reason, { members: state.memberCount, load: perSecond }, limits);
-  state.readReason.value = next ?? 'size';
   const behind = next === null ? 'write' : 'read';
+  // Put off to a later message, or to who comes or goes next.
+  if (before === 'write' && behind === 'read' && !state.switches.mayRead(state.segments.value)) return [];
+  state.readReason.value = next ?? 'size';
   if (behind === before) return [];
   const entry = state.appendControl(null, { control: 'diffusion', mode: behind }, nowMs);
   const { recipients } = state;
@@ -88,7 +82,7 @@ function loadOf(state: ConversationState, nowMs: number, { readAboveLoad }: Mess
 }
 
 function setMode(state: ConversationState, mode: DiffusionMode, seq: SequenceId): void {
-  state.segments.value = switchedAt(state.segments.value, mode, seq);
+  state.segments.value = state.switches.switched(state.segments.value, mode, seq);
   // From here on the devices of those who write are noted as they come: see `ConversationState.senders`.
   if (mode === 'read') state.noteSenders();
 }

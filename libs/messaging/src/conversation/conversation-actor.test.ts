@@ -1,18 +1,18 @@
 import { isDiffused, isReceived, modeNow, nextReason } from '@millrace/diffusion';
 import { generation, type UserId } from '@millrace/kernel';
-import { decodeEntry, type Ack, type ControlBody, type WireEntry } from '@millrace/protocol';
+import { decodeEntry, type Ack, type ControlBody } from '@millrace/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { planDiffusion, type Planned } from '../diffuse/plan.ts';
-import { recallPlan } from '../diffuse/recall.ts';
+import { planDiffusion } from '../diffuse/plan.ts';
 import { AConversation, type Handled } from '../testing/a-conversation.ts';
 import { step } from '../testing/conversation-commands.ts';
+import { lines, recalledFrom } from '../testing/recalled-from.ts';
 import { tellConversation } from '../testing/stored-record.ts';
 import type { Effect } from '../effects.ts';
 import { ConversationActor } from './conversation-actor.ts';
 import { decodeConversation } from './conversation-record.ts';
 import { partialHead, partialWatch } from './partial-record.ts';
-import { audience, headFor, watch } from './queries.ts';
+import { headFor, watch } from './queries.ts';
 
 const steps = fc.array(step, { maxLength: 40 });
 const policy = fc.constantFrom('join' as const, 'all' as const);
@@ -26,26 +26,8 @@ const appended = (handled: readonly Handled[]) =>
 /** Goes over to being pulled with three members, and back with one. */
 const switching = { ...small, readAbove: 2, writeBelow: 2 };
 
-/** How many countable messages the user has sent up to a seq. */
-const sentUpTo = (entries: readonly WireEntry[], user: UserId, upTo: number): number =>
-  entries.filter(({ seq, message }) => seq <= upTo && message.countable && message.from === user).length;
-
 const entriesOf = (effects: readonly Effect[]) =>
   effects.flatMap((effect) => (effect.e === 'appended' ? effect.entries : [])).map(({ message }) => message);
-
-/** Who gets which entry, and as what, one line each. */
-const lines = (planned: readonly Planned[]): readonly string[] =>
-  planned
-    .flatMap(({ delivery, users }) => {
-      if (delivery.d === 'read') return [];
-      if (delivery.d === 'hint') return users.map((user) => `${String(delivery.seq)} ${user} hint ${delivery.why}`);
-      const { entries, change, behind, skipped } = delivery;
-      // Of unread mentions what was read since is left out.
-      const { mentions: _mentions, ...across } = skipped ?? {};
-      const rest = [String(change), behind, JSON.stringify(across)].join(' ');
-      return entries.flatMap(({ seq }) => users.map((user) => `${String(seq)} ${user} ${rest}`));
-    })
-    .sort();
 
 describe('a conversation', () => {
   it('after a refused commit is what it was before, and decides the same again (I2, C1)', () => {
@@ -159,19 +141,7 @@ describe('a conversation', () => {
           expect([...recipients].sort()).toEqual(receivers.map(([user]) => user).sort());
           expect(mode).toBe(isDiffused(segments, from) ? 'write' : 'read');
         }
-        const [facts] = effects.map((effect) => effect.facts);
-        if (facts === undefined) throw new Error('the creation is an effect');
-        const entries = effects.flatMap((effect) => effect.entries);
-        const state = conversation.reloaded();
-        const recalled: Planned[] = [];
-        // Range by range, as the changefeed tells them.
-        for (const { from, to } of effects) {
-          const found = audience(state, { range: { from, to } });
-          const its = entries.filter(({ seq }) => seq >= from && seq <= to);
-          const sent = ({ user }: { readonly user: UserId }, seq: number) =>
-            Promise.resolve(sentUpTo(entries, user, seq));
-          recalled.push(...(await recallPlan(found, facts, its, sent)));
-        }
+        const recalled = await recalledFrom(conversation.reloaded(), effects);
         expect(lines(recalled)).toEqual(lines(planDiffusion(effects)));
       }),
     );
@@ -252,7 +222,7 @@ describe('a conversation', () => {
         for (const each of all) {
           const command = conversation.commandOf(each);
           const reloaded = new ConversationActor(conversation.reloaded(), 'disk', conversation.limits);
-          const again = reloaded.handle(command, conversation.nowMs + 1);
+          const again = reloaded.handle(command, conversation.nowMs + 1, conversation.commits);
           const handled = conversation.do(command);
           expect(again.reply).toEqual(handled.reply);
           expect(entriesOf(again.effects)).toEqual(entriesOf(handled.effects));

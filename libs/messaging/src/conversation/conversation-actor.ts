@@ -1,5 +1,5 @@
 import { ok, unreachable } from '@millrace/kernel';
-import type { ActorWrite, Handled, PartitionActor } from '@millrace/partition';
+import type { ActorWrite, CommitsBefore, Handled, PartitionActor } from '@millrace/partition';
 import type { AckedLevel } from '@millrace/protocol';
 import type { Effect } from '../effects.ts';
 import type { MessagingLimits } from '../limits.ts';
@@ -18,7 +18,8 @@ import { markDelivered, markRead, readPlan, typing } from './receipts.ts';
 /**
  * The single writer of one conversation.
  *
- * (C1) Every change is a function of the state and one command; it reads no clock and does no I/O.
+ * (C1) Every change is a function of the state, one command and how far the commits before have come; it reads no clock
+ *      and does no I/O.
  * (C2) A seq is allocated only together with the entry that carries it, and both are stored or neither (I3).
  * (C3) Effects name their recipients as of the entry's seq (I7).
  */
@@ -38,8 +39,9 @@ export class ConversationActor implements PartitionActor<ConversationCommand, An
     return 1 + members.size + counters.size + banned.size;
   }
 
-  handle(command: ConversationCommand, nowMs: number): Handled<AnyConversationReply, Effect> {
+  handle(command: ConversationCommand, nowMs: number, commits: CommitsBefore): Handled<AnyConversationReply, Effect> {
     const state = this.#state;
+    state.switches.before(commits);
     const limits = this.#limits;
     switch (command.t) {
       case 'publish':

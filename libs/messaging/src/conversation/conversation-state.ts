@@ -24,6 +24,7 @@ import { allocateSeq, appended, type Position, type TimelineHead } from '@millra
 import { MemberIndex } from './member-index.ts';
 import { Readership } from './readership.ts';
 import type { SendCounter } from './send-counter.ts';
+import { Switches } from './switches.ts';
 
 /** What the conversation is: its kind for ever, the rest as it was set last. */
 export interface ConversationMeta {
@@ -107,6 +108,7 @@ export class ConversationState {
   readonly keyWindow: TrackedValue<KeyWindow>;
   /** Where the entries are in no inbox. */
   readonly segments: TrackedValue<readonly ReadSegment[]>;
+  readonly switches = new Switches();
   /** Why it is pulled, while it is. */
   readonly readReason: TrackedValue<ReadReason>;
   /** Of its messages; null when nothing was sent since it was loaded. Not stored: only how messages travel goes by it. */
@@ -351,6 +353,7 @@ export class ConversationState {
       mentionsOfAll,
       readReason,
       load,
+      this.switches.endedIn,
       ...ofMembers,
     ];
   }

@@ -8,7 +8,7 @@ import {
   type NodeId,
   type UserId,
 } from '@millrace/kernel';
-import type { PartitionActor } from '@millrace/partition';
+import { NO_COMMITS, type PartitionActor } from '@millrace/partition';
 import { frameError } from '@millrace/protocol';
 import { conversationKey, type ActorKey } from '@millrace/timeline';
 import { describe, expect, it } from 'vitest';
@@ -46,7 +46,7 @@ class Stored {
     if (this.fault === 'refused') return unavailable;
     const actor = this.#actors.get(key) ?? this.#activate(key);
     this.#actors.set(key, actor);
-    const { reply, effects } = actor.handle(command as never, 5);
+    const { reply, effects } = actor.handle(command as never, 5, NO_COMMITS);
     actor.settle();
     this.effects.push(...effects);
     return this.fault === 'lost' ? unavailable : reply;

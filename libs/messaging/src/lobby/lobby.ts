@@ -1,5 +1,5 @@
 import { err, ok, sequenceId, type ConversationId, type Generation, type NodeId, type UserId } from '@millrace/kernel';
-import type { Handled } from '@millrace/partition';
+import { NO_COMMITS, type Handled } from '@millrace/partition';
 import { frameError, type FrameError } from '@millrace/protocol';
 import { emptyHead, MemoryTimeline } from '@millrace/timeline';
 import type { Adoption } from '../conversation/adoption.ts';
@@ -239,7 +239,7 @@ export class Lobby {
       case 'standings':
         return { reply: err(notKept), effects: [] };
       default:
-        return this.#actor.handle(command, nowMs);
+        return this.#actor.handle(command, nowMs, NO_COMMITS);
     }
   }
 
@@ -254,7 +254,7 @@ export class Lobby {
     const { user } = command;
     const meta = changeable(this.#state);
     const isInvited = this.#invited.has(user) && this.#state.present(user) === null && !this.#state.bans.has(user);
-    if (!meta.ok || !isInvited) return this.#actor.handle(command, nowMs);
+    if (!meta.ok || !isInvited) return this.#actor.handle(command, nowMs, NO_COMMITS);
     return admit(this.#state, meta.value, user, [user], nowMs, this.#limits);
   }
 

@@ -1,4 +1,5 @@
 import { invariant, type DeviceId, type Result, type UserId } from '@millrace/kernel';
+import type { CommitsBefore } from '@millrace/partition';
 import type { FrameError, Mentions } from '@millrace/protocol';
 import { ConversationActor } from '../conversation/conversation-actor.ts';
 import { counterKey, type ConversationState } from '../conversation/conversation-state.ts';
@@ -23,6 +24,10 @@ export class AConversation {
   state: ConversationState;
   actor: ConversationActor;
   nowMs = 1_000;
+  /** Commits that were stored. */
+  commitNo = 0;
+  /** Up to which of them all is diffused; null for all of them. */
+  doneTo: number | null = null;
 
   constructor(id = 'g', limits: Partial<MessagingLimits> = {}) {
     this.id = id;
@@ -31,14 +36,20 @@ export class AConversation {
     this.actor = new ConversationActor(this.state, 'disk', this.limits);
   }
 
+  get commits(): CommitsBefore {
+    return { last: this.commitNo, doneTo: this.doneTo ?? this.commitNo };
+  }
+
   /** Handles without storing. */
   handle(command: ConversationCommand): Handled {
     this.nowMs += 1;
-    return { command, ...this.actor.handle(command, this.nowMs) };
+    return { command, ...this.actor.handle(command, this.nowMs, this.commits) };
   }
 
   store(): void {
-    this.stored.apply(this.actor.pendingWrite());
+    const write = this.actor.pendingWrite();
+    this.stored.apply(write);
+    if (write !== null) this.commitNo += 1;
     this.actor.settle();
   }
 

@@ -1,7 +1,7 @@
 import { RestingActors } from '@millrace/actor';
 import { generation, partitionId, seededRandom, type NodeId, type Result } from '@millrace/kernel';
 import type { ActorKey } from '@millrace/timeline';
-import type { PartitionActor } from '../partition-actor.ts';
+import type { CommitsBefore, PartitionActor } from '../partition-actor.ts';
 import { PartitionOwner } from '../partition-owner.ts';
 import {
   defaultPartitionLimits,
@@ -31,6 +31,8 @@ export function anOwner(
   const left: string[] = [];
   const errors: string[] = [];
   const claims: Claimed[] = [];
+  /** What the actors were told of the commits before. */
+  const heard: CommitsBefore[] = [];
   const batches: CommittedBatch<CountCommand, number, string>[] = [];
   const resting = new RestingActors<ActorKey, PartitionActor<CountCommand, number, string>>({
     actorsMax: 100,
@@ -55,7 +57,7 @@ export function anOwner(
     },
     activate: (key, record, gen) => {
       if (key === keyOf('broken')) throw new Error('a record of a later version');
-      return new CountingActor(key, record, gen);
+      return new CountingActor(key, record, gen, heard);
     },
     encodeFeed: (effects) => new TextEncoder().encode(effects.join(',')),
     afterCommit: (effects, batch) => {
@@ -90,7 +92,7 @@ export function anOwner(
     );
     return asked;
   };
-  return { owner, store, time, lease, known, left, errors, claims, batches, resting, post };
+  return { owner, store, time, lease, known, left, errors, claims, heard, batches, resting, post };
 }
 
 /** The same, claimed and serving. */

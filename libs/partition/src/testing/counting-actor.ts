@@ -1,7 +1,7 @@
 import { generation, sequenceId, type Generation } from '@millrace/kernel';
 import { emptyHead, inGeneration, type ActorKey, type Position, type TimelineHead } from '@millrace/timeline';
 import type { ActorWrite } from '../commit.ts';
-import type { Handled, PartitionActor } from '../partition-actor.ts';
+import type { CommitsBefore, Handled, PartitionActor } from '../partition-actor.ts';
 import type { ActorRecord } from '../partition-store.ts';
 
 /** `add` puts an entry at the tail and answers its seq; `count` answers how many there are; `bug` throws. */
@@ -15,15 +15,18 @@ export class CountingActor implements PartitionActor<CountCommand, number, strin
   #storedAt: Position;
   #stored: TimelineHead;
   #entries: Uint8Array[] = [];
+  readonly #heard: CommitsBefore[];
 
-  constructor(key: ActorKey, record: ActorRecord, gen: Generation) {
+  constructor(key: ActorKey, record: ActorRecord, gen: Generation, heard: CommitsBefore[] = []) {
+    this.#heard = heard;
     this.key = key;
     this.#storedAt = record.head ?? { gen: generation(0), seq: sequenceId(0) };
     this.#head = inGeneration(record.head ?? emptyHead(gen), gen);
     this.#stored = this.#head;
   }
 
-  handle(command: CountCommand): Handled<number, string> {
+  handle(command: CountCommand, _nowMs: number, commits: CommitsBefore): Handled<number, string> {
+    this.#heard.push(commits);
     if (command === 'count') return { reply: this.#head.seq, effects: [] };
     this.#head = { ...this.#head, seq: sequenceId(this.#head.seq + 1) };
     this.#entries.push(Uint8Array.of(this.#head.seq));
