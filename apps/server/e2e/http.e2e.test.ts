@@ -419,7 +419,7 @@ describe('the HTTP API of the real server', () => {
       json: { seq: 2, recipients: 2, delivered: 1, read: 1, users: [], next: null },
     });
     const unread = await ask('GET', `${path}?list=unread`);
-    expect(unread.json).toMatchObject({ users: [{ user: 'carol', readSeq: 1, deliveredSeq: 0 }] });
+    expect(unread.json).toMatchObject({ users: [{ user: 'carol', readSeq: 1, deliveredSeq: 1 }] });
     expect(await ask('GET', '/api/v1/conversations/heard/messages/3/readers')).toMatchObject({ code: 'not_found' });
   });
 

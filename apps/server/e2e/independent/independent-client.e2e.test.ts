@@ -124,7 +124,7 @@ describe.each(combinations)('a client written from docs/protocol.md alone, $engi
     expect([...first.members, ...second.members]).toEqual([
       { user: ann, role: 'owner', readSeq: 21, deliveredSeq: 21 },
       { user: bob, role: 'member', readSeq: 1, deliveredSeq: 20 },
-      { user: cat, role: 'member', readSeq: 22, deliveredSeq: 0 },
+      { user: cat, role: 'member', readSeq: 22, deliveredSeq: 22 },
     ]);
     expect(await bobsPhone.request('leave', { conversation: tea })).toMatchObject({ seq: 23 });
     expect(await refusal(catsPhone, 'kick', { conversation: tea, users: [ann] })).toMatchObject({ code: 'forbidden' });

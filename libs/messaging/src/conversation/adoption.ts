@@ -71,6 +71,6 @@ function adopted(state: ConversationState, user: UserId, member: Member, first: 
     readSeq: joined,
     readMsgNo: state.msgNo.value,
     sentAtRead: state.sent(user).count,
-    deliveredSeq: sequenceId(0),
+    deliveredSeq: joined,
   };
 }

@@ -83,7 +83,8 @@ export function decodeMember(text: string): Member {
     intervals,
     mutedUntilMs,
     readSeq: sequenceId(readSeq),
-    deliveredSeq: sequenceId(deliveredSeq),
+    // A record of an earlier version may have less: a join moved the read position alone.
+    deliveredSeq: sequenceId(Math.max(deliveredSeq, readSeq)),
   };
 }
 

@@ -64,6 +64,7 @@ export interface Member {
   readonly readMsgNo: number;
   /** How many countable messages this member had sent up to `readSeq`. */
   readonly sentAtRead: number;
+  /** At least {@link readSeq}. */
   readonly deliveredSeq: SequenceId;
   /** May not write before, by the server's wall time; 0 for not muted, {@link NEVER_MS} for ever. Outlives a leave. */
   readonly mutedUntilMs: number;

@@ -4,7 +4,6 @@ import {
   isDirectConversationId,
   isLobbyId,
   ok,
-  sequenceId,
   type Result,
   type SequenceId,
   type UserId,
@@ -52,7 +51,7 @@ function changedBy(state: ConversationState, { gen, seq }: WireEntry, effects: r
   return { reply: ok({ conversation: state.id, gen, seq }), effects };
 }
 
-/** A new or returning member from the entry at `seq` on. Their reading begins there. */
+/** A new or returning member from the entry at `seq` on. Their reading begins there, and nobody has read what was not delivered. */
 export function newMember(
   state: ConversationState,
   meta: ConversationMeta,
@@ -69,7 +68,7 @@ export function newMember(
     readSeq: seq,
     readMsgNo: state.msgNo.value,
     sentAtRead: state.sent(user).count,
-    deliveredSeq: before?.deliveredSeq ?? sequenceId(0),
+    deliveredSeq: seq,
     // Who is muted stays so, however often they come and go.
     mutedUntilMs: before?.mutedUntilMs ?? 0,
   };

@@ -1,5 +1,5 @@
 import { receivedRanges } from '@millrace/diffusion';
-import { generation, sequenceId, type UserId } from '@millrace/kernel';
+import { generation, sequenceId, utf8, type UserId } from '@millrace/kernel';
 import type { Readers, ReadersList } from '@millrace/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -42,6 +42,9 @@ function bruteForce(state: ConversationState, seq: number, author: UserId | null
 const lists = [null, 'read', 'unread', 'delivered', 'undelivered'] as const;
 
 function expectExact(state: ConversationState): void {
+  for (const [user, { deliveredSeq, readSeq }] of state.members.entries()) {
+    expect(deliveredSeq, `what ${user} has read`).toBeGreaterThanOrEqual(readSeq);
+  }
   for (let seq = 1; seq <= state.head.value.seq; seq += 1) {
     for (const list of lists) {
       for (const author of [null, 'a', 'd'] as (UserId | null)[]) {
@@ -57,6 +60,21 @@ function expectExact(state: ConversationState): void {
 const [ann, ben, cleo] = ['ann', 'ben', 'cleo'] as UserId[] as [UserId, UserId, UserId];
 
 describe('the readers of an entry', () => {
+  it('have it, also when they read it by coming again, and in a record of before that was so', () => {
+    const talk = new AConversation().created(['ann', 'ben', 'cleo']);
+    for (let count = 0; count < 3; count += 1) talk.do(talk.sendOf('ann'));
+    talk.do({ t: 'kick', by: ann, users: [ben] });
+    talk.do({ t: 'join', user: ben });
+    const counts = { recipients: 2, delivered: 1, read: 1 };
+    for (const state of [talk.state, talk.reloaded()]) {
+      expect(ask(state, 2, { author: ann })).toMatchObject(counts);
+      expect(ask(state, 2, { author: ann, list: 'undelivered' }).users.map(({ user }) => user)).toEqual([cleo]);
+    }
+    const text = JSON.stringify(['member', 6, 3, 0, 0, [1, 1, 5, 6, 6, 0]]);
+    talk.stored.fields.set('m:ben', utf8(text));
+    expect(ask(talk.reloaded(), 2, { author: ann })).toMatchObject(counts);
+  });
+
   it('are counted as a look at every member would count them, through joins, leaves and refused commits', () => {
     const all = fc.array(fc.record({ each: step, isRefused: fc.boolean() }), { maxLength: 40 });
     fc.assert(
