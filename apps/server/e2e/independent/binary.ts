@@ -1,7 +1,9 @@
-import type { Body, ClientFrame, Message, PushItem, ServerFrame, Summary } from './frames.ts';
+import type { Body, ClientFrame, Mentions, Message, PushItem, ServerFrame, Summary } from './frames.ts';
 
 const TYPES = ['void', 'text', 'image', 'file', 'custom', 'control'];
-const LEVELS = ['memory', 'disk', 'replicated'];
+const LEVELS = ['memory', 'disk', 'replicated', 'volatile'];
+const HINTS = ['mention', 'control'];
+const MENTIONS_TAG = 2;
 const HEADER_BYTES = 12;
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
@@ -79,6 +81,12 @@ function named(names: readonly string[], index: number): string {
   return name;
 }
 
+function mentions(reader: Reader): Mentions {
+  const isForAll = reader.u8() === 1;
+  const users = reader.list(() => reader.text());
+  return { ...(isForAll ? { mentionAll: true } : {}), ...(users.length === 0 ? {} : { mentions: users }) };
+}
+
 /** A message as the server stored it. @throws for another layout version. */
 export function decodeEntry(gen: number, seq: number, bytes: Buffer): Message {
   const reader = new Reader(bytes);
@@ -89,13 +97,14 @@ export function decodeEntry(gen: number, seq: number, bytes: Buffer): Message {
   const [msgNo, at, sentAt] = [reader.varint(), reader.varint(), reader.varint()];
   const from = reader.text();
   const [deviceTag, n] = [reader.u32(), reader.varint()];
-  if ((flags & 4) !== 0) {
-    reader.list(() => [reader.varint(), reader.take(reader.varint())]);
-  }
+  const extensions =
+    (flags & 4) === 0 ? [] : reader.list(() => [reader.varint(), reader.take(reader.varint())] as const);
+  const mentioned = extensions.find(([tag]) => tag === MENTIONS_TAG)?.[1];
   return {
     ...{ gen, seq, msgNo, at, sentAt, type, n, deviceTag },
     countable: (flags & 2) !== 0,
     from: from === '' ? null : from,
+    ...(mentioned === undefined ? {} : mentions(new Reader(mentioned))),
     ...bodyOf(reader.rest(), (flags & 1) !== 0),
   };
 }
@@ -118,6 +127,12 @@ function item(reader: Reader): PushItem {
   };
 }
 
+function hint(reader: Reader): PushItem {
+  const conversation = reader.text();
+  const [gen, seq, why] = [reader.varint(), reader.varint(), named(HINTS, reader.u8())];
+  return { conversation, messages: [], hint: { gen, seq, why } };
+}
+
 /** @returns undefined for a kind that this client does not know: it is skipped. */
 function decodeRecord(kind: number, flags: number, id: number, reader: Reader): ServerFrame | undefined {
   const flag = (bit: number): boolean => (flags & bit) !== 0;
@@ -136,12 +151,15 @@ function decodeRecord(kind: number, flags: number, id: number, reader: Reader): 
       };
     case 3: {
       const [gen, prev, seq] = [reader.varint(), reader.varint(), reader.varint()];
-      return { t: 'push', gen, prev, seq, items: reader.list(() => item(reader)) };
+      const items = reader.list(() => item(reader));
+      if (reader.left > 0) items.push(...reader.list(() => hint(reader)));
+      return { t: 'push', gen, prev, seq, items };
     }
     case 4: {
       const conversation = reader.text();
       const head = { gen: reader.varint(), seq: reader.varint() };
-      return { t: 'page', id, conversation, messages: messages(reader), hasMore: flag(1), head };
+      const page = { id, conversation, messages: messages(reader), hasMore: flag(1), head };
+      return { t: 'page', ...page, ...(flag(2) ? { first: reader.varint() } : {}) };
     }
     case 5: {
       const inbox = { gen: reader.varint(), seq: reader.varint() };
@@ -190,15 +208,19 @@ function record(kind: number, flags: number, id: number, payload: Buffer): Buffe
 /** A frame as one record: `send` in its own kind, every other as its JSON text. */
 export function encodeBinary(frame: ClientFrame): Buffer {
   if (frame.t !== 'send') return record(0, 0, frame.id ?? 0, Buffer.from(JSON.stringify(frame), 'utf8'));
-  const { conversation, n, after, sentAt, type, body, bodyBase64 } = frame;
+  const { conversation, n, after, sentAt, type, body, bodyBase64, mentions: users, mentionAll } = frame;
   const isText = typeof body === 'string';
+  const names = (users ?? []) as readonly string[];
+  const hasMentions = users !== undefined || mentionAll !== undefined;
+  const flags = (isText ? 1 : 0) | (after === undefined ? 0 : 2) | (hasMentions ? 4 : 0);
   const payload = Buffer.concat([
     string(String(conversation)),
     varint(Number(n)),
     ...(after === undefined ? [] : [varint(Number(after))]),
     varint(Number(sentAt)),
     Buffer.from([TYPES.indexOf(String(type))]),
+    ...(hasMentions ? [Buffer.from([mentionAll === true ? 1 : 0]), varint(names.length), ...names.map(string)] : []),
     isText ? Buffer.from(body, 'utf8') : Buffer.from(String(bodyBase64), 'base64'),
   ]);
-  return record(1, (isText ? 1 : 0) | (after === undefined ? 0 : 2), frame.id ?? 0, payload);
+  return record(1, flags, frame.id ?? 0, payload);
 }

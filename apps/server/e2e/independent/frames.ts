@@ -10,7 +10,13 @@ export interface Position {
 
 export type Body = { readonly body: string } | { readonly bodyBase64: string };
 
+export interface Mentions {
+  readonly mentions?: readonly string[];
+  readonly mentionAll?: boolean;
+}
+
 export type Message = Position &
+  Mentions &
   Body & {
     readonly msgNo: number;
     readonly at: number;
@@ -51,7 +57,8 @@ export interface ReadPosition {
 }
 
 export type PushItem = { readonly conversation: string } & (
-  { readonly messages: readonly Message[] } | { readonly read: ReadPosition }
+  | { readonly messages: readonly Message[]; readonly hint?: Position & { readonly why: string } }
+  | { readonly read: ReadPosition }
 );
 
 /** What the server answers, by the name of the frame. */
@@ -92,6 +99,8 @@ export interface Answers {
     readonly messages: readonly Message[];
     readonly hasMore: boolean;
     readonly head: Position;
+    /** In a lobby: nothing before it is kept. */
+    readonly first?: number;
   };
   readonly conversations: { readonly conversations: readonly Summary[]; readonly next: string | null };
   readonly members: {
