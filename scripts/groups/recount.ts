@@ -341,10 +341,11 @@ export class Recount {
       const isRecipient = theirs.some((stay) => stay.from <= seq && (stay.to === null || stay.to >= seq));
       if (user === from || !isRecipient) continue;
       recipients += 1;
-      if (this.#position(user as UserId, theirs) >= seq) read.push(user);
-      const [has, hasRead] = [this.#delivered.get(user as UserId) ?? 0, this.#read.get(user as UserId) ?? 0];
-      // A join counts as read, and not as had.
-      if (seenUpTo(Math.max(has, hasRead), theirs) >= seq) delivered += 1;
+      const position = this.#position(user as UserId, theirs);
+      if (position >= seq) read.push(user);
+      // What is read has been had.
+      const had = seenUpTo(this.#delivered.get(user as UserId) ?? 0, theirs);
+      if (Math.max(position, had) >= seq) delivered += 1;
     }
     return { recipients, delivered, read: read.sort() };
   }
