@@ -87,7 +87,7 @@ async function live(world: World, room: ConversationId): Promise<number> {
 }
 
 it('a store that is started again after all nodes have stopped has lost nothing, whoever stopped first', async () => {
-  let begun = 0;
+  const begunForNothing: number[] = [];
   for (let seed = 1; seed <= SEEDS / 3; seed += 1) {
     const world = new World(seed, options);
     const room = roomOf(world);
@@ -109,11 +109,13 @@ it('a store that is started again after all nodes have stopped has lost nothing,
     };
     void stopAll();
     expect(await world.time.run(() => isOver, 300_000), 'it ends').toBe(true);
-    expect([seed, world.counts.stops]).toEqual([seed, 2]);
-    begun += world.counts.generations;
+    const left = new Truth(world.store.state, (actor) => world.partitionOf(actor), room, true);
+    const stored = left.entries.filter(({ n }) => n > 0).length;
+    expect([seed, world.counts.stops, world.history.acks.length - stored]).toEqual([seed, 2, 0]);
+    for (let times = world.counts.generations; times > 0; times -= 1) begunForNothing.push(seed);
   }
-  // Nodes that stop at the same instant: docs/loss.md says how rare it is that one begins a generation for nothing.
-  expect(begun).toBeLessThanOrEqual(1);
+  // Of nodes that stop within 400 ms of each other: docs/loss.md says why, and how rare it is. No other may be among them.
+  expect(begunForNothing).toEqual([12]);
 });
 
 it('what an owner acknowledged that the store has forgotten is not passed over for a clean stop before it (I1)', async () => {
