@@ -14,6 +14,7 @@ const SHELLS = [
   'libs/kernel/src/clock.ts',
   'libs/kernel/src/random.ts',
   'libs/local-redis/src/**/*.ts',
+  'libs/local-postgres/src/**/*.ts',
   'scripts/**/*.ts',
   'vitest.config.ts',
 ];
@@ -29,24 +30,36 @@ const LAYERS = {
   partition: ['kernel', 'timeline', 'actor'],
   // Carries bytes between nodes and knows nothing of what they say.
   'node-link': ['kernel'],
-  // A command for another node's partition goes over a link.
-  messaging: ['kernel', 'protocol', 'timeline', 'diffusion', 'actor', 'partition', 'node-link'],
+  // A SQLite file of one process, in threads of its own; knows nothing of what is in it.
+  'sqlite-file': ['kernel'],
+  // What it archives are the entries of Timelines.
+  archive: ['kernel', 'timeline', 'sqlite-file'],
+  // A command for another node's partition goes over a link; what need not be hot is brought into the archive,
+  // and what is to be found into the search index.
+  messaging: ['kernel', 'protocol', 'timeline', 'diffusion', 'actor', 'partition', 'node-link', 'archive', 'search'],
+  // How far it has come is told by positions in Timelines.
+  search: ['kernel', 'timeline', 'sqlite-file'],
   // The ports that it implements are the partition's, the Timeline's and the node streams'.
   'redis-store': ['kernel', 'timeline', 'partition', 'node-link'],
+  // A queue of what is to be done at a time; knows nothing of what that is.
+  jobs: ['kernel'],
   gateway: ['kernel', 'protocol', 'messaging'],
   'http-api': ['kernel', 'protocol', 'messaging'],
   client: ['kernel', 'protocol'],
   'raw-client': ['kernel', 'protocol'],
-  'raw-client': ['kernel', 'protocol'],
   'local-redis': ['kernel'],
+  // What starts a server of ours on this machine is there already: ports, processes, the package manager.
+  'local-postgres': ['kernel', 'local-redis'],
 };
 const LIBS = Object.keys(LAYERS);
 
-/** Tests may also start a Redis of their own. */
+/** Tests may also start servers of their own. */
 function boundaries(inTests) {
   const layerRules = Object.entries(LAYERS).map(([layer, allowed]) => ({
     sourceTag: `layer:${layer}`,
-    onlyDependOnLibsWithTags: [layer, ...allowed, ...(inTests ? ['local-redis'] : [])].map((name) => `layer:${name}`),
+    onlyDependOnLibsWithTags: [layer, ...allowed, ...(inTests ? ['local-redis', 'local-postgres'] : [])].map(
+      (name) => `layer:${name}`,
+    ),
   }));
   return [
     'error',

@@ -20,6 +20,8 @@ const pathsIn = (text: string): readonly string[] =>
     .filter((name) => /\.(ts|lua|md|yaml|json|mjs|sh)$/.test(name) || /^(libs|apps|scripts|docs|docker)\//.test(name));
 
 const DOCUMENTS = [
+  'archive',
+  'backup',
   'message-path',
   'invariants',
   'cluster',
@@ -27,7 +29,9 @@ const DOCUMENTS = [
   'deployment',
   'explain',
   'faults',
+  'import-export',
   'loss',
+  'search',
   'simulation',
 ].map((name) => `docs/${name}.md`);
 

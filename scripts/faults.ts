@@ -39,7 +39,7 @@ const values = optionsOf(HELP, {
 
 const CAPACITY_SHARE = 3;
 /** Under load before each fault, and after it. */
-const BEFORE_MS = 12_000;
+const BEFORE_MS = 30_000;
 const AFTER_MS = 3_000;
 const SETTLE_SECONDS = 60;
 

@@ -7,7 +7,6 @@ const LINES_MAX = 450;
 
 /** Longer files, each with its reason. */
 const LONGER: Readonly<Record<string, string>> = {
-  'libs/protocol/src/frames.ts': 'the table of every frame of the protocol, read as one',
   'libs/partition/src/partition-owner.test.ts': 'every behaviour of the owner, a section each, on one stage',
 };
 

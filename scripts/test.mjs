@@ -1,7 +1,7 @@
 import './lib/require-node.mjs';
 
 // `npm test`: from a fresh clone to every check, then one plain line. `npm test -- <filter>` runs only those tests.
-const { mkdtempSync, readFileSync, rmSync } = await import('node:fs');
+const { chmodSync, mkdtempSync, readFileSync, rmSync } = await import('node:fs');
 const { tmpdir } = await import('node:os');
 const { join } = await import('node:path');
 const { ensureInstalled } = await import('./lib/install.mjs');
@@ -12,6 +12,8 @@ const { endAll, endMarked, run, watchParent } = await import('./lib/processes.mj
 const filters = process.argv.slice(2);
 // Below one directory of this run, so that a test which is killed leaves nothing behind either.
 const temporary = mkdtempSync(join(tmpdir(), 'millrace-run-'));
+// Others may pass through to what is theirs, and see nothing: PostgreSQL does not run as root.
+chmodSync(temporary, 0o711);
 const summaryFile = join(temporary, 'summary.json');
 const MARK = 'MILLRACE_TEST_RUN';
 const env = { ...process.env, TMPDIR: temporary, MILLRACE_TEST_SUMMARY: summaryFile, [MARK]: temporary };
@@ -81,7 +83,8 @@ const bin = (/** @type {string[]} */ ...parts) => inRoot('node_modules', ...part
 await step('install', () => ensureInstalled());
 if (failedStages.length === 0) {
   await step('build', () => ensureBuilt());
-  await stage('Redis', node, [inRoot('dist/setup.mjs')]);
+  const needsPostgres = filters.length === 0 || filters.some((filter) => /archive|postgres/.test(filter));
+  await stage('servers', node, [inRoot('dist/setup.mjs'), ...(needsPostgres ? ['--postgres'] : [])]);
   if (filters.length === 0) {
     // Two cores: these two side by side, and then the tests alone, for they measure time.
     await Promise.all([

@@ -31,12 +31,6 @@ export const stalledEnvironment = (engine: string): Readonly<Record<string, stri
   MILLRACE_SEND_BUFFER_BYTES_MAX: String(STALLED_SEND_BUFFER_BYTES),
 });
 
-/** Groups go over by their size alone, and so at sizes that are known. */
-export const BY_SIZE_ALONE = {
-  MILLRACE_READ_ABOVE_LOAD: '1000000000',
-  MILLRACE_WRITE_BELOW_LOAD: '1000000000',
-} as const;
-
 const share = (members: number, of: number): number => Math.floor(members / of);
 
 /** With the bounds of diffusion as they are by default. */
@@ -47,10 +41,7 @@ export const checks: readonly Check[] = [
       '2 members become so many, and 2 again, while 50 of them write: each has what their stays hold, once, in order',
     members: 12_000,
     nodes: 2,
-    env: (members) => ({
-      MILLRACE_MEMBERS_MAX: String(Math.max(10_000, members)),
-      ...BY_SIZE_ALONE,
-    }),
+    env: (members) => ({ MILLRACE_MEMBERS_MAX: String(Math.max(10_000, members)) }),
     run: async (stage, members, say) => {
       const shape = {
         members,

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { memoryStorage, MillraceError, type ClientStorage } from '@millrace/client';
+import { memoryStorage, MillraceError, type ClientStorage, type MillraceClient } from '@millrace/client';
 import type { ConversationId, UserId } from '@millrace/kernel';
 import { callRedis } from '@millrace/local-redis';
+import { defaultMessagingLimits } from '@millrace/messaging';
 import type { Message } from '@millrace/protocol';
 import type { RawSession } from '@millrace/raw-client';
 import { openLarge } from '../../apps/cli/src/open-large.ts';
@@ -33,6 +34,8 @@ export interface GrowResult {
   readonly acked: number;
   readonly switches: readonly string[];
   readonly membershipChanges: number;
+  /** Devices of members that were looked at while nobody wrote and the group was pulled. */
+  readonly rested: { readonly open: number; readonly closed: number };
   /** Devices whose messages were held against what their user is to have. */
   readonly devices: number;
   readonly messages: number;
@@ -52,11 +55,20 @@ const FLAPS_AT_ONCE = 8;
 const SDK_FLAPPERS = 8;
 const COMPLETE_MS_MAX = 120_000;
 const CHANGE_MS_MAX = 120_000;
+/** The last entry before a silence may be lost on its way: within 30 s a device is told so. With room for a busy machine. */
+const REST_MS_MAX = 60_000;
+/** Until nothing is left of the load that a large group was. */
+const QUIET_MS_MAX = 180_000;
 /** What a sender is told that is no member at the moment. */
 const OUTSIDE = ['not_member', 'not_found'];
 /** Of every so many visitors the list is looked at. */
 const SUMMARY_EVERY = 10;
 
+/** Above so many members a group is pulled, however quiet it is. */
+const READ_ABOVE = defaultMessagingLimits.readAbove;
+
+/** Whether that device, of those that stay connected, has the group open. */
+const isOpenOn = (index: number): boolean => index % 2 === 1;
 const member = (index: number): UserId => `member-${String(index).padStart(5, '0')}` as UserId;
 const members = (from: number, to: number): UserId[] =>
   Array.from({ length: Math.max(0, to - from) }, (_, index) => member(from + index));
@@ -83,7 +95,13 @@ export class Grow {
   readonly #sdkFlappers: SdkFlapper[];
   readonly #away: Visitor[];
   #isOver = false;
+  /** Nobody begins to write. */
+  #isResting = false;
+  /** Messages that are on their way. */
+  #sending = 0;
   #changes = 0;
+  /** Devices that were looked at while nobody wrote: that have the group open, and that have not. */
+  readonly #rested = { open: 0, closed: 0 };
 
   constructor(stage: GroupStage, shape: GrowShape, say: (text: string) => void) {
     this.#stage = stage;
@@ -115,7 +133,7 @@ export class Grow {
       const users = members(0, senders + online);
       const connected = await inTurns(users, AT_ONCE, (user) => GroupDevice.connect(this.#stage, user, CONVERSATION));
       this.#devices.push(...connected);
-      for (const { client, got } of connected.filter((_, index) => index % 2 === 1)) {
+      for (const { client, got } of connected.filter((_, index) => isOpenOn(index))) {
         openLarge(
           client,
           () => true,
@@ -140,7 +158,10 @@ export class Grow {
     noise.catch(() => undefined);
     await this.#timed('grow', () => this.#grow(operator));
     await this.#timed('come and go', () => this.#shuffle(operator));
+    await this.#timed('rest at the peak', () => this.#rest(operator));
     await this.#timed('shrink', () => this.#shrink(operator));
+    await this.#timed('rest', () => this.#rest(operator));
+    await this.#timed('quiet down', () => this.#quietDown());
     this.#isOver = true;
     await noise;
     const entries = await this.#timed('read', async () => await historyOf(operator, CONVERSATION));
@@ -156,17 +177,23 @@ export class Grow {
     return this.#devices.slice(0, senders).map(async ({ client, user }, at) => {
       await sleep((everyMs * at) / senders);
       for (let number = 1; !this.#isOver; number += 1) {
-        const text = `${user} ${String(number)}`;
-        try {
-          const { seq } = await client.send(CONVERSATION, text);
-          this.#acked.push({ seq, text });
-        } catch (error) {
-          const code = error instanceof MillraceError ? error.code : String(error);
-          if (!OUTSIDE.includes(code)) this.#wrong.push(`${user} was refused: ${code}`);
-        }
+        if (!this.#isResting) await this.#send(client, user, `${user} ${String(number)}`);
         await sleep(everyMs);
       }
     });
+  }
+
+  async #send(client: MillraceClient, user: UserId, text: string): Promise<void> {
+    this.#sending += 1;
+    try {
+      const { seq } = await client.send(CONVERSATION, text);
+      this.#acked.push({ seq, text });
+    } catch (error) {
+      const code = error instanceof MillraceError ? error.code : String(error);
+      if (!OUTSIDE.includes(code)) this.#wrong.push(`${user} was refused: ${code}`);
+    } finally {
+      this.#sending -= 1;
+    }
   }
 
   #flap(): Promise<void>[] {
@@ -247,6 +274,43 @@ export class Grow {
     }
   }
 
+  /**
+   * Nobody writes. A device that has the group open gets the last entry nevertheless, whichever that was; while the group is
+   * pulled, one that has not gets none, but knows where it stands, and lacks nothing up to where it is.
+   */
+  async #rest(operator: RawSession): Promise<void> {
+    this.#isResting = true;
+    await until('what is written is answered', () => this.#sending === 0, CHANGE_MS_MAX);
+    const entries = await historyOf(operator, CONVERSATION);
+    const stays = staysOf(entries);
+    const msgNo = entries.filter(({ countable }) => countable).length;
+    const isPulled = entries.flatMap((entry) => toldBy(entry)?.mode ?? []).at(-1) === 'read';
+    const lacking = (): string[] =>
+      this.#devices.flatMap(({ user, client, got }, index) => {
+        const theirs = stays.get(user) ?? [];
+        const isClosed = isPulled && theirs.at(-1)?.to === null && !isOpenOn(index);
+        const expected = textOf(visibleRuns(theirs, isClosed ? got.last : entries.length));
+        if (got.text !== expected) return [`${user}, ${isClosed ? 'closed' : 'open'}, has ${got.text} of ${expected}`];
+        const known = client.conversationList().find(({ conversation }) => conversation === CONVERSATION)?.msgNo ?? 0;
+        if (!isClosed || known === msgNo) return [];
+        return [`${user}, closed, knows of ${String(known)} messages of ${String(msgNo)}`];
+      });
+    await until('devices know', () => lacking().length === 0, REST_MS_MAX).catch(() => undefined);
+    this.#wrong.push(...lacking().map((text) => `while nobody wrote: ${text}`));
+    for (const [index, { user }] of this.#devices.entries()) {
+      if (isPulled && stays.get(user)?.at(-1)?.to === null) this.#rested[isOpenOn(index) ? 'open' : 'closed'] += 1;
+    }
+    this.#isResting = false;
+  }
+
+  /** Two members that write now and then: the group is no load any more, and is put into inboxes again. */
+  async #quietDown(): Promise<void> {
+    const isWritten = (): boolean =>
+      this.#devices[0]?.client.conversationList().find(({ conversation }) => conversation === CONVERSATION)
+        ?.diffusion === 'write';
+    await until('the group is in write mode again', isWritten, QUIET_MS_MAX);
+  }
+
   /** A change, and then so many messages that are stored, by whoever is a member. */
   async #amidWriting(change: () => Promise<unknown>): Promise<void> {
     await change();
@@ -296,6 +360,7 @@ export class Grow {
     return {
       entries: entries.length,
       acked: this.#acked.length,
+      rested: this.#rested,
       switches: entries.flatMap((entry) => {
         const told = toldBy(entry);
         return told?.control === 'diffusion' ? [`${String(told.mode)} at ${String(entry.seq)}`] : [];
@@ -323,7 +388,13 @@ export class Grow {
       this.#wrong.push(`${String(countable)} messages are stored, ${String(this.#acked.length)} were acknowledged`);
     }
     const modes = entries.flatMap((entry) => toldBy(entry)?.mode ?? []);
-    if (modes.join() !== 'read,write') this.#wrong.push(`the group went over to ${modes.join()}`);
+    const isInTurn = modes.every((mode, index) => mode === (index % 2 === 0 ? 'read' : 'write'));
+    if (!isInTurn || modes.at(-1) !== 'write') this.#wrong.push(`the group went over to ${modes.join()}`);
+    const stays = [...staysOf(entries).values()].flat();
+    for (const { seq } of entries.filter((entry) => toldBy(entry)?.mode === 'write')) {
+      const count = stays.filter(({ from, to }) => from <= seq && (to === null || to > seq)).length;
+      if (count > READ_ABOVE) this.#wrong.push(`with ${String(count)} members the group was put into inboxes again`);
+    }
   }
 
   async #checkOverSdk(one: SdkFlapper, expected: string): Promise<void> {

@@ -1,4 +1,4 @@
-import type { ConversationId, UserId } from '@millrace/kernel';
+import type { ConversationId, SequenceId, UserId } from '@millrace/kernel';
 import type { ConversationSummary, Receipts } from '@millrace/protocol';
 import { until } from '../faults/until.ts';
 import { GroupDevice } from './group-device.ts';
@@ -23,6 +23,8 @@ export interface RecountResult {
   readonly messages: number;
   readonly sockets: number;
   readonly positionsMoved: number;
+  /** Messages that were recalled, and deleted by somebody for themselves. */
+  readonly messagesGone: number;
   /** Devices, and lists that the server gave, whose unread count and its inputs were counted again. */
   readonly unreadChecked: number;
   readonly receiptsChecked: number;
@@ -31,7 +33,7 @@ export interface RecountResult {
   readonly wrong: readonly string[];
 }
 
-type Inputs = Pick<ConversationSummary, 'msgNo' | 'readSeq' | 'readMsgNo' | 'own' | 'unread'>;
+type Inputs = Pick<ConversationSummary, 'msgNo' | 'readSeq' | 'readMsgNo' | 'own' | 'gone' | 'unread'>;
 
 const CONVERSATION = 'counted' as ConversationId;
 const CHUNK = 200;
@@ -52,6 +54,9 @@ export class Recount {
   /** The furthest that each was acknowledged to have read, and to have. */
   readonly #read = new Map<UserId, number>();
   readonly #delivered = new Map<UserId, number>();
+  /** What each was acknowledged to have deleted for themselves. */
+  readonly #deleted = new Map<UserId, Set<number>>();
+  #changed = 0;
   readonly #told = new Map<UserId, Omit<Receipts, 't'>>();
   #random: number;
   #moved = 0;
@@ -119,9 +124,40 @@ export class Recount {
         member(online + this.#below(members - online)),
       );
       await inTurns([...new Set(visitors)], AT_ONCE, (user) => this.#moveAway(user, head));
+      await this.#takeBack(sent);
       if (round === Math.floor(rounds / 2)) await this.#comeAndGo();
       this.#say(`${String(head)} entries, ${String(this.#moved)} positions moved`);
     }
+  }
+
+  /** The owner recalls one message, and some delete one for themselves: of the latest, which most have not read. */
+  async #takeBack(sent: readonly SequenceId[]): Promise<void> {
+    const { online } = this.#shape;
+    const one = (): SequenceId | undefined => sent[this.#below(sent.length)];
+    const recalled = one();
+    const done = (): void => {
+      this.#changed += 1;
+    };
+    // One that was recalled already is refused.
+    if (recalled !== undefined)
+      await this.#first(member(0))
+        .client.recall(CONVERSATION, recalled)
+        .then(done, () => undefined);
+    const users = Array.from({ length: online }, (_, index) => member(index)).filter(() => this.#below(10) === 0);
+    await inTurns(users, AT_ONCE, async (user) => {
+      const seq = one();
+      if (seq === undefined) return;
+      // Who was thrown out, or has come only behind it, is refused.
+      await this.#any(user)
+        .client.delete(CONVERSATION, seq)
+        .then(
+          () => {
+            this.#deleted.set(user, (this.#deleted.get(user) ?? new Set()).add(seq));
+            done();
+          },
+          () => undefined,
+        );
+    });
   }
 
   /** Some are thrown out and let in again, and the last twentieth comes in. */
@@ -226,7 +262,12 @@ export class Recount {
         const [whole, seq] = [inputs.get(device.user), local(device)?.seq ?? 0];
         if (whole === undefined) return 'nothing';
         const here = own(device.user, whole.readSeq, seq);
-        return textOf({ ...whole, own: here, unread: whole.unread + whole.own - here });
+        // Nor what was recalled, but by an entry that it has, or when it was told so as its user read.
+        const stayed = stays.get(device.user) ?? [];
+        const { gone: least = 0 } = this.#inputsOf(device.user, stayed, entries, seq);
+        const gone = Math.min(Math.max(least, local(device)?.gone ?? 0), whole.gone ?? 0);
+        const unread = whole.unread + whole.own - here + (whole.gone ?? 0) - gone;
+        return textOf({ ...whole, own: here, gone, unread });
       };
       const closed = [...this.#devices.values()].flatMap((devices) => devices.slice(1));
       const isRight = (device: GroupDevice): boolean => textOf(local(device)) === is(device);
@@ -294,8 +335,9 @@ export class Recount {
     const { length: messages } = entries.filter(({ countable }) => countable);
     const counts = { unreadChecked, receiptsChecked, listsChecked };
     const sockets = this.#all().length;
-    const moved = { positionsMoved: this.#moved, seconds: this.#seconds, wrong: this.#wrong };
-    return { entries: entries.length, messages, sockets, ...counts, ...moved };
+    const moved = { positionsMoved: this.#moved, messagesGone: this.#changed };
+    const told = { seconds: this.#seconds, wrong: this.#wrong };
+    return { entries: entries.length, messages, sockets, ...counts, ...moved, ...told };
   }
 
   /** What the authors of the latest messages were told last is what it came to. */
@@ -315,9 +357,17 @@ export class Recount {
     return Math.max(seenUpTo(this.#read.get(user) ?? 0, stays), stays.at(-1)?.from ?? 0);
   }
 
-  #inputsOf(user: UserId, stays: readonly Stay[], entries: readonly StoredEntry[]): Inputs {
+  /** @param heardTo - what was recalled behind it does not count as such yet. */
+  #inputsOf(user: UserId, stays: readonly Stay[], entries: readonly StoredEntry[], heardTo = Infinity): Inputs {
     const readSeq = this.#position(user, stays);
-    let [msgNo, readMsgNo, own, unread] = [0, 0, 0, 0];
+    let [msgNo, readMsgNo, own, gone, unread] = [0, 0, 0, 0, 0];
+    const recalled = new Set<number>();
+    for (const [from, to] of visibleRuns(stays, entries.length)) {
+      for (const entry of entries.slice(from - 1, Math.min(to, heardTo))) {
+        const seq = recalledBy(entry);
+        if (seq !== null) recalled.add(seq);
+      }
+    }
     const last = stays.at(-1)?.to ?? entries.length;
     for (const { seq, countable } of entries) {
       if (countable && seq <= last) msgNo += 1;
@@ -325,13 +375,15 @@ export class Recount {
     }
     for (const [from, to] of visibleRuns(stays, entries.length)) {
       for (const entry of entries.slice(Math.max(from - 1, readSeq), to)) {
-        if (entry.countable && entry.from === user) own += 1;
-        else if (entry.countable) unread += 1;
+        if (!entry.countable) continue;
+        if (entry.from === user) own += 1;
+        else if (recalled.has(entry.seq) || this.#deleted.get(user)?.has(entry.seq) === true) gone += 1;
+        else unread += 1;
       }
     }
-    if (unread !== msgNo - readMsgNo - own)
+    if (unread !== msgNo - readMsgNo - own - gone)
       this.#wrong.push(`${user}: the inputs do not explain ${String(unread)} unread`);
-    return { msgNo, readSeq: readSeq as Inputs['readSeq'], readMsgNo, own, unread };
+    return { msgNo, readSeq: readSeq as Inputs['readSeq'], readMsgNo, own, gone, unread };
   }
 
   #readersOf({ seq, from }: StoredEntry, stays: ReadonlyMap<string, readonly Stay[]>) {
@@ -355,10 +407,17 @@ export class Recount {
 const seenUpTo = (seq: number, stays: readonly Stay[]): number =>
   Math.max(0, ...stays.filter(({ from }) => from <= seq).map(({ to }) => Math.min(seq, to ?? seq)));
 
+/** The message that the entry takes back; null for an entry that takes back none. */
+function recalledBy({ type, body }: StoredEntry): number | null {
+  if (type !== 'control') return null;
+  const control = JSON.parse(String(body)) as { readonly control: string; readonly seq?: number };
+  return control.control === 'recalled' ? (control.seq ?? null) : null;
+}
+
 const summaryOf = (list: readonly ConversationSummary[]): ConversationSummary | undefined =>
   list.find(({ conversation }) => conversation === CONVERSATION);
 
 const textOf = (inputs: Inputs | undefined): string =>
   inputs === undefined
     ? 'nothing'
-    : `${String(inputs.unread)} unread (${[inputs.msgNo, inputs.readMsgNo, inputs.own].join(' - ')}, read up to ${String(inputs.readSeq)})`;
+    : `${String(inputs.unread)} unread (${[inputs.msgNo, inputs.readMsgNo, inputs.own, inputs.gone ?? 0].join(' - ')}, read up to ${String(inputs.readSeq)})`;

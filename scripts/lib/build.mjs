@@ -8,12 +8,15 @@ import { sourceFiles } from './source-files.mjs';
 const ENTRIES = {
   server: 'apps/server/src/main.ts',
   cli: 'apps/cli/src/main.ts',
+  'archive-worker': 'libs/archive/src/node/sqlite/worker.ts',
+  'search-worker': 'libs/search/src/node/sqlite/worker.ts',
   bench: 'apps/bench/src/main.ts',
   setup: 'scripts/setup.ts',
   simulate: 'scripts/simulate.ts',
   cluster: 'scripts/cluster.ts',
   faults: 'scripts/faults.ts',
   groups: 'scripts/groups.ts',
+  'search-recall': 'scripts/search-recall.ts',
 };
 
 const DIST = inRoot('dist');
@@ -24,7 +27,7 @@ function sourcesFingerprint() {
   const hash = createHash('sha256');
   const isInput = (/** @type {string} */ path) =>
     (/^(apps|libs)\//.test(path) && /\.(ts|lua|json|sql)$/.test(path) && !path.endsWith('.test.ts')) ||
-    /^scripts\/((setup|simulate|cluster|options|faults|groups|(faults|groups)\/[\w-]+)\.ts|lib\/build\.mjs)$/.test(
+    /^scripts\/((setup|simulate|cluster|options|faults|groups|search-recall|(faults|groups)\/[\w-]+)\.ts|lib\/build\.mjs)$/.test(
       path,
     ) ||
     path === 'package-lock.json';

@@ -19,10 +19,12 @@ function lockedPackages(path) {
 /**
  * Whether node_modules holds what package-lock.json says. Compared by content: a checkout changes the times of files
  * that did not change.
+ *
+ * @param {string} [folder] - where both are, from the root
  */
-export function isInstalled() {
-  const wanted = lockedPackages(inRoot('package-lock.json'));
-  const present = lockedPackages(inRoot('node_modules', '.package-lock.json'));
+export function isInstalled(folder = '.') {
+  const wanted = lockedPackages(inRoot(folder, 'package-lock.json'));
+  const present = lockedPackages(inRoot(folder, 'node_modules', '.package-lock.json'));
   if (wanted === undefined || present === undefined) return false;
   return Object.entries(wanted).every(([path, { version, optional, link }]) => {
     if (path === '') return true;
@@ -36,12 +38,14 @@ export function isInstalled() {
 /**
  * Runs `npm ci` when it is needed.
  *
- * @param {{ quiet?: boolean }} [options] - quiet: say nothing unless it fails
+ * @param {{ quiet?: boolean, folder?: string, what?: string }} [options] - quiet: say nothing unless it fails; folder: with a
+ *   package-lock.json of its own, from the root; what: how its packages are called
  */
 export async function ensureInstalled(options = {}) {
-  if (isInstalled()) return;
+  const { folder = '.', what = 'dependencies' } = options;
+  if (isInstalled(folder)) return;
   const quiet = options.quiet === true;
-  if (!quiet) console.log('• installing dependencies (npm ci); a minute or two the first time');
+  if (!quiet) console.log(`• installing ${what} (npm ci); a minute or two the first time`);
   const startedMs = performance.now();
   const beat = setInterval(() => {
     if (!quiet) console.log(`  … still installing, ${Math.round((performance.now() - startedMs) / 1000)} s`);
@@ -49,7 +53,8 @@ export async function ensureInstalled(options = {}) {
   // The npm that runs us, when one does: PATH may hold another.
   const npm = process.env['npm_execpath'];
   const [command, first] = npm?.endsWith('.js') ? [process.execPath, [npm]] : ['npm', []];
-  const { code, output } = await run(command, [...first, 'ci', '--no-audit', '--no-fund'], { capture: true });
+  const args = [...first, 'ci', '--no-audit', '--no-fund', '--prefix', inRoot(folder)];
+  const { code, output } = await run(command, args, { capture: true });
   clearInterval(beat);
   if (code !== 0) {
     console.error(output);

@@ -1,113 +1,35 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import type { FrameReport } from '@millrace/protocol/frame-check';
-import { CheckingRelay } from '@millrace/raw-client/testing';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import type { BenchReport } from '../src/report/bench-report.ts';
 import type { GrowthPoint } from '../src/report/growth.ts';
 import type { LobbiesFigures } from '../src/report/lobbies.ts';
 import type { StormFigures } from '../src/workloads/sync/measure-reconnect.ts';
-import { environmentOf, processIds } from './process-environment.ts';
+import { BenchRuns, BRIEF } from './bench-runs.ts';
 
 // These look at the work that was done and at what is told of it, never at how fast it went.
 
-const BENCH = fileURLToPath(new URL('../../../dist/bench.mjs', import.meta.url));
-const BRIEF = ['--rounds', '1', '--seconds', '0.3', '--warmup', '0.1', '--scale', '0.04'];
-
-let dir = '';
-/** Where the bench and all that it starts keep their things. */
-let temporary = '';
-beforeAll(() => {
-  dir = mkdtempSync(join(tmpdir(), 'mr-bench-'));
-  temporary = mkdtempSync(join(dir, 't'));
-});
+const runs = new BenchRuns();
+const { dir, temporary } = runs;
 afterAll(() => {
-  rmSync(dir, { recursive: true, force: true });
+  runs.end();
 });
-
-interface Ended {
-  readonly code: number | null;
-  readonly out: string;
-  readonly notes: string;
-  /** What the bench's processes exchanged with its server. */
-  readonly frames: FrameReport;
-}
-
-/** Processes that were started with the bench's temporary directory and still run. */
-const leftRunning = (): readonly string[] =>
-  processIds().filter((pid) => environmentOf(pid).get('TMPDIR') === temporary);
-
-/** Finds the server that the bench runs now, on a port of its choosing. */
-function serverFinder(): () => string | null {
-  const portOf = (pid: string): string | undefined => {
-    const environment = environmentOf(pid);
-    return environment.get('TMPDIR') === temporary ? environment.get('MILLRACE_SOCKET_PORT') : undefined;
-  };
-  let server = '';
-  return () => {
-    // One process is looked at for each connection, and all of them for each server.
-    if (portOf(server) === undefined) server = processIds().find((pid) => portOf(pid) !== undefined) ?? '';
-    const port = portOf(server);
-    return port === undefined ? null : `ws://127.0.0.1:${port}`;
-  };
-}
-
-async function bench(args: readonly string[], interruptAt?: RegExp): Promise<Ended> {
-  const relay = await CheckingRelay.start(serverFinder());
-  const child = spawn(process.execPath, ['--enable-source-maps', BENCH, ...args, '--reports', join(dir, 'reports')], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    // Its server, which it hands its environment on to, tells everyone to connect to the relay.
-    env: { PATH: process.env['PATH'], TMPDIR: temporary, MILLRACE_SOCKET_URL: relay.url },
-  });
-  let out = '';
-  let notes = '';
-  let interrupted = false;
-  child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString('utf8')));
-  child.stderr.on('data', (chunk: Buffer) => {
-    notes += chunk.toString('utf8');
-    if (interrupted || interruptAt?.test(notes) !== true) return;
-    interrupted = true;
-    child.kill('SIGINT');
-  });
-  await once(child, 'close');
-  await relay.close();
-  return { code: child.exitCode, out, notes, frames: relay.takeFrameCheck() };
-}
-
-function reportOf(name: string): BenchReport {
-  return JSON.parse(readFileSync(join(dir, `${name}.json`), 'utf8')) as BenchReport;
-}
 
 const growthOf = ({ median }: BenchReport): readonly GrowthPoint[] =>
   (median as unknown as { readonly growth: readonly GrowthPoint[] }).growth;
 
-interface Measured {
-  readonly report: BenchReport;
-  readonly checkedByName: FrameReport['checkedByName'];
-}
-
-async function measured(workload: string, ...options: readonly string[]): Promise<Measured> {
-  const args = [workload, ...BRIEF, ...options, '--json', join(dir, `${workload}.json`)];
-  const { code, out, notes, frames } = await bench(args);
-  expect(code, notes).toBe(0);
-  expect(out.trimEnd().split('\n').at(-1)).toMatch(/^checked \d+ sent, .*: 0 lost, 0 duplicated, 0 gaps$/);
-  expect(leftRunning()).toEqual([]);
-  expect(readdirSync(temporary)).toEqual([]);
-  expect(frames.problems).toEqual([]);
-  return { report: reportOf(workload), checkedByName: frames.checkedByName };
-}
-
 describe('a workload, briefly,', () => {
   it('direct: every message is acked, stored and delivered, beside two floors', async () => {
-    const { report, checkedByName } = await measured('direct');
+    const { report, checkedByName } = await runs.measured('direct');
     const { sent, acked, stored, delivered } = report.checked;
     expect(sent).toBeGreaterThan(0);
     expect([acked, stored, delivered]).toEqual([sent, sent, sent]);
-    expect(Object.keys(report.median.parts)).toEqual(['direct saturated', 'direct 1000/s', 'direct 10000/s']);
+    expect(Object.keys(report.median.parts)).toEqual([
+      'direct saturated',
+      'direct 1000/s',
+      'direct 10000/s',
+      'direct-2000 saturated',
+    ]);
     expect(Object.keys(report.floor.parts)).toEqual(Object.keys(report.median.parts));
     expect(report.floor.redis?.xaddPerSecond).toBeGreaterThan(0);
     expect(report.median.ackedPerSecond).toBeGreaterThan(0);
@@ -119,8 +41,24 @@ describe('a workload, briefly,', () => {
     expect(checkedByName['server push']).toBeGreaterThan(0);
   }, 90_000);
 
+  it.each([
+    ['disk', 0],
+    ['replicated', 1],
+  ] as const)(
+    'direct, acknowledged at the level %s: the same, and the report says so',
+    async (level, replicas) => {
+      const { report } = await runs.measured('direct', '--ack', level);
+      const { sent, acked, stored, delivered } = report.checked;
+      expect(sent).toBeGreaterThan(0);
+      expect([acked, stored, delivered]).toEqual([sent, sent, sent]);
+      expect(report.config).toMatchObject({ ackLevel: level, redisReplicas: replicas });
+      expect(report.floor.redis?.xaddPerSecond).toBeGreaterThan(0);
+    },
+    90_000,
+  );
+
   it('group: every message reaches every other member', async () => {
-    const { report, checkedByName } = await measured('group');
+    const { report, checkedByName } = await runs.measured('group');
     const { sent, acked, stored, delivered } = report.checked;
     expect([acked, stored]).toEqual([sent, sent]);
     // Groups of 4 and of 20: each message is delivered 3 or 19 times.
@@ -132,7 +70,7 @@ describe('a workload, briefly,', () => {
   }, 90_000);
 
   it('huge-group: everyone who is online gets every message, and Redis writes as much for one as for five times as many', async () => {
-    const { report, checkedByName } = await measured('huge-group', '--members', '210');
+    const { report, checkedByName } = await runs.measured('huge-group', '--members', '210', '--seconds', '1');
     const { sent, acked, stored, delivered } = report.checked;
     expect([acked, stored]).toEqual([sent, sent]);
     const growth = growthOf(report);
@@ -164,7 +102,7 @@ describe('a workload, briefly,', () => {
   }, 120_000);
 
   it('crossing: every device hears all that it may see, once and in order, while its group is diffused in other ways', async () => {
-    const { report, checkedByName } = await measured('crossing', '--members', '260');
+    const { report, checkedByName } = await runs.measured('crossing', '--members', '260');
     const { sent, acked, stored, delivered } = report.checked;
     expect(sent).toBeGreaterThan(0);
     expect([acked, stored]).toEqual([sent, sent]);
@@ -185,7 +123,7 @@ describe('a workload, briefly,', () => {
   }, 180_000);
 
   it('lobby: every message comes to all in its lobby, and the lobbies are made, joined and dropped', async () => {
-    const { report, checkedByName } = await measured('lobby', '--members', '5');
+    const { report, checkedByName } = await runs.measured('lobby', '--members', '5');
     const { sent, acked, stored, delivered } = report.checked;
     expect(sent).toBeGreaterThan(0);
     expect([acked, stored, delivered]).toEqual([sent, 0, sent * 5]);
@@ -206,7 +144,7 @@ describe('a workload, briefly,', () => {
   }, 90_000);
 
   it('burst: all that was due is acked, stored and delivered, however much waited', async () => {
-    const { report } = await measured('burst');
+    const { report } = await runs.measured('burst');
     const { sent, acked, stored, delivered } = report.checked;
     expect([acked, stored, delivered]).toEqual([sent, sent, sent]);
     const shapes = ['one-node', 'all-nodes'];
@@ -221,7 +159,7 @@ describe('a workload, briefly,', () => {
   }, 90_000);
 
   it('sync: a device takes all that it missed once and in order, and so do many that come back at once', async () => {
-    const { report, checkedByName } = await measured('sync');
+    const { report, checkedByName } = await runs.measured('sync');
     const { sent, stored, delivered } = report.checked;
     expect(stored).toBe(sent);
     expect(delivered).toBeGreaterThan(sent);
@@ -246,13 +184,13 @@ describe('a workload, briefly,', () => {
     'ws-floor passes every message on, over %s',
     async (engine) => {
       const json = join(dir, `floor-${engine}.json`);
-      const { code, notes } = await bench(['ws-floor', ...BRIEF, '--engine', engine, '--json', json]);
+      const { code, notes } = await runs.bench(['ws-floor', ...BRIEF, '--engine', engine, '--json', json]);
       if (engine === 'uws' && notes.includes('uWebSockets.js does not load')) {
         expect(code).toBe(1);
         return;
       }
       expect(code, notes).toBe(0);
-      const report = reportOf(`floor-${engine}`);
+      const report = runs.reportOf(`floor-${engine}`);
       expect(report.config['engine']).toBe(engine);
       expect(report.checked.acked).toBe(report.checked.sent);
       expect(report.checked.delivered).toBeGreaterThan(report.checked.sent);
@@ -261,7 +199,7 @@ describe('a workload, briefly,', () => {
   );
 
   it('redis-floor counts XADDs, and both reports are written', async () => {
-    const { report } = await measured('redis-floor');
+    const { report } = await runs.measured('redis-floor');
     expect(report.median.redis?.xaddPerSecond).toBeGreaterThan(0);
     const pages = readdirSync(join(dir, 'reports')).filter((name) => /^redis-floor-.*\.html$/.test(name));
     expect(pages).toHaveLength(1);
@@ -270,19 +208,19 @@ describe('a workload, briefly,', () => {
 
 describe('the bench', () => {
   it('that is interrupted leaves no process and no directory behind', async () => {
-    const { code, frames } = await bench(
+    const { code, frames } = await runs.bench(
       ['direct', '--rounds', '1', '--seconds', '2', '--scale', '0.04'],
       /millrace, direct sat/,
     );
     expect(code).toBe(130);
     expect(frames.problems).toEqual([]);
     expect(frames.checked).toBeGreaterThan(0);
-    expect(leftRunning()).toEqual([]);
+    expect(runs.leftRunning()).toEqual([]);
     expect(readdirSync(temporary)).toEqual([]);
   }, 60_000);
 
   it('refuses what it does not know', async () => {
-    const { code, notes } = await bench(['indirect']);
+    const { code, notes } = await runs.bench(['indirect']);
     expect(code).toBe(2);
     expect(notes).toMatch(/Name one workload/);
   });

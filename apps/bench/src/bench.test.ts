@@ -10,7 +10,7 @@ import { median, medianOf } from './measure/median.ts';
 import { cpuMicrosOf, parseCpuMicros, parseResidentBytes } from './measure/proc-stat.ts';
 import { parseBenchOptions } from './options.ts';
 import { parseBenchmark } from './workloads/redis-floor.ts';
-import { directShape, groupShapes, planOf } from './workloads/shape.ts';
+import { directShape, groupShapes, oneEachShape, planOf } from './workloads/shape.ts';
 import { StoredCheck } from './workloads/stored-check.ts';
 
 describe('what is measured', () => {
@@ -202,6 +202,11 @@ describe('a shape', () => {
     }
   });
 
+  it('of many sockets lets each have one message under way', () => {
+    const plan = planOf(oneEachShape(1), 'r', { kind: 'relay', websockets: [''], secret: '', diffusion: 'write' });
+    expect([plan.users.length, plan.streams.length, plan.window]).toEqual([2_000, 2_000, 1]);
+  });
+
   it('of a group expects a delivery for everyone but the device that sent, which has the ack', () => {
     const [hundred] = groupShapes(1);
     if (hundred === undefined) throw new Error('there is a group of 100');
@@ -314,7 +319,7 @@ describe('the bench’s options', () => {
     [['indirect'], /Name one workload/],
     [['direct', '--rounds', '0'], /--rounds must be a number above 0/],
     [['direct', '--rounds', '1.5'], /whole number/],
-    [['direct', '--ack', 'paper'], /--ack must be memory or disk/],
+    [['direct', '--ack', 'paper'], /--ack must be memory, disk, replicated, got "paper"/],
     [['direct', '--engine', 'steam'], /--engine must be auto, uws or ws/],
     [['direct', '--scale', '2'], /--scale must be a number above 0 and up to 1/],
     [['direct', '--speed', '2'], /--speed/],

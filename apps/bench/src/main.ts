@@ -9,6 +9,7 @@ import { findingsLines, findingsPage, findingsReport } from './report/findings-r
 import { htmlReport } from './report/html-report.ts';
 import { describeCommit, describeMachine } from './report/machine.ts';
 import { reportLines } from './report/text-table.ts';
+import { runSuite } from './suite/run-suite.ts';
 import type { BenchHost } from './workloads/bench-host.ts';
 import { isSound, type Checked } from './workloads/checked.ts';
 import { ownWorkloads } from './workloads/own-workloads.ts';
@@ -63,12 +64,18 @@ async function bench(options: BenchOptions): Promise<number> {
     const seconds = ((systemClock.monotonicMs() - startedMs) / 1000).toFixed(0);
     process.stderr.write(`${seconds.padStart(5)} s  ${text}\n`);
   };
-  const { report, page, lines } = await measure(options, {
+  const host: BenchHost = {
     benchBundle: fileURLToPath(import.meta.url),
     serverBundle: besideThis('./server.mjs'),
+    cliBundle: besideThis('./cli.mjs'),
+    faultsBundle: besideThis('./faults.mjs'),
+    peersDir: besideThis('../apps/bench/peers'),
+    performancePage: besideThis('../docs/performance.md'),
     progress,
     onStop: (stop) => stops.push(stop),
-  });
+  };
+  if (options.workload === 'all') return runSuite(options, host);
+  const { report, page, lines } = await measure(options, host);
   const json = `${JSON.stringify(report, null, 2)}\n`;
   mkdirSync(options.reports, { recursive: true });
   const name = join(options.reports, `${options.workload}-${report.at.replace(/[:.]/g, '-')}`);

@@ -10,8 +10,16 @@ export const workloads = [
   'crossing',
   'burst',
   'sync',
+  'idle',
+  'disk',
+  'memory',
+  'failover',
+  'replay',
+  'history',
+  'peers',
   'redis-floor',
   'ws-floor',
+  'all',
 ] as const;
 export type Workload = (typeof workloads)[number];
 /** A fifth of what a server can be told to take, for `huge-group` grows to five times as many. */
@@ -19,9 +27,14 @@ const MEMBERS = [3, 20_000] as const;
 /** What a server takes by default. */
 const LOBBY_MEMBERS_MAX = 1_000;
 /** Measured by default, where it is not ten. */
-const secondsOf: Partial<Record<Workload, number>> = { sync: 2, lobby: 5, crossing: CROSSING_SECONDS };
+const secondsOf: Partial<Record<Workload, number>> = { sync: 2, lobby: 5, peers: 5, crossing: CROSSING_SECONDS };
+/** Of one measurement, and not of where it goes. */
+const HANDED_ON = ['rounds', 'seconds', 'warmup', 'ack', 'engine', 'nodes', 'scale', 'corpus'] as const;
+/** A fault takes a minute or more, and a history is as long as its corpus. */
+const roundsOf: Partial<Record<Workload, number>> = { failover: 1, history: 1 };
 export type EngineChoice = 'auto' | 'uws' | 'ws';
-export type AckLevel = 'memory' | 'disk';
+export const ackLevels = ['memory', 'disk', 'replicated'] as const;
+export type AckLevel = (typeof ackLevels)[number];
 
 export interface BenchOptions {
   readonly workload: Workload;
@@ -41,6 +54,16 @@ export interface BenchOptions {
   readonly scale: number;
   /** Of the group of `huge-group` and `crossing`, of each lobby; null for the workload's own. */
   readonly members: number | null;
+  /** For `replay` and `history`; null: one that is made. */
+  readonly corpus: string | null;
+  /** Of `failover` the faults that are wanted, of `peers` the peers, by name; empty: all that there are. */
+  readonly only: readonly string[];
+  /** Of `all`: nothing is gone on with. */
+  readonly anew: boolean;
+  /** Options of a measurement that were given, as words: those that `all` hands on to each workload. */
+  readonly given: readonly string[];
+  /** Of `idle`: as many connections as take more than one server. Of `all`: what takes long, too. */
+  readonly long: boolean;
   /** Where reports go. */
   readonly reports: string;
 }
@@ -55,24 +78,37 @@ Workloads:
   crossing      one group grown from 2 to 12,000 members and back, while 50 write
   burst         ten times the rate that the pairs just reached, for five seconds: into one node, then into all
   sync          a device that missed 10,000 messages logs in; then 10,000 devices come back at once
+  idle          10,000 connections that say nothing: bytes each, and CPU; with --long 50,000 over four servers
+  disk          direct, saturated, at ack level disk beside ack level memory
+  memory        what Redis keeps of a message, of an inbox record and of a quiet conversation
+  failover      nodes and Redis are killed, stopped, cut off, added and drained under load: the longest pause of a client
+  replay        a corpus of real conversations is sent through the server, and read back as every member
+  history       a corpus is archived while it is sent, and read back by pages from anywhere in both directions
+  peers         Socket.IO and Colyseus beside Millrace and ws-floor: pairs and a group, saturated, then at 1,000 a second
+  all           one after the other in under 40 minutes, gone on with where it was ended; with --long all that there is
   ws-floor      the socket engine passes messages on, nothing stored (direct and group shapes)
   redis-floor   redis-benchmark, XADD of 200 bytes, 16 in a pipeline
 
 Options:
-  --rounds N          Rounds, each with a server and a floor of its own; the median counts. Default: 5
-  --seconds N         Measured time of each part of a round. Default: 10, for lobby 5, for sync 2, for each size of crossing
+  --rounds N          Rounds, each with a server and a floor of its own; the median counts. Default: 5,
+                      for failover and history 1
+  --seconds N         Measured time of each part of a round. Default: 10, for lobby and peers 5, for sync 2, for each size of crossing
                       1.5
   --warmup N          Seconds before it that are not measured. Default: 2, for sync 0.5
   --json FILE         Also writes the result to FILE.
   --url URL           Measures the server at this HTTP address instead of starting one.
   --token-secret-file FILE
                       Signs users' tokens for --url. Default: .millrace/dev-jwt-secret
-  --ack LEVEL         memory (the default) or disk.
+  --ack LEVEL         memory (the default), disk, or replicated: then each Redis that is started has one replica.
   --engine ENGINE     auto (the default), uws or ws.
   --nodes N           Servers, over one Redis. Default: 1, for burst 2
   --scale SHARE       Fewer users: a share of the workload's, above 0 and up to 1. For trying the bench itself.
   --members N         Members of huge-group that are online (default 10,000), of each lobby (default 50, at most 1,000), of
                       crossing at the most (default 12,000).
+  --corpus FILE       For replay and history: as the command line's replay takes it. Default: conversations that are made up.
+  --only NAME,NAME    Of failover: only these faults. Of peers: only these. Of all: only these workloads.
+  --long              Also what takes long: 50,000 connections of idle; of all, the large workloads.
+  --anew              Of all: begins anew, whatever was done before.
   --reports DIR       Where the JSON and HTML reports go. Default: reports`;
 
 const isOneOf = <T extends string>(values: readonly T[], value: string): value is T =>
@@ -111,6 +147,10 @@ export function parseBenchOptions(argv: readonly string[]): Result<BenchOptions 
         nodes: { type: 'string' },
         scale: { type: 'string' },
         members: { type: 'string' },
+        corpus: { type: 'string' },
+        only: { type: 'string' },
+        long: { type: 'boolean' },
+        anew: { type: 'boolean' },
         reports: { type: 'string' },
         help: { type: 'boolean' },
       },
@@ -124,7 +164,7 @@ export function parseBenchOptions(argv: readonly string[]): Result<BenchOptions 
   if (workload === undefined || more.length > 0 || !isOneOf(workloads, workload)) {
     return err(`Name one workload: ${workloads.join(', ')}.`);
   }
-  const rounds = numberOf(values.rounds, 'rounds', 5, 1_000);
+  const rounds = numberOf(values.rounds, 'rounds', roundsOf[workload] ?? 5, 1_000);
   if (!rounds.ok) return rounds;
   if (!Number.isInteger(rounds.value)) return err('--rounds must be a whole number.');
   const seconds = numberOf(values.seconds, 'seconds', secondsOf[workload] ?? 10, 3_600);
@@ -139,7 +179,7 @@ export function parseBenchOptions(argv: readonly string[]): Result<BenchOptions 
   if (!nodes.ok) return nodes;
   if (!Number.isInteger(nodes.value)) return err('--nodes must be a whole number.');
   const ackLevel = values.ack ?? 'memory';
-  if (!isOneOf(['memory', 'disk'] as const, ackLevel)) return err(`--ack must be memory or disk, got "${ackLevel}".`);
+  if (!isOneOf(ackLevels, ackLevel)) return err(`--ack must be ${ackLevels.join(', ')}, got "${ackLevel}".`);
   const engine = values.engine ?? 'auto';
   if (!isOneOf(['auto', 'uws', 'ws'] as const, engine))
     return err(`--engine must be auto, uws or ws, got "${engine}".`);
@@ -156,6 +196,14 @@ export function parseBenchOptions(argv: readonly string[]): Result<BenchOptions 
     nodes: nodes.value,
     scale: scale.value,
     members: members.value,
+    corpus: values.corpus ?? null,
+    only: values.only?.split(',').filter((name) => name !== '') ?? [],
+    anew: values.anew === true,
+    given: HANDED_ON.flatMap((name) => {
+      const value = values[name];
+      return value === undefined ? [] : [`--${name}`, value];
+    }),
+    long: values.long === true,
     reports: values.reports ?? 'reports',
   });
 }

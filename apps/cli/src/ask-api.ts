@@ -18,6 +18,10 @@ export interface ApiQuestion<Answer> {
   readonly path: string;
   readonly key: string;
   readonly isAnswer: (value: unknown) => value is Answer;
+  /** Sent as JSON by POST; absent for a question that changes nothing. */
+  readonly body?: unknown;
+  /** Default: `POST` with a body, `GET` without one. */
+  readonly method?: 'GET' | 'POST' | 'DELETE';
 }
 
 /** Longer than a server takes for its longest answer. */
@@ -31,19 +35,24 @@ function refusal(url: string, status: number, body: unknown): ApiFault {
   return { kind: 'key', status, message };
 }
 
-/** Asks the HTTP API something that changes nothing. */
+/** Asks the HTTP API. A question that changes something must be one that may come again: its answer may be lost. */
 export async function askApi<Answer>(
-  { url, path, key, isAnswer }: ApiQuestion<Answer>,
+  { url, path, key, isAnswer, body, method = body === undefined ? 'GET' : 'POST' }: ApiQuestion<Answer>,
   interrupted: AbortSignal,
 ): Promise<Result<Answer, ApiFault>> {
   try {
     const response = await fetch(`${url}${path}`, {
-      headers: { authorization: `Bearer ${key}` },
+      method,
+      headers: {
+        authorization: `Bearer ${key}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       signal: AbortSignal.any([AbortSignal.timeout(ANSWER_MS_MAX), interrupted]),
     });
-    const body: unknown = await response.json().catch(() => null);
-    if (!response.ok) return err(refusal(url, response.status, body));
-    if (isAnswer(body)) return ok(body);
+    const answer: unknown = await response.json().catch(() => null);
+    if (!response.ok) return err(refusal(url, response.status, answer));
+    if (isAnswer(answer)) return ok(answer);
     const message = `${url} answers with something else: is this a Millrace server?`;
     return err({ kind: 'stranger', status: response.status, message });
   } catch (error) {

@@ -5,6 +5,8 @@ export interface Environment {
   /** The HTTP address of the server. */
   readonly url: string;
   readonly redisUrl: string | undefined;
+  readonly redisPrefix: string;
+  readonly archive: string | undefined;
   /** Of the HTTP API. */
   readonly apiKey: string | undefined;
   /** Everything, to hand on to a server that is started here. */
@@ -19,6 +21,8 @@ export function readEnvironment(env: NodeJS.ProcessEnv): Environment {
     url: env['MILLRACE_URL'] ?? `http://127.0.0.1:${env['MILLRACE_PORT'] ?? PORT_DEFAULT}`,
     apiKey: env['MILLRACE_API_KEY'] === '' ? undefined : env['MILLRACE_API_KEY'],
     redisUrl: env['MILLRACE_REDIS_URL'] ?? env['REDIS_URL'],
+    redisPrefix: env['MILLRACE_REDIS_PREFIX'] ?? '',
+    archive: env['MILLRACE_ARCHIVE'] === '' ? undefined : env['MILLRACE_ARCHIVE'],
     all: env,
   };
 }

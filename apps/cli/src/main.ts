@@ -1,13 +1,22 @@
+import { backupCommand } from './backup/backup-command.ts';
+import { restoreCommand } from './backup/restore-command.ts';
 import { clusterCommand } from './cluster-command.ts';
 import { exitCode, helpOf, parseCommandLine, type Command } from './command.ts';
 import { doctorCommand } from './doctor-command.ts';
 import { readEnvironment } from './environment.ts';
+import { eraseCommand } from './erase-command.ts';
 import { explainCommand } from './explain-command.ts';
+import { exportCommand } from './export-command.ts';
+import { importCommand } from './import-command.ts';
+import { reindexCommand } from './reindex-command.ts';
 import { replayCommand } from './replay-command.ts';
+import { scheduleCommand } from './schedule-command.ts';
+import { searchCommand } from './search-command.ts';
 import { sendCommand } from './send-command.ts';
 import { serveCommand } from './serve-command.ts';
 import { tailCommand } from './tail-command.ts';
 import { systemTerminal, type Terminal } from './terminal.ts';
+import { threadCommand } from './thread-command.ts';
 import { tokenCommand } from './token-command.ts';
 import { verifyCommand } from './verify-command.ts';
 
@@ -15,11 +24,20 @@ const commands: readonly Command[] = [
   serveCommand,
   tokenCommand,
   sendCommand,
+  scheduleCommand,
   tailCommand,
+  searchCommand,
+  threadCommand,
   replayCommand,
   verifyCommand,
+  exportCommand,
+  importCommand,
+  backupCommand,
+  restoreCommand,
   clusterCommand,
   explainCommand,
+  reindexCommand,
+  eraseCommand,
   doctorCommand,
 ];
 

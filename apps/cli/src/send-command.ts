@@ -1,4 +1,13 @@
-import { err, ok, parseConversationId, parseUserId, type ConversationId, type Result } from '@millrace/kernel';
+import {
+  err,
+  ok,
+  parseConversationId,
+  parseSequenceId,
+  parseUserId,
+  type ConversationId,
+  type Result,
+  type SequenceId,
+} from '@millrace/kernel';
 import type { MillraceClient } from '@millrace/client';
 import { exitCode, type Args, type Command, type Context } from './command.ts';
 import { urlOption } from './endpoints.ts';
@@ -21,6 +30,14 @@ function targetOf(args: Args): Result<Target, string> {
   return ok(() => Promise.resolve(conversation.value));
 }
 
+/** Which message it answers, if any; or what is wrong. */
+function replyOf(args: Args): Result<{ readonly replyTo?: SequenceId }, string> {
+  const named = args.text('reply-to');
+  if (named === undefined) return ok({});
+  const seq = parseSequenceId(Number(named));
+  return seq.ok && seq.value > 0 ? ok({ replyTo: seq.value }) : err('--reply-to takes the seq of a message: 3, say.');
+}
+
 async function run(args: Args, context: Context): Promise<number> {
   const { terminal } = context;
   const misused = (text: string): number => {
@@ -31,6 +48,8 @@ async function run(args: Args, context: Context): Promise<number> {
   if (text === '') return misused('send needs a TEXT.');
   const target = targetOf(args);
   if (!target.ok) return misused(target.error);
+  const reply = replyOf(args);
+  if (!reply.ok) return misused(reply.error);
   const opened = await openClient(args, context);
   if (!opened.ok) return misused(opened.error);
   const { client } = opened.value;
@@ -39,7 +58,7 @@ async function run(args: Args, context: Context): Promise<number> {
   try {
     await client.connect();
     const conversation = await target.value(client);
-    const { gen, seq, level } = await client.send(conversation, text);
+    const { gen, seq, level } = await client.send(conversation, text, reply.value);
     terminal.out(`${conversation} ${String(gen)}-${String(seq)} stored (${level})`);
     return exitCode.done;
   } catch (error) {
@@ -53,7 +72,7 @@ async function run(args: Args, context: Context): Promise<number> {
 
 export const sendCommand: Command = {
   name: 'send',
-  usage: '--as USER (--to USER | --conversation ID) TEXT...',
+  usage: '--as USER (--to USER | --conversation ID) [--reply-to SEQ] TEXT...',
   summary: 'Sends one message and prints where it was stored',
   description: [
     'Sends TEXT as a user of the development server. With --to, the direct conversation of the two users is created when ' +
@@ -63,6 +82,7 @@ export const sendCommand: Command = {
     { name: 'as', value: 'USER', help: 'Who sends.' },
     { name: 'to', value: 'USER', help: 'The other one of a direct conversation.' },
     { name: 'conversation', value: 'ID', help: 'A conversation that the sender is a member of.' },
+    { name: 'reply-to', value: 'SEQ', help: 'The message there that it answers.' },
     urlOption,
     ...tokenOptions,
   ],

@@ -9,15 +9,17 @@ import { tokenOptions } from './token-source.ts';
 // Control characters could make a terminal do what the sender of a message wants.
 const CONTROLS = /[\u0000-\u001f\u007f-\u009f]/g;
 
-const visible = (text: string): string =>
+/** A text that cannot control a terminal. */
+export const visible = (text: string): string =>
   text.replace(CONTROLS, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
 /** One line for one message: where, at which position, who, what. */
 export function messageLine(conversation: ConversationId, message: Message): string {
-  const { gen, seq, from, type, body } = message;
+  const { gen, seq, from, type, body, replyTo } = message;
   const text = typeof body === 'string' ? visible(body) : `${String(body.length)} bytes`;
   const said = type === 'text' ? text : `(${type}) ${text}`;
-  return `${conversation} ${String(gen)}-${String(seq)} ${from ?? '-'}: ${said}`;
+  const answers = replyTo === undefined ? '' : ` (to ${String(replyTo)})`;
+  return `${conversation} ${String(gen)}-${String(seq)} ${from ?? '-'}${answers}: ${said}`;
 }
 
 async function run(args: Args, context: Context): Promise<number> {

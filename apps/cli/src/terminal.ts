@@ -10,6 +10,8 @@ export interface Terminal {
   clear(): void;
   readonly isInteractive: boolean;
   readonly columns: number;
+  /** Whether results go to a screen that shows marks. */
+  readonly showsMarks?: boolean;
   /** Aborted at the first interrupt; a second one ends the process. */
   readonly interrupted: AbortSignal;
 }
@@ -56,6 +58,7 @@ export function systemTerminal(): Terminal {
       process.stdout.write(process.stdout.isTTY ? CLEAR_SCREEN : '\n');
     },
     isInteractive: process.stderr.isTTY,
+    showsMarks: process.stdout.isTTY,
     columns: process.stderr.isTTY ? process.stderr.columns : 100,
     interrupted: interrupt.signal,
   };

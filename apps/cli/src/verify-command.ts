@@ -8,6 +8,8 @@ import { liveOptions, runLive } from './live/live-command.ts';
 import { Progress, duration, grouped } from './progress.ts';
 import { SessionPool, rawSessionsOf } from './session-pool.ts';
 import { dataDirOf, tokenOptions, tokenSourceOf } from './token-source.ts';
+import { chainOptions, runChain } from './verify/chain-command.ts';
+import { exportOptions, runExportCheck } from './verify/export-command.ts';
 import { isClean, verdict, verifyRun, type VerifyReport } from './verify/verify-run.ts';
 import { verifyTable } from './verify/verify-table.ts';
 import { waitOrAbort } from './wait.ts';
@@ -40,6 +42,11 @@ async function run(args: Args, context: Context): Promise<number> {
     terminal.note(text);
     return exitCode.misused;
   };
+  if (args.flag('chain')) return runChain(args, context);
+  const file = args.text('export');
+  if (file !== undefined) return runExportCheck(args, file, context);
+  if (args.flag('compare')) return misused('--compare goes with --export FILE.');
+  if (args.texts('expect').length > 0) return misused('--expect goes with --chain CONVERSATION.');
   if (args.words.length > 0) return misused('verify takes options only; name a ledger by --ledger FILE.');
   if (args.flag('live')) return runLive(args, context);
   const ofLive = liveOptions.find(({ name }) => args.flag(name) || args.text(name) !== undefined);
@@ -110,8 +117,9 @@ async function run(args: Args, context: Context): Promise<number> {
 
 export const verifyCommand: Command = {
   name: 'verify',
-  usage: '[options]',
-  summary: 'Reads a replayed corpus back as every member, or checks a running cluster while it is under load (--live)',
+  usage: '[--chain [CONVERSATION]] [options]',
+  summary:
+    'Reads a replayed corpus back as every member, or checks a cluster under load (--live), the archive (--chain), or an export',
   description: [
     'For every member a new device syncs from nothing and pages through the history of each conversation: every seq from 1 ' +
       'to the head must be there once, every acknowledged message at its seq with its text, and the summaries (unread ' +
@@ -121,6 +129,9 @@ export const verifyCommand: Command = {
     'With --live nothing is replayed: it writes to conversations of its own, over all nodes that --url names, and goes on ' +
       'when they fail. Every acknowledged message must be stored once, at the seq of its ack, and come to every device of ' +
       'every member once, in order. It tells the longest time that a sender waited for an ack, and when.',
+    'With --chain nothing is replayed either: it checks the hash chain of what is archived (docs/archive.md), also behind an ' +
+      'erasure, and says where one is broken. Of one CONVERSATION it prints a mark: kept elsewhere, and given as --expect ' +
+      'another time, it shows that nothing up to it was exchanged. With --export it checks a file of `millrace export`.',
   ],
   options: [
     { name: 'ledger', value: 'FILE', help: 'What to compare with. Default: the newest ledger in the data directory.' },
@@ -135,6 +146,8 @@ export const verifyCommand: Command = {
       help: 'The HTTP address of the server. Default: the one that was replayed to. With --live: of a node; name several.',
     },
     ...liveOptions,
+    ...chainOptions,
+    ...exportOptions,
     ...tokenOptions,
   ],
   run,

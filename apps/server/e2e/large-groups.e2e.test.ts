@@ -86,11 +86,15 @@ describe('groups of many members, over two nodes', () => {
       const conversation = 'town' as ConversationId;
       // Of the first, some stay connected, and some come and go; all the others are away until the end.
       const online = await Promise.all(Array.from({ length: SENDERS }, (_, index) => device(socketUrl(), name(index))));
-      const flapping = Array.from({ length: 6 }, (_, index) => ({
-        user: name(SENDERS + index),
-        storage: memoryStorage(),
-        heard: [] as Message[],
-      }));
+      const flapping = await Promise.all(
+        Array.from({ length: 6 }, async (_, index) => {
+          const [user, storage] = [name(SENDERS + index), memoryStorage()];
+          // A device that is new is told where its conversations stand, and none of their messages: from here on it is not.
+          const { client } = await device(socketUrl(), user, { storage });
+          await client.close();
+          return { user, storage, heard: [] as Message[] };
+        }),
+      );
       const away = Array.from({ length: MEMBERS }, (_, index) => new Puller(socketUrl, name(index)));
       for (let from = 0; from < MEMBERS; from += 50) {
         await Promise.all(away.slice(from, from + 50).map((puller) => puller.visit()));
@@ -164,7 +168,11 @@ describe('groups of many members, over two nodes', () => {
         const expected = seqsOf(expectedOf(one.user, entries));
         const last = await device(socketUrl(), one.user, { storage: one.storage });
         const all = (): readonly number[] => seqsOf([...one.heard, ...(last.heard.get(conversation) ?? [])]);
-        await until(`${one.user} has everything`, () => new Set(all()).size >= expected.length);
+        const lacking = (): readonly number[] => expected.filter((seq) => !all().includes(seq));
+        await until(
+          () => `${one.user}, who comes and goes, lacks ${lacking().join()} of ${expected.join()}`,
+          () => new Set(all()).size >= expected.length,
+        );
         // What was told and not stored before the device went away comes again.
         expect([...new Set(all())], one.user).toEqual(expected);
         await last.client.close();
@@ -240,7 +248,7 @@ describe('groups of many members, over two nodes', () => {
       expect(monitor.count('HMGET', /:c:hall.*"v:guest0"/)).toBe(GROUPS - resumed);
       expect(monitor.count('HMGET', /:c:hall/)).toBeLessThanOrEqual(2 * GROUPS);
       expect(monitor.count('HSCAN', /:c:hall/)).toBe(0);
-      expect(monitor.count('XRANGE', /:t:c:hall/)).toBe(written.length);
+      expect(monitor.countInFunctions('XRANGE', /:t:c:hall/)).toBe(written.length);
       expect(monitor.count('HSCAN', /:u:guest0/)).toBeLessThanOrEqual(1);
       monitor.close();
       session.close();

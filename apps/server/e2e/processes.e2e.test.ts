@@ -110,6 +110,7 @@ describe.each(loadableEngines)('three processes behind one port, on %s', (engine
   }, 60_000);
 
   it('show the metrics of all of them in one answer, whichever gives it', async () => {
+    await cluster.untilSpread(PARTITIONS);
     for (let times = 0; times < PROCESSES; times += 1) {
       const samples = await metrics();
       const of = (name: string) => NAMES.map((process) => sumOf(samples, name, { process }));

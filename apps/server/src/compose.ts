@@ -1,22 +1,43 @@
 import { HttpApi, httpApiConfigSchema, type Readiness, type SocketEndpoint } from '@millrace/http-api';
-import { Gateway } from '@millrace/gateway';
+import { Gateway, type TokenVerifier } from '@millrace/gateway';
 import { err, ok, systemClock, systemRandom, systemTimers, type Result } from '@millrace/kernel';
-import { ChatNode, PartitionCountMismatch, type MessageTrace } from '@millrace/messaging';
+import { Archiver, ChatNode, type Indexer, Lifetimes, listNames, type MessageTrace } from '@millrace/messaging';
 import { subprotocols } from '@millrace/protocol';
 import { withoutPassword, type RedisStores, type StoreHealth } from '@millrace/redis-store';
+import { archiveChoiceOf } from './archive/archive-choice.ts';
+import { archiveMetrics, retentionMetrics } from './archive/archive-metrics.ts';
+import { watchMemory } from './archive/memory-watch.ts';
+import { openArchive, type OpenedArchive } from './archive/open-archive.ts';
+import { chainsOf, erasuresOf } from './archive/erasures-of.ts';
+import { retentionOf } from './archive/retention-of.ts';
+import { timelinesOver } from './archive/timelines-over.ts';
 import { connectRedis } from './connect-redis.ts';
 import { CutOffWatch, isReadyAt } from './cut-off-watch.ts';
 import { gatewayMetrics, sessionMetrics } from './gateway-metrics.ts';
-import { LateChat, LateLivePort, LatePushPort, LateSessionPort, LateSessions, LateStories } from './late-parts.ts';
+import {
+  LateChains,
+  LateChat,
+  LateErasures,
+  LateLivePort,
+  LatePushPort,
+  LateSessionPort,
+  LateSessions,
+  LateStories,
+} from './late-parts.ts';
 import type { ServerLog } from './logging.ts';
 import { createRegistry, nodeMetrics, storeMetrics } from './metrics.ts';
-import { limitsOf, nodeIdOf, rolesOf, socketUrlOf, traceOf, urlHost } from './node-parts.ts';
+import { archiverLimitsOf, limitsOf, nodeIdOf, rolesOf, socketUrlOf, traceOf, urlHost } from './node-parts.ts';
 import { PrivateRedis, privateRedisShown } from './private-redis.ts';
 import type { SharedPorts } from './processes/process-link.ts';
+import { ServerJobs } from './jobs/server-jobs.ts';
+import { indexerOver } from './search/indexer-over.ts';
+import { openSearch, type OpenedSearch } from './search/open-search.ts';
+import { searchChoiceOf } from './search/search-choice.ts';
 import type { Secrets } from './secrets.ts';
 import type { ServerConfig } from './server-config.ts';
 import { prepareSockets, type SocketParts } from './sockets.ts';
 import { StartedStack } from './stack.ts';
+import { startNode } from './start-node.ts';
 import { version } from './version.ts';
 
 export interface ServerParts {
@@ -48,17 +69,6 @@ const random = systemRandom;
 
 const spoken = { subprotocols: [subprotocols.binary, subprotocols.json], version };
 
-/** A store that was born otherwise is a sentence for the operator; anything else is a bug. */
-async function startNode(node: ChatNode): Promise<Result<null, string>> {
-  try {
-    await node.start();
-    return ok(null);
-  } catch (error) {
-    if (error instanceof PartitionCountMismatch) return err(`MILLRACE_PARTITIONS does not fit: ${error.message}`);
-    throw error;
-  }
-}
-
 /**
  * One process: HTTP, Redis, the node, the sockets, put together. The only place that picks adapters.
  *
@@ -72,6 +82,8 @@ export class Server {
   readonly #chat = new LateChat();
   readonly #sessions = new LateSessions();
   readonly #stories = new LateStories();
+  readonly #erasures = new LateErasures();
+  readonly #chains = new LateChains();
   readonly #pushPort = new LatePushPort();
   readonly #sessionPort = new LateSessionPort();
   readonly #livePort = new LateLivePort();
@@ -82,6 +94,7 @@ export class Server {
   #http: HttpApi | null = null;
   #stores: RedisStores | null = null;
   #node: ChatNode | null = null;
+  #indexer: Indexer | null = null;
   #endpoint: SocketEndpoint | null = null;
   #health: { readonly atMs: number; readonly answer: Promise<StoreHealth> } | null = null;
 
@@ -130,7 +143,7 @@ export class Server {
     const socketParts = prepareSockets(config, secrets, { clock, timers, log, portShared: shared !== null });
     if (!socketParts.ok) return socketParts;
     if (shared?.isFirst !== false) {
-      const http = await this.#startHttp();
+      const http = await this.#startHttp(socketParts.value.verifier);
       if (!http.ok) return http;
       this.#started.push('HTTP', () => http.value.close(HTTP_GRACE_MS));
     }
@@ -138,7 +151,11 @@ export class Server {
     if (!redis.ok) return redis;
     const stores = await this.#connectStores(redis.value.url);
     if (!stores.ok) return stores;
-    const node = await this.#startNode(stores.value);
+    const archive = await this.#openArchive();
+    if (!archive.ok) return archive;
+    const search = await this.#openSearch();
+    if (!search.ok) return search;
+    const node = await this.#startNode(stores.value, archive.value, search.value);
     if (!node.ok) return node;
     if (this.#started.isUnwinding) return err('it was stopped while it started');
     if (shared !== null) this.#stopTogether(shared);
@@ -147,7 +164,7 @@ export class Server {
       : ok(null);
     if (!sockets.ok) return sockets;
     this.#phase = 'serving';
-    const http = this.#http === null ? await this.#startHttp() : ok(this.#http);
+    const http = this.#http === null ? await this.#startHttp(socketParts.value.verifier) : ok(this.#http);
     if (!http.ok) return http;
     return ok({
       httpUrl: `http://${urlHost(config.host)}:${String(http.value.port)}`,
@@ -166,7 +183,7 @@ export class Server {
     this.#started.push('the other processes', () => shared.drained());
   }
 
-  async #startHttp(): Promise<Result<HttpApi, string>> {
+  async #startHttp(tokens: TokenVerifier): Promise<Result<HttpApi, string>> {
     const { config, secrets, log, shared } = this.#parts;
     const started = await HttpApi.start({
       config: httpApiConfigSchema.parse({
@@ -180,10 +197,15 @@ export class Server {
       keys: secrets.apiKeys,
       chat: this.#chat,
       sessions: this.#sessions,
+      tokens,
       stories: this.#stories,
+      names: (cursor) => listNames(this.#stores?.names ?? null, cursor),
+      erasures: this.#erasures,
+      chains: this.#chains,
       endpoint: () => this.#endpoint ?? this.#endpointElsewhere(),
       readiness: () => this.#readiness(),
       cluster: () => this.#node?.cluster() ?? null,
+      rebuild: () => this.#indexer?.rebuild ?? null,
       metrics: this.#registry,
       ...(shared === null ? {} : { metricsOfAll: () => shared.metricsOfAll() }),
       clock,
@@ -228,9 +250,8 @@ export class Server {
   #connected(stores: RedisStores): RedisStores {
     const { log, shared } = this.#parts;
     this.#stores = stores;
-    this.#started.push('the connection to Redis', () => {
+    this.#started.pushAtOnce('the connection to Redis', () => {
       stores.close();
-      return Promise.resolve();
     });
     const { facts, findings } = stores.inspection;
     log.info('connected to Redis', { flavour: facts.flavour, version: facts.version, cluster: facts.cluster });
@@ -241,11 +262,64 @@ export class Server {
     return stores;
   }
 
-  async #startNode(stores: RedisStores): Promise<Result<ChatNode, string>> {
+  async #openArchive(): Promise<Result<OpenedArchive | null, string>> {
+    const { config, log } = this.#parts;
+    this.#phase = 'opening the archive';
+    const isCancelled = (): boolean => this.#started.isUnwinding;
+    const opened = await openArchive(archiveChoiceOf(config), { clock, timers, isCancelled, log });
+    if (!opened.ok || opened.value === null) return opened;
+    const { store, shown } = opened.value;
+    this.#started.push('the archive', () => store.close());
+    log.info('opened the archive', { archive: shown });
+    return opened;
+  }
+
+  async #openSearch(): Promise<Result<OpenedSearch | null, string>> {
+    const { config, log } = this.#parts;
+    this.#phase = 'opening the search index';
+    const opened = await openSearch(searchChoiceOf(config), config.searchFields, { timers, log });
+    if (!opened.ok || opened.value === null) return opened;
+    const { index, shown } = opened.value;
+    this.#started.push('the search index', () => index.close());
+    log.info('messages are searched for', { index: shown });
+    return opened;
+  }
+
+  async #startNode(
+    stores: RedisStores,
+    archive: OpenedArchive | null,
+    search: OpenedSearch | null,
+  ): Promise<Result<ChatNode, string>> {
     const { config, log, onLost } = this.#parts;
     this.#phase = 'joining the cluster';
+    const timelines = archive === null ? stores.timelines : timelinesOver(stores, archive, log);
+    const archiver =
+      archive === null
+        ? null
+        : new Archiver({
+            ...{ archive: archive.store, identity: archive.identity, timelines, clock, timers, log },
+            hot: stores.hotTimelines,
+            limits: archiverLimitsOf(config),
+          });
+    if (archive !== null && archiver !== null) {
+      archiveMetrics(this.#registry, () => archiver.stats, archive.store);
+    }
+    const retention = retentionOf(config, stores, timelines, archive, { clock, timers, log });
+    retentionMetrics(this.#registry, () => retention.stats);
+    const indexer = indexerOver(search, stores, this.#registry, { clock, timers, log });
+    this.#indexer = indexer;
+    const isWorker = rolesOf(config).includes('jobs');
+    const jobs = new ServerJobs({ stores, registry: this.#registry, isWorker, clock, timers, log });
+    this.#started.push('the queue of jobs', () => jobs.close());
     const node = new ChatNode({
-      stores,
+      stores: { partitions: stores.partitions, cluster: stores.cluster, timelines, records: stores.records },
+      ...(archiver === null ? {} : { archiver }),
+      retention,
+      search: search?.index ?? null,
+      ...(search === null ? {} : { searchRules: search.rules }),
+      ...(indexer === null ? {} : { indexer }),
+      jobs: jobs.due,
+      lifetimes: new Lifetimes({ jobs: jobs.due, clock, log }),
       streams: stores.nodeStreams,
       node: nodeIdOf(config, random),
       name: config.nodeName,
@@ -284,9 +358,25 @@ export class Server {
       () => this.#redisHealth(stores),
       config.partitions,
     );
+    if (archiver !== null) {
+      const health = (): Promise<StoreHealth> => this.#redisHealth(stores);
+      const stopWatch = watchMemory(health, timers, (share) => {
+        archiver.memory(share);
+      });
+      this.#started.pushAtOnce('the look at the memory of Redis', stopWatch);
+    }
     this.#chat.become(node.chat);
     this.#sessions.become(node.sessions);
     this.#stories.become(node.stories);
+    const index = search?.index ?? null;
+    const erasures = erasuresOf(node, stores, timelines, archive, archiver, index, jobs.due, { clock, timers, log });
+    this.#erasures.become(erasures);
+    this.#chains.become(chainsOf(node, stores, timelines, archive));
+    this.#started.pushAtOnce('erasures', () => {
+      erasures.stop();
+    });
+    jobs.work(node, retention);
+    this.#started.push('jobs', () => jobs.rest());
     const { partitionsOwned, members } = node.stats();
     log.info('the node serves', {
       partitions: partitionsOwned,
@@ -301,9 +391,8 @@ export class Server {
     const { config, log } = this.#parts;
     const reachesStore = async (): Promise<boolean> => (await this.#redisHealth(stores)).reachable;
     const cutOff = new CutOffWatch({ node, reachesStore, isReady: isReadyAt, clock, timers, random, log });
-    this.#started.push('the look at the lease', () => {
+    this.#started.pushAtOnce('the look at the lease', () => {
       cutOff.stop();
-      return Promise.resolve();
     });
     const started = await Gateway.start({
       ...parts,

@@ -1,6 +1,7 @@
 import type { GatewayObserver, GatewayStats } from '@millrace/gateway';
 import { closeCode } from '@millrace/protocol';
 import { Counter, Gauge, type Registry } from 'prom-client';
+import { gaugeInto } from './gauge-into.ts';
 
 /** A client may close with any code: only ours and the usual standard ones get a label of their own. */
 const knownCodes: ReadonlySet<number> = new Set([1000, 1001, 1002, 1005, 1006, 1009, ...Object.values(closeCode)]);
@@ -56,16 +57,7 @@ export function gatewayMetrics(registry: Registry): GatewayObserver {
 
 /** Gauges that are read when somebody asks for the metrics. */
 export function sessionMetrics(registry: Registry, stats: () => GatewayStats): void {
-  const gauge = (name: string, help: string, read: () => number): void => {
-    new Gauge({
-      name,
-      help,
-      registers: [registry],
-      collect() {
-        this.set(read());
-      },
-    });
-  };
+  const gauge = gaugeInto(registry);
   gauge('millrace_sessions', 'Sessions that have connected.', () => stats().sessions);
   gauge('millrace_users_online', 'Users with a session here.', () => stats().users);
 }

@@ -1,5 +1,5 @@
 import { err, type DeviceId, type UserId } from '@millrace/kernel';
-import type { BackendChat, StoryTeller, SessionControl } from '@millrace/http-api';
+import type { BackendChat, ChainControl, DataErasure, StoryTeller, SessionControl } from '@millrace/http-api';
 import type { Arrival, LivePort, SessionInfo, SessionPort, UserPush, UserPushPort } from '@millrace/messaging';
 import {
   frameError,
@@ -36,6 +36,8 @@ export class LateChat implements BackendChat {
   unmute: BackendChat['unmute'] = (...args) => this.#chat?.unmute(...args) ?? notYet();
   ban: BackendChat['ban'] = (...args) => this.#chat?.ban(...args) ?? notYet();
   unban: BackendChat['unban'] = (...args) => this.#chat?.unban(...args) ?? notYet();
+  promote: BackendChat['promote'] = (...args) => this.#chat?.promote(...args) ?? notYet();
+  dissolve: BackendChat['dissolve'] = (...args) => this.#chat?.dissolve(...args) ?? notYet();
   bans: BackendChat['bans'] = (...args) => this.#chat?.bans(...args) ?? notYet();
   block: BackendChat['block'] = (...args) => this.#chat?.block(...args) ?? notYet();
   unblock: BackendChat['unblock'] = (...args) => this.#chat?.unblock(...args) ?? notYet();
@@ -43,8 +45,24 @@ export class LateChat implements BackendChat {
   removeMembers: BackendChat['removeMembers'] = (...args) => this.#chat?.removeMembers(...args) ?? notYet();
   assignRole: BackendChat['assignRole'] = (...args) => this.#chat?.assignRole(...args) ?? notYet();
   publishKeyed: BackendChat['publishKeyed'] = (...args) => this.#chat?.publishKeyed(...args) ?? notYet();
+  forwardKeyed: BackendChat['forwardKeyed'] = (...args) => this.#chat?.forwardKeyed(...args) ?? notYet();
+  editFor: BackendChat['editFor'] = (...args) => this.#chat?.editFor(...args) ?? notYet();
+  reactFor: BackendChat['reactFor'] = (...args) => this.#chat?.reactFor(...args) ?? notYet();
+  recallFor: BackendChat['recallFor'] = (...args) => this.#chat?.recallFor(...args) ?? notYet();
+  editHistory: BackendChat['editHistory'] = (...args) => this.#chat?.editHistory(...args) ?? notYet();
+  delete: BackendChat['delete'] = (...args) => this.#chat?.delete(...args) ?? notYet();
+  pin: BackendChat['pin'] = (...args) => this.#chat?.pin(...args) ?? notYet();
+  unpin: BackendChat['unpin'] = (...args) => this.#chat?.unpin(...args) ?? notYet();
   history: BackendChat['history'] = (...args) => this.#chat?.history(...args) ?? notYet();
+  thread: BackendChat['thread'] = (...args) => this.#chat?.thread(...args) ?? notYet();
   conversations: BackendChat['conversations'] = (...args) => this.#chat?.conversations(...args) ?? notYet();
+  exportPage: BackendChat['exportPage'] = (...args) => this.#chat?.exportPage(...args) ?? notYet();
+  importSlice: BackendChat['importSlice'] = (...args) => this.#chat?.importSlice(...args) ?? notYet();
+  schedule: BackendChat['schedule'] = (...args) => this.#chat?.schedule(...args) ?? notYet();
+  unschedule: BackendChat['unschedule'] = (...args) => this.#chat?.unschedule(...args) ?? notYet();
+  scheduled: BackendChat['scheduled'] = (...args) => this.#chat?.scheduled(...args) ?? notYet();
+  search: BackendChat['search'] = (...args) => this.#chat?.search(...args) ?? notYet();
+  searchFor: BackendChat['searchFor'] = (...args) => this.#chat?.searchFor(...args) ?? notYet();
 }
 
 /** The sessions for the HTTP API: `unavailable` until the node serves. */
@@ -68,6 +86,31 @@ export class LateStories implements StoryTeller {
   }
 
   tell: StoryTeller['tell'] = (...args) => this.#stories?.tell(...args) ?? notYet();
+}
+
+/** What erases, for the HTTP API: `unavailable` until the node serves. */
+export class LateErasures implements DataErasure {
+  #erasures: DataErasure | null = null;
+
+  become(erasures: DataErasure): void {
+    this.#erasures = erasures;
+  }
+
+  eraseUser: DataErasure['eraseUser'] = (...args) => this.#erasures?.eraseUser(...args) ?? notYet();
+  report: DataErasure['report'] = (...args) => this.#erasures?.report(...args) ?? notYet();
+  eraseConversation: DataErasure['eraseConversation'] = (...args) =>
+    this.#erasures?.eraseConversation(...args) ?? notYet();
+}
+
+/** What checks the chains of conversations, for the HTTP API: `unavailable` until the node serves. */
+export class LateChains implements ChainControl {
+  #chains: ChainControl | null = null;
+
+  become(chains: ChainControl): void {
+    this.#chains = chains;
+  }
+
+  check: ChainControl['check'] = (...args) => this.#chains?.check(...args) ?? notYet();
 }
 
 /** The sessions on this node: none until the sockets listen, or ever without the role `gateway`. */

@@ -1,6 +1,7 @@
 import type { ChatNodeStats } from '@millrace/messaging';
 import type { StoreHealth, StoreObserver } from '@millrace/redis-store';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { gaugeInto } from './gauge-into.ts';
 
 const MS_BUCKETS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5];
 
@@ -53,16 +54,7 @@ export function nodeMetrics(
   partitionCount: number,
 ): void {
   const registers = [registry];
-  const gauge = (name: string, help: string, read: () => number): void => {
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        this.set(read());
-      },
-    });
-  };
+  const gauge = gaugeInto(registry);
   gauge('millrace_partitions', 'Partitions of the cluster.', () => partitionCount);
   gauge('millrace_partitions_serving', 'Partitions that this node owns and serves.', () => stats().partitionsServing);
   gauge('millrace_partitions_owned', 'Partitions that are placed on this node.', () => stats().partitionsOwned);

@@ -1,12 +1,16 @@
 import { InvariantViolation, parseNodeId, type Clock, type NodeId, type Random } from '@millrace/kernel';
 import {
+  defaultArchiverLimits,
   defaultLobbyLimits,
   defaultMessagingLimits,
+  defaultRetentionLimits,
   defaultRouterLimits,
   NodeTrace,
   silentTrace,
+  type ArchiverLimits,
   type ChatNodeLimits,
   type MessageTrace,
+  type RetentionLimits,
 } from '@millrace/messaging';
 import { defaultLinkLimits } from '@millrace/node-link';
 import { defaultPartitionLimits, defaultPlacementLimits, type Role } from '@millrace/partition';
@@ -23,6 +27,7 @@ export function limitsOf(config: ServerConfig): ChatNodeLimits {
     messaging: {
       ...defaultMessagingLimits,
       membersMax: config.membersMax,
+      recallWindowMs: config.recallWindowMs,
       readAbove: config.readAbove,
       writeBelow: config.writeBelow,
       readAboveLoad: config.readAboveLoad,
@@ -51,6 +56,20 @@ export function limitsOf(config: ServerConfig): ChatNodeLimits {
     releaseMsMax: RELEASE_MS_MAX,
   };
 }
+
+export const archiverLimitsOf = ({
+  hotMessages,
+  hotDays,
+}: Pick<ServerConfig, 'hotMessages' | 'hotDays'>): ArchiverLimits => ({
+  ...defaultArchiverLimits,
+  hotEntries: hotMessages,
+  hotMs: hotDays * 24 * 3_600_000,
+});
+
+export const retentionLimitsOf = ({ retentionDays }: Pick<ServerConfig, 'retentionDays'>): RetentionLimits => ({
+  ...defaultRetentionLimits,
+  days: retentionDays,
+});
 
 /** Where this run of the node notes what becomes of messages; nowhere when that is switched off. */
 export const traceOf = ({ traceMessages }: ServerConfig, clock: Clock): MessageTrace =>

@@ -2,6 +2,7 @@ import { err, ok, type Result } from '@millrace/kernel';
 import { hostname } from 'node:os';
 import { readVariable, type Variable } from './config/variable.ts';
 import { variables } from './config/variables.ts';
+import { searchContradictions } from './search/search-choice.ts';
 
 type ValueOf<V> = V extends Variable<infer Out> ? Out : never;
 type Values = { -readonly [Name in keyof typeof variables]: ValueOf<(typeof variables)[Name]> };
@@ -81,6 +82,12 @@ function contradictions(values: Values, platform: string): readonly string[] {
       `MILLRACE_NODE_NAME is ${JSON.stringify(values.nodeName)}; with ${String(values.processes)} processes it has at most ${String(nameCharsMax(values))} characters, for their numbers come behind it`,
     );
   }
+  if (values.processes > 1 && /^sqlite/.test(values.archive ?? '')) {
+    problems.push(
+      `MILLRACE_ARCHIVE is a file of one process, and MILLRACE_PROCESSES is ${String(values.processes)}; name a PostgreSQL (postgres://…) for all of them, or run one process`,
+    );
+  }
+  problems.push(...searchContradictions(values));
   if (values.writeBelow > values.readAbove) {
     problems.push(
       `MILLRACE_WRITE_BELOW is ${String(values.writeBelow)} and MILLRACE_READ_ABOVE ${String(values.readAbove)}; it must be at most that`,

@@ -22,6 +22,14 @@ export class StartedStack {
     this.#started.push({ what, stop });
   }
 
+  /** One whose end takes no time. */
+  pushAtOnce(what: string, stop: () => void): void {
+    this.push(what, () => {
+      stop();
+      return Promise.resolve();
+    });
+  }
+
   /** Ends everything; one that fails does not keep the others from ending. @returns whether none failed. */
   unwind(): Promise<boolean> {
     this.#unwinding ??= this.#stopAll();

@@ -16,36 +16,40 @@ const op: fc.Arbitrary<Op> = fc.oneof(
 describe('TrackedMap', () => {
   it('is after restore what it was at the last settle, and tells just what changed since (I2)', () => {
     fc.assert(
-      fc.property(fc.array(fc.tuple(fc.nat(6), fc.nat(9))), fc.array(op, { maxLength: 60 }), (entries, ops) => {
-        const map = new TrackedMap(entries);
-        let base = new Map(entries);
-        let model = new Map(entries);
-        for (const each of ops) {
-          if (each.op === 'set') {
-            map.set(each.key, each.value);
-            model.set(each.key, each.value);
-          } else if (each.op === 'delete') {
-            map.delete(each.key);
-            model.delete(each.key);
-          } else if (each.op === 'settle') {
-            map.settle();
-            base = new Map(model);
-          } else {
-            map.restore();
-            model = new Map(base);
+      fc.property(
+        fc.array(fc.tuple(fc.nat(6), fc.nat(9))),
+        fc.array(op, { maxLength: 60, size: 'max' }),
+        (entries, ops) => {
+          const map = new TrackedMap(entries);
+          let base = new Map(entries);
+          let model = new Map(entries);
+          for (const each of ops) {
+            if (each.op === 'set') {
+              map.set(each.key, each.value);
+              model.set(each.key, each.value);
+            } else if (each.op === 'delete') {
+              map.delete(each.key);
+              model.delete(each.key);
+            } else if (each.op === 'settle') {
+              map.settle();
+              base = new Map(model);
+            } else {
+              map.restore();
+              model = new Map(base);
+            }
+            expect(new Map(map.entries())).toEqual(model);
+            expect(map.size).toBe(model.size);
+            // Whoever applies the changes to the base has the present state.
+            const applied = new Map(base);
+            for (const [key, value] of map.changes()) {
+              if (value === undefined) applied.delete(key);
+              else applied.set(key, value);
+            }
+            expect(applied).toEqual(model);
+            if (!map.dirty) expect(model).toEqual(base);
           }
-          expect(new Map(map.entries())).toEqual(model);
-          expect(map.size).toBe(model.size);
-          // Whoever applies the changes to the base has the present state.
-          const applied = new Map(base);
-          for (const [key, value] of map.changes()) {
-            if (value === undefined) applied.delete(key);
-            else applied.set(key, value);
-          }
-          expect(applied).toEqual(model);
-          if (!map.dirty) expect(model).toEqual(base);
-        }
-      }),
+        },
+      ),
     );
   });
 

@@ -12,6 +12,7 @@ import type {
   ReadersList,
   Receipt,
   Receipts,
+  SearchField,
   SendableType,
   Settings,
 } from '@millrace/protocol';
@@ -87,6 +88,15 @@ export interface ClientEvents {
    * new position was stored. `(conversation, gen, seq)` tells a repeat.
    */
   message: (event: { readonly conversation: ConversationId; readonly message: Message }) => void;
+  /**
+   * A message that was told before is another one now: edited, recalled, or deleted by this user for themselves (`deleted`;
+   * it is not among `messages()` any more). `message` is null where it is not kept here: page `history`.
+   */
+  revised: (event: {
+    readonly conversation: ConversationId;
+    readonly seq: SequenceId;
+    readonly message: Message | null;
+  }) => void;
   /** Something happened to a lobby that this client is in, beside the messages; see {@link LobbyEvent}. */
   lobby: (event: LobbyEvent) => void;
   /** Unread, membership or title of a conversation changed; the summary as the device has it now. */
@@ -110,7 +120,9 @@ export interface ClientEvents {
   state: (state: ConnectionState, reason: string) => void;
   /**
    * Messages `after + 1 .. to` were too many to be delivered one by one and come as no event: page `history`. `gen` is
-   * that of `to`: what was lost of an older one, as `regressed` may tell only afterwards, does not concern them.
+   * that of `to`: what was lost of an older one, as `regressed` may tell only afterwards, does not concern them. So it is
+   * when the user comes back into a conversation, whose history may tell them what was said meanwhile, or not; what
+   * became of earlier messages meanwhile no `revised` tells either, so that those that are shown are read again.
    */
   gap: (event: {
     readonly conversation: ConversationId;
@@ -137,7 +149,8 @@ export interface ClientEvents {
 /**
  * - `joined`: this device has it open, from the answer on. What it kept comes first, as messages.
  * - `restarted`: its node went, and it begins anew on another one, in generation `gen`, with nothing of before.
- * - `promoted`: it is a group from here on, in this user's list; its messages go on.
+ * - `promoted`: it is a group from here on, in this user's list; its messages go on. It is open on this device, as by
+ *   `openConversation`, until `closeConversation`.
  * - `ended`: this user is not in it any more: they left, were removed, or it is gone.
  */
 export interface LobbyEvent {
@@ -168,6 +181,14 @@ export interface SendOptions {
   readonly mentions?: readonly UserId[];
   /** It is for all members above all: whether this user may is the conversation's `mentionAllBy`. */
   readonly mentionAll?: boolean;
+  /** The message there that it answers, in whose thread it comes; one that was recalled is refused as `conflict`. */
+  readonly replyTo?: SequenceId;
+}
+
+export interface ScheduleOptions extends Pick<SendOptions, 'type' | 'mentions' | 'replyTo'> {
+  /** The user's own name for it, 1 to 64 characters; default: a random one, so that a retry stores nothing new. */
+  readonly key?: string;
+  readonly mentionAll?: true;
 }
 
 export interface CreateOptions {
@@ -192,6 +213,42 @@ export interface HistoryQuery {
   /** The generation in which `from` was learned; then a lost position is refused as `regressed`. */
   readonly gen?: Generation;
   /** 1..1000, default 50. */
+  readonly limit?: number;
+}
+
+/** What a message must be to be found; what is left out does not matter. */
+export interface SearchOptions {
+  /** All these words, in any order; what stands between `"` as it is written. The last one may be the beginning of one. */
+  readonly text?: string;
+  /** False: the last word is whole, too. */
+  readonly prefix?: boolean;
+  /** At most 100. Default: all that this user is or was in. */
+  readonly conversations?: readonly ConversationId[];
+  readonly sender?: UserId | readonly UserId[];
+  readonly type?: SendableType | readonly SendableType[];
+  /** When it was sequenced: not before, and not behind; milliseconds since 1970, or a date. */
+  readonly from?: number | Date;
+  readonly to?: number | Date;
+  /** It mentions this user, or all. */
+  readonly mentions?: UserId;
+  /** Of the application's own fields, which the deployment names. */
+  readonly fields?: readonly SearchField[];
+  /** Default `time`: the newest first. */
+  readonly sort?: 'time' | 'relevance';
+  /** 1..100, default 20. */
+  readonly limit?: number;
+  /** Counts the hits, of each conversation, too. */
+  readonly count?: boolean;
+  /** `next` of the page before, with the same question. */
+  readonly cursor?: string;
+}
+
+export interface ThreadQuery {
+  /** Default `backward`. */
+  readonly direction?: 'forward' | 'backward';
+  /** Inclusive. Default: the first reply going forward, the last one going backward. */
+  readonly from?: SequenceId;
+  /** 1..200, default 50. */
   readonly limit?: number;
 }
 

@@ -109,6 +109,9 @@ export class ClientCore {
         this.subscriber.release();
       },
       knows: (conversation) => this.deviceState.conversations.has(conversation),
+      becameGroup: (conversation) => {
+        this.opened.keep(conversation);
+      },
       own: (conversation, message) => {
         this.subscriber.step({ on: 'own', conversation, message });
       },

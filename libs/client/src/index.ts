@@ -9,6 +9,8 @@ export type {
   MillraceClientOptions,
   Progress,
   ReadersQuery,
+  ScheduleOptions,
+  SearchOptions,
   SendOptions,
   SendReceipt,
   SettingsChange,
@@ -16,4 +18,5 @@ export type {
 export type { WebSocketConstructor, WebSocketLike } from './connection/web-socket.ts';
 export { MillraceError, type ClientErrorCode } from './errors.ts';
 export { MillraceClient } from './millrace-client.ts';
+export { ScheduledMessages } from './scheduled-messages.ts';
 export { memoryStorage } from './storage/memory-storage.ts';

@@ -1,6 +1,7 @@
 import { generation, sequenceId, type ConversationId, type UserId } from '@millrace/kernel';
 import { frameError } from '@millrace/protocol';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { searchQuestion } from './search-question.ts';
 import { HeldStorage } from './testing/held-storage.ts';
 import { settled } from './testing/fake-network.ts';
 import { ModelServer } from './testing/model-server.ts';
@@ -28,6 +29,27 @@ const live = (user: UserId, options: Parameters<typeof liveClient>[2] = {}): Pro
   liveClient(server, user, options);
 
 describe('sending', () => {
+  test('into a conversation that the inbox has not told of yet passes over nobody who wrote before, however late it is', async () => {
+    const one = await live(alice);
+    const made = 'new' as ConversationId;
+    const created = outcomeOf(one.client.create({ kind: 'group', conversation: made, members: [bob] }));
+    await one.network.drain();
+    expect(created.value).toBeDefined();
+    server.post(made, bob, 'first');
+    const sent = outcomeOf(one.client.send(made, 'second'));
+    await settled();
+    await one.network.drain();
+    expect(sent.value?.seq).toBe(3);
+    for (let ms = 0; ms < 5_000; ms += 250) {
+      await one.time.advance(250);
+      await one.network.drain();
+    }
+    expect(one.delivered.filter(({ conversation }) => conversation === made)).toEqual([]);
+    await one.heal();
+    const seqs = one.delivered.filter(({ conversation }) => conversation === made).map(({ message }) => message.seq);
+    expect(seqs).toEqual([1, 2, 3]);
+  });
+
   test('messages sent before the first connect go out in order, and each learns its seq', async () => {
     const one = testClient(server, alice);
     const receipts = ['a', 'b', 'c'].map((text) => one.client.send(room, text));
@@ -188,6 +210,32 @@ describe('receiving', () => {
     await one.heal();
     expect(page.value?.messages.map(({ seq }) => Number(seq))).toEqual([12, 11, 10, 9, 8, 7, 6, 5, 4, 3]);
     expect(textsOf(one, room)).toEqual(['seen', 'after']);
+  });
+
+  test('a search asks in the words of the protocol, and is answered by messages', async () => {
+    const one = await live(alice);
+    const sent = outcomeOf(one.client.send(room, 'the kettle'));
+    await one.heal();
+    expect(sent.error).toBeUndefined();
+    const found = outcomeOf(
+      one.client.search({
+        text: 'kettle',
+        conversations: [room],
+        sender: bob,
+        type: 'text',
+        from: new Date(5),
+        to: 9,
+        limit: 3,
+      }),
+    );
+    await one.heal();
+    expect(found.value).toMatchObject({
+      complete: true,
+      hits: [{ conversation: room, places: [{ start: 4, end: 10 }] }],
+    });
+    expect(searchQuestion({ sender: [alice, bob], type: ['image'], from: 5, to: new Date(9), mentions: bob })).toEqual({
+      ...{ t: 'search', senders: [alice, bob], types: ['image'], since: 5, until: 9, mentioning: bob },
+    });
   });
 
   test('history that the server lost is dropped, told, and sends go on behind what it remembers', async () => {

@@ -1,4 +1,4 @@
-import type { ConversationId, DeviceId, SequenceId, UserId } from '@millrace/kernel';
+import type { ConversationId, DeviceId, Generation, SequenceId, UserId } from '@millrace/kernel';
 import {
   protocolLimits,
   type Bans,
@@ -6,9 +6,11 @@ import {
   type Conversations,
   type ConversationSummary,
   type Created,
+  type Found,
   type Info,
   type Members,
   type Message,
+  type MessagePlace,
   type Page,
   type Readers,
   type Role,
@@ -23,13 +25,17 @@ import type {
   MillraceClientOptions,
   Progress,
   ReadersQuery,
+  SearchOptions,
   SendOptions,
   SendReceipt,
   SettingsChange,
+  ThreadQuery,
 } from './api.ts';
 import { ClientCore } from './client-core.ts';
 import type { AnswerFor, Question } from './connection/requests.ts';
 import { MillraceError } from './errors.ts';
+import { ScheduledMessages } from './scheduled-messages.ts';
+import { searchQuestion } from './search-question.ts';
 import { summaryOf } from './subscription/conversation-state.ts';
 
 type Content<Frame> = Omit<Frame, 't' | 'id'>;
@@ -43,12 +49,16 @@ type Content<Frame> = Omit<Frame, 't' | 'id'>;
  */
 export class MillraceClient {
   readonly #core: ClientCore;
+  /** Messages that are to be sent later. */
+  readonly scheduled: ScheduledMessages;
 
   /** Users whose presence this client has subscribed to. */
   readonly #watched = new Set<UserId>();
 
   constructor(options: MillraceClientOptions) {
     this.#core = new ClientCore(options);
+    const newKey = (): string => this.#core.random.id();
+    this.scheduled = new ScheduledMessages({ ask: (question) => this.#ask(question), newKey });
     this.on('state', (state) => {
       if (state === 'live' && this.#watched.size > 0) void this.#watchAgain();
     });
@@ -100,6 +110,59 @@ export class MillraceClient {
     // Every call waits as long, so that the order of sends is that of the calls.
     await this.#core.load();
     return this.#core.sender.send(conversation, body, options);
+  }
+
+  /**
+   * Brings a message that this user sees to another conversation, with what it says now, which the server takes from there.
+   * Otherwise like {@link send}; what was recalled, or deleted by this user, is refused as `conflict`.
+   */
+  async forward(conversation: ConversationId, source: MessagePlace): Promise<SendReceipt> {
+    this.#core.refuseWhenClosed();
+    await this.#core.load();
+    return this.#core.sender.forward(conversation, source);
+  }
+
+  /**
+   * Gives one of this user's own messages another body, for everybody. Waits in the outbox like a message, in order with
+   * them, and resolves with the server's ack.
+   */
+  async edit(conversation: ConversationId, seq: SequenceId, body: string | Uint8Array): Promise<SendReceipt> {
+    this.#core.refuseWhenClosed();
+    await this.#core.load();
+    return this.#core.sender.edit(conversation, this.#placeOf(conversation, seq), body);
+  }
+
+  /**
+   * Takes a message back, for everybody: one's own for a while, as the owner or an admin any. Otherwise like {@link edit}.
+   *
+   * @param reason - why, for all to read, 200 characters at most.
+   */
+  async recall(conversation: ConversationId, seq: SequenceId, reason = ''): Promise<SendReceipt> {
+    this.#core.refuseWhenClosed();
+    await this.#core.load();
+    return this.#core.sender.recall(conversation, this.#placeOf(conversation, seq), reason);
+  }
+
+  /**
+   * Puts a reaction under a message, or takes one's own away; each user has one of each kind. Otherwise like {@link edit};
+   * what is there, or gone, already is refused as `conflict`.
+   */
+  async react(conversation: ConversationId, seq: SequenceId, emoji: string, on = true): Promise<SendReceipt> {
+    this.#core.refuseWhenClosed();
+    await this.#core.load();
+    return this.#core.sender.react(conversation, this.#placeOf(conversation, seq), emoji, on);
+  }
+
+  /** Hides a message from this user alone, on all their devices. */
+  async delete(conversation: ConversationId, seq: SequenceId): Promise<void> {
+    await this.#ask({ t: 'delete', conversation, ...this.#placeOf(conversation, seq) });
+  }
+
+  /** The message as this device has it: another one that came in its place, where a generation was lost, is not meant. */
+  #placeOf(conversation: ConversationId, seq: SequenceId): { readonly seq: SequenceId; readonly gen?: Generation } {
+    const tail = this.#core.deviceState.conversations.get(conversation)?.tail ?? [];
+    const known = tail.find((message) => message.seq === seq);
+    return known === undefined ? { seq } : { seq, gen: known.gen };
   }
 
   /**
@@ -202,6 +265,15 @@ export class MillraceClient {
     return this.#ask({ t: 'unban', conversation, users });
   }
 
+  /** Shows a message to all above all; `info` lists what is pinned, and an entry `pinned` tells of it as it happens. */
+  pin(conversation: ConversationId, seq: SequenceId): Promise<Content<Changed>> {
+    return this.#ask({ t: 'pin', conversation, ...this.#placeOf(conversation, seq) });
+  }
+
+  unpin(conversation: ConversationId, seq: SequenceId): Promise<Content<Changed>> {
+    return this.#ask({ t: 'unpin', conversation, ...this.#placeOf(conversation, seq) });
+  }
+
   /** In order of user id. For the owner and admins. */
   bans(
     conversation: ConversationId,
@@ -280,6 +352,19 @@ export class MillraceClient {
     return this.#ask({ t: 'history', conversation, direction: 'backward', ...query });
   }
 
+  /**
+   * Messages by their words and fields, of what this user may read, as they stand now. Of a hit `places` tells what to mark
+   * in its body. `complete` false says that not everything was looked at, for the server's index is behind.
+   */
+  search(options: SearchOptions): Promise<Content<Found>> {
+    return this.#ask(searchQuestion(options));
+  }
+
+  /** A page of what has come in the thread of the message at `seq`, its first one. */
+  thread(conversation: ConversationId, seq: SequenceId, query: ThreadQuery = {}): Promise<Content<Page>> {
+    return this.#ask({ t: 'thread', conversation, seq, direction: 'backward', ...query });
+  }
+
   /** In order of user id. */
   members(
     conversation: ConversationId,
@@ -309,7 +394,8 @@ export class MillraceClient {
   /** The latest messages without a gap up to the last one that is here, rising by seq; `history` has the rest. */
   messages(conversation: ConversationId): readonly Message[] {
     const tail = this.#core.deviceState.conversations.get(conversation)?.tail ?? [];
-    return this.#core.cachedMessages === 0 ? [] : tail.slice(-this.#core.cachedMessages);
+    const shown = tail.filter(({ deleted }) => deleted !== true);
+    return this.#core.cachedMessages === 0 ? [] : shown.slice(-this.#core.cachedMessages);
   }
 
   unread(conversation: ConversationId): number {

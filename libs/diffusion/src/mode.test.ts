@@ -46,4 +46,31 @@ describe('the mode of diffusion', () => {
       }),
     );
   });
+
+  it('does not flap: it goes over to read only as size or load rises through the whole of its band', () => {
+    const near = (lower: number, upper: number): fc.Arbitrary<number> =>
+      fc.oneof(fc.integer({ min: Math.max(0, lower - 2), max: upper + 2 }), fc.nat(2 * upper));
+    const run = limits.chain((bounds) => {
+      const members = near(bounds.writeBelow, bounds.readAbove);
+      const load = near(bounds.writeBelowLoad, bounds.readAboveLoad);
+      return fc.tuple(fc.constant(bounds), fc.array(fc.record({ members, load }), { maxLength: 200 }));
+    });
+    fc.assert(
+      fc.property(run, ([bounds, extents]) => {
+        const { writeBelow, readAbove, writeBelowLoad, readAboveLoad } = bounds;
+        let reason: ReadReason | null = null;
+        let [isSizeHigh, isLoadHigh] = [false, false];
+        for (const now of extents) {
+          const [wasSizeHigh, wasLoadHigh, before] = [isSizeHigh, isLoadHigh, reason];
+          isSizeHigh = now.members > readAbove || (wasSizeHigh && now.members >= writeBelow);
+          isLoadHigh = now.load > readAboveLoad || (wasLoadHigh && now.load >= writeBelowLoad);
+          const hasRisen = (isSizeHigh && !wasSizeHigh) || (isLoadHigh && !wasLoadHigh);
+          reason = nextReason(before, now, bounds);
+          if (before === null && reason !== null) expect(hasRisen).toBe(true);
+          // And what is high stays pulled.
+          if (isSizeHigh || isLoadHigh) expect(reason).not.toBe(null);
+        }
+      }),
+    );
+  });
 });

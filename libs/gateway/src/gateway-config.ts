@@ -44,12 +44,16 @@ export const gatewayConfigSchema = z.object({
   sessionsPerUserMax: count(1, 1_000, 32),
   /** Unanswered requests of one session. */
   requestsInFlightMax: count(1, 10_000, 512),
-  /** Of those, the ones whose answers are long: sync, history, lists. */
+  /** Of those, the ones whose answers are long: sync, history, searches, lists. */
   queriesInFlightMax: count(1, 10_000, 32),
   /** Sessions that are being opened at a time, from `connect` to `connected`; the others wait for their turn. */
-  loginsAtOnce: count(1, 10_000, 64),
+  loginsAtOnce: count(1, 10_000, 16),
   /** Syncs that are being answered at a time, likewise: sends go on between them. */
-  syncsAtOnce: count(1, 10_000, 64),
+  syncsAtOnce: count(1, 10_000, 16),
+  /** Searches that are being answered at a time, likewise. */
+  searchesAtOnce: count(1, 10_000, 8),
+  /** Searches of one user, over all sessions here. */
+  searchesPerUser: rate(5, 30),
   /** Upgrades of everybody: so fast do logins begin after a network came back. */
   connects: rate(5_000, 20_000),
   /** Upgrades of one address. */

@@ -1,22 +1,17 @@
 import { once } from 'node:events';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { ok, seededRandom, systemClock, systemRandom, systemTimers, type Random, type UserId } from '@millrace/kernel';
-import { silentTrace } from '@millrace/messaging';
+import { ok, seededRandom, type Random, type UserId } from '@millrace/kernel';
 import { closeCode, encodeClientFrames, subprotocols, type ClientFrame, type Encoding } from '@millrace/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import type { SocketEngine } from './engine/socket-engine.ts';
-import { loadUws } from './engine/uws-api.ts';
-import { UwsEngine } from './engine/uws-engine.ts';
-import { WsEngine } from './engine/ws-engine.ts';
-import { gatewayConfigSchema } from './gateway-config.ts';
-import { Gateway } from './gateway.ts';
-import { silentGatewayObserver } from './observer.ts';
+import type { Gateway } from './gateway.ts';
 import { MemoryChat, messagePush } from './testing/memory-chat.ts';
 import { rawConnection } from './testing/raw-connection.ts';
+import { onEachEngine, realGateway } from './testing/real-gateway.ts';
 import { SocketClient as Client, until } from './testing/socket-client.ts';
-import { connectFrame, MemoryLog, PlainVerifier } from './testing/test-gateway.ts';
+import { connectFrame, MemoryLog } from './testing/test-gateway.ts';
 
 const ann = 'ann' as UserId;
 const FUZZ_SEED = 20_240;
@@ -61,32 +56,11 @@ function gatewayOver(name: string, create: () => SocketEngine): void {
     beforeEach(async () => {
       chat = new MemoryChat();
       log = new MemoryLog();
-      const started = await Gateway.start({
-        config: gatewayConfigSchema.parse({
-          port: 0,
-          closeMs: 200,
-          sendBufferBytesMax: 131_072,
-          framesPerSession: MUCH,
-          framesPerUser: MUCH,
-          framesPerIp: MUCH,
-          connects: MUCH,
-          connectsPerIp: MUCH,
-          offencesMax: 100_000,
-        }),
-        engine: create(),
-        chat,
-        verifier: new PlainVerifier(systemClock),
-        ackLevel: 'memory',
-        isCutOff: () => false,
-        trace: silentTrace,
-        clock: systemClock,
-        timers: systemTimers,
-        random: systemRandom,
-        log,
-        observer: silentGatewayObserver,
-      });
-      if (!started.ok) throw new Error(started.error.message);
-      gateway = started.value;
+      const rates = {
+        ...{ framesPerSession: MUCH, framesPerUser: MUCH, framesPerIp: MUCH },
+        ...{ connects: MUCH, connectsPerIp: MUCH, offencesMax: 100_000 },
+      };
+      gateway = await realGateway(create(), rates, { chat, log });
     });
 
     afterEach(async () => {
@@ -215,6 +189,4 @@ function gatewayOver(name: string, create: () => SocketEngine): void {
   });
 }
 
-gatewayOver('ws', () => new WsEngine(systemTimers));
-const uws = loadUws();
-if (uws.ok) gatewayOver('uWebSockets.js', () => new UwsEngine(uws.value, systemTimers));
+onEachEngine(gatewayOver);

@@ -174,6 +174,24 @@ describe('a gateway that drains', () => {
     expect(gateway.stats()).toEqual({ sockets: 0, sessions: 0, users: 0 });
   });
 
+  it('asks them one after the other, within half of the time: they do not all come to another node at once', async () => {
+    const { connect, gateway, time } = await testGateway();
+    const peers = await Promise.all(Array.from({ length: 30 }, (_, index) => connect(`user${String(index)}`)));
+    const asked = () => peers.map((peer) => peer.got('drain')).filter((got) => got.length > 0);
+    const drained = gateway.drain(1_000);
+    await time.settle();
+    expect(asked()).toEqual([[{ t: 'drain', deadlineMs: 1_000 }], [expect.anything()], [expect.anything()]]);
+    peers[29]?.hangUp();
+    await time.advance(200);
+    expect(asked()).toHaveLength(15);
+    await time.advance(300);
+    expect(asked()).toHaveLength(29);
+    expect(asked().at(-1)).toEqual([{ t: 'drain', deadlineMs: 550 }]);
+    for (const peer of peers) peer.hangUp();
+    await time.advance(50);
+    await drained;
+  });
+
   it.each([
     [true, false],
     [false, true],

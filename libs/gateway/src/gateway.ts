@@ -18,7 +18,7 @@ import { TurnQueue } from './engine/turn-queue.ts';
 import type { GatewayConfig } from './gateway-config.ts';
 import { Admission, type Admitted } from './inbound/admission.ts';
 import { RateTable } from './inbound/rate-limit.ts';
-import { SocketSession, type Farewell } from './inbound/socket-session.ts';
+import { SocketSession, type Farewell, type SocketSessionParts } from './inbound/socket-session.ts';
 import { submit } from './inbound/submit.ts';
 import { Turnstile } from './inbound/turnstile.ts';
 import { LiveRooms } from './live/live-rooms.ts';
@@ -54,6 +54,8 @@ export interface GatewayStats {
 
 const TICK_MS = 250;
 const EMPTY_CHECK_MS = 10;
+/** Between two steps in which clients are asked to go. */
+const GO_STEP_MS = 50;
 /** A login or a sync that takes longer waits for something else than this node. */
 const SLOW_MS = 250;
 /** Each socket is looked at every so many ticks; they are spread over them. */
@@ -79,6 +81,9 @@ export class Gateway {
   readonly #ipFrames: RateTable;
   readonly #logins: Turnstile;
   readonly #syncs: Turnstile;
+  readonly #searches: Turnstile;
+  readonly #userSearches: RateTable;
+  readonly #socketParts: SocketSessionParts;
   #server: EngineServer | null = null;
   #cancelTick: Cancel = () => undefined;
   #ticks = 0;
@@ -133,11 +138,14 @@ export class Gateway {
     this.#ipFrames = new RateTable(parts.config.framesPerIp, parts.clock);
     this.#logins = new Turnstile(parts.config.loginsAtOnce, SLOW_MS, parts.clock);
     this.#syncs = new Turnstile(parts.config.syncsAtOnce, SLOW_MS, parts.clock);
+    this.#searches = new Turnstile(parts.config.searchesAtOnce, SLOW_MS, parts.clock);
+    this.#userSearches = new RateTable(parts.config.searchesPerUser, parts.clock);
     this.live = new LiveRooms({
       timers: parts.timers,
       sessionsOf: (user) => this.sessions.of(user),
       publish: (topic, message, isBinary) => this.#server?.publish(topic, message, isBinary),
       flush: () => this.#server?.flush(),
+      trace: parts.trace,
       onDamaged: (conversation, error) => {
         parts.log.error('a stored entry cannot be read', { conversation, why: error.message });
       },
@@ -149,6 +157,7 @@ export class Gateway {
       },
       () => this.#server?.flush(),
     );
+    this.#socketParts = this.#partsOfSockets();
   }
 
   get port(): number {
@@ -169,10 +178,29 @@ export class Gateway {
     this.#drainUntilMs = clock.monotonicMs() + deadlineMs;
     if (config.portShared) this.#server?.stopListening();
     this.#admission.drain();
-    for (const session of this.sessions.all()) session.answer({ t: 'drain', deadlineMs });
+    await this.#askToGo(this.#drainUntilMs);
     await this.#untilEmpty(this.#drainUntilMs);
     for (const socket of this.#sockets.values()) socket.leave('draining', 'this node is stopping');
     await this.#untilEmpty(clock.monotonicMs() + config.closeMs);
+  }
+
+  /**
+   * Asks the clients to go, some at a time, within half of the time that they have: where all come at once everybody waits
+   * for it, those who were there before among them.
+   */
+  async #askToGo(untilMs: number): Promise<void> {
+    const { clock } = this.#parts;
+    const sessions = [...this.sessions.all()];
+    const steps = Math.max(1, Math.floor((untilMs - clock.monotonicMs()) / 2 / GO_STEP_MS));
+    const atOnce = Math.ceil(sessions.length / steps);
+    for (let from = 0; from < sessions.length; from += atOnce) {
+      if (from > 0) await this.#wait(GO_STEP_MS);
+      for (const session of sessions.slice(from, from + atOnce)) if (session.isOpen) this.#askedToGo(session, untilMs);
+    }
+  }
+
+  #askedToGo(session: Session, untilMs: number): void {
+    session.answer({ t: 'drain', deadlineMs: Math.max(0, Math.floor(untilMs - this.#parts.clock.monotonicMs())) });
   }
 
   /** The sockets, a part of them at a time. */
@@ -199,12 +227,14 @@ export class Gateway {
 
   /** Waits until the last socket is gone, or until then. */
   async #untilEmpty(untilMs: number): Promise<void> {
-    const { clock, timers } = this.#parts;
-    while (this.#sockets.size > 0 && clock.monotonicMs() < untilMs) {
-      await new Promise<void>((resolve) => {
-        timers.after(EMPTY_CHECK_MS, resolve);
-      });
-    }
+    const { clock } = this.#parts;
+    while (this.#sockets.size > 0 && clock.monotonicMs() < untilMs) await this.#wait(EMPTY_CHECK_MS);
+  }
+
+  #wait(forMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#parts.timers.after(forMs, resolve);
+    });
   }
 
   #tickLater(): void {
@@ -212,10 +242,12 @@ export class Gateway {
       this.#ticks += 1;
       this.#logins.sweep();
       this.#syncs.sweep();
+      this.#searches.sweep();
       this.#tick();
       if (this.#ticks % 40 === 0) {
         this.#admission.sweep();
         this.#userFrames.sweep();
+        this.#userSearches.sweep();
         this.#ipFrames.sweep();
       }
       this.#tickLater();
@@ -223,37 +255,42 @@ export class Gateway {
   }
 
   #opened(socket: EngineSocket<Admitted>): void {
-    const { config, clock, verifier, observer, chat, trace } = this.#parts;
     this.#admission.opened(socket.context);
-    observer.socketOpened();
+    this.#parts.observer.socketOpened();
+    this.#sockets.set(socket, new SocketSession(socket, this.#socketParts));
+  }
+
+  /** The same for all sockets, of which there are many. */
+  #partsOfSockets(): SocketSessionParts {
+    const { config, clock, verifier, observer, chat, trace } = this.#parts;
+    const { requestsInFlightMax, queriesInFlightMax, frameBytesMax, bodyBytesMax } = config;
     const onDefect = (error: unknown): void => {
       this.#defect(error);
     };
-    const { requestsInFlightMax, queriesInFlightMax } = config;
     const nowMs = (): number => clock.nowMs();
     const { live: rooms } = this;
     const lobbyClosed = ({ user }: Session, lobby: ConversationId): void => {
       this.#lobbyClosed(user, lobby);
     };
     const presence = this.sessions.presenceWatch;
-    const bounds = { requestsInFlightMax, queriesInFlightMax, syncs: this.#syncs };
+    const crowds = { syncs: this.#syncs, searches: this.#searches };
+    const takeSearch = ({ user }: Session): number => this.#userSearches.take(user);
+    const bounds = { requestsInFlightMax, queriesInFlightMax, ...crowds, takeSearch };
     const submitParts = { chat, presence, trace, nowMs, ...bounds, rooms, lobbyClosed, onDefect };
-    this.#sockets.set(
-      socket,
-      new SocketSession(socket, {
-        config,
-        clock,
-        verifier,
-        observer,
-        logins: this.#logins,
-        onDefect,
-        welcome: (...args) => this.#welcome(...args),
-        submit: (session, frame, heardMs) => {
-          submit(submitParts, session, frame, heardMs);
-        },
-        takeFrame: ({ user }, { ipKey }) => this.#userFrames.take(user) || this.#ipFrames.take(ipKey),
-      }),
-    );
+    return {
+      config,
+      limits: { ...protocolLimits, frameBytes: frameBytesMax, bodyBytes: bodyBytesMax },
+      clock,
+      verifier,
+      observer,
+      logins: this.#logins,
+      onDefect,
+      welcome: (...args) => this.#welcome(...args),
+      submit: (session, frame, heardMs) => {
+        submit(submitParts, session, frame, heardMs);
+      },
+      takeFrame: ({ user }, { ipKey }) => this.#userFrames.take(user) || this.#ipFrames.take(ipKey),
+    };
   }
 
   #closed(socket: EngineSocket<Admitted>, code: number): void {
@@ -368,9 +405,7 @@ export class Gateway {
         idleMs: config.idleMs,
       },
     });
-    if (this.#drainUntilMs !== null) {
-      session.answer({ t: 'drain', deadlineMs: Math.max(0, Math.floor(this.#drainUntilMs - clock.monotonicMs())) });
-    }
+    if (this.#drainUntilMs !== null) this.#askedToGo(session, this.#drainUntilMs);
     session.attached(inbox);
     this.live.added(session);
   }

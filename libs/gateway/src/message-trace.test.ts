@@ -1,6 +1,7 @@
 import type { ConversationId, UserId } from '@millrace/kernel';
 import type { ClientFrame } from '@millrace/protocol';
 import { describe, expect, it } from 'vitest';
+import { closes, headAt, liveEntries, opens, tea } from './testing/live-entries.ts';
 import { messagePush } from './testing/memory-chat.ts';
 import { testGateway } from './testing/test-gateway.ts';
 
@@ -52,5 +53,29 @@ describe('what a gateway notes of messages', () => {
       'ann/laptop pushed 1>2',
       'ann/laptop resynced moved',
     ]);
+  });
+
+  it('is what goes out to all devices that show a conversation, which those are, and who was passed over', async () => {
+    const { connect, gateway, time, traced } = await testGateway({ sendBufferBytesMax: 16_384 });
+    const [ann, bob] = ['ann', 'bob'] as UserId[] as [UserId, UserId];
+    const [phone, bobs] = [await connect('ann'), await connect('bob')];
+    gateway.live.entered(tea, [ann, bob], headAt(5));
+    for (const peer of [phone, bobs]) peer.says(opens(2));
+    await time.settle();
+    traced.length = 0;
+    gateway.live.live(tea, liveEntries(6));
+    gateway.live.live(tea, liveEntries(7, 8));
+    await time.settle();
+    phone.says(closes(3));
+    await time.settle();
+    expect(traced.splice(0)).toEqual(['tea 6-8 to live-1, 2 sessions', 'ann/phone listens to live-1 no more']);
+    bobs.isReading = false;
+    for (let seq = 9; seq <= 24; seq += 1) {
+      gateway.live.live(tea, liveEntries(seq, seq, 'x'.repeat(2_000)));
+      await time.settle();
+    }
+    expect(traced[0]).toBe('tea 9-9 to live-1, 1 sessions');
+    const over = traced.indexOf('bob/phone was passed over');
+    expect(traced.slice(over)).toEqual(['bob/phone was passed over', 'bob/phone listens to live-1 no more']);
   });
 });

@@ -1,28 +1,41 @@
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { invariant, ok, type Clock, type Result } from '@millrace/kernel';
-import { frameError, type FrameError } from '@millrace/protocol';
+import { err, invariant, ok, type Clock, type Result } from '@millrace/kernel';
+import { frameError, protocolLimits, type FrameError } from '@millrace/protocol';
 import type { Registry } from 'prom-client';
 import { allows, findApiKey, type ApiKey, type Scope } from './api-keys.ts';
+import { chainOperations } from './chain-operations.ts';
 import { clusterOperations } from './cluster-operations.ts';
 import { conversationOperations } from './conversation-operations.ts';
 import type { HttpApiConfig } from './http-api-config.ts';
 import { refusalOfThrown, retryAfterSeconds, statusOf, type ErrorBody } from './http-error.ts';
 import { HttpMetrics } from './http-metrics.ts';
+import { indexOperations } from './index-operations.ts';
 import { IpRateLimit } from './ip-rate-limit.ts';
+import { erasureOperations } from './erasure-operations.ts';
+import { lobbyOperations } from './lobby-operations.ts';
+import { messageOperations } from './message-operations.ts';
 import { moderationOperations } from './moderation-operations.ts';
-import type { Operation } from './operation.ts';
+import type { Operation, OperationRequest } from './operation.ts';
 import type {
   BackendChat,
+  ChainControl,
   ClusterLook,
+  DataErasure,
   HttpApiLog,
+  NamesOf,
+  IndexRebuild,
   StoryTeller,
   Readiness,
   SessionControl,
   SocketEndpoint,
+  UserTokens,
 } from './ports.ts';
 import { answerBrokenRequest } from './broken-request.ts';
+import { scheduledOperations } from './scheduled-operations.ts';
+import { searchOperations } from './search-operations.ts';
 import { serviceOperations } from './service-operations.ts';
 import { storyOperations } from './story-operations.ts';
+import { transferOperations } from './transfer-operations.ts';
 import { userOperations } from './user-operations.ts';
 
 export interface HttpApiParts {
@@ -30,11 +43,17 @@ export interface HttpApiParts {
   readonly keys: readonly ApiKey[];
   readonly chat: BackendChat;
   readonly sessions: SessionControl;
+  /** For the operations that a user may ask for. */
+  readonly tokens: UserTokens;
   /** Null until the sockets listen, or while none are known on a node that has none. */
   readonly endpoint: () => SocketEndpoint | null;
   readonly readiness: () => Promise<Readiness>;
   readonly cluster: ClusterLook;
   readonly stories: StoryTeller;
+  readonly names: NamesOf;
+  readonly rebuild: IndexRebuild;
+  readonly erasures: DataErasure;
+  readonly chains: ChainControl;
   /** What `/metrics` shows; the API adds its own. */
   readonly metrics: Registry;
   /** What `/metrics` shows instead, when there is more than this process: a text in the form of `metrics`. */
@@ -77,8 +96,28 @@ function refuse(reply: FastifyReply, error: FrameError, status: number = statusO
   return reply.code(status).headers(securityHeaders).send(body);
 }
 
-function bearerOf(request: FastifyRequest): string | null {
-  return /^Bearer ([\x21-\x7e]{1,512})$/i.exec(request.headers.authorization ?? '')?.[1] ?? null;
+const NOBODY: OperationRequest['by'] = { user: null, key: null };
+/** Three parts of base64url, as no API key has by chance. */
+const JWT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
+
+function bearerOf(request: FastifyRequest, charsMax = 512): string | null {
+  const presented = /^Bearer ([\x21-\x7e]+)$/i.exec(request.headers.authorization ?? '')?.[1] ?? null;
+  return presented === null || presented.length > charsMax ? null : presented;
+}
+
+/** Who asks, where users may: by a token, or by a key. */
+async function identify(
+  { keys, tokens }: Pick<HttpApiParts, 'keys' | 'tokens'>,
+  request: FastifyRequest,
+): Promise<Result<OperationRequest['by'], FrameError>> {
+  const presented = bearerOf(request, protocolLimits.tokenChars);
+  const refusal = 'send the token of a user, or an API key, as "Authorization: Bearer …"';
+  if (presented === null) return err(frameError('unauthenticated', refusal));
+  const key = findApiKey(keys, presented);
+  if (key !== null) return ok({ user: null, key });
+  if (!JWT.test(presented)) return err(frameError('unauthenticated', 'this API key is not known'));
+  const token = await tokens.verify(presented);
+  return token.ok ? ok({ user: token.value.user, key: null }) : token;
 }
 
 function authorise(keys: readonly ApiKey[], request: FastifyRequest, scope: Scope): Result<ApiKey, FrameError> {
@@ -107,6 +146,7 @@ export function buildHttpApi(parts: HttpApiParts, phase: () => HttpApiPhase): Bu
   const { config, clock, log } = parts;
   const metrics = new HttpMetrics(parts.metrics);
   const rateLimit = new IpRateLimit(config.rateLimit, clock);
+  const userRateLimit = new IpRateLimit(config.userRateLimit, clock);
   const startedMs = new WeakMap<FastifyRequest, number>();
   const operations = [
     ...serviceOperations({
@@ -118,9 +158,17 @@ export function buildHttpApi(parts: HttpApiParts, phase: () => HttpApiPhase): Bu
     }),
     ...clusterOperations(parts.cluster),
     ...conversationOperations(parts.chat),
+    ...messageOperations(parts.chat),
     ...moderationOperations(parts.chat),
+    ...lobbyOperations(parts.chat),
+    ...searchOperations(parts.chat),
     ...storyOperations(parts.stories),
+    ...transferOperations(parts.chat, parts.names),
+    ...indexOperations(parts.rebuild),
+    ...erasureOperations(parts.erasures),
+    ...chainOperations(parts.chains),
     ...userOperations(parts.chat, parts.sessions),
+    ...scheduledOperations(parts.chat),
   ];
   const operationAt = new Map(operations.map(({ method, path, id }) => [`${method} ${path}`, id]));
   operationAt.set('GET /metrics', 'getMetrics');
@@ -194,11 +242,28 @@ export function buildHttpApi(parts: HttpApiParts, phase: () => HttpApiPhase): Bu
     return outcome.ok ? undefined : refuse(reply, outcome.error);
   };
 
+  const asking = new WeakMap<FastifyRequest, OperationRequest['by']>();
+  const guardUser = async (request: FastifyRequest, reply: FastifyReply) => {
+    const outcome = await identify(parts, request);
+    if (!outcome.ok) return refuse(reply, outcome.error);
+    const { user } = outcome.value;
+    const waitMs = user === null ? 0 : userRateLimit.take(user);
+    if (waitMs > 0) {
+      return refuse(reply, frameError('rate_limited', 'this user asks too much', { retryAfterMs: waitMs }));
+    }
+    asking.set(request, outcome.value);
+    return undefined;
+  };
+  const guardOf = (access: Operation['access']) => {
+    if (access === 'open') return {};
+    return { onRequest: access === 'user' ? guardUser : guard(access) };
+  };
+
   for (const operation of operations) {
     app.route({
       method: operation.method,
       url: operation.path,
-      ...(operation.access === 'open' ? {} : { onRequest: guard(operation.access) }),
+      ...guardOf(operation.access),
       handler: async (request, reply) => {
         const outcome = await operation.run({
           params: request.params,
@@ -206,6 +271,7 @@ export function buildHttpApi(parts: HttpApiParts, phase: () => HttpApiPhase): Bu
           body: request.body,
           host: HOST.exec(request.host)?.[1] ?? null,
           secure: request.protocol === 'https',
+          by: asking.get(request) ?? NOBODY,
         });
         if (!outcome.ok) return refuse(reply, outcome.error);
         return reply.code(outcome.value.status).send(outcome.value.body);

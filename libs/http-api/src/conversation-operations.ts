@@ -1,5 +1,4 @@
-import { err, ok } from '@millrace/kernel';
-import { jsonMessage, protocolLimits } from '@millrace/protocol';
+import { protocolLimits } from '@millrace/protocol';
 import { z } from 'zod';
 import {
   addMembersBody,
@@ -15,6 +14,7 @@ import {
   sendBody,
   userId,
 } from './input.ts';
+import { keyedAck, pageAnswer } from './message-operations.ts';
 import { answered, given, type Operation } from './operation.ts';
 import type { BackendChat } from './ports.ts';
 
@@ -125,11 +125,7 @@ export function conversationOperations(chat: BackendChat): readonly Operation[] 
         if (!command.ok) return command;
         const size = checkBodySize(command.value.body);
         if (!size.ok) return size;
-        const outcome = await chat.publishKeyed(given({ ...at.value, ...command.value }));
-        if (!outcome.ok) return err(outcome.error);
-        const { conversation, gen, seq, msgNo, at: sequencedAt, level, duplicate } = outcome.value;
-        const ack = { conversation, key: command.value.key, gen, seq, msgNo, at: sequencedAt, level, duplicate };
-        return ok({ status: duplicate ? 200 : 201, body: ack });
+        return keyedAck(await chat.publishKeyed(given({ ...at.value, ...command.value })), command.value.key);
       },
     },
     {
@@ -145,12 +141,7 @@ export function conversationOperations(chat: BackendChat): readonly Operation[] 
         const { as, direction, limit, from, gen } = page.value;
         const by = { user: as, device: backendDevice };
         const outcome = await chat.history(by, { ...at.value, direction, limit, ...given({ from, gen }) });
-        if (!outcome.ok) return err(outcome.error);
-        const { conversation, messages, hasMore, head } = outcome.value;
-        return ok({
-          status: 200,
-          body: { conversation, messages: messages.map((entry) => jsonMessage(entry.message)), hasMore, head },
-        });
+        return pageAnswer(outcome);
       },
     },
     {

@@ -22,6 +22,10 @@ export const httpApiConfigSchema = z.object({
   rateLimit: z
     .object({ perSecond: z.number().positive().max(1_000_000), burst: z.number().min(1).max(1_000_000) })
     .default({ perSecond: 1_000, burst: 2_000 }),
+  /** What one user may ask with a token of theirs, over all addresses. */
+  userRateLimit: z
+    .object({ perSecond: z.number().positive().max(1_000_000), burst: z.number().min(1).max(1_000_000) })
+    .default({ perSecond: 5, burst: 30 }),
   /** Addresses or CIDR ranges whose `X-Forwarded-*` are believed. */
   trustedProxies: z.array(z.string().min(1)).default([]),
 });

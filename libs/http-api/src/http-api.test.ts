@@ -2,11 +2,12 @@ import { describe, expect, it } from 'vitest';
 import { testApi, type Asked, type KeyName } from './testing/test-api.ts';
 
 const group = { creator: 'alice', kind: 'group', conversation: 'team', title: 'The team', members: ['bob'] };
+const lobby = { creator: 'alice', kind: 'lobby', conversation: '~match', members: ['bob'], backlog: 50, membersMax: 8 };
 const send = (key: string, body = 'hello', from = 'alice') => ({ from, key, window: 7, body });
 
 async function withTeam(config?: Parameters<typeof testApi>[0]) {
   const api = testApi(config);
-  await api.ask({ method: 'POST', url: '/api/v1/conversations', body: group });
+  for (const body of [group, lobby]) await api.ask({ method: 'POST', url: '/api/v1/conversations', body });
   return api;
 }
 
@@ -31,12 +32,61 @@ const requests: Readonly<Record<string, Omit<Asked, 'key'>>> = {
   unbanUser: { method: 'DELETE', url: '/api/v1/conversations/team/bans/dave' },
   blockUser: { method: 'PUT', url: '/api/v1/users/alice/blocks/bob' },
   unblockUser: { method: 'DELETE', url: '/api/v1/users/alice/blocks/bob' },
+  promoteLobby: { method: 'POST', url: '/api/v1/conversations/~match/promotion' },
+  dissolveLobby: { method: 'DELETE', url: '/api/v1/conversations/~match' },
   sendMessage: { method: 'POST', url: '/api/v1/conversations/team/messages', body: send('k1') },
+  editMessage: {
+    method: 'PATCH',
+    url: '/api/v1/conversations/team/messages/2',
+    body: { from: 'bob', key: 'k2', window: 7, body: 'hello, again' },
+  },
+  forwardMessage: {
+    method: 'POST',
+    url: '/api/v1/conversations/team/forwards',
+    body: { from: 'bob', key: 'k3', window: 7, source: { conversation: 'team', seq: 2 } },
+  },
+  recallMessage: { method: 'POST', url: '/api/v1/conversations/team/messages/2/recall' },
+  reactToMessage: {
+    method: 'POST',
+    url: '/api/v1/conversations/team/messages/2/reactions',
+    body: { from: 'bob', key: 'k4', window: 7, emoji: '👍' },
+  },
+  listRevisions: { method: 'GET', url: '/api/v1/conversations/team/messages/2/revisions?limit=10' },
+  deleteMessage: { method: 'DELETE', url: '/api/v1/conversations/team/messages/2?as=bob' },
+  pinMessage: { method: 'PUT', url: '/api/v1/conversations/team/pins/2' },
+  unpinMessage: { method: 'DELETE', url: '/api/v1/conversations/team/pins/2' },
+  eraseConversation: { method: 'DELETE', url: '/api/v1/conversations/team/data' },
+  eraseUser: { method: 'DELETE', url: '/api/v1/users/bob/data' },
+  getErasure: { method: 'GET', url: '/api/v1/users/bob/erasure' },
   listMessages: { method: 'GET', url: '/api/v1/conversations/team/messages?as=bob' },
+  searchMessages: { method: 'GET', url: '/api/v1/search?text=hello&as=bob&types=text&types=image&count=true' },
+  searchMessagesByBody: {
+    method: 'POST',
+    url: '/api/v1/search',
+    body: { text: 'hello', conversations: ['team'], fields: [{ name: 'price', min: -3 }] },
+  },
+  listThread: { method: 'GET', url: '/api/v1/conversations/team/messages/1/thread?as=bob' },
   listReaders: { method: 'GET', url: '/api/v1/conversations/team/messages/1/readers?list=unread&limit=10' },
+  getIndexRebuild: { method: 'GET', url: '/api/v1/search/rebuild' },
+  rebuildIndex: { method: 'POST', url: '/api/v1/search/rebuild', body: {} },
   explainMessage: { method: 'GET', url: '/api/v1/conversations/team/messages/3/story' },
+  listExport: { method: 'GET', url: '/api/v1/export' },
+  exportConversation: { method: 'GET', url: '/api/v1/export/team?from=1' },
+  importConversations: {
+    method: 'POST',
+    url: '/api/v1/import',
+    body: { slices: [{ lines: [{ conversation: 'x' }] }] },
+  },
+  checkChain: { method: 'GET', url: '/api/v1/conversations/team/chain' },
   listUserConversations: { method: 'GET', url: '/api/v1/users/bob/conversations' },
   listUserSessions: { method: 'GET', url: '/api/v1/users/alice/sessions' },
+  listScheduled: { method: 'GET', url: '/api/v1/users/bob/scheduled' },
+  scheduleMessage: {
+    method: 'PUT',
+    url: '/api/v1/users/bob/scheduled/k',
+    body: { conversation: 'team', dueAt: 1_900_000_000_000, body: 'later' },
+  },
+  unscheduleMessage: { method: 'DELETE', url: '/api/v1/users/bob/scheduled/k' },
   closeUserSession: { method: 'DELETE', url: '/api/v1/users/alice/sessions/s1' },
   closeUserSessions: { method: 'DELETE', url: '/api/v1/users/alice/sessions' },
 };
@@ -118,12 +168,22 @@ describe('access in production mode', () => {
   });
 
   it.each<[KeyName, readonly string[]]>([
-    ['reader', ['getConversation', 'listBans', 'listMembers', 'listMessages', 'listReaders', 'listUserConversations']],
+    [
+      'reader',
+      [
+        ...['getConversation', 'listBans', 'listMembers', 'listMessages', 'listReaders', 'listThread'],
+        ...['listUserConversations', 'searchMessages', 'listScheduled'],
+      ],
+    ],
     [
       'writer',
       [
         ...['createConversation', 'addMembers', 'removeMember', 'setRole', 'sendMessage', 'changeSettings'],
         ...['muteMember', 'unmuteMember', 'banUser', 'unbanUser', 'blockUser', 'unblockUser'],
+        ...['scheduleMessage', 'unscheduleMessage'],
+        ...['editMessage', 'recallMessage', 'deleteMessage', 'forwardMessage', 'reactToMessage'],
+        ...['pinMessage', 'unpinMessage'],
+        ...['promoteLobby', 'dissolveLobby'],
       ],
     ],
     ['scraper', ['getMetrics']],

@@ -22,6 +22,7 @@ export const statusOf = {
   banned: 403,
   blocked: 403,
   not_mentionable: 403,
+  gone: 410,
   out_of_order: 409,
   expired: 410,
   regressed: 409,

@@ -4,10 +4,13 @@ export { httpApiConfigSchema, type HttpApiConfig } from './http-api-config.ts';
 export { HttpApi, type ListenError } from './http-api.ts';
 export type {
   BackendChat,
+  ChainControl,
   ClusterLook,
   HttpApiLog,
+  DataErasure,
   StoryTeller,
   Readiness,
   SessionControl,
   SocketEndpoint,
+  UserTokens,
 } from './ports.ts';

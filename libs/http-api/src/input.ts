@@ -19,7 +19,7 @@ import { z } from 'zod';
 const KEY_CHARS_MAX = 64;
 
 /** A schema out of one of the kernel's parsers, with its error text. */
-function parsedBy<T>(parse: (value: unknown) => Result<T, IdError>): z.ZodType<T> {
+export function parsedBy<T>(parse: (value: unknown) => Result<T, IdError>): z.ZodType<T> {
   return z.unknown().transform((value, context) => {
     const parsed = parse(value);
     if (parsed.ok) return parsed.value;
@@ -45,7 +45,7 @@ export const queryLimit = (max: number, byDefault: number): z.ZodType<number> =>
 export const wellFormed = z.string().refine(isWellFormed, 'must be well-formed Unicode');
 
 const role = z.enum(['owner', 'admin', 'member']);
-const title = wellFormed.refine(
+export const title = wellFormed.refine(
   (text) => Array.from(text).length <= protocolLimits.titleChars,
   `must have at most ${String(protocolLimits.titleChars)} characters`,
 );
@@ -53,15 +53,24 @@ const title = wellFormed.refine(
 const MEMBERS_PER_REQUEST = 10_000;
 const users = z.array(userId).min(1).max(MEMBERS_PER_REQUEST);
 
-export const createBody = z.strictObject({
-  creator: userId,
-  kind: z.enum(['direct', 'group', 'channel']),
-  conversation: conversationId.optional(),
-  title: title.optional(),
-  members: z.array(userId).max(MEMBERS_PER_REQUEST).default([]),
-  joinPolicy: z.enum(['invite', 'open']).optional(),
-  historyPolicy: z.enum(['join', 'all']).optional(),
-});
+export const createBody = z
+  .strictObject({
+    creator: userId,
+    kind: z.enum(['direct', 'group', 'channel', 'lobby']),
+    conversation: conversationId.optional(),
+    title: title.optional(),
+    members: z.array(userId).max(MEMBERS_PER_REQUEST).default([]),
+    joinPolicy: z.enum(['invite', 'open']).optional(),
+    historyPolicy: z.enum(['join', 'all']).optional(),
+    backlog: z.number().int().min(1).max(protocolLimits.lobbyBacklog).optional(),
+    membersMax: z.number().int().min(1).max(protocolLimits.lobbyMembers).optional(),
+  })
+  .superRefine(({ kind, backlog, membersMax }, context) => {
+    for (const [field, value] of Object.entries({ backlog, membersMax })) {
+      if (kind === 'lobby' || value === undefined) continue;
+      context.issues.push({ code: 'custom', message: 'is for a lobby alone', input: value, path: [field] });
+    }
+  });
 
 export const addMembersBody = z.strictObject({ users });
 export const roleBody = z.strictObject({ role });
@@ -82,32 +91,116 @@ export const settingsBody = z
     muted: z.boolean().optional(),
     slowModeMs: z.number().int().min(0).max(protocolLimits.slowModeMs).optional(),
     mentionAllBy: z.enum(['admins', 'members']).optional(),
+    retentionDays: z.number().int().min(0).max(protocolLimits.retentionDays).optional(),
+    lifetimeMs: z
+      .union([z.literal(0), z.number().int().min(protocolLimits.lifetimeMsMin).max(protocolLimits.lifetimeMs)])
+      .optional(),
+    pinBy: z.enum(['admins', 'members']).optional(),
   })
   .refine((change) => Object.values(change).some((value) => value !== undefined), 'give at least one setting');
 
-export const sendBody = z
+/** Either a text or bytes. */
+function bodyOf<T extends { readonly body?: string | undefined; readonly bodyBase64?: string | undefined }>(
+  { body, bodyBase64, ...rest }: T,
+  context: z.RefinementCtx,
+): Omit<T, 'body' | 'bodyBase64'> & { readonly body: string | Uint8Array } {
+  const refuse = (path: string, message: string): never => {
+    context.issues.push({ code: 'custom', message, input: undefined, path: [path] });
+    return z.NEVER;
+  };
+  if ((body === undefined) === (bodyBase64 === undefined)) return refuse('body', 'give either body or bodyBase64');
+  if (bodyBase64 === undefined) return { ...rest, body: body ?? '' };
+  const bytes = fromBase64(bodyBase64);
+  return bytes.ok ? { ...rest, body: bytes.value } : refuse('bodyBase64', 'is not base64');
+}
+
+const keyed = {
+  from: userId,
+  key: wellFormed.min(1).max(KEY_CHARS_MAX),
+  window: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER),
+};
+
+export const forwardBody = z.strictObject({
+  ...keyed,
+  source: z.strictObject({ conversation: conversationId, seq: parsedBy(parseSequenceId) }),
+});
+
+export const reactBody = z.strictObject({
+  ...keyed,
+  emoji: wellFormed
+    .min(1)
+    .refine(
+      (text) => Array.from(text).length <= protocolLimits.reactionChars,
+      `must have at most ${String(protocolLimits.reactionChars)} characters`,
+    ),
+  on: z.boolean().default(true),
+});
+
+export const recallBody = z.strictObject({
+  reason: wellFormed
+    .min(1)
+    .refine(
+      (text) => Array.from(text).length <= protocolLimits.reasonChars,
+      `must have at most ${String(protocolLimits.reasonChars)} characters`,
+    )
+    .optional(),
+});
+
+export const editBody = z
   .strictObject({
-    from: userId,
-    key: wellFormed.min(1).max(KEY_CHARS_MAX),
-    window: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER),
-    seq: parsedBy(parseSequenceId).optional(),
-    type: z.enum(['text', 'image', 'file', 'custom']).default('text'),
+    ...keyed,
     body: wellFormed.optional(),
     bodyBase64: z.string().optional(),
-    mentions: z.array(userId).min(1).max(protocolLimits.mentionsPerMessage).optional(),
-    mentionAll: z.literal(true).optional(),
   })
-  .transform(({ body, bodyBase64, ...rest }, context) => {
-    const refuse = (path: string, message: string): never => {
-      context.issues.push({ code: 'custom', message, input: undefined, path: [path] });
-      return z.NEVER;
-    };
-    if ((body === undefined) === (bodyBase64 === undefined)) return refuse('body', 'give either body or bodyBase64');
-    if (bodyBase64 === undefined) return { ...rest, body: body ?? '' };
-    if (rest.type === 'text') return refuse('bodyBase64', 'a text message needs a body of text');
-    const bytes = fromBase64(bodyBase64);
-    return bytes.ok ? { ...rest, body: bytes.value } : refuse('bodyBase64', 'is not base64');
-  });
+  .transform((edit, context) => bodyOf(edit, context));
+
+/** What is said, and to whom above all. */
+const content = {
+  type: z.enum(['text', 'image', 'file', 'custom']).default('text'),
+  body: wellFormed.optional(),
+  bodyBase64: z.string().optional(),
+  mentions: z.array(userId).min(1).max(protocolLimits.mentionsPerMessage).optional(),
+  mentionAll: z.literal(true).optional(),
+  replyTo: parsedBy(parseSequenceId).optional(),
+};
+
+function checkedContent<
+  T extends {
+    readonly type: string;
+    readonly body?: string | undefined;
+    readonly bodyBase64?: string | undefined;
+  },
+>(said: T, context: z.RefinementCtx): Omit<T, 'body' | 'bodyBase64'> & { readonly body: string | Uint8Array } {
+  if (said.body === undefined && said.bodyBase64 !== undefined && said.type === 'text') {
+    const message = 'a text message needs a body of text';
+    context.issues.push({ code: 'custom', message, input: undefined, path: ['bodyBase64'] });
+    return z.NEVER;
+  }
+  return bodyOf(said, context);
+}
+
+export const sendBody = z
+  .strictObject({
+    ...keyed,
+    seq: parsedBy(parseSequenceId).optional(),
+    ...content,
+  })
+  .transform(checkedContent);
+
+export const scheduledKey = wellFormed
+  .min(1)
+  .refine(
+    (text) => Array.from(text).length <= protocolLimits.scheduledKeyChars,
+    `must have at most ${String(protocolLimits.scheduledKeyChars)} characters`,
+  );
+
+export const scheduleBody = z
+  .strictObject({
+    conversation: conversationId,
+    dueAt: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER),
+    ...content,
+  })
+  .transform(checkedContent);
 
 /** `too_large` is told apart from a malformed request: the sender may split it. */
 export function checkBodySize(body: string | Uint8Array): Result<null, FrameError> {

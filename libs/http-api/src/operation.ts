@@ -1,6 +1,6 @@
-import { ok, type Result } from '@millrace/kernel';
+import { ok, type Result, type UserId } from '@millrace/kernel';
 import type { FrameError } from '@millrace/protocol';
-import type { Scope } from './api-keys.ts';
+import type { ApiKey, Scope } from './api-keys.ts';
 
 /** What an operation is given of a request, nothing of it checked yet. */
 export interface OperationRequest {
@@ -10,6 +10,8 @@ export interface OperationRequest {
   /** As the client wrote it, without a port; null when it is no host name. */
   readonly host: string | null;
   readonly secure: boolean;
+  /** Who asks: a user by their own token, a backend by its key; neither where an operation is open. */
+  readonly by: { readonly user: UserId | null; readonly key: ApiKey | null };
 }
 
 export interface OperationAnswer {
@@ -22,8 +24,8 @@ export interface Operation {
   readonly id: string;
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly path: string;
-  /** `open`: no key needed, in no mode. */
-  readonly access: Scope | 'open';
+  /** `open`: no key needed, in no mode. `user`: a user's token will do, and any key; the operation looks at its scopes. */
+  readonly access: Scope | 'open' | 'user';
   readonly run: (request: OperationRequest) => Promise<Result<OperationAnswer, FrameError>>;
 }
 

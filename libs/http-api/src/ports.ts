@@ -1,10 +1,14 @@
 import type { Result, UserId } from '@millrace/kernel';
 import type {
+  ChainChecks,
   ChatService,
   ClosedSessions,
   ClusterStatus,
+  Erasures,
   MessageStories,
+  Rebuild,
   ModerationService,
+  TransferService,
   UserSessions,
 } from '@millrace/messaging';
 import type { FrameError } from '@millrace/protocol';
@@ -20,10 +24,36 @@ export type BackendChat = Pick<
   | 'removeMembers'
   | 'assignRole'
   | 'publishKeyed'
+  | 'forwardKeyed'
+  | 'editFor'
+  | 'reactFor'
+  | 'recallFor'
+  | 'editHistory'
+  | 'delete'
+  | 'pin'
+  | 'unpin'
   | 'history'
+  | 'thread'
   | 'conversations'
-  | Exclude<keyof ModerationService, 'infoFor' | 'promote' | 'dissolve'>
->;
+  | 'search'
+  | 'searchFor'
+  | 'schedule'
+  | 'unschedule'
+  | 'scheduled'
+  | Exclude<keyof ModerationService, 'infoFor'>
+> &
+  TransferService;
+
+/** A step through all conversations that are stored, in no order; one may be told twice. */
+export type NamesOf = (
+  cursor: string | null,
+) => Promise<Result<{ readonly conversations: readonly string[]; readonly next: string | null }, FrameError>>;
+
+/** Checks the tokens that users have for their devices. */
+export interface UserTokens {
+  /** Never rejects. Tells nothing of the token. */
+  verify(token: string): Promise<Result<{ readonly user: UserId }, FrameError>>;
+}
 
 /** What the API asks about users' sockets, on whichever nodes they are. */
 export interface SessionControl {
@@ -32,11 +62,20 @@ export interface SessionControl {
   close(user: UserId, session: string | null): Promise<Result<ClosedSessions, FrameError>>;
 }
 
+/** Erases for good. */
+export type DataErasure = Pick<Erasures, 'eraseUser' | 'report' | 'eraseConversation'>;
+
+/** Says whether what is stored of conversations is what was archived. */
+export type ChainControl = Pick<ChainChecks, 'check'>;
+
 /** Tells of single messages what became of them. */
 export type StoryTeller = Pick<MessageStories, 'tell'>;
 
 /** The cluster as this node sees it, at once or within a bounded time. Null until this node has a part in it. */
 export type ClusterLook = () => Promise<ClusterStatus> | null;
+
+/** Makes the search index anew. Null where messages are not searched for, or before this node has a part in a cluster. */
+export type IndexRebuild = () => Pick<Rebuild, 'status' | 'begin' | 'abandon'> | null;
 
 export interface Readiness {
   readonly ok: boolean;

@@ -61,7 +61,8 @@ export class OpenApiDocument {
         const operation = item[method];
         if (operation === undefined) return [];
         const { security } = operation;
-        const isOpen = security !== undefined && (security.length === 0 || security.some((one) => !('apiKey' in one)));
+        const isOpen =
+          security !== undefined && (security.length === 0 || security.some((one) => Object.keys(one).length === 0));
         return [{ id: operation.operationId, method: method.toUpperCase(), path, isOpen }];
       }),
     );

@@ -8,7 +8,11 @@ type Piece =
   | { readonly kind: 'string'; readonly value: string }
   | { readonly kind: 'bytes'; readonly value: Uint8Array };
 
-const text = fc.string({ unit: 'binary', maxLength: 200 });
+const text = fc.oneof(
+  fc.string({ unit: 'binary', maxLength: 200 }),
+  // Around the length that takes a second byte.
+  fc.string({ unit: 'binary-ascii', minLength: 120, maxLength: 140 }),
+);
 const piece: fc.Arbitrary<Piece> = fc.oneof(
   fc.record({ kind: fc.constant('u8' as const), value: fc.nat(255) }),
   fc.record({ kind: fc.constant('u32' as const), value: fc.nat(0xffffffff) }),

@@ -67,7 +67,9 @@ export class ByteWriter {
   }
 
   string(text: string): this {
-    // Most strings here are ids of a few ASCII characters: at most 3 bytes a UTF-16 unit, in one pass.
+    // Most strings here are ids of a few ASCII characters.
+    if (text.length < 0x80 && this.#ascii(text)) return this;
+    // At most 3 bytes a UTF-16 unit, in one pass.
     const most = text.length * 3;
     if (most < 0x80) {
       this.#room(1 + most);
@@ -77,6 +79,21 @@ export class ByteWriter {
       return this;
     }
     return this.bytes(utf8(text));
+  }
+
+  /** A text of fewer than 128 characters, a byte each. @returns false when it has others, and nothing is written. */
+  #ascii(text: string): boolean {
+    this.#room(1 + text.length);
+    const bytes = this.#bytes;
+    const at = this.#length + 1;
+    for (let index = 0; index < text.length; index += 1) {
+      const code = text.charCodeAt(index);
+      if (code >= 0x80) return false;
+      bytes[at + index] = code;
+    }
+    bytes[this.#length] = text.length;
+    this.#length = at + text.length;
+    return true;
   }
 
   /** Length as a varint, then the bytes. */

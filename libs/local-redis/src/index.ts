@@ -1,10 +1,12 @@
 export { type AofFile } from './aof-files.ts';
 export { describeLocalRedisError, type LocalRedisError } from './errors.ts';
-export { findRedisServer, type RedisServerBinary } from './find-redis-server.ts';
+export { findRedisServer, isExecutableFile, redisSearchPath, type RedisServerBinary } from './find-redis-server.ts';
 export { freePort } from './free-port.ts';
 export { installRedisServer } from './install-redis-server.ts';
 export { startRedisCluster, type LocalRedisCluster, type StartRedisClusterOptions } from './local-redis-cluster.ts';
 export { startSentinels, type LocalSentinels, type StartSentinelsOptions } from './local-redis-sentinel.ts';
 export { startRedis, type LocalRedis, type StartRedisOptions } from './local-redis.ts';
+export { installServer, type InstallError, type Progress, type WantedServer } from './package-manager.ts';
 export { isAlive } from './process-life.ts';
 export { callRedis, type RedisReply } from './resp.ts';
+export { runCommand, type CommandOutcome } from './run-command.ts';

@@ -10,11 +10,18 @@ import type {
   PlacementLimits,
   Role,
 } from '@millrace/partition';
-import type { TimelineReader } from '@millrace/timeline';
+import type { SearchIndex } from '@millrace/search';
+import type { Archiver } from './archive/archiver.ts';
+import type { Lifetimes } from './archive/lifetimes.ts';
+import type { Retention } from './archive/retention.ts';
+import type { FieldRules } from './indexing/field-rules.ts';
+import type { Indexer } from './indexing/indexer.ts';
+import type { RecordReader, TimelineReader } from '@millrace/timeline';
 import type { LivePort, SessionPort, UserPushPort } from './chat-service.ts';
 import type { RouterLimits } from './cluster/router.ts';
 import type { LobbyLimits } from './lobby/lobby-limits.ts';
 import type { MessagingLimits } from './limits.ts';
+import type { DueJobs } from './scheduled/due-jobs.ts';
 import type { MessageTrace } from './trace/message-trace.ts';
 
 export interface ChatNodeLimits {
@@ -38,6 +45,7 @@ export interface ChatNodeParts {
     readonly partitions: PartitionStore;
     readonly cluster: ClusterStore;
     readonly timelines: TimelineReader;
+    readonly records: RecordReader;
   };
   readonly streams: NodeStreams;
   /** This run of the node. */
@@ -58,6 +66,20 @@ export interface ChatNodeParts {
   readonly livePort: LivePort;
   /** Where it notes what becomes of messages. */
   readonly trace: MessageTrace;
+  /** What archives the conversations of this node; absent where all of them stay hot. */
+  readonly archiver?: Archiver;
+  /** What lets go of entries that are older than is kept; absent where all are kept for ever. */
+  readonly retention?: Retention;
+  /** What sees to it that messages disappear in time; absent where there are no jobs. */
+  readonly lifetimes?: Lifetimes;
+  /** Where messages are found; null where they are not searched for. */
+  readonly search: SearchIndex | null;
+  /** What of messages is searched for: the same rules by which they are brought into it. */
+  readonly searchRules?: FieldRules;
+  /** What brings messages of this node into {@link search}; absent where nothing does. */
+  readonly indexer?: Indexer;
+  /** Where messages wait that are to be sent later; absent where none can be. */
+  readonly jobs?: DueJobs;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;

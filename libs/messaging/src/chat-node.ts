@@ -15,14 +15,15 @@ import type { ChatService } from './chat-service.ts';
 import { actorsOf } from './cluster/actors-of.ts';
 import { Attachments } from './cluster/attachments.ts';
 import { PartitionCountMismatch } from './cluster/birth-actor.ts';
-import { bornWith } from './cluster/born-with.ts';
+import { misfitOf, storesOf, type Misfit } from './cluster/born-with.ts';
 import { chatHere } from './cluster/chat-here.ts';
 import { clientCalls } from './cluster/client-calls.ts';
-import { gatewaysOf, hasHeirs, lookAtCluster } from './cluster/cluster-look.ts';
+import { gatewaysOf, lookAtCluster } from './cluster/cluster-look.ts';
 import { ClusterSessions } from './cluster/cluster-sessions.ts';
 import type { ClusterStatus, NodeStatus } from './cluster/cluster-status.ts';
 import { coordinatorOf } from './cluster/coordinator-of.ts';
 import { Devices } from './cluster/devices.ts';
+import { handOver } from './cluster/hand-over.ts';
 import { Handoffs } from './cluster/handoffs.ts';
 import { Heads } from './cluster/heads.ts';
 import { Interest } from './cluster/interest.ts';
@@ -32,6 +33,7 @@ import { statsOf, statusOf } from './cluster/node-look.ts';
 import type { ActorRequest, NodeAnswer, NodeNote, NodeRequest } from './cluster/node-messages.ts';
 import { takeNote } from './cluster/notes.ts';
 import { PartitionHost } from './cluster/partition-host.ts';
+import { beginOwnWork } from './cluster/own-work.ts';
 import { partitionOfActor } from './cluster/partition-of-actor.ts';
 import { Peers } from './cluster/peers.ts';
 import { Presence } from './cluster/presence.ts';
@@ -39,12 +41,14 @@ import { readinessOf, type Readiness } from './cluster/readiness.ts';
 import { takeActorRequest, takeRequest } from './cluster/requests.ts';
 import { Router } from './cluster/router.ts';
 import { until } from './cluster/until.ts';
+import { erasingOn } from './erase/erasing-node.ts';
 import { Waiters } from './cluster/waiters.ts';
 import { recall } from './diffuse/recall.ts';
 import { userChannelsOver, type UserChannels } from './diffuse/user-channels.ts';
 import type { Effect } from './effects.ts';
 import { MessageStories } from './explain/message-stories.ts';
 import { Live } from './live/live.ts';
+import type { TransferService } from './transfer/transfer-service.ts';
 
 const TELL_MS = 2_000;
 
@@ -53,7 +57,7 @@ const TELL_MS = 2_000;
  * the way to the actors of other nodes.
  */
 export class ChatNode {
-  readonly chat: ChatService;
+  readonly chat: ChatService & TransferService;
   /** Of users, on all nodes. */
   readonly sessions: ClusterSessions;
   /** Of single messages. */
@@ -79,8 +83,8 @@ export class ChatNode {
   #others = new Set<NodeId>();
   #stopping = false;
   #isLost = false;
-  /** Set when the cluster has another number of partitions: there is nothing that this node could do in it. */
-  #misfit: PartitionCountMismatch | null = null;
+  /** Set when the cluster was born otherwise: there is nothing that this node could do in it. */
+  #misfit: Misfit | null = null;
   readonly #starting = new Waiters();
 
   constructor(parts: ChatNodeParts) {
@@ -91,7 +95,7 @@ export class ChatNode {
     const ownerOf = (of: PartitionId): NodeId | null => this.#router.ownerOf(of);
     this.#resting = new RestingActors(limits.resting);
     const { roles, url, socketUrl } = parts;
-    const member: Member = { name, node: self, roles, isDraining: false, url, socketUrl };
+    const member: Member = { name, node: self, roles, isDraining: false, url, socketUrl, ...storesOf(parts) };
     this.#membership = new Membership({
       ...parts,
       store: stores.cluster,
@@ -146,6 +150,7 @@ export class ChatNode {
       tell: async (to, news) => (await this.#peers.askWithin(TELL_MS, to, { q: 'generations', news }))?.ok === true,
       host: () => this.#host,
       sockets: () => [this.#attachments, this.#interest],
+      tellInboxes: (partitions) => this.#attachments.lost(partitions),
     });
     this.#host = new PartitionHost({
       ...parts,
@@ -154,15 +159,14 @@ export class ChatNode {
       activate: actorsOf(parts, this.#losses.generations),
       partitionOf: partition,
       mayServe: () => this.#membership.isHeld,
-      recall: (change) => recall(this.#router, stores.timelines, change),
+      recall: (change) => recall(this.#router, stores, change),
       knownGen: (of) => this.#losses.generations.of(of),
       placementOf: (of) => this.#handoffs.placementOf(of),
-      claimed: (of, gen) => [this.#losses, this.#live.source].forEach((told) => told.claimed(of, gen)),
-      told: (effects) => {
-        this.#news.told(effects);
-        this.#losses.told(effects);
-        this.#live.source.told(effects);
-      },
+      claimed: (of, gen) => [this.#losses, this.#live.source, parts.indexer].forEach((told) => told?.claimed(of, gen)),
+      told: (effects) =>
+        [this.#news, this.#losses, this.#live.source, parts.archiver, parts.lifetimes, parts.indexer].forEach((each) =>
+          each?.told(effects),
+        ),
       lost: (of) => {
         this.#membership.renewNow();
         this.#handoffs.lost(of);
@@ -246,7 +250,7 @@ export class ChatNode {
     this.chat = chatHere({
       ...parts,
       calls: clientCalls(this.#router, timers, () => this.#stopping),
-      reads: { timelines: stores.timelines, heads: this.#heads },
+      reads: { ...stores, heads: this.#heads },
       attachments: this.#attachments,
       devices: this.#devices,
       live: this.#live,
@@ -257,12 +261,16 @@ export class ChatNode {
   /**
    * Resolves once this node is in the cluster and serves the partitions that it was given first, or was stopped.
    *
-   * Rejects with {@link PartitionCountMismatch} when the store was born with another number of partitions.
+   * Rejects with {@link PartitionCountMismatch} or {@link ArchiveMismatch} when the store was born otherwise, and with
+   * {@link SearchMismatch} when other nodes would not find the same messages.
    */
   async start(): Promise<void> {
     await this.#join();
-    if (this.#misfit === null) await this.#checkBirth();
-    if (this.#misfit === null) return;
+    this.#misfit ??= await misfitOf(this.#router, this.#parts, () => this.#stopping);
+    if (this.#misfit === null) {
+      beginOwnWork(this.#parts, this.#router, this.#host);
+      return;
+    }
     await this.stop();
     throw this.#misfit;
   }
@@ -282,10 +290,10 @@ export class ChatNode {
     return isMember && this.#handoffs.moving === 0 && view.owners.every((owner) => owner !== null);
   }
 
-  async #checkBirth(): Promise<void> {
-    const { partitionCount, timers } = this.#parts;
-    const born = await bornWith(this.#router, partitionCount, timers, () => this.#stopping);
-    if (born !== null && born !== partitionCount) this.#misfit = new PartitionCountMismatch(born, partitionCount);
+  /** What erases is given of this node. */
+  get erasing(): ReturnType<typeof erasingOn> {
+    const tellAll = (note: NodeNote): void => this.#peers.tellAll(this.#others, note);
+    return erasingOn(this.#router, this.#parts.stores, this.sessions, tellAll);
   }
 
   /** Whether requests can be answered now, and if not, why. */
@@ -335,15 +343,14 @@ export class ChatNode {
     this.#stopping = true;
     this.#starting.release();
     const { limits, roles, node: self } = this.#parts;
-    const othersTakeOver = (): boolean => hasHeirs(this.#router.view, self);
-    if (roles.includes('actors') && othersTakeOver()) {
-      this.#membership.drain();
-      const isEmpty = (): boolean => this.#host.partitions.size === 0 && this.#handoffs.moving === 0;
-      // When all go at once, nobody is left to hand anything to.
-      await this.#until(() => isEmpty() || !othersTakeOver(), limits.stopHandoffMs);
+    if (roles.includes('actors')) {
+      await handOver({
+        ...{ self, membership: this.#membership, host: this.#host, handoffs: this.#handoffs },
+        view: () => this.#router.view,
+        until: (isDone, msMax) => this.#until(isDone, msMax),
+        handoffMsMax: limits.stopHandoffMs,
+      });
     }
-    // What was just given to this node is taken, too: whoever comes next relies on the clean stop of exactly that owner.
-    await this.#until(() => this.#handoffs.moving === 0 || !this.#membership.isHeld, limits.stopHandoffMs);
     await this.#until(() => this.#channels.size === 0, limits.stopDiffusionMs);
     this.#endOwnWork();
     await Promise.all([...this.#host.partitions].map((partition) => this.#host.release(partition)));
@@ -366,7 +373,9 @@ export class ChatNode {
 
   /** Nothing is begun any more that nobody asks for. */
   #endOwnWork(): void {
-    for (const part of [this.#coordinator, this.#losses, this.#news, this.#live, this.#handoffs]) part?.stop();
+    const { archiver, retention, indexer } = this.#parts;
+    const own = [archiver, retention, indexer, this.#coordinator, this.#losses, this.#news, this.#live, this.#handoffs];
+    for (const part of own) part?.stop();
   }
 
   #until(isDone: () => boolean, msMax: number): Promise<void> {
@@ -420,30 +429,22 @@ export class ChatNode {
   }
 
   #requested(from: NodeId, request: NodeRequest, answer: (outcome: NodeAnswer) => void): void {
-    const [router, live, heads, sessions, presence] = [
-      this.#router,
-      this.#live,
-      this.#heads,
-      this.sessions,
-      this.#presence,
-    ];
-    const [{ trace }, { generations }] = [this.#parts, this.#losses];
     takeRequest(from, request, answer, {
-      ...{ router, live, heads, sessions, presence, trace, generations },
+      ...{ router: this.#router, live: this.#live, heads: this.#heads, sessions: this.sessions },
+      ...{ presence: this.#presence, trace: this.#parts.trace, generations: this.#losses.generations },
       status: () => this.#status(),
       local: (...asked) => this.#local(...asked),
     });
   }
 
   #local(from: NodeId, partition: PartitionId, request: ActorRequest, answer: (outcome: NodeAnswer) => void): void {
-    const [{ node: self }, host, interest] = [this.#parts, this.#host, this.#interest];
-    const to = { self, host, interest, devices: this.#devices, losses: this.#losses };
-    takeActorRequest(from, partition, request, answer, to);
+    const to = { self: this.#parts.node, host: this.#host, interest: this.#interest, devices: this.#devices };
+    takeActorRequest(from, partition, request, answer, { ...to, losses: this.#losses });
   }
 
   #noted(from: NodeId, note: NodeNote): void {
     const [membership, coordinator, handoffs] = [this.#membership, this.#coordinator, this.#handoffs];
-    const [devices, interest, news] = [this.#devices, this.#interest, this.#news];
-    takeNote(from, note, { membership, coordinator, handoffs, devices, interest, news, live: this.#live });
+    const [devices, interest, news, live] = [this.#devices, this.#interest, this.#news, this.#live];
+    takeNote(from, note, { membership, coordinator, handoffs, devices, interest, news, live, ...this.#parts.stores });
   }
 }

@@ -5,56 +5,71 @@ import type {
   Bans,
   Block,
   Changed,
-  ConversationKind,
+  DiffusionModeName,
   Conversations,
   Create,
   Created,
+  Delete,
   Delivered,
   Dissolve,
+  Edit,
+  Forward,
+  Found,
   FrameError,
   GetInfo,
   History,
-  HistoryPolicy,
   Info,
   Invite,
   Join,
-  JoinPolicy,
   Kick,
   Leave,
   ListBans,
   ListConversations,
   ListMembers,
   ListReaders,
+  ListScheduled,
   Members,
-  MentionAllPolicy,
+  MessagePlace,
   Mute,
   Open,
   Page,
   PresenceState,
+  Pin,
   Promote,
   PushItem,
+  React,
   Read,
   ReadDone,
   Readers,
+  Recall,
   Receipt,
   Receipts,
   Resync,
   Role,
+  Schedule,
+  ScheduledList,
+  Search,
   Send,
   SendableType,
   SetRole,
   Settings,
   Sync,
   Synced,
+  Thread,
   Typing,
   TypingNotice,
   Unban,
   Unblock,
+  Unpin,
+  Unschedule,
   Unmute,
   WireEntry,
 } from '@millrace/protocol';
 import type { Arrival } from './cluster/arrival.ts';
 import type { LiveHead } from './live/watch.ts';
+import type { EditHistory, EditHistoryQuery } from './revise/edit-history.ts';
+import type { DueJob } from './scheduled/due-jobs.ts';
+import type { DueOutcome } from './scheduled/send-due.ts';
 
 /** The content of a request or an answer, without what only the wire needs. */
 type Content<Frame> = Omit<Frame, 't' | 'id'>;
@@ -90,27 +105,36 @@ export interface KeyedSend {
   /** Whom it is for above all; each must be a member. */
   readonly mentions?: readonly UserId[];
   readonly mentionAll?: true;
+  /** The message that it answers, which `from` must be able to see. */
+  readonly replyTo?: SequenceId;
 }
 
-/** What the HTTP API tells of a conversation. */
-export interface ConversationInfo {
-  readonly conversation: ConversationId;
-  readonly kind: ConversationKind;
-  readonly title: string;
-  readonly joinPolicy: JoinPolicy;
-  readonly historyPolicy: HistoryPolicy;
-  /** Only the owner and admins write. */
-  readonly muted: boolean;
-  /** Least time between two messages of one member, milliseconds; 0 for none. */
-  readonly slowModeMs: number;
-  /** Who may mention all members. */
-  readonly mentionAllBy: MentionAllPolicy;
-  readonly memberCount: number;
+/** A message that a backend forwards as one of its users, who must see it. */
+export type KeyedForward = Pick<KeyedSend, 'conversation' | 'from' | 'key' | 'window'> & {
+  readonly source: MessagePlace;
+};
+
+/** A backend's edit as one of its users, idempotent by its key like a {@link KeyedSend}. */
+export type KeyedEdit = Pick<KeyedSend, 'conversation' | 'from' | 'key' | 'window' | 'body'> & {
+  /** The message. */
+  readonly seq: SequenceId;
+};
+
+/** A backend's reaction as one of its users, likewise. */
+export type KeyedReact = Omit<KeyedEdit, 'body'> & { readonly emoji: string; readonly on: boolean };
+
+/** What the HTTP API tells of a conversation: what a member is told, but for what is of the asker alone; and more. */
+export interface ConversationInfo extends Omit<Info, 't' | 'id' | 'role' | 'mutedUntil' | 'blocked'> {
   readonly gen: Generation;
   readonly seq: SequenceId;
   readonly msgNo: number;
   /** For {@link KeyedSend.window}. */
   readonly keyWindow: number;
+  /** Whether what is said now comes into inboxes, or is pulled; a node of a former version does not tell it. */
+  readonly diffusion?: DiffusionModeName;
+  /** Of a lobby: entries that it keeps, and how many may be in it. */
+  readonly backlog?: number;
+  readonly membersMax?: number;
 }
 
 /** How order is kept in conversations. `by` null: the deployment's backend, which needs no role. */
@@ -129,14 +153,56 @@ export interface ModerationService {
   infoFor(by: Principal, query: Content<GetInfo>): Answer<Info>;
 }
 
+/** Changes of messages that are there. */
+export interface ReviseService {
+  /** In order with what the device sends; `answer` is called exactly once. */
+  edit(by: Principal, edit: Content<Edit>, answer: (outcome: Result<Content<Ack>, FrameError>) => void): void;
+  react(by: Principal, react: Content<React>, answer: (outcome: Result<Content<Ack>, FrameError>) => void): void;
+  recall(by: Principal, recall: Content<Recall>, answer: (outcome: Result<Content<Ack>, FrameError>) => void): void;
+  /** Hides a message from this user alone. */
+  delete(by: Principal, command: Content<Delete>): Promise<Result<null, FrameError>>;
+  /** `by` null: the deployment's backend. */
+  pin(by: Principal | null, command: Content<Pin>): Answer<Changed>;
+  unpin(by: Principal | null, command: Content<Unpin>): Answer<Changed>;
+  /** For a backend: as its author. */
+  editFor(edit: KeyedEdit): Answer<Ack>;
+  reactFor(react: KeyedReact): Answer<Ack>;
+  /** All that a message has ever said, for the deployment's operators. */
+  editHistory(query: EditHistoryQuery): Promise<Result<EditHistory, FrameError>>;
+  /** For a backend, which needs no role. Of what was recalled before it tells where. */
+  recallFor(conversation: ConversationId, seq: SequenceId, reason?: string): Answer<Changed>;
+}
+
+/** Messages of a user that are to be sent later: see docs/scheduled.md. */
+export interface ScheduleService {
+  schedule(user: UserId, message: Content<Schedule>): Answer<ScheduledList>;
+  unschedule(user: UserId, command: Content<Unschedule>): Promise<Result<null, FrameError>>;
+  scheduled(user: UserId, query: Content<ListScheduled>): Answer<ScheduledList>;
+  /** For the job whose time has come, and nobody else. @param isLast - it will not be tried again. */
+  sendDue(job: DueJob, isLast: boolean): Promise<DueOutcome>;
+}
+
+/** What {@link SearchService} answers. */
+export type FoundContent = Content<Found<WireEntry>>;
+
+/** Messages by their words and fields. */
+export interface SearchService {
+  /** Of what the user may read: in all their conversations, or in those that are named. */
+  search(by: Principal, query: Content<Search>): Answer<Found<WireEntry>>;
+  /** For a backend: of everything, or of the conversations that are named. */
+  searchFor(query: Content<Search>): Answer<Found<WireEntry>>;
+}
+
 /**
  * What Millrace does for a client, behind every transport. Each call is authorised as its principal and answered
  * after the commit that makes the answer true (I1), or refused with an error that says what to do. Nothing throws for
  * what a client or Redis can cause.
  */
-export interface ChatService extends ModerationService {
+export interface ChatService extends ModerationService, ReviseService, SearchService, ScheduleService {
   /** The hot path, hence a callback and no promise. `answer` is called exactly once, never before this returns. */
   publish(by: Principal, send: Content<Send>, answer: (outcome: Result<Content<Ack>, FrameError>) => void): void;
+  /** Likewise: brings a message from where it stands to another conversation. */
+  forward(by: Principal, forward: Content<Forward>, answer: (outcome: Result<Content<Ack>, FrameError>) => void): void;
   create(by: Principal, command: Content<Create>): Answer<Created>;
   join(by: Principal, command: Content<Join>): Answer<Changed>;
   leave(by: Principal, command: Content<Leave>): Answer<Changed>;
@@ -152,6 +218,8 @@ export interface ChatService extends ModerationService {
   /** Nothing is stored, nothing answered; a non-member's notice goes nowhere. */
   typing(by: Principal, notice: Content<Typing>): void;
   history(by: Principal, query: Content<History>): Answer<Page<WireEntry>>;
+  /** A page of what has come in the thread of a message. */
+  thread(by: Principal, query: Content<Thread>): Answer<Page<WireEntry>>;
   members(by: Principal, query: Content<ListMembers>): Answer<Members>;
   readers(by: Principal, query: Content<ListReaders>): Answer<Readers>;
   conversations(by: Principal, query: Content<ListConversations>): Answer<Conversations>;
@@ -174,6 +242,7 @@ export interface ChatService extends ModerationService {
   // For a backend, by API key. It acts for the deployment, not as a user.
   info(conversation: ConversationId): Promise<Result<ConversationInfo, FrameError>>;
   publishKeyed(send: KeyedSend): Answer<Ack>;
+  forwardKeyed(forward: KeyedForward): Answer<Ack>;
   /** As an owner would, without being a member; `creator` becomes the owner. Of many members as {@link addMembers}. */
   createFor(creator: UserId, command: Content<Create>): Answer<Created>;
   /** Any number, in chunks of a commit each. Refused in between, the error says by `done` how many of the list are in. */
@@ -221,8 +290,8 @@ export interface LiveEntries {
  * that it speaks of (I1), and only to users who are members as of it (I7, I11). None may throw or block.
  */
 export interface LivePort {
-  /** These users are in it from here on. They may lack what was before. */
-  entered(conversation: ConversationId, users: readonly UserId[], head: LiveHead): void;
+  /** These users are in it from here on. They may lack what was before, but what came up to `since` is not for them. */
+  entered(conversation: ConversationId, users: readonly UserId[], head: LiveHead, since: SequenceId): void;
   /** These are not any more: nothing from here on is for them. */
   left(conversation: ConversationId, users: readonly UserId[]): void;
   live(conversation: ConversationId, live: LiveEntries): void;

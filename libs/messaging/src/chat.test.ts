@@ -16,7 +16,7 @@ function uncertain(code: 'unavailable' | 'overloaded') {
       return Promise.resolve(err(frameError(code, 'it was not answered')));
     },
   } as unknown as ActorCalls;
-  return { asked, chat: chatOver(calls, {} as ChatReads, seededRandom(1), silentTrace) };
+  return { asked, chat: chatOver(calls, {} as ChatReads, seededRandom(1), silentTrace, null) };
 }
 
 describe('a conversation that may have been created (I9)', () => {

@@ -8,33 +8,40 @@ import {
   type Result,
 } from '@millrace/kernel';
 import { frameError, type Create, type Created, type FrameError } from '@millrace/protocol';
-import { conversationKey, StoreUnavailable, type TimelineReader } from '@millrace/timeline';
+import type { SearchIndex } from '@millrace/search';
+import { conversationKey } from '@millrace/timeline';
 import type { ActorCalls } from './actor-calls.ts';
+import { answered } from './answered.ts';
 import type { ChatService, Principal } from './chat-service.ts';
+import type { LookedUp } from './conversation/commands.ts';
 import { addInChunks, firstMembers } from './add-members.ts';
 import { mayWatch } from './cluster/presence.ts';
 import { moderationOver } from './moderation-chat.ts';
+import { Asking, orderKey, type AckContent } from './revise/asking.ts';
+import type { CurrentReads } from './revise/current.ts';
+import { forwardLookedUp, type Forwarded } from './revise/forwarded.ts';
+import { InOrder } from './revise/in-order.ts';
+import { type FieldRules, noFieldRules } from './indexing/field-rules.ts';
+import { replyLookedUp } from './revise/looked-up.ts';
+import { reviseOver } from './revise/revise-chat.ts';
+import type { DueJobs } from './scheduled/due-jobs.ts';
+import { scheduleOver } from './scheduled/schedule-chat.ts';
+import { searchOver } from './search/search-chat.ts';
+import { extractionBy } from './search/searchable.ts';
 import { history } from './sync/history.ts';
 import { decodeListCursor, encodeListCursor } from './sync/list-cursor.ts';
 import { orderedPage, pulledNow, type HeadsOf } from './sync/listing.ts';
 import { markRead } from './sync/mark-read.ts';
+import { ReadAhead } from './sync/read-ahead.ts';
 import { readers } from './sync/readers.ts';
 import { confirmed } from './sync/recount.ts';
 import { sync } from './sync/sync.ts';
-import type { MessageTrace } from './trace/message-trace.ts';
+import { thread } from './sync/thread.ts';
+import { type MessageTrace, noteBrought } from './trace/message-trace.ts';
+import { transferOver, type TransferService } from './transfer/transfer-service.ts';
 
 const MEMBERS_DEFAULT = 200;
 const CONVERSATIONS_DEFAULT = 100;
-
-/** Turns a store that cannot be asked into an answer; anything else is a bug and goes on. */
-async function answered<T>(work: () => Promise<Result<T, FrameError>>): Promise<Result<T, FrameError>> {
-  try {
-    return await work();
-  } catch (error) {
-    if (error instanceof StoreUnavailable) return err(frameError('unavailable', error.message));
-    throw error;
-  }
-}
 
 /** Where a `create` goes: a direct conversation is named by its two members, any other by its creator or by us. */
 function createTarget(
@@ -80,8 +87,7 @@ const madeAlready = (error: FrameError, id: ConversationId): FrameError => ({
 type OfSockets = 'attach' | 'away' | 'open' | 'connected' | 'detach' | 'watch' | 'unwatch';
 
 /** Where what is stored is read from, past the actors' own memory. */
-export interface ChatReads {
-  readonly timelines: TimelineReader;
+export interface ChatReads extends CurrentReads {
   readonly heads: HeadsOf;
 }
 
@@ -91,8 +97,14 @@ export function chatOver(
   reads: ChatReads,
   random: Random,
   trace: MessageTrace,
-): Omit<ChatService, OfSockets> {
+  search: SearchIndex | null,
+  searchRules: FieldRules = noFieldRules,
+  jobs: DueJobs | null = null,
+): Omit<ChatService, OfSockets> & TransferService {
   const { timelines } = reads;
+  const ahead = new ReadAhead();
+  const order = new InOrder();
+  const asking = new Asking(calls, order);
   const createAs = async (
     creator: Principal['user'],
     command: Omit<Create, 't' | 'id'>,
@@ -117,12 +129,39 @@ export function chatOver(
     const added = await addInChunks(calls, target.value, creator, command.members, first);
     return added.ok ? created : err(madeAlready(added.error, target.value));
   };
+  const publishKeyed: ChatService['publishKeyed'] = ({ conversation, replyTo, ...send }) => {
+    const look = async () =>
+      replyTo === undefined ? ok({}) : await replyLookedUp(calls, reads, conversation, send.from, replyTo);
+    return asking.looked<LookedUp, AckContent>(look, (looked) =>
+      calls.conversation(conversation, { t: 'publishKeyed', ...send, looked }),
+    );
+  };
   return {
     ...moderationOver(calls),
+    ...scheduleOver({ calls, jobs, random, publishKeyed }),
+    ...reviseOver(calls, reads, asking),
+    ...transferOver(calls, reads, answered),
+    ...searchOver(calls, reads, search, extractionBy(searchRules)),
     mayWatch: (by, users) => mayWatch(calls, by.user, users),
     publish(by, send, answer) {
+      const { conversation, replyTo } = send;
+      if (replyTo !== undefined) {
+        const look = () => replyLookedUp(calls, reads, conversation, by.user, replyTo);
+        asking.numbered(by, conversation, look, (looked) => ({ t: 'publish', by, send, looked }), answer);
+        return;
+      }
       const key = conversationKey(send.conversation);
-      calls.post(key, { t: 'publish', by, send }, answer as (outcome: Result<unknown, FrameError>) => void, 'client');
+      const go = (): void => {
+        calls.post(key, { t: 'publish', by, send }, answer as (outcome: Result<unknown, FrameError>) => void, 'client');
+      };
+      if (order.size === 0) go();
+      else order.run(orderKey(by, send.conversation), go);
+    },
+    forward(by, { conversation, source, ...numbered }, answer) {
+      const look = () => forwardLookedUp(calls, reads, by.user, source);
+      const command = ({ looked, ...content }: Forwarded) =>
+        ({ t: 'publish', by, send: { conversation, ...numbered, ...content }, looked }) as const;
+      asking.numbered(by, conversation, look, command, answer);
     },
     create: (by, command) => createAs(by.user, command),
     join: (by, { conversation }) => calls.conversation(conversation, { t: 'join', user: by.user }),
@@ -132,7 +171,7 @@ export function chatOver(
     setRole: (by, { conversation, user, role }) =>
       calls.conversation(conversation, { t: 'role', by: by.user, user, role }),
     async read(by, command) {
-      const outcome = await answered(() => markRead(calls, timelines, by.user, command));
+      const outcome = await answered(() => markRead(calls, reads, by.user, command));
       if (outcome.ok) trace.receipt(by, command.conversation, command.seq, 'read');
       return outcome;
     },
@@ -144,7 +183,12 @@ export function chatOver(
     typing(by, { conversation }) {
       calls.post(conversationKey(conversation), { t: 'typing', user: by.user }, () => undefined, 'client');
     },
-    history: (by, query) => answered(() => history(calls, timelines, by.user, query)),
+    async history(by, query) {
+      const page = await answered(() => history(calls, reads, by.user, query));
+      if (page.ok) noteBrought(trace, by, page.value.conversation, page.value.messages);
+      return page;
+    },
+    thread: (by, query) => answered(() => thread(calls, reads, by.user, query)),
     members: (by, { conversation, after, limit }) =>
       calls.conversation(conversation, {
         t: 'members',
@@ -166,10 +210,14 @@ export function chatOver(
         return ok({ conversations, next: next === null ? null : encodeListCursor(next) });
       });
     },
-    sync: (by, query) => answered(() => sync(calls, reads, by, query, trace)),
+    sync: (by, query) => answered(() => sync(calls, reads, by, query, trace, ahead)),
     info: (conversation) => calls.conversation(conversation, { t: 'info' }),
-    publishKeyed({ conversation, ...send }) {
-      return calls.conversation(conversation, { t: 'publishKeyed', ...send });
+    publishKeyed,
+    forwardKeyed({ conversation, source, ...keyed }) {
+      const look = () => forwardLookedUp(calls, reads, keyed.from, source);
+      return asking.looked<Forwarded, AckContent>(look, (content) =>
+        calls.conversation(conversation, { t: 'publishKeyed', ...keyed, ...content }),
+      );
     },
     createFor: createAs,
     addMembers: (conversation, users) => addInChunks(calls, conversation, null, users),

@@ -1,6 +1,6 @@
 import type { DiffusionMode } from '@millrace/diffusion';
 import type { ConversationId, Generation, SequenceId, UserId } from '@millrace/kernel';
-import type { ConversationKind, Receipt, TypingNotice, WireEntry } from '@millrace/protocol';
+import type { ConversationKind, Gone, Receipt, TypingNotice, WireEntry } from '@millrace/protocol';
 import type { GenerationSpan } from '@millrace/timeline';
 import type { UserPush } from './chat-service.ts';
 
@@ -33,6 +33,8 @@ export interface Appended {
   /** How what comes behind them is diffused, and what before them was not. */
   readonly behind: DiffusionMode;
   readonly undiffused: Undiffused | null;
+  /** They disappear so long after they were sequenced, milliseconds; absent: they do not. */
+  readonly lifetimeMs?: number;
 }
 
 /** Entries right before others that are in nobody's inbox, for those whose inbox goes on with these. */
@@ -51,6 +53,8 @@ export interface Skipped {
   readonly sent: number;
   /** Their unread mentions up to here. A node that runs an earlier version leaves it out. */
   readonly mentions?: readonly SequenceId[];
+  /** What of what they have not read up to here is gone. A node that runs an earlier version leaves it out. */
+  readonly gone?: Gone;
 }
 
 /** A member's read position moved; their own devices learn of it through the inbox. */
@@ -65,12 +69,49 @@ export interface ReadMoved {
   readonly sentAtRead: number;
   /** Their own countable messages when it moved; null where the inbox counts them itself. */
   readonly sent: number | null;
+  /** What behind it is gone. A node that runs an earlier version leaves it out. */
+  readonly gone?: Gone;
+}
+
+/** A member has deleted a message for themselves; their own devices learn of it through the inbox. */
+export interface DeletedFor {
+  readonly e: 'deleted';
+  readonly conversation: ConversationId;
+  readonly user: UserId;
+  /** The conversation's, when it happened. */
+  readonly gen: Generation;
+  readonly seq: SequenceId;
+  /** Whether it counted as unread. */
+  readonly counted: boolean;
+}
+
+/**
+ * A conversation with all of its entries `from..to` is there at once, out of an export. They go into nobody's inbox: who
+ * imported it tells its members where they stand.
+ */
+export interface Imported {
+  readonly e: 'imported';
+  readonly conversation: ConversationId;
+  readonly gen: Generation;
+  readonly from: SequenceId;
+  readonly to: SequenceId;
+}
+
+/** Entries `from..to` of a conversation that is still being imported, and is nothing to anybody yet. */
+export interface StagedMore {
+  readonly e: 'staged';
+  readonly conversation: ConversationId;
+  readonly from: SequenceId;
+  readonly to: SequenceId;
 }
 
 /** What the actors ask to happen after the commit, and not before (I1). */
 export type Effect =
   | Appended
   | ReadMoved
+  | DeletedFor
+  | Imported
+  | StagedMore
   | { readonly e: 'inbox'; readonly user: UserId; readonly push: UserPush }
   /** The user's inbox lacks something: their devices must sync. */
   | { readonly e: 'broken'; readonly user: UserId }

@@ -24,6 +24,10 @@ export interface MessagingLimits {
   readonly intervalsMax: number;
   /** Users that are banned from one conversation at a time. */
   readonly bansMax: number;
+  /** How long an author may recall a message, milliseconds. The owner and admins may at any time. */
+  readonly recallWindowMs: number;
+  /** Recalled messages of one conversation that are listed; of more, half are counted into the members: see `gone.ts`. */
+  readonly recalledListed: number;
   /** Unanswered sends of one device in one conversation, and how many accepted ones are remembered for retries (I4). */
   readonly sendWindow: number;
   /** Client message ids of free form in one window; the present and the previous window are remembered. */
@@ -44,6 +48,8 @@ export const defaultMessagingLimits: MessagingLimits = {
   receiptMembersMax: 50,
   intervalsMax: 64,
   bansMax: 10_000,
+  recallWindowMs: 24 * 3_600_000,
+  recalledListed: 1_000,
   sendWindow: 64,
   keysPerWindow: 512,
   inboxEntriesMax: 10_000,

@@ -19,7 +19,7 @@ export interface Link {
   attempts: number;
   /** Ends the wait before `inFlight` is tried again; null while it is not waiting. */
   retry: Cancel | null;
-  /** Ends the wait for a sign of life; null while nothing is unanswered. */
+  /** Ends the wait for a sign of life; null while nothing is unanswered or unconfirmed. */
   watch: Cancel | null;
   ended: boolean;
 }

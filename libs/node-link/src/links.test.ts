@@ -338,9 +338,39 @@ describe('a node that was taken for gone', () => {
   });
 });
 
+describe('a note that was lost, and has none behind it', () => {
+  it('is found when nothing has confirmed it for a while, and then there is nothing more to say (K3)', async () => {
+    const nodes = await someNodes({ silenceMs: 500 });
+    const { a, b, time, streams } = nodes;
+    a.note(b, '1');
+    await time.run();
+    script(nodes, 'b', 'lost');
+    a.note(b, '2');
+    await time.run(5_000);
+    expect(b.heard).toEqual(['a!1', 'a:gap']);
+    const sends = streams.sends.length;
+    await time.run(60_000);
+    expect(streams.sends.length).toBe(sends);
+    a.note(b, '3');
+    await time.run();
+    expect(b.heard).toEqual(['a!1', 'a:gap', 'a!3']);
+  });
+
+  it('is found, too, when it was the last of an epoch that has ended since', async () => {
+    const nodes = await someNodes({ silenceMs: 500 });
+    const { a, b, time } = nodes;
+    a.note(b, '1');
+    await time.run();
+    script(nodes, 'b', 'lost', 'sent', 'lost');
+    a.note(b, '2');
+    await time.run(10_000);
+    expect(b.heard).toEqual(['a!1', 'a:gap']);
+  });
+});
+
 describe('after a reconnect to the store', () => {
   it('a probe finds the last note lost, and the receiver hears of it (K3)', async () => {
-    const nodes = await someNodes();
+    const nodes = await someNodes({ silenceMs: 120_000 });
     const { a, b, time } = nodes;
     a.note(b, '1');
     await time.run();

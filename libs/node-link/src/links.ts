@@ -129,6 +129,7 @@ export class Links {
     if (link === null) this.#forgotten.add(to, null);
     else {
       link.outgoing.note(payload);
+      this.#watch(link);
       this.#wake(link);
     }
   }
@@ -202,7 +203,10 @@ export class Links {
     this.#wake(link);
   }
 
-  /** Asks for a sign of life whenever one has been missing for a while, as long as something is unanswered. */
+  /**
+   * Asks for a sign of life whenever one has been missing for a while, as long as something is unanswered, or a note that
+   * may be lost has none behind it that would show the hole.
+   */
   #watch(link: Link): void {
     if (link.watch !== null) return;
     const { clock, limits, timers } = this.#parts;
@@ -210,7 +214,7 @@ export class Links {
     const { epoch, seq } = link.outgoing;
     link.watch = timers.after(limits.silenceMs, () => {
       link.watch = null;
-      if (link.outgoing.unanswered === 0) return;
+      if (link.outgoing.unanswered === 0 && !link.outgoing.hasUnconfirmedNotes) return;
       const isConfirmed = link.outgoing.epoch === epoch && link.outgoing.confirmedSeq >= seq;
       if (link.heardMs <= sinceMs || !isConfirmed) this.#ask(link);
       this.#watch(link);

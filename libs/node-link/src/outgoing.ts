@@ -62,6 +62,8 @@ export class Outgoing {
   /** `counted` once the other side has heard of this link: until then its count of notes says nothing of ours. */
   #notesBefore: Before['notes'];
   #confirmedSeq = 0;
+  /** The last entry of the epoch that tells of notes; 0 for none. */
+  #noteSeq = 0;
   /** Packed, lost or to be announced as lost before what is packed next. */
   #notes = 0;
   /** An entry must go even if it holds no record. */
@@ -91,6 +93,11 @@ export class Outgoing {
 
   get confirmedSeq(): number {
     return this.#confirmedSeq;
+  }
+
+  /** Whether notes may have been lost, and only an entry of the other side can tell. */
+  get hasUnconfirmedNotes(): boolean {
+    return this.#confirmedSeq < this.#noteSeq;
   }
 
   get unanswered(): number {
@@ -201,6 +208,8 @@ export class Outgoing {
     }
     if (this.#seq > 0) this.#before = { epoch: this.#epoch, seq: this.#seq };
     if (isForgotten) this.#notesBefore = 'forgotten';
+    // The first entry tells how many there were.
+    this.#noteSeq = this.hasUnconfirmedNotes ? 1 : 0;
     this.#epoch = epoch;
     this.#seq = 0;
     this.#confirmedSeq = 0;
@@ -278,9 +287,10 @@ export class Outgoing {
         if (!isFirst && writer.length + cost > this.#limits.entryBytesMax) break;
         isFirst = false;
         writeRecord(writer, record);
-        if (record.kind === 'note') this.#notes += 1;
-        else if (record.kind === 'lost') this.#notes += record.count;
-        else if (record.kind === 'request') {
+        if (record.kind === 'note' || record.kind === 'lost') {
+          this.#notes += record.kind === 'note' ? 1 : record.count;
+          this.#noteSeq = this.#seq;
+        } else if (record.kind === 'request') {
           record.packed = true;
           this.#packedCount += 1;
         }

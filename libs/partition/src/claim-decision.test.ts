@@ -26,6 +26,7 @@ function answer(found: Partial<Omit<ClaimFound, 'gen'>> & { gen?: number }, run 
       level: 'memory',
       releasedIn: 0,
       diffusedTo: 0,
+      feedTrimmedTo: null,
       recovering: generation(0),
       ...found,
       gen: generation(found.gen ?? 3),

@@ -78,6 +78,8 @@ export interface ClaimFound {
   readonly releasedIn: number;
   /** Changefeed followers have everything up to this commit. */
   readonly diffusedTo: number;
+  /** No changefeed entry of a later commit was ever trimmed. Null: a program that did not note it was the last owner. */
+  readonly feedTrimmedTo: number | null;
   /**
    * The generation that began when the partition lost something, for as long as what it was sent by other partitions
    * has not been asked for again; 0 for none.

@@ -58,7 +58,7 @@ export function decideBatch<Command, Reply, Effect>(
     const effects: Effect[] = [];
     const thrown = handleAll(rest, nowMs, commits, replies, effects);
     if (thrown === null) {
-      const writes = activations.map(({ actor }) => actor?.pendingWrite() ?? null).filter((write) => write !== null);
+      const writes = activations.flatMap(({ actor }) => writesOf(actor));
       return { activations, replies, effects, writes, poison };
     }
     for (const { actor } of activations) actor?.restore();
@@ -66,6 +66,15 @@ export function decideBatch<Command, Reply, Effect>(
     rest = rest.filter(({ mail }) => mail !== thrown.mail);
   }
 }
+
+function writesOf<Command, Reply, Effect>(actor: PartitionActor<Command, Reply, Effect> | null): readonly ActorWrite[] {
+  const write = actor?.pendingWrite() ?? null;
+  if (write === null) return NOTHING;
+  const beside = actor?.writeBeside?.() ?? null;
+  return beside === null ? [write] : [write, beside];
+}
+
+const NOTHING: readonly ActorWrite[] = [];
 
 function handleAll<Command, Reply, Effect>(
   taken: readonly TakenMail<Command, Reply, Effect>[],

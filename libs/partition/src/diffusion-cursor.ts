@@ -47,6 +47,11 @@ export class DiffusionCursor {
     return Math.min(this.#stored, this.#followed);
   }
 
+  /** No changefeed entry of a later commit was trimmed: who has followed it up to there has missed nothing. */
+  get trimmedTo(): number {
+    return this.#keptFrom - 1;
+  }
+
   /** Whether it has moved since it was stored. */
   get isAhead(): boolean {
     return this.#to > this.#stored;
@@ -63,7 +68,9 @@ export class DiffusionCursor {
   /** What the next commit stores of it. */
   pending(nowMs: number): Pick<Commit, 'diffusedTo' | 'feedFrom'> {
     if (!this.isAhead) return { diffusedTo: null, feedFrom: null };
-    this.#keptFrom = this.#retention.moved(this.#to, nowMs);
+    // Behind the last commit that has anything there, nothing is trimmed: so a follower sees that it has missed nothing.
+    const from = Math.min(this.#retention.moved(this.#to, nowMs), this.#fed + 1);
+    this.#keptFrom = Math.max(this.#keptFrom, from);
     return { diffusedTo: this.#to, feedFrom: this.#keptFrom };
   }
 
@@ -74,11 +81,16 @@ export class DiffusionCursor {
     this.#trimLater();
   }
 
-  /** A claim without memory found it stored there, and the partition at that commit. */
-  found(diffusedTo: number, commitNo: number): void {
+  /**
+   * A claim without memory found it stored there, and the partition at that commit.
+   *
+   * @param feedTrimmedTo - see `ClaimFound`.
+   */
+  found(diffusedTo: number, commitNo: number, feedTrimmedTo: number | null): void {
     this.#to = diffusedTo;
     this.#stored = diffusedTo;
     this.#fed = commitNo;
+    this.#keptFrom = (feedTrimmedTo ?? diffusedTo) + 1;
     this.#retention = new FeedRetention(this.#parts.limits);
   }
 

@@ -43,7 +43,7 @@ describe('HeldCommits', () => {
     fc.assert(
       fc.property(steps, (added) => {
         const time = { ms: 0 };
-        const held = new HeldCommits(at(time), { ageMsMax: 1_000, bytesMax: 20_000 }, base);
+        const held = new HeldCommits(partitionId(0), at(time), { ageMsMax: 1_000, bytesMax: 20_000 }, base);
         const times = new Map<number, number>();
         added.forEach(([waitMs, bytes], index) => {
           time.ms += waitMs;
@@ -67,14 +67,61 @@ describe('HeldCommits', () => {
   });
 
   it('gives what follows on a commit, in order', () => {
-    const held = new HeldCommits(at({ ms: 0 }), { ageMsMax: 1_000, bytesMax: 20_000 }, base);
+    const held = new HeldCommits(partitionId(0), at({ ms: 0 }), { ageMsMax: 1_000, bytesMax: 20_000 }, base);
     for (const commitNo of [11, 12, 13]) held.add(commit(commitNo));
     expect(held.from(12).map(({ commitNo }) => commitNo)).toEqual([12, 13]);
     expect(held.from(14)).toEqual([]);
   });
 
+  it('gives each commit as it was: a replay sends the same bytes (I5)', () => {
+    const position = fc.record({ gen: fc.nat().map(generation), seq: fc.nat().map(sequenceId) });
+    const span = fc.tuple(fc.nat(), fc.nat(), fc.nat()).map(([gen, first, last]) => ({
+      ...{ gen: generation(gen), first: sequenceId(first), last: sequenceId(last) },
+    }));
+    const head = fc.tuple(position, fc.nat().map(sequenceId), fc.array(span, { maxLength: 3 }));
+    const bytes = fc.uint8Array({ maxLength: 200 });
+    const text = fc.string({ unit: 'grapheme', maxLength: 80 });
+    const write = fc.record({
+      actor: text.map((name) => `u:${name}` as ActorKey),
+      expected: position,
+      head: head.map(([at, first, past]) => ({ ...at, first, past })),
+      entries: fc.array(bytes, { maxLength: 4 }),
+      set: fc.array(fc.tuple(text, fc.oneof(text, bytes)), { maxLength: 4 }),
+      unset: fc.array(text, { maxLength: 3 }),
+      trimBefore: fc.option(position),
+    });
+    const content = fc.record({
+      writes: fc.array(write, { maxLength: 4 }),
+      feed: fc.option(bytes),
+      diffusedTo: fc.option(fc.nat()),
+      feedFrom: fc.option(fc.nat()),
+      recovering: fc.option(fc.nat().map(generation)),
+      deadLetters: fc.array(bytes, { maxLength: 2 }),
+      settle: fc.option(
+        fc.record({
+          gen: fc.nat().map(generation),
+          run: text,
+          level: fc.constantFrom('memory' as const, 'disk' as const, 'replicated' as const),
+        }),
+      ),
+    });
+    fc.assert(
+      fc.property(fc.array(content, { minLength: 1, maxLength: 5 }), (contents) => {
+        const limits = { ageMsMax: 1_000, bytesMax: 1_000_000 };
+        const held = new HeldCommits(partitionId(7), at({ ms: 0 }), limits, base);
+        const commits = contents.map((each, index): Commit => {
+          const commitNo = 11 + index;
+          const token = { epoch: 3, uuid: 'abc' };
+          return { partition: partitionId(7), token, commitNo, commitId: idOf(commitNo), ...each };
+        });
+        for (const each of commits) held.add(each);
+        expect(held.from(0)).toEqual(commits);
+      }),
+    );
+  });
+
   it('takes no commit that does not follow on the last one', () => {
-    const held = new HeldCommits(at({ ms: 0 }), { ageMsMax: 1_000, bytesMax: 20_000 }, base);
+    const held = new HeldCommits(partitionId(0), at({ ms: 0 }), { ageMsMax: 1_000, bytesMax: 20_000 }, base);
     expect(() => {
       held.add(commit(12));
     }).toThrow(InvariantViolation);

@@ -15,6 +15,7 @@ export {
   type Refusal,
 } from './partition-owner-parts.ts';
 export { NO_COMMITS, type CommitsBefore, type Handled, type PartitionActor } from './partition-actor.ts';
+export { RetryWait, type RetryWaitLimits } from './retry-wait.ts';
 export { HeldCommits, type HeldLimits } from './held-commits.ts';
 export {
   decodeMember,

@@ -30,6 +30,11 @@ export interface PartitionActor<Command, Reply, Effect> {
   handle(command: Command, nowMs: number, commits: CommitsBefore): Handled<Reply, Effect>;
   /** Everything that changed since the last commit, null for nothing. Its entries are in rising seq. */
   pendingWrite(): ActorWrite | null;
+  /**
+   * What goes beside that into the same commit, into a record without a Timeline in the same partition; null for nothing.
+   * Never without a pending write.
+   */
+  writeBeside?(): ActorWrite | null;
   /** The pending write is stored. */
   settle(): void;
   /** The pending write was refused: back to what is stored (I2). */

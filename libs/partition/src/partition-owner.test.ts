@@ -26,6 +26,26 @@ describe('a partition that is claimed', () => {
     expect(store.executed.map(({ settle }) => settle?.gen)).toEqual([1, undefined]);
   });
 
+  it('and let go of meanwhile is left as it was found: what was lost of it, who is to own it now decides', async () => {
+    const { owner, store, time, post } = await aServingOwner();
+    post('a');
+    await time.settle();
+    owner.abandon('the node ends');
+    // Nobody has marked it as stopped cleanly.
+    store.run = 'run-2';
+    const { executed, moment } = store;
+    const commits = executed.length;
+    const next = anOwner({}, store, time, 'node-2');
+    const claimed = next.owner.claim();
+    const stopped = next.owner.stop();
+    await time.advance(2_000);
+    await Promise.all([claimed, stopped]);
+    expect([next.errors, next.claims, executed.length]).toEqual([[], [], commits]);
+    expect(store.moment.found).toEqual({ ...moment.found, epoch: moment.found.epoch + 1 });
+    const last = await aServingOwner({}, store, time, 'node-3');
+    expect(last.owner.gen).toBe(2);
+  });
+
   it('has one commit in flight, and what comes meanwhile becomes one batch behind it (P1)', async () => {
     const { store, time, post } = await aServingOwner();
     store.isHolding = true;
@@ -633,7 +653,10 @@ describe('the diffusion cursor', () => {
     expect(store.moment.found.diffusedTo).toBe(last);
     expect(owner.commitNo).toBe(last + 1);
     await rest(200_000);
-    expect(store.executed.at(-1)?.feedFrom).toBeGreaterThan(last);
+    // Up to the last commit that had anything for a follower, and no further: who has followed it there missed nothing.
+    expect(store.executed.at(-1)?.feedFrom).toBe(last + 1);
+    expect(owner.feedTrimmedTo).toBe(last);
+    expect(store.moment.found.feedTrimmedTo).toBe(last);
     expect(owner.commitNo).toBeLessThan(last + 5);
   });
 

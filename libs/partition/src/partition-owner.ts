@@ -50,7 +50,7 @@ export class PartitionOwner<Command, Reply, Effect> {
 
   constructor(parts: PartitionOwnerParts<Command, Reply, Effect>) {
     this.#parts = parts;
-    this.#tenure = new Tenure(parts);
+    this.#tenure = new Tenure({ ...parts, mayServe: () => !this.#isStopped() && parts.mayServe() });
     this.#answers = new Answers(parts);
     const { timers, limits } = parts;
     const onDue = (): void => {
@@ -94,6 +94,11 @@ export class PartitionOwner<Command, Reply, Effect> {
   /** Commits that have not reached all of their destinations; 0 while it is claimed, when that is not known yet. */
   get undiffused(): number {
     return this.isServing ? Math.max(0, this.commitNo - this.#cursor.to) : 0;
+  }
+
+  /** No changefeed entry of a later commit was trimmed. */
+  get feedTrimmedTo(): number {
+    return this.#cursor.trimmedTo;
   }
 
   get queued(): number {
@@ -143,18 +148,12 @@ export class PartitionOwner<Command, Reply, Effect> {
       this.#answers.refuseSoon(answer, 'overloaded', 'the partition has more to do than it may queue');
       return;
     }
-    const activation = this.#activations.offer(key, {
-      command,
-      answer,
-      queuedMs: this.#parts.clock.monotonicMs(),
-    });
+    const mail = { command, answer, queuedMs: this.#parts.clock.monotonicMs() };
+    const activation = this.#activations.offer(key, mail);
     if (activation === null) {
       this.#answers.refuseSoon(answer, 'overloaded', `the mailbox of ${key} is full`);
-    } else if (activation.actor !== null) {
-      this.#schedule();
-    } else if (!activation.loading) {
-      void this.#load(activation);
-    }
+    } else if (activation.actor !== null) this.#schedule();
+    else if (!activation.loading) void this.#load(activation);
   }
 
   /** Fields of an actor's record, as acknowledged; null when the actor is in memory: then it is to be asked itself. */
@@ -417,7 +416,8 @@ export class PartitionOwner<Command, Reply, Effect> {
       const message = 'what became of this is not known; try again with the same id';
       this.#refusePending({ code: 'unavailable', message });
       this.#dropMemory();
-      this.#cursor.found(result.found?.diffusedTo ?? 0, this.commitNo);
+      const { diffusedTo: storedTo = 0, feedTrimmedTo = 0 } = result.found ?? {};
+      this.#cursor.found(storedTo, this.commitNo, feedTrimmedTo);
     }
     // A destination may have asked for what it lost (see `recovering`) while the store had lost that it was to have it.
     const { replayedFrom } = result;

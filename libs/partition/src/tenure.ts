@@ -129,6 +129,8 @@ export class Tenure {
     this.#unanswered = 0;
     this.#token = token;
     this.#epochSeen = token.epoch;
+    // Let go of while it was claimed: whoever is to own it now decides what was lost, by whom it succeeds.
+    if (!this.#parts.mayServe()) return { code: 'failed', pendingStored: false, found: null, replayedFrom: null };
     const memory = this.#memory(pending ?? this.#unsettled);
     const decision = decideClaim(claimed.value, memory, this.#parts.knownGen(), this.#parts.placement().precededBy);
     if (decision.kind === 'reload' || decision.kind === 'new-generation') {
@@ -136,7 +138,7 @@ export class Tenure {
         this.#logLoss(decision.gen, decision.why);
         this.#genOwed = decision.gen;
       }
-      this.#held = new HeldCommits(this.#parts.clock, this.#parts.limits.held, found);
+      this.#held = new HeldCommits(this.#parts.partition, this.#parts.clock, this.#parts.limits.held, found);
       this.#unsettled = null;
       const gen = generation(Math.max(decision.gen, this.#genOwed));
       this.#recovering = found.recovering;

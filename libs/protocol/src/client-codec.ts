@@ -15,7 +15,7 @@ import { serverFrameDecoder } from './json/server-frame-decoders.ts';
 
 /** The JSON text of one client frame. */
 export function clientFrameJson(frame: ClientFrame): string {
-  if (frame.t !== 'send' || typeof frame.body === 'string') return JSON.stringify(frame);
+  if (!('body' in frame) || typeof frame.body === 'string') return JSON.stringify(frame);
   const { body, ...rest } = frame;
   return JSON.stringify({ ...rest, bodyBase64: toBase64(body) });
 }
@@ -26,7 +26,7 @@ function writeClientFrame(writer: ByteWriter, frame: ClientFrame): void {
     return;
   }
   const id = frame.t === 'typing' ? 0 : frame.id;
-  const json = utf8(JSON.stringify(frame));
+  const json = utf8(clientFrameJson(frame));
   writeRecord(writer, recordKind.json, 0, id, (payload) => payload.raw(json));
 }
 

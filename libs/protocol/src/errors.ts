@@ -19,6 +19,8 @@ export const errorRetry = {
   forbidden: 'never',
   not_found: 'never',
   not_member: 'never',
+  /** It is older than what the conversation keeps, which begins with `from`. */
+  gone: 'never',
   conflict: 'never',
   limit_reached: 'never',
   /** This member, or every mere member, does not write here; `retryAfterMs` when that has an end. */
@@ -54,7 +56,7 @@ export interface FrameError {
   readonly retryAfterMs?: number;
   /** With `out_of_order`: the last counter that was accepted, + 1. */
   readonly expected?: number;
-  /** With `regressed`: the last surviving seq of the generation that was asked for. */
+  /** With `regressed`: the last surviving seq of the generation that was asked for. With `gone`: the first seq that is kept. */
   readonly from?: number;
 }
 

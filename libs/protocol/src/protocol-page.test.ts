@@ -45,11 +45,11 @@ const nameOf = (text: string): string => (JSON.parse(text) as { readonly t: stri
 
 type PushLike = { readonly t: string; readonly items?: readonly object[] };
 
-/** They stand there for clients that do not know of hints. */
+/** They stand there for clients that do not know of hints and deletions. */
 function withoutMessagesOfHints(frame: PushLike): unknown {
   if (frame.t !== 'push' || frame.items === undefined) return frame;
   const items = frame.items.map((item) => {
-    if (!('hint' in item && 'messages' in item)) return item;
+    if (!(('hint' in item || 'deleted' in item) && 'messages' in item)) return item;
     expect(item.messages).toEqual([]);
     const { messages: _messages, ...rest } = item;
     return rest;
@@ -74,7 +74,7 @@ describe('the examples of docs/protocol.md', () => {
   });
 
   it('of control bodies hold to the schema', () => {
-    expect(blocks('json control')).toHaveLength(8);
+    expect(blocks('json control')).toHaveLength(14);
     for (const text of blocks('json control')) expect(validateControlBody(JSON.parse(text))).toEqual([]);
   });
 

@@ -2,7 +2,15 @@ import { err, invariant, ok, utf8, type ByteWriter, type Result } from '@millrac
 import { recordKind, splitRecords, writeRecord, type BinaryRecord } from './binary/record.ts';
 import { written } from './binary/scratch.ts';
 import { readSend } from './binary/send-record.ts';
-import { writeAck, writeLive, writePage, writePush, writePushItems, writeSynced } from './binary/server-records.ts';
+import {
+  writeAck,
+  writeFound,
+  writeLive,
+  writePage,
+  writePush,
+  writePushItems,
+  writeSynced,
+} from './binary/server-records.ts';
 import type { Encoded, Encoding } from './encoding.ts';
 import type { WireEntry } from './entry.ts';
 import { frameError, type CloseReason, type ErrorCode } from './errors.ts';
@@ -10,6 +18,7 @@ import type { ClientFrame, ErrorFrame, Push, PushItem, ServerFrame } from './fra
 import { clientFrameDecoder, clientFrameNames } from './json/client-frame-decoders.ts';
 import { FieldReader } from './json/field-reader.ts';
 import { isJsonObject, parseJsonMessage, type JsonObject } from './json/json-object.ts';
+import { jsonScheduled } from './json/scheduled-message.ts';
 import { protocolLimits, requestIdMax, type ProtocolLimits } from './limits.ts';
 import { isLongerThan, shown } from './text.ts';
 
@@ -125,6 +134,8 @@ const messagesJson = (entries: readonly WireEntry[]): string => `[${entries.map(
 function pushItemJson(item: PushItem<WireEntry>): string {
   if ('read' in item) return JSON.stringify(item);
   if ('hint' in item) return JSON.stringify({ conversation: item.conversation, messages: [], hint: item.hint });
+  if ('deleted' in item)
+    return JSON.stringify({ conversation: item.conversation, messages: [], deleted: item.deleted });
   return `{"conversation":${JSON.stringify(item.conversation)},"messages":${messagesJson(item.messages)}}`;
 }
 
@@ -143,17 +154,28 @@ function serverFrameJson(frame: ServerFrame<WireEntry>): string {
       const { messages, ...rest } = frame;
       return withLast(JSON.stringify(rest), 'messages', messagesJson(messages));
     }
+    case 'found': {
+      const { hits, ...rest } = frame;
+      const all = hits.map(({ message, ...hit }) => withLast(JSON.stringify(hit), 'message', message.json));
+      return withLast(JSON.stringify(rest), 'hits', `[${all.join(',')}]`);
+    }
     case 'synced': {
       const { conversations, ...rest } = frame;
-      const deltas = conversations.map(
-        ({ summary, messages }) => `{"summary":${JSON.stringify(summary)},"messages":${messagesJson(messages)}}`,
+      const deltas = conversations.map(({ messages, ...known }) =>
+        withLast(JSON.stringify(known), 'messages', messagesJson(messages)),
       );
       return withLast(JSON.stringify(rest), 'conversations', `[${deltas.join(',')}]`);
     }
     default:
-      return JSON.stringify(frame);
+      return plainJson(frame);
   }
 }
+
+type PlainFrame = Exclude<ServerFrame<WireEntry>, { readonly t: 'push' | 'live' | 'page' | 'found' | 'synced' }>;
+
+/** Of a frame without stored entries. */
+const plainJson = (frame: PlainFrame): string =>
+  JSON.stringify(frame.t === 'scheduled' ? { ...frame, messages: frame.messages.map(jsonScheduled) } : frame);
 
 /** Adds a field whose JSON is there already to the JSON of an object that has others. */
 const withLast = (object: string, field: string, json: string): string => `${object.slice(0, -1)},"${field}":${json}}`;
@@ -177,8 +199,11 @@ function writeServerFrame(writer: ByteWriter, frame: ServerFrame<WireEntry>): vo
     case 'synced':
       writeSynced(writer, frame);
       return;
+    case 'found':
+      writeFound(writer, frame);
+      return;
     default: {
-      const json = utf8(JSON.stringify(frame));
+      const json = utf8(plainJson(frame));
       writeRecord(writer, recordKind.json, 0, 'id' in frame ? frame.id : 0, (payload) => payload.raw(json));
     }
   }

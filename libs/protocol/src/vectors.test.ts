@@ -8,7 +8,8 @@ import { validateMessage } from './node/schema.ts';
 import { decodeClientFrames, encodeServerFrames } from './server-codec.ts';
 import { serverFrames, toWire } from './testing/arbitraries.ts';
 import { exampleMessages } from './testing/example-messages.ts';
-import { exampleClientFrames, exampleServerFrames } from './testing/examples.ts';
+import { exampleClientFrames } from './testing/example-client-frames.ts';
+import { exampleServerFrames } from './testing/example-server-frames.ts';
 
 /*
  * vectors/v1.json lets a client in any language check itself. It changes only with the protocol: `vitest run -u`

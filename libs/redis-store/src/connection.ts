@@ -77,7 +77,13 @@ export class Connection {
           clusterRetryStrategy: backoff,
           clusterNodeRetryStrategy: (attempt: number) => Math.min(CLUSTER_NODE_MS_MAX, backoff(attempt)),
         })
-      : openRedis(url, { ...common, enableOfflineQueue: forReads, retryStrategy: backoff });
+      : openRedis(url, {
+          ...common,
+          // What reads Timelines is gathered before it comes here, and need not wait once more.
+          autoPipeliningIgnoredCommands: ['fcall_ro'],
+          enableOfflineQueue: forReads,
+          retryStrategy: backoff,
+        });
     this.client.on('error', (error: unknown) => {
       this.#lastError = messageOf(error);
     });

@@ -55,9 +55,10 @@ function packWrite(packer: Packer, timelineKey: string, write: ActorWrite): void
 }
 
 function packOwnerFields(packer: Packer, commit: Commit, ownerKeyFields: readonly string[]): void {
-  const { settle, diffusedTo, recovering } = commit;
+  const { settle, diffusedTo, feedFrom, recovering } = commit;
   const more: string[] = [];
   if (diffusedTo !== null) more.push('diffused', String(diffusedTo));
+  if (feedFrom !== null) more.push('trimmed', String(feedFrom - 1));
   if (settle !== null) more.push('gen', String(settle.gen), 'run', settle.run, 'level', settle.level);
   if (recovering !== null) more.push('recovering', String(recovering));
   packer.array(ownerKeyFields.length + more.length);

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { invariant } from '@millrace/kernel';
 import { Cluster, type Redis } from 'ioredis';
 import addToNodeStream from './functions/add-to-node-stream.lua';
 import claim from './functions/claim.lua';
@@ -6,6 +7,8 @@ import commit from './functions/commit.lua';
 import leadCluster from './functions/lead-cluster.lua';
 import leaveCluster from './functions/leave-cluster.lua';
 import putView from './functions/put-view.lua';
+import readFields from './functions/read-fields.lua';
+import readRanges from './functions/read-ranges.lua';
 import registerMember from './functions/register-member.lua';
 import holdNodeStream from './functions/hold-node-stream.lua';
 import openNodeStream from './functions/open-node-stream.lua';
@@ -27,6 +30,8 @@ export type FunctionName =
   | 'leave_cluster'
   | 'lead_cluster'
   | 'put_view'
+  | 'read_fields'
+  | 'read_ranges'
   | 'open_node_stream'
   | 'add_to_node_stream'
   | 'hold_node_stream';
@@ -39,6 +44,8 @@ const operations = [
   leaveCluster,
   leadCluster,
   putView,
+  readFields,
+  readRanges,
   openNodeStream,
   addToNodeStream,
   holdNodeStream,
@@ -75,13 +82,32 @@ export async function loadLibrary(client: RedisClient): Promise<void> {
 }
 
 /** Calls one function, and once more if the library had to be loaded first. */
-export async function callFunction(
+export function callFunction(
   client: RedisClient,
   name: FunctionName,
   keys: readonly string[],
   args: readonly (string | Buffer)[],
 ): Promise<unknown> {
-  const send = (): Promise<unknown> => client.fcall(functionName(name), keys.length, ...keys, ...args);
+  return loadedFor(client, () => client.fcall(functionName(name), keys.length, ...keys, ...args));
+}
+
+/** The same of one that only reads and answers a text of bytes. */
+export async function readByFunction(
+  client: RedisClient,
+  name: FunctionName,
+  keys: readonly string[],
+  args: readonly (string | Buffer)[],
+): Promise<Buffer> {
+  // Not among the types of the client, which makes it for every command.
+  const reader = client as unknown as Readonly<
+    Record<'fcall_roBuffer', (name: string, keyCount: number, ...more: (string | Buffer)[]) => Promise<unknown>>
+  >;
+  const reply = await loadedFor(client, () => reader.fcall_roBuffer(functionName(name), keys.length, ...keys, ...args));
+  invariant(Buffer.isBuffer(reply), `the function ${name} answers one text`);
+  return reply;
+}
+
+async function loadedFor(client: RedisClient, send: () => Promise<unknown>): Promise<unknown> {
   try {
     return await send();
   } catch (error) {

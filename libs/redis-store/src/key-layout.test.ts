@@ -42,6 +42,11 @@ describe('the keys', () => {
     expect(new Set(both.map(hashTag))).toEqual(new Set(['n:p17']));
   });
 
+  it('of jobs share a hash tag that no partition has', () => {
+    expect(hashTag(layout.jobs)).toBe('jobs');
+    expect(layout.jobs.startsWith('blue:')).toBe(true);
+  });
+
   it('cannot be given a prefix that would take over the hash tag', () => {
     expect(() => keyLayout('a{b}')).toThrow(InvariantViolation);
   });

@@ -47,9 +47,8 @@ export interface RedisPartitionStoreParts {
 const levelOf = (text: string | null): AckLevel => (text === 'disk' || text === 'replicated' ? text : 'memory');
 
 function claimAnswer(reply: unknown, uuid: string): ClaimAnswer {
-  const [epoch, run, found, no, id, gen, settledRun, level, clean, diffused, recovering] = reply as readonly (
-    string | null
-  )[];
+  const [epoch, run, found, no, id, gen, settledRun, level, clean, diffused, recovering, trimmed = null] =
+    reply as readonly (string | null)[];
   return {
     token: { epoch: Number(epoch), uuid },
     run: run ?? '',
@@ -62,6 +61,7 @@ function claimAnswer(reply: unknown, uuid: string): ClaimAnswer {
       level: levelOf(level ?? null),
       releasedIn: Number(clean ?? 0),
       diffusedTo: Number(diffused ?? 0),
+      feedTrimmedTo: trimmed === null ? null : Number(trimmed),
       recovering: generation(Number(recovering ?? 0)),
     },
   };

@@ -1,20 +1,33 @@
 import { err, ok, type Clock, type Random, type Result, type Timers } from '@millrace/kernel';
 import type { NodeStreams } from '@millrace/node-link';
 import type { AckLevel, ClusterStore, PartitionStore, StoreError } from '@millrace/partition';
-import type { TimelineReader } from '@millrace/timeline';
-import { Cluster } from 'ioredis';
+import type {
+  ConversationNames,
+  HotTimelines,
+  RecordReader,
+  StoredConversations,
+  StoredUsers,
+  TimelineReader,
+} from '@millrace/timeline';
+import { Cluster, type Redis } from 'ioredis';
 import { CommitPipe, defaultCommitPipeLimits, type CommitPipeLimits } from './commit-pipe.ts';
 import { Connection } from './connection.ts';
 import { answerWithin } from './deadline.ts';
 import { loadLibrary } from './function-library.ts';
 import { inspectRedis, parseInfo, type RedisInspection } from './inspect-redis.ts';
+import { openJobConnection } from './job-connection.ts';
 import type { RedisFinding } from './judge-redis.ts';
 import { keyLayout } from './key-layout.ts';
+import { KeyScan } from './key-scan.ts';
 import { RedisClusterStore } from './redis-cluster-store.ts';
+import { RedisConversationNames } from './redis-conversation-names.ts';
 import { defaultNodeStreamLimits, type NodeStreamLimits } from './node-stream-limits.ts';
+import { RedisConversations } from './redis-conversations.ts';
 import { RedisNodeStreams } from './redis-node-streams.ts';
 import { RedisPartitionStore } from './redis-partition-store.ts';
+import { RedisRecordReader } from './redis-record-reader.ts';
 import { RedisTimelineReader } from './redis-timeline-reader.ts';
+import { RedisUsers } from './redis-users.ts';
 import { messageOf } from './store-errors.ts';
 import { silentObserver, type StoreObserver } from './store-observer.ts';
 
@@ -73,9 +86,17 @@ export class RedisStores {
   readonly partitions: PartitionStore;
   readonly cluster: ClusterStore;
   readonly timelines: TimelineReader;
+  readonly records: RecordReader;
+  readonly names: ConversationNames;
+  readonly hotTimelines: HotTimelines;
+  readonly storedConversations: StoredConversations;
+  readonly storedUsers: StoredUsers;
   readonly nodeStreams: NodeStreams;
+  /** What the keys of the queues of jobs begin with: all are in one slot of a Cluster. */
+  readonly jobsPrefix: string;
   /** What was found at the start, for the log. */
   readonly inspection: RedisInspection;
+  readonly #options: RedisStoresOptions;
   readonly #connections: Connections;
   readonly #nodeStreams: RedisNodeStreams;
   readonly #pipe: CommitPipe;
@@ -88,6 +109,7 @@ export class RedisStores {
     const layout = keyLayout(options.keyPrefix ?? '');
     const { cluster } = inspection.facts;
     this.inspection = inspection;
+    this.#options = options;
     this.#connections = connections;
     this.#timers = timers;
     this.#answerMsMax = answerMsMax;
@@ -111,6 +133,13 @@ export class RedisStores {
     });
     this.cluster = new RedisClusterStore({ connection: leases, layout, clock, timers, answerMsMax });
     this.timelines = new RedisTimelineReader({ reads, layout, timers, answerMsMax });
+    this.records = new RedisRecordReader({ reads, layout, timers, answerMsMax });
+    const scan = { reads, timers, answerMsMax };
+    this.names = new RedisConversationNames(new KeyScan(scan, layout.conversationRecords));
+    this.hotTimelines = new RedisConversations(new KeyScan(scan, layout.conversationTimelines));
+    this.storedConversations = new RedisConversations(new KeyScan(scan, layout.conversationRecords));
+    this.storedUsers = new RedisUsers(new KeyScan(scan, layout.userRecords));
+    this.jobsPrefix = layout.jobs;
     this.#nodeStreams = new RedisNodeStreams({
       connection: streams,
       openConnection: () => openConnection(options, cluster, 'stream-reader', false),
@@ -151,6 +180,12 @@ export class RedisStores {
       return err({ code: 'unavailable', message: `Redis could not be used: ${messageOf(error)}` });
     }
     return ok(new RedisStores(options, connections, inspected.value));
+  }
+
+  /** A connection for jobs alone, of this Redis. Whoever asks for it disconnects it. */
+  openJobConnection(purpose: string): Redis | Cluster {
+    const { url, random } = this.#options;
+    return openJobConnection({ url, cluster: this.inspection.facts.cluster, name: purpose, random });
   }
 
   /**

@@ -14,6 +14,20 @@ export interface Ack {
   readonly losses: number;
 }
 
+/** A message that a user has deleted for themselves, and was told so. */
+export interface Deletion {
+  readonly conversation: ConversationId;
+  readonly user: UserId;
+  readonly seq: number;
+  readonly losses: number;
+}
+
+/** What was known of read positions when something was asked. */
+export interface ReadSince {
+  readonly losses: number;
+  readonly positions: ReadonlyMap<UserId, number>;
+}
+
 const VIOLATIONS_MAX = 20;
 const show = ({ gen, seq }: Position): string => `${String(gen)}-${String(seq)}`;
 
@@ -21,6 +35,7 @@ const show = ({ gen, seq }: Position): string => `${String(gen)}-${String(seq)}`
 export class History {
   readonly violations: string[] = [];
   acks: Ack[] = [];
+  deletions: Deletion[] = [];
   /** How often the program said that acknowledged history was or may have been lost. */
   losses = 0;
   /** What the store took, held against I2. */
@@ -29,12 +44,20 @@ export class History {
   readonly #ackOf = new Map<string, Ack>();
   /** The highest position acknowledged in each conversation since the last loss. */
   readonly #floors = new Map<ConversationId, Position>();
+  /** The furthest that anybody was told each user has read, since the last loss. */
+  readonly #readings = new Map<ConversationId, Map<UserId, number>>();
   readonly #partitionOf: (actor: ActorKey) => number;
   readonly #state: () => ModelState;
+  readonly #isArchived: (conversation: ConversationId, at: Position) => boolean;
 
-  constructor(partitionOf: (actor: ActorKey) => number, state: () => ModelState) {
+  constructor(
+    partitionOf: (actor: ActorKey) => number,
+    state: () => ModelState,
+    isArchived: (conversation: ConversationId, at: Position) => boolean,
+  ) {
     this.#partitionOf = partitionOf;
     this.#state = state;
+    this.#isArchived = isArchived;
   }
 
   violated(what: string): void {
@@ -54,6 +77,7 @@ export class History {
   /** Everything until now was checked. What is the same in every state that follows is not kept. */
   forget(): void {
     this.acks = [];
+    this.deletions = [];
     this.#stored.clear();
     this.#ackOf.clear();
     this.audit.keep();
@@ -62,6 +86,7 @@ export class History {
   lost(): void {
     this.losses += 1;
     this.#floors.clear();
+    this.#readings.clear();
   }
 
   /** Where a message that is sent now must stand above (acknowledged-before-sent implies a lower seq). */
@@ -89,6 +114,11 @@ export class History {
     if (highest === undefined || comparePositions(at, highest) > 0) this.#floors.set(conversation, at);
   }
 
+  /** Whether an entry is stored, and no owner knows that. */
+  isUnacknowledged(actor: ActorKey, at: Position): boolean {
+    return !this.#stored.has(entryName(actor, at)) && this.audit.isUnacknowledged(entryName(actor, at));
+  }
+
   /** Somebody has learned of an entry: it must have been stored, and acknowledged to its owner, before (I1). */
   revealed(conversation: ConversationId, at: Position, how: string): void {
     const actor = conversationKey(conversation);
@@ -99,7 +129,25 @@ export class History {
     }
     const query = { from: at, to: at, limit: 1, direction: 'forward' } as const;
     if (this.#state().range(this.#partitionOf(actor), actor, query).length > 0) return;
+    if (this.#isArchived(conversation, at)) return;
     this.violated(`(I1) ${how} reveals ${conversation} ${show(at)}, which is not stored`);
+  }
+
+  /** What is asked of a conversation now must not be answered with read positions before these. */
+  readSince(conversation: ConversationId): ReadSince {
+    return { losses: this.losses, positions: new Map(this.#readings.get(conversation)) };
+  }
+
+  /** A conversation has said how far the user has read. */
+  readTo(conversation: ConversationId, user: UserId, readSeq: number, { losses, positions }: ReadSince): void {
+    if (losses !== this.losses) return;
+    const before = positions.get(user) ?? 0;
+    if (readSeq < before) {
+      const where = `${String(before)} in ${conversation}`;
+      this.violated(`(P5) ${user} is told to have read up to ${String(readSeq)}, and had up to ${where}`);
+    }
+    const known = this.#readings.get(conversation) ?? new Map<UserId, number>();
+    this.#readings.set(conversation, known.set(user, Math.max(readSeq, known.get(user) ?? 0)));
   }
 
   /** A read that began when `floor` had been acknowledged, and found the head at `head`. */

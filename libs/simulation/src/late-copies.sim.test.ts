@@ -4,8 +4,9 @@ import type { FrameError } from '@millrace/protocol';
 import { expect, it } from 'vitest';
 import { checkTimelines } from './check-outcome.ts';
 import { SimulatedSender } from './simulated-sender.ts';
-import { Truth } from './truth.ts';
-import { World, type WorldOptions } from './world.ts';
+import type { Sockets } from './sockets.ts';
+import { NEVER, type WorldOptions } from './world-options.ts';
+import { World } from './world.ts';
 
 const SEEDS = 60;
 const options: WorldOptions = {
@@ -15,6 +16,9 @@ const options: WorldOptions = {
   unsyncedMs: 0,
   calm: 1,
   churn: 1,
+  changes: 0,
+  hotEntries: NEVER,
+  isSearched: false,
   nodes: 2,
   inboxEntriesMax: 10_000,
   readAbove: 10_000,
@@ -26,6 +30,8 @@ const options: WorldOptions = {
   faultChance: 0,
   answersLostChance: 0,
   doubleFaults: false,
+  order: false,
+  follows: false,
   failOvers: false,
 };
 const room = 'room' as ConversationId;
@@ -42,7 +48,7 @@ class LateCopies extends World {
   }
 
   override ask<T>(
-    request: (chat: ChatService) => Promise<Result<T, FrameError>>,
+    request: (chat: ChatService, sockets: Sockets) => Promise<Result<T, FrameError>>,
     seat = '',
   ): Promise<Result<T, FrameError>> {
     if (seat !== '' && this.chance(0.5)) {
@@ -87,7 +93,7 @@ it('a copy that comes when its refusal is over takes no number of another messag
       isOver = true;
     });
     expect(await world.time.run(() => isOver && sender.isDone && world.isQuiet, 300_000), 'it ends').toBe(true);
-    const truth = new Truth(world.store.state, (actor) => world.partitionOf(actor), room, true);
+    const truth = world.truth(room, true);
     checkTimelines(world, new Map([[room, truth]]));
     expect([seed, ...world.history.violations]).toEqual([seed]);
     const numbers = truth.entries.filter(({ n }) => n > 0).map(({ n }) => n);

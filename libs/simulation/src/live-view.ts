@@ -1,5 +1,6 @@
 import type { ConversationId, UserId } from '@millrace/kernel';
-import type { LivePort } from '@millrace/messaging';
+import type { LiveHead, LivePort } from '@millrace/messaging';
+import { protocolLimits } from '@millrace/protocol';
 import { type Position } from '@millrace/timeline';
 import type { History } from './history.ts';
 import type { Truth } from './truth.ts';
@@ -21,6 +22,8 @@ interface Followed {
 /** What the sockets of all nodes are told of conversations in read mode, checked as it comes and at the end. */
 export class LiveView {
   #shown: Shown[] = [];
+  /** Where nodes said last that conversations stand, of each run of a node. */
+  #heads: ReadonlyMap<ConversationId, LiveHead>[] = [];
   readonly #history: History;
   count = 0;
 
@@ -31,13 +34,16 @@ export class LiveView {
   /** Of one run of a node. */
   port(): LivePort {
     const followed = new Map<ConversationId, Followed>();
+    const heads = new Map<ConversationId, LiveHead>();
+    this.#heads.push(heads);
     const of = (conversation: ConversationId): Followed => {
       const known = followed.get(conversation) ?? { users: new Set<UserId>(), last: null, mayMiss: true };
       followed.set(conversation, known);
       return known;
     };
     return {
-      entered: (conversation, users) => {
+      entered: (conversation, users, head) => {
+        heads.set(conversation, head);
         for (const user of users) of(conversation).users.add(user);
       },
       left: (conversation, users) => {
@@ -46,8 +52,11 @@ export class LiveView {
       live: (conversation, { gen, prev, entries }) => {
         this.#live(conversation, of(conversation), gen, prev, entries);
       },
-      at: () => undefined,
-      stands: (conversation) => {
+      at: (conversation, head) => {
+        heads.set(conversation, head);
+      },
+      stands: (conversation, head) => {
+        heads.set(conversation, head);
         of(conversation).mayMiss = true;
       },
       over: (conversation) => {
@@ -80,7 +89,7 @@ export class LiveView {
     known.mayMiss = false;
   }
 
-  /** Only members were told (I7). What was lost since tells nothing of who was in. */
+  /** Only members were told (I7), and heads tell what mentions all. What was lost since tells nothing of who was in. */
   check(truths: ReadonlyMap<ConversationId, Truth>): void {
     for (const { conversation, users, ...at } of this.#shown) {
       const truth = truths.get(conversation);
@@ -91,6 +100,18 @@ export class LiveView {
         this.#history.violated(`(I7) ${user} was told live of ${conversation} ${String(at.gen)}-${String(at.seq)}`);
       }
     }
+    for (const heads of this.#heads) {
+      for (const [conversation, head] of heads) this.#checkHead(conversation, head, truths.get(conversation));
+    }
+  }
+
+  #checkHead(conversation: ConversationId, { gen, seq, mentionsOfAll }: LiveHead, truth: Truth | undefined): void {
+    if (truth?.entries.find((entry) => entry.seq === seq)?.gen !== gen) return;
+    const counted = truth.mentionsOfAll(seq).slice(-protocolLimits.mentionsPerHead);
+    const told = mentionsOfAll.map((mention) => mention.seq).filter((each) => each > truth.since);
+    if (told.join() === counted.join()) return;
+    const where = `the head ${String(gen)}-${String(seq)} of ${conversation}`;
+    this.#history.violated(`${where} tells the mentions of all ${told.join()}, and a recount finds ${counted.join()}`);
   }
 
   /** All of it was checked. */

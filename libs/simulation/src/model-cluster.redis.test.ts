@@ -68,7 +68,7 @@ it(`the model and Redis hold the cluster alike, whatever is asked of them (seed 
   let run = 0;
   const codes = new Map<string, number>();
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 60 }), async (steps) => {
+    fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 60, size: 'max' }), async (steps) => {
       run += 1;
       const real = await opened(`run${String(run)}:`);
       const model = new ModelStore({ clock: systemClock, timers: systemTimers, random: seededRandom(run) });

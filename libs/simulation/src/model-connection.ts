@@ -1,6 +1,6 @@
 import { err, ok, type Clock, type PartitionId, type Random, type Timers } from '@millrace/kernel';
 import { encodeOwnerToken, type ClusterStore, type CommitOutcome, type PartitionStore } from '@millrace/partition';
-import { StoreUnavailable, type RangeQuery, type TimelineReader } from '@millrace/timeline';
+import { StoreUnavailable, type RangeQuery, type RecordReader, type TimelineReader } from '@millrace/timeline';
 import type { ClusterOperation } from './model-cluster.ts';
 import type { ModelOperation, ModelState } from './model-state.ts';
 
@@ -64,6 +64,7 @@ export class ModelConnection {
   readonly partitions: PartitionStore;
   readonly cluster: ClusterStore;
   readonly timelines: TimelineReader;
+  readonly records: RecordReader;
   readonly #server: ModelServer;
   readonly #parts: ModelStoreParts;
   readonly #listeners = new Set<() => void>();
@@ -80,6 +81,7 @@ export class ModelConnection {
     this.partitions = this.#partitionStore();
     this.cluster = this.#clusterStore();
     this.timelines = this.#timelineReader();
+    this.records = this.#recordReader();
   }
 
   onReconnect(listener: () => void): () => void {
@@ -264,6 +266,16 @@ export class ModelConnection {
           const answer = { code: put ? ('put' as const) : ('outdated' as const) };
           return { answer, done: put ? { kind: 'put-view', term, node, view } : null };
         }),
+    };
+  }
+
+  #recordReader(): RecordReader {
+    return {
+      fields: async (partition, actor, names) => {
+        const reply = await this.#carry('read', partition, () => this.#server.state.record(partition, actor).fields);
+        if (!reply.ok) throw new StoreUnavailable('the read was not answered');
+        return new Map([...reply.value].filter(([name]) => names.includes(name)));
+      },
     };
   }
 

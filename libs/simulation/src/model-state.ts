@@ -1,4 +1,4 @@
-import { generation, sequenceId, utf8, type Generation } from '@millrace/kernel';
+import { generation, sequenceId, utf8, type ConversationId, type Generation } from '@millrace/kernel';
 import {
   commitFault,
   encodeOwnerToken,
@@ -37,6 +37,7 @@ interface ModelPartition {
   level: AckLevel;
   clean: number;
   diffusedTo: number;
+  feedTrimmedTo: number | null;
   recovering: Generation;
   readonly actors: Map<string, ModelActor>;
   readonly timelines: Map<string, TimelineEntry[]>;
@@ -67,6 +68,7 @@ const emptyPartition = (): ModelPartition => ({
   level: 'memory',
   clean: 0,
   diffusedTo: 0,
+  feedTrimmedTo: null,
   recovering: generation(0),
   actors: new Map(),
   timelines: new Map(),
@@ -125,6 +127,12 @@ export class ModelState {
     return size;
   }
 
+  /** All that have a record. */
+  conversations(): readonly ConversationId[] {
+    const actors = [...this.#partitions.values()].flatMap((partition) => [...partition.actors.keys()]);
+    return actors.flatMap((actor) => (actor.startsWith('c:') ? [actor.slice(2) as ConversationId] : []));
+  }
+
   #partition(partition: number): ModelPartition {
     let found = this.#partitions.get(partition);
     if (found === undefined) this.#partitions.set(partition, (found = emptyPartition()));
@@ -150,12 +158,15 @@ export class ModelState {
 
   claim(partition: number, uuid: string, aboveEpoch: number): { readonly epoch: number; readonly found: ClaimFound } {
     const owner = this.#partition(partition);
-    const { epoch, commitNo, commitId, gen, run, level, clean, diffusedTo, recovering } = owner;
+    const { epoch, commitNo, commitId, gen, run, level, clean, diffusedTo, feedTrimmedTo, recovering } = owner;
     owner.epoch = Math.max(epoch, aboveEpoch) + 1;
     owner.token = encodeOwnerToken({ epoch: owner.epoch, uuid });
     return {
       epoch: owner.epoch,
-      found: { epoch, commitNo, commitId, gen, run, level, releasedIn: clean, diffusedTo, recovering },
+      found: {
+        ...{ epoch, commitNo, commitId, gen, run, level },
+        ...{ releasedIn: clean, diffusedTo, feedTrimmedTo, recovering },
+      },
     };
   }
 
@@ -195,7 +206,10 @@ export class ModelState {
     const { commitNo, commitId, feed, diffusedTo, feedFrom, deadLetters, settle, recovering } = commit;
     if (feed !== null) owner.feed = [...owner.feed, { commitNo, data: feed }];
     if (diffusedTo !== null) owner.diffusedTo = diffusedTo;
-    if (feedFrom !== null) owner.feed = owner.feed.filter((entry) => entry.commitNo >= feedFrom);
+    if (feedFrom !== null) {
+      owner.feed = owner.feed.filter((entry) => entry.commitNo >= feedFrom);
+      owner.feedTrimmedTo = feedFrom - 1;
+    }
     if (recovering !== null) owner.recovering = recovering;
     owner.deadLetters = [...owner.deadLetters, ...deadLetters].slice(-DEAD_LETTERS_MAX);
     if (settle !== null) {
@@ -213,6 +227,11 @@ export class ModelState {
     if (owner.token !== token || owner.commitNo !== commitNo) return false;
     owner.clean = givenIn;
     return true;
+  }
+
+  /** As its last owner has settled it, 0 before the first. */
+  generationOf(partition: number): Generation {
+    return this.#partition(partition).gen;
   }
 
   record(partition: number, actor: string): ActorRecord {

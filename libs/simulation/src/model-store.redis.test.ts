@@ -118,7 +118,7 @@ it(`the model and Redis answer alike and store alike, whatever is asked of them 
   let run = 0;
   const codes = new Map<string, number>();
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 60 }), async (steps) => {
+    fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 60, size: 'max' }), async (steps) => {
       run += 1;
       const prefix = `run${String(run)}:`;
       const real = await openRedis(prefix);

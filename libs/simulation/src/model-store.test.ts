@@ -53,6 +53,7 @@ const underTest = (store: ModelStore, clock: HandClock): ConstructorParameters<t
   partitions: store.partitions,
   cluster: store.cluster,
   timelines: store.timelines,
+  records: store.records,
   passTime: (ms) => clock.run(ms),
   close: () => Promise.resolve(),
 });

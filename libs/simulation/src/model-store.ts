@@ -1,6 +1,6 @@
 import { invariant, partitionId, type PartitionId } from '@millrace/kernel';
 import type { ClusterStore, PartitionStore } from '@millrace/partition';
-import type { TimelineReader } from '@millrace/timeline';
+import type { RecordReader, TimelineReader } from '@millrace/timeline';
 import { ModelConnection, type ModelServer, type ModelStoreParts } from './model-connection.ts';
 import { ModelState, type ModelOperation } from './model-state.ts';
 
@@ -24,6 +24,7 @@ export class ModelStore {
   readonly partitions: PartitionStore;
   readonly cluster: ClusterStore;
   readonly timelines: TimelineReader;
+  readonly records: RecordReader;
   readonly #parts: ModelStoreParts;
   readonly #connections: ModelConnection[] = [];
   readonly #first: ModelConnection;
@@ -39,10 +40,11 @@ export class ModelStore {
   constructor(parts: ModelStoreParts) {
     this.#parts = parts;
     this.#first = this.connect();
-    const { partitions, cluster, timelines } = this.#first;
+    const { partitions, cluster, timelines, records } = this.#first;
     this.partitions = partitions;
     this.cluster = cluster;
     this.timelines = timelines;
+    this.records = records;
   }
 
   /** How many operations of a shard were executed, and not lost: how many a crash could lose at most, if none are kept. */

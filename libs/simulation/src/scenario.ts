@@ -1,6 +1,16 @@
 import type { ConversationId, DeviceId, UserId } from '@millrace/kernel';
-import { checkDevice, checkList, checkReceipts, checkTimelines } from './check-outcome.ts';
+import {
+  checkDeletions,
+  checkDevice,
+  checkList,
+  checkPages,
+  checkPins,
+  checkReceipts,
+  checkThreadPages,
+  checkTimelines,
+} from './check-outcome.ts';
 import type { SimulatedDevice } from './simulated-device.ts';
+import { NEVER } from './world-options.ts';
 import type { Truth } from './truth.ts';
 import type { World } from './world.ts';
 
@@ -63,6 +73,8 @@ export async function goWrong(
     const atMs = Math.round(time.nowMs);
     const { length } = world.told;
     await strike(world, dice);
+    if (world.options.isSearched && world.chance(0.1)) world.search.lose();
+    if (world.options.isSearched && world.chance(0.2)) world.search.rebuild();
     const what = world.told.slice(length).join(', ');
     if (what !== '') faults.push({ index, atMs, what });
   }
@@ -137,10 +149,18 @@ export async function checkAll(
   // What diffusion still has to do, it must do now.
   await time.sleep(15_000);
   const truths = new Map(conversations.map((each) => [each, world.truth(each, showsAll.has(each))]));
+  if (world.options.isSearched) world.search.check(truths.values());
   checkTimelines(world, truths);
+  checkDeletions(world, truths);
   world.live.check(truths);
-  for (const truth of truths.values()) await checkReceipts(world, truth);
-  for (const { switches } of truths.values()) world.counts.switches += switches;
+  for (const truth of truths.values()) {
+    await checkReceipts(world, truth);
+    await checkPins(world, truth);
+  }
+  for (const { switches, changes } of truths.values()) {
+    world.counts.switches += switches;
+    world.counts.changes += changes;
+  }
   for (const device of devices) {
     let caughtUp = false;
     for (let tries = 0; tries < 2_000 && !caughtUp; tries += 1) {
@@ -150,8 +170,66 @@ export async function checkAll(
     if (!caughtUp) history.violated(`(liveness) ${device.by.user} never caught up`);
     else checkDevice(world, device, truths);
     const list = await world.ask((chat) => chat.conversations(device.by, {}));
+    if (world.options.hotEntries < NEVER || world.options.changes > 0) {
+      for (const truth of truths.values()) {
+        await checkPages(world, device, truth);
+        await checkThreadPages(world, device, truth);
+      }
+    }
     if (!list.ok) history.violated(`(liveness) the list of ${device.by.user}: ${list.error.message}`);
     else checkList(world, device, list.value.conversations, truths);
   }
   return truths;
+}
+
+/** Within this everybody with a socket is told of what was lost on its way, whatever it was. */
+const TOLD_MS_MAX = 45_000;
+
+/**
+ * Everybody connects, and shows everything. Things are said, some come and go, and then nodes, or what they tell each other,
+ * while the stores keep what they have. Behind that nobody does anything, and no device asks: where everything stands they
+ * are told nevertheless.
+ */
+export async function fallSilent(
+  world: World,
+  devices: readonly SimulatedDevice[],
+  conversations: readonly ConversationId[],
+  showsAll: ReadonlySet<ConversationId>,
+): Promise<void> {
+  const { history, time } = world;
+  await Promise.all(devices.map((device) => device.showAll()));
+  const deeds = devices.map(async (device) => {
+    for (let more = world.between(1, 4); more > 0; more -= 1) {
+      await time.sleep(world.between(0, 400));
+      await device.act();
+    }
+  });
+  await Promise.all(deeds);
+  while (!devices.every((device) => device.isDone)) await time.sleep(5);
+  // What the last entries cause is under way now.
+  await time.sleep(world.between(0, 6));
+  await interrupt(world);
+  // Who was connected to a node that has gone comes to another one, and others once more.
+  if (world.chance(0.5)) await Promise.all(devices.map((device) => device.showAll()));
+  await time.sleep(TOLD_MS_MAX);
+  const truths = new Map(conversations.map((each) => [each, world.truth(each, showsAll.has(each))]));
+  checkTimelines(world, truths);
+  world.live.check(truths);
+  for (const { sockets } of world.nodes) {
+    world.counts.told += sockets.count;
+    for (const what of sockets.lacking(truths)) history.violated(`(liveness) ${what}`);
+  }
+}
+
+/** One thing that goes wrong without taking anything of the stores along, or nothing. */
+async function interrupt(world: World): Promise<void> {
+  const dice = world.between(0, 9);
+  if (dice < 3) {
+    const { streams } = world;
+    streams.crash({ lostOperations: world.between(0, Math.min(12, streams.logLength)), downMs: world.between(5, 800) });
+  } else if (dice < 5) world.cut();
+  else if (dice < 6) world.kill();
+  else if (dice < 7) await world.stop();
+  else if (dice < 8) world.pause(world.between(500, 5_000));
+  world.startAll();
 }

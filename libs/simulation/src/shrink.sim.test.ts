@@ -19,7 +19,7 @@ describe('a seed that goes wrong', () => {
     const run = wrongAfter(['kill', 'pause']);
     const given = { faultEveryMs: 600 };
     // Which seeds do both, and more, changes with what the program does.
-    let seed = 1;
+    let seed = 4;
     let whole = await run(seed, given);
     while ((whole.violations.length === 0 || whole.faults.length < 5) && seed < SEEDS_MAX) {
       seed += 1;
@@ -30,7 +30,7 @@ describe('a seed that goes wrong', () => {
     expect(shrunk?.report.options.users).toBeLessThanOrEqual(whole.options.users);
     expect(shrunk?.runs).toBeGreaterThan(5);
     expect(await run(seed, shrunk?.options ?? {})).toEqual(shrunk?.report);
-  });
+  }, 120_000);
 
   it('is not taken for one that goes wrong in another way', async () => {
     const [alike, otherwise] = [wrongAfter(['kill']), wrongAfter([], 'something else')];

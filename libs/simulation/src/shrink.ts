@@ -1,3 +1,4 @@
+import { NEVER } from './world-options.ts';
 import type { SimulationOptions, SimulationReport } from './simulate.ts';
 
 export interface Shrunk {
@@ -20,6 +21,8 @@ const SIMPLER: readonly SimulationOptions[] = [
   { failOvers: false },
   { readAbove: 10_000 },
   { readAboveLoad: 1e9 },
+  { hotEntries: NEVER },
+  { isSearched: false },
   { users: 2 },
   { users: 3 },
   { groups: 1 },
@@ -37,8 +40,8 @@ function failsAlike(one: SimulationReport, other: SimulationReport): boolean {
   return other.violations.some((violation) => kinds.has(kindOf(violation)));
 }
 
-/** More of it makes the world simpler: no conversation is pulled. */
-const SIMPLER_ABOVE: ReadonlySet<string> = new Set(['readAbove', 'readAboveLoad']);
+/** More of it makes the world simpler: no conversation is pulled, nothing is archived. */
+const SIMPLER_ABOVE: ReadonlySet<string> = new Set(['readAbove', 'readAboveLoad', 'hotEntries']);
 
 const isLess = (simpler: SimulationOptions, { options }: SimulationReport): boolean =>
   Object.entries(simpler).every(([name, value]) => {

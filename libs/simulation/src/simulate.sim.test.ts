@@ -16,7 +16,7 @@ describe('a run of the whole core over a store that fails', () => {
 
   for (let from = 1; from <= SEEDS; from += PER_TEST) {
     it(
-      `loses, repeats, reorders and reveals nothing that it must not (I1..I7), seeds ${String(from)} to ${String(from + PER_TEST - 1)}`,
+      `loses, repeats, reorders and reveals nothing that it must not (I1..I8), seeds ${String(from)} to ${String(from + PER_TEST - 1)}`,
       async () => {
         const bad: string[] = [];
         for (let seed = from; seed < from + PER_TEST; seed += 1) {
@@ -47,9 +47,14 @@ describe('a run of the whole core over a store that fails', () => {
       'generations',
       'resyncs',
       'switches',
+      'changes',
+      'told',
+      'orders',
+      'followed',
     ];
     expect(often.filter((name) => (totals[name] ?? 0) < 20)).toEqual([]);
     expect(totals['acks']).toBeGreaterThan(50 * SEEDS);
+    expect(totals['archived']).toBeGreaterThan(20 * SEEDS);
   });
 
   it('is the same for the same seed, event by event, and another for another', async () => {

@@ -1,7 +1,8 @@
 import { directConversationId, seededRandom, type ConversationId, type DeviceId, type UserId } from '@millrace/kernel';
-import { checkAll, create, goWrong, loseTheLast, type Fault, type FaultPlan } from './scenario.ts';
+import { checkAll, create, fallSilent, goWrong, loseTheLast, type Fault, type FaultPlan } from './scenario.ts';
 import { SimulatedDevice } from './simulated-device.ts';
-import { groupName, userName, World, type WorldOptions } from './world.ts';
+import { groupName, userName, World } from './world.ts';
+import { NEVER, type WorldOptions } from './world-options.ts';
 
 export interface SimulationOptions extends Partial<WorldOptions>, Partial<FaultPlan> {
   /** How long things go wrong, in virtual milliseconds. */
@@ -56,8 +57,13 @@ function optionsOf(seed: number, given: SimulationOptions): Required<SimulationO
       { readAboveLoad: 1e9, writeBelowLoad: 1 },
       { readAboveLoad: 20, writeBelowLoad: 8 },
     ),
+    hotEntries: one(NEVER, NEVER, 3, 8),
+    order: one(false, false, true),
+    follows: one(false, false, true),
     calm: 1,
     churn: 1,
+    changes: one(0, 0.15, 0.3),
+    isSearched: one(false, true),
     faultsMax: Infinity,
     without: [],
     ...given,
@@ -105,11 +111,12 @@ export async function simulate(seed: number, given: SimulationOptions = {}): Pro
     const check = async (): Promise<void> => {
       await loseTheLast(world, devices, late);
       await checkAll(world, devices, [...groups, direct, late], showsAll);
+      await fallSilent(world, devices, [...groups, direct, late], showsAll);
     };
     void check().then(() => {
       checked = true;
     });
-    if (!(await time.run(() => checked, time.nowMs + HEALED_MS_MAX)))
+    if (!(await time.run(() => checked, time.nowMs + 2 * HEALED_MS_MAX)))
       history.violated('(liveness) no answer to a sync');
   }
   const sum = (count: (device: SimulatedDevice) => number): number =>
@@ -125,8 +132,10 @@ export async function simulate(seed: number, given: SimulationOptions = {}): Pro
       linkEntries: world.streams.logLength,
       acks: history.acks.length,
       live: world.live.count,
+      archived: world.archive.size,
       syncs: sum(({ syncs }) => syncs),
       resyncs: sum(({ resyncs }) => resyncs),
+      followed: sum(({ followed }) => followed),
       events: time.happened,
     },
   };

@@ -5,13 +5,18 @@ import {
   defaultMessagingLimits,
   defaultRouterLimits,
   NodeTrace,
+  type Indexer,
 } from '@millrace/messaging';
 import { defaultLinkLimits } from '@millrace/node-link';
 import { defaultPartitionLimits, type Commit } from '@millrace/partition';
+import { userKey } from '@millrace/timeline';
 import type { ModelConnection } from './model-connection.ts';
 import type { ModelNodeStreams, ModelStreamsClient } from './model-node-streams.ts';
 import type { ModelStore } from './model-store.ts';
+import { indexOf } from './simulated-index.ts';
 import { SimulatedProcess } from './simulated-process.ts';
+import { tiersOf } from './simulated-tiers.ts';
+import { Sockets } from './sockets.ts';
 import type { World } from './world.ts';
 
 export const LEASE_MS = 3_000;
@@ -21,9 +26,13 @@ export class SimulatedNode {
   readonly name: string;
   readonly process: SimulatedProcess;
   readonly chatNode: ChatNode;
+  readonly sockets: Sockets;
+  /** What feeds the search index; absent where there is none. */
+  readonly indexer: Indexer | undefined;
   readonly #connection: ModelConnection;
   readonly #streams: ModelStreamsClient;
   #serves = false;
+  #isStopping = false;
 
   /** @param committed - told of every commit that this run knows is stored. */
   constructor(
@@ -35,12 +44,35 @@ export class SimulatedNode {
     const { level, partitionCount, inboxEntriesMax, sendWindow, heldMs } = world.options;
     const { readAbove, writeBelow, readAboveLoad, writeBelowLoad } = world.options;
     const nothing = (): void => undefined;
+    const log = {
+      info: nothing,
+      warn: nothing,
+      error: (message: string, fields?: unknown) => {
+        world.saidError(message, fields);
+      },
+    };
     this.name = name;
     this.process = new SimulatedProcess(world.time.timers);
     this.#connection = world.store.connect();
     this.#streams = world.streams.connect();
+    this.sockets = new Sockets({
+      name: `${name}-${String(run)}`,
+      history: world.history,
+      live: world.live.port(),
+      inboxOf: (user) => {
+        const actor = userKey(user);
+        return world.store.state.record(world.partitionOf(actor), actor).head;
+      },
+      generationOf: (user) => world.store.state.generationOf(world.partitionOf(userKey(user))),
+      broke: (user) => {
+        world.inboxBroke(user);
+      },
+    });
+    const index = indexOf(world, this.process, log);
+    this.indexer = index.indexer;
     this.chatNode = new ChatNode({
-      stores: this.process.reach(this.#connection, committed),
+      ...tiersOf(world, this.process, this.process.reach(this.#connection, committed), log),
+      ...index,
       streams: this.process.reachStreams(this.#streams),
       node: `${name}-${String(run)}` as NodeId,
       name,
@@ -72,35 +104,15 @@ export class SimulatedNode {
         stopHandoffMs: 2_000,
         releaseMsMax: 300,
       },
-      pushPort: {
-        push: (user, { items }) => {
-          for (const item of items) {
-            if (!('messages' in item)) continue;
-            for (const entry of item.messages) world.history.revealed(item.conversation, entry, `a push to ${user}`);
-          }
-        },
-        receipt: nothing,
-        receipts: nothing,
-        presence: nothing,
-        typing: nothing,
-        resync: (user, reason) => {
-          if (reason === 'incomplete') world.inboxBroke(user);
-        },
-      },
-      livePort: world.live.port(),
+      pushPort: this.sockets.pushPort,
+      livePort: this.sockets.livePort,
       sessionPort: { list: () => [], kick: () => 0, arrivals: () => [], replace: () => null },
       // Small, so that it is over its bound all the time.
       trace: new NodeTrace(world.time.clock, 16),
       clock: world.time.clock,
       timers: this.process.timers,
       random: world.random,
-      log: {
-        info: nothing,
-        warn: nothing,
-        error: (message, fields) => {
-          world.saidError(message, fields);
-        },
-      },
+      log,
       onLost: () => {
         lost(this);
       },
@@ -120,6 +132,16 @@ export class SimulatedNode {
   /** Whether clients reach it: it has started, and not ended. */
   get serves(): boolean {
     return this.#serves && !this.process.isDead;
+  }
+
+  /** Whether it was told to stop. */
+  get isStopping(): boolean {
+    return this.#isStopping;
+  }
+
+  stop(): Promise<void> {
+    this.#isStopping = true;
+    return this.chatNode.stop();
   }
 
   /** Its connections end; what was under way may still be executed. */

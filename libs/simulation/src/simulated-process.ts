@@ -1,12 +1,15 @@
+import type { ArchiveStore } from '@millrace/archive';
 import { ok, type Timers } from '@millrace/kernel';
 import type { NodeStreams } from '@millrace/node-link';
 import type { ClusterStore, Commit, PartitionStore } from '@millrace/partition';
-import type { TimelineReader } from '@millrace/timeline';
+import type { SearchIndex } from '@millrace/search';
+import type { ConversationNames, RecordReader, TimelineReader } from '@millrace/timeline';
 
 export interface Stores {
   readonly partitions: PartitionStore;
   readonly cluster: ClusterStore;
   readonly timelines: TimelineReader;
+  readonly records: RecordReader;
 }
 
 /**
@@ -71,7 +74,7 @@ export class SimulatedProcess {
   }
 
   /** The stores as this process reaches them. `committed` is told of every commit that this process knows is stored. */
-  reach({ partitions, cluster, timelines }: Stores, committed: (commit: Commit) => void): Stores {
+  reach({ partitions, cluster, timelines, records }: Stores, committed: (commit: Commit) => void): Stores {
     const ask = <T>(request: () => Promise<T>): Promise<T> => this.#through(request);
     return {
       partitions: {
@@ -92,7 +95,51 @@ export class SimulatedProcess {
         range: (...args) => ask(() => timelines.range(...args)),
         at: (...args) => ask(() => timelines.at(...args)),
       },
+      records: { fields: (...args) => ask(() => records.fields(...args)) },
     };
+  }
+
+  /** The archive as this process reaches it. */
+  reachArchive(archive: ArchiveStore): ArchiveStore {
+    const ask = <T>(request: () => Promise<T>): Promise<T> => this.#through(request);
+    return {
+      append: (...args) => ask(() => archive.append(...args)),
+      read: (...args) => ask(() => archive.read(...args)),
+      at: (...args) => ask(() => archive.at(...args)),
+      extent: (...args) => ask(() => archive.extent(...args)),
+      erase: (...args) => ask(() => archive.erase(...args)),
+      chain: (...args) => ask(() => archive.chain(...args)),
+      trim: (...args) => ask(() => archive.trim(...args)),
+      drop: (...args) => ask(() => archive.drop(...args)),
+      identity: () => ask(() => archive.identity()),
+      health: () => ask(() => archive.health()),
+      stats: () => ask(() => archive.stats()),
+      close: () => ask(() => archive.close()),
+    };
+  }
+
+  /** The search index as this process reaches it. */
+  reachSearch(index: SearchIndex): SearchIndex {
+    const ask = <T>(request: () => Promise<T>): Promise<T> => this.#through(request);
+    return {
+      apply: (...args) => ask(() => index.apply(...args)),
+      cursor: (...args) => ask(() => index.cursor(...args)),
+      indexedThrough: (...args) => ask(() => index.indexedThrough(...args)),
+      search: (...args) => ask(() => index.search(...args)),
+      eraseConversation: (...args) => ask(() => index.eraseConversation(...args)),
+      eraseSender: (...args) => ask(() => index.eraseSender(...args)),
+      purge: () => ask(() => index.purge()),
+      beginRebuild: () => ask(() => index.beginRebuild()),
+      finishRebuild: () => ask(() => index.finishRebuild()),
+      abandonRebuild: () => ask(() => index.abandonRebuild()),
+      health: () => ask(() => index.health()),
+      stats: () => ask(() => index.stats()),
+      close: () => ask(() => index.close()),
+    };
+  }
+
+  reachNames(names: ConversationNames): ConversationNames {
+    return { page: (cursor) => this.#through(() => names.page(cursor)) };
   }
 
   /** The streams as this process reaches them. */

@@ -1,4 +1,4 @@
-import { hash32, type ConversationId } from '@millrace/kernel';
+import { hash32, type ConversationId, type Generation, type SequenceId, type UserId } from '@millrace/kernel';
 import type { Principal } from '@millrace/messaging';
 import type { Mentions } from '@millrace/protocol';
 import type { Position } from '@millrace/timeline';
@@ -14,6 +14,29 @@ interface Sent {
   acked: boolean;
   /** It mentions nobody, or not any more. */
   isPlain: boolean;
+  /** It changes that message, and is none. */
+  readonly change?: {
+    readonly op: 'edit' | 'react' | 'unreact' | 'recall';
+    readonly seq: SequenceId;
+    readonly gen: Generation;
+    readonly author: UserId;
+  };
+  /** It answers that message. */
+  readonly replyTo?: SequenceId;
+}
+
+/** Some of two: so that they are taken away, too. */
+const emojiOf = (body: string): string => (hash32(body) % 2 === 0 ? '👍' : '👎');
+
+const placeOf = ({ seq, gen }: NonNullable<Sent['change']>) => ({ seq, gen });
+
+/** What is stored of it. */
+function storedBody({ body, change }: Sent): string {
+  if (change === undefined) return body;
+  const { op, seq, author } = change;
+  if (op === 'edit') return JSON.stringify({ control: 'edited', seq, body });
+  if (op === 'recall') return JSON.stringify({ control: 'recalled', seq, author });
+  return JSON.stringify({ control: 'reacted', seq, emoji: emojiOf(body), on: op === 'react' });
 }
 
 const PIPELINE = 3;
@@ -58,11 +81,21 @@ export class SimulatedSender {
     return this.#sent.every(({ acked }) => acked);
   }
 
-  write(): void {
+  /** @param replyTo - the message that it answers. */
+  write(replyTo: SequenceId | null = null): void {
+    this.#add(replyTo === null ? {} : { replyTo });
+  }
+
+  /** Changes a message that is there, in order with what is written. */
+  change(change: NonNullable<Sent['change']>): void {
+    this.#add({ change });
+  }
+
+  #add(more: Pick<Sent, 'change' | 'replyTo'>): void {
     this.#written += 1;
     const { user, device } = this.#by;
     const body = `${user}/${device} in ${this.#conversation}: ${String(this.#written)}`;
-    this.#sent.push({ n: this.#written, body, floor: undefined, losses: 0, acked: false, isPlain: false });
+    this.#sent.push({ n: this.#written, body, floor: undefined, losses: 0, acked: false, isPlain: false, ...more });
     if (!this.#isSending) void this.#send();
   }
 
@@ -89,10 +122,19 @@ export class SimulatedSender {
     const after = Math.min(n - 1, Math.max(before?.n ?? this.#last ?? n - 1, this.#last ?? 0));
     const answer = await this.#world.ask((chat) => {
       const follows = after === n - 1 ? {} : { after };
-      const mentions = sent.isPlain ? {} : mentionsIn(body);
-      const send = { conversation, n, ...follows, sentAt: n, type: 'text' as const, body, ...mentions };
+      const numbered = { conversation, n, ...follows, sentAt: n };
+      const { change } = sent;
       return new Promise((resolve: (outcome: Parameters<Parameters<typeof chat.publish>[2]>[0]) => void) => {
-        chat.publish(this.#by, send, resolve);
+        if (change?.op === 'edit') chat.edit(this.#by, { ...numbered, ...placeOf(change), body }, resolve);
+        else if (change?.op === 'recall') chat.recall(this.#by, { ...numbered, ...placeOf(change) }, resolve);
+        else if (change !== undefined) {
+          const react = { ...placeOf(change), emoji: emojiOf(body), on: change.op === 'react' };
+          chat.react(this.#by, { ...numbered, ...react }, resolve);
+        } else {
+          const mentions = sent.isPlain ? {} : mentionsIn(body);
+          const reply = sent.replyTo === undefined ? {} : { replyTo: sent.replyTo };
+          chat.publish(this.#by, { ...numbered, type: 'text', body, ...mentions, ...reply }, resolve);
+        }
       });
     }, `${this.#by.user}/${this.#by.device}`);
     const id = `${this.#by.user}/${this.#by.device} ${String(n)}`;
@@ -100,7 +142,7 @@ export class SimulatedSender {
       const { gen, seq, duplicate } = answer.value;
       sent.acked = true;
       this.#last = Math.max(this.#last ?? 0, n);
-      const ack = { conversation, id, body, at: { gen, seq }, losses: sent.losses };
+      const ack = { conversation, id, body: storedBody(sent), at: { gen, seq }, losses: sent.losses };
       history.acked(ack, sent.floor, !duplicate);
       return 'acked';
     }
@@ -109,12 +151,15 @@ export class SimulatedSender {
       this.#last = (expected ?? n) - 1;
       // The server's memory of this device went back with a generation.
       if (this.#keepsAcked) for (const each of this.#sent) if (each.n > this.#last) each.acked = false;
-    } else if ((code === 'not_mentionable' || code === 'forbidden') && !sent.isPlain) {
+    } else if ((code === 'not_mentionable' || code === 'forbidden') && !sent.isPlain && sent.change === undefined) {
       // Whom it was for is not there, or it is not for this user to say: it goes out without.
       sent.isPlain = true;
       return this.#try(sent, before);
     } else if (code !== 'unavailable' && code !== 'overloaded' && code !== 'draining') {
-      if (code !== 'not_member' && code !== 'not_found') {
+      // Whose message it is, and what others have made of it, a device need not know.
+      const isOfAnother = sent.change !== undefined || sent.replyTo !== undefined;
+      const isKnown = isOfAnother && (code === 'forbidden' || code === 'conflict');
+      if (code !== 'not_member' && code !== 'not_found' && code !== 'muted' && !isKnown) {
         history.violated(`${id} was refused with ${code}: ${answer.error.message}`);
       }
       // Refused for good: its number is not used again, for a copy of it may be under way yet.

@@ -2,7 +2,8 @@ import { directConversationId, type ConversationId, type DeviceId, type UserId }
 import { judgeGrowth, type Grown } from './growth.ts';
 import { checkAll, create, goWrong } from './scenario.ts';
 import { SimulatedDevice } from './simulated-device.ts';
-import { groupName, userName, World, type WorldOptions } from './world.ts';
+import { groupName, userName, World } from './world.ts';
+import { NEVER, type WorldOptions } from './world-options.ts';
 
 export interface SoakOptions {
   /** Of simulated time. */
@@ -40,6 +41,7 @@ const INTERVALS_PER_HOUR = 6;
 /** An interval, and what healing, checking and reading take, with room. */
 const INTERVAL_MS_MAX = 2 * INTERVAL_MS;
 const PEAK_EVERY_MS = 1_000;
+const GROWING = ['commandsQueued', 'commandsRouting', 'usersBehind', 'commitsUndiffused', 'linkCalls'] as const;
 
 const options: WorldOptions = {
   level: 'disk',
@@ -57,9 +59,15 @@ const options: WorldOptions = {
   faultChance: 0.0005,
   answersLostChance: 0.01,
   doubleFaults: false,
+  order: false,
+  follows: false,
   failOvers: true,
   calm: 8,
   churn: 0.3,
+  // What is changed is remembered for ever, and would be taken for something that grows.
+  changes: 0,
+  hotEntries: NEVER,
+  isSearched: false,
 };
 const faultPlan = { faultEveryMs: 20_000, faultsMax: Infinity, without: [] };
 
@@ -124,7 +132,7 @@ function liveFor(
     let isOver = false;
     const watch = async (): Promise<void> => {
       while (!isOver) {
-        const now = { ...world.stats, linkEntries: world.streams.state.size };
+        const now = { ...statsOf(world), linkEntries: world.streams.state.size };
         for (const [name, value] of Object.entries(now)) peaks[name] = Math.max(peaks[name] ?? 0, value);
         await time.sleep(PEAK_EVERY_MS);
       }
@@ -160,6 +168,16 @@ async function settle(
   if (history.violations.length > 0) return;
   world.keep(truths.values());
   for (const device of devices) device.forget();
+}
+
+/** What of each node that lives grows where it is never taken away, together. */
+function statsOf({ nodes }: World): Record<(typeof GROWING)[number], number> {
+  const sums = { commandsQueued: 0, commandsRouting: 0, usersBehind: 0, commitsUndiffused: 0, linkCalls: 0 };
+  for (const { chatNode } of nodes) {
+    const stats = chatNode.stats();
+    for (const name of GROWING) sums[name] += stats[name];
+  }
+  return sums;
 }
 
 /** What is stored, and what the world itself holds. */

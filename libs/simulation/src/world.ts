@@ -7,8 +7,8 @@ import {
   type Result,
   type UserId,
 } from '@millrace/kernel';
-import type { ChatNodeStats, ChatService, MessagingLimits } from '@millrace/messaging';
-import { partitionOf, type AckLevel, type Commit } from '@millrace/partition';
+import type { ChatService } from '@millrace/messaging';
+import { partitionOf, type Commit } from '@millrace/partition';
 import { frameError, type FrameError } from '@millrace/protocol';
 import { conversationKey, type ActorKey } from '@millrace/timeline';
 import { History } from './history.ts';
@@ -17,35 +17,12 @@ import type { ModelFate } from './model-connection.ts';
 import { ModelNodeStreams } from './model-node-streams.ts';
 import { ModelStore } from './model-store.ts';
 import { SimulatedNode } from './simulated-node.ts';
+import type { Sockets } from './sockets.ts';
 import { Truth, type Checked } from './truth.ts';
 import { VirtualTime } from './virtual-time.ts';
-
-export interface WorldOptions extends Pick<
-  MessagingLimits,
-  'inboxEntriesMax' | 'readAbove' | 'writeBelow' | 'readAboveLoad' | 'writeBelowLoad' | 'sendWindow'
-> {
-  readonly level: AckLevel;
-  readonly partitionCount: number;
-  /** How many Redis the partitions are spread over: each loses its own end. */
-  readonly shards: number;
-  /** At level `memory`: how far behind a store may be that comes back, milliseconds. */
-  readonly unsyncedMs: number;
-  /** Nodes of the cluster, when all are up. */
-  readonly nodes: number;
-  /** Commits that are kept for a store that loses them, milliseconds. */
-  readonly heldMs: number;
-  /** How likely one request to the store is lost, its answer lost, or refused: each. */
-  readonly faultChance: number;
-  readonly answersLostChance: number;
-  /** Lets faults strike while a lossy crash of the store is still being made good. */
-  readonly doubleFaults: boolean;
-  /** Lets a replica take the place of the store now and then, which connections do not notice. */
-  readonly failOvers: boolean;
-  /** How many times longer devices rest between two things that they do. */
-  readonly calm: number;
-  /** How many of the leaves happen that are due, 0 to 1. */
-  readonly churn: number;
-}
+import { WorldArchive } from './world-archive.ts';
+import { WorldSearch } from './world-search.ts';
+import type { WorldOptions } from './world-options.ts';
 
 const PATIENCE_MS = 4_000;
 const NOTICE_MS = 2_000;
@@ -57,23 +34,23 @@ export class World {
   readonly random: Random;
   readonly store: ModelStore;
   readonly streams: ModelNodeStreams;
+  readonly archive: WorldArchive;
+  readonly search = new WorldSearch(this);
   readonly history: History;
   readonly live: LiveView;
   readonly options: WorldOptions;
   /** What happened, for the report. */
   readonly counts = {
-    starts: 0,
-    kills: 0,
-    pauses: 0,
-    stops: 0,
-    storeCrashes: 0,
-    failOvers: 0,
-    quietLosses: 0,
+    ...{ starts: 0, kills: 0, pauses: 0, stops: 0 },
+    ...{ storeCrashes: 0, failOvers: 0, quietLosses: 0 },
     cuts: 0,
     lostOperations: 0,
     switches: 0,
+    changes: 0,
     generations: 0,
     logErrors: 0,
+    told: 0,
+    orders: 0,
   };
   /** What was done to the program and its store, in words and in order. */
   told: string[] = [];
@@ -98,7 +75,10 @@ export class World {
       fate: (request) => this.#fate(request === 'commit'),
       answerMsMax: 1_500,
       observer: {
-        executed: (operation) => this.history.audit.executed(operation),
+        executed: (operation) => {
+          this.history.audit.executed(operation);
+          if (operation.kind === 'commit') this.archive.committed(operation.commit);
+        },
         lost: (operations) => this.history.audit.lost(operations),
       },
       shardOf: (partition) => this.shardOf(partition),
@@ -109,9 +89,11 @@ export class World {
       fate: () => this.#fate(false),
       answerMsMax: 1_500,
     });
+    this.archive = new WorldArchive(this, seed);
     this.history = new History(
       (actor) => this.partitionOf(actor),
       () => this.store.state,
+      (conversation, at) => this.archive.entryAt(conversation, at) !== null,
     );
     this.live = new LiveView(this.history);
   }
@@ -200,7 +182,7 @@ export class World {
       this.counts.generations += 1;
       this.history.lost();
     }
-    if (/handler threw|cannot be followed|handler of the link failed/.test(message)) {
+    if (/handler threw|cannot be followed|handler of the link failed|cannot be archived/.test(message)) {
       this.history.violated(`${message}: ${JSON.stringify(fields)}`);
     }
   }
@@ -216,13 +198,18 @@ export class World {
     this.#gone.push(node);
   }
 
+  /** Those that live, whether or not they serve yet. */
+  get nodes(): readonly SimulatedNode[] {
+    return this.#nodes;
+  }
+
   get #serving(): readonly SimulatedNode[] {
     return this.#nodes.filter(({ serves }) => serves);
   }
 
   /** One that could be stopped, paused or cut off. */
   #victim(): SimulatedNode | undefined {
-    return this.pick(this.#serving.filter(({ process }) => !process.isPaused));
+    return this.pick(this.#serving.filter(({ process, isStopping }) => !process.isPaused && !isStopping));
   }
 
   kill(): void {
@@ -239,7 +226,7 @@ export class World {
     if (node === undefined) return;
     this.counts.stops += 1;
     this.told.push(`stop ${node.name}`);
-    await Promise.race([node.chatNode.stop(), this.time.sleep(5_000)]);
+    await Promise.race([node.stop(), this.time.sleep(5_000)]);
     this.#end(node);
   }
 
@@ -360,6 +347,10 @@ export class World {
     this.startAll();
   }
 
+  get isFaulty(): boolean {
+    return this.#faulty;
+  }
+
   /** From now on nothing goes wrong any more. */
   heal(): void {
     this.#faulty = false;
@@ -372,19 +363,6 @@ export class World {
     this.#faulty = true;
   }
 
-  /** What of each node that lives grows where it is never taken away, together. */
-  get stats(): Pick<
-    ChatNodeStats,
-    'commandsQueued' | 'commandsRouting' | 'usersBehind' | 'commitsUndiffused' | 'linkCalls'
-  > {
-    const sums = { commandsQueued: 0, commandsRouting: 0, usersBehind: 0, commitsUndiffused: 0, linkCalls: 0 };
-    for (const { chatNode } of this.#nodes) {
-      const stats = chatNode.stats();
-      for (const name of Object.keys(sums) as (keyof typeof sums)[]) sums[name] += stats[name];
-    }
-    return sums;
-  }
-
   /** Up to where a conversation was checked, and taken away. */
   since(conversation: ConversationId): number {
     return this.#since.get(conversation)?.seq ?? 0;
@@ -392,7 +370,8 @@ export class World {
 
   truth(conversation: ConversationId, showsAll: boolean): Truth {
     const partitionOfKey = (actor: ActorKey): number => this.partitionOf(actor);
-    return new Truth(this.store.state, partitionOfKey, conversation, showsAll, this.#since.get(conversation));
+    const since = this.#since.get(conversation);
+    return new Truth(this.store.state, this.archive, partitionOfKey, conversation, showsAll, since);
   }
 
   /** All of this was checked: takes it away, with everything that only said how it came to be. */
@@ -419,7 +398,10 @@ export class World {
    *
    * @param seat - clients of one seat are connected to one node, as long as that serves.
    */
-  ask<T>(request: (chat: ChatService) => Promise<Result<T, FrameError>>, seat = ''): Promise<Result<T, FrameError>> {
+  ask<T>(
+    request: (chat: ChatService, sockets: Sockets) => Promise<Result<T, FrameError>>,
+    seat = '',
+  ): Promise<Result<T, FrameError>> {
     const serving = this.#serving;
     const node = serving[hash32(seat) % Math.max(1, serving.length)];
     const unavailable = err(frameError('unavailable', 'nobody answers'));
@@ -430,7 +412,7 @@ export class World {
         resolve(unavailable);
       });
       node.process.enter(() => {
-        request(node.chatNode.chat).then(
+        request(node.chatNode.chat, node.sockets).then(
           (answer) => {
             if (isLost || node.process.isDead) return;
             cancel();

@@ -15,7 +15,8 @@ export interface GenerationSpan {
 
 /**
  * Where a Timeline stands. `past` lists the finished generations in order; the current one is `gen`, from
- * `first` to `seq`. An empty Timeline has `seq` 0 and `first` 1.
+ * `first` to `seq`. An empty Timeline has `seq` 0 and `first` 1. What was {@link cutBefore} is left out of them: a
+ * generation of which nothing is kept stays in the list, empty.
  */
 export interface TimelineHead extends Position {
   readonly first: SequenceId;
@@ -44,12 +45,44 @@ export function inGeneration(head: TimelineHead, next: Generation): TimelineHead
   return { gen: next, seq: head.seq, first: sequenceId(head.seq + 1), past };
 }
 
-/** Every generation that holds entries, in order. */
-export function spansOf(head: TimelineHead): readonly GenerationSpan[] {
-  return head.seq >= head.first ? [...head.past, { gen: head.gen, first: head.first, last: head.seq }] : head.past;
+const allSpans = ({ gen, seq, first, past }: TimelineHead): readonly GenerationSpan[] => [
+  ...past,
+  { gen, first, last: seq },
+];
+
+const isHeld = ({ first, last }: GenerationSpan): boolean => first <= last;
+
+/** Every generation that holds entries, in order, with those that are kept of it. */
+export const spansOf = (head: TimelineHead): readonly GenerationSpan[] => allSpans(head).filter(isHeld);
+
+/** The same with what was {@link cutBefore}: which seqs were ever numbered in which generation. */
+export function numberedSpans(head: TimelineHead): readonly GenerationSpan[] {
+  let first = sequenceId(1);
+  return allSpans(head)
+    .map((span) => {
+      const numbered = { ...span, first };
+      first = sequenceId(span.last + 1);
+      return numbered;
+    })
+    .filter(isHeld);
 }
 
-/** Which generation the entry at `seq` belongs to, or null when there is no such entry. */
+/** The first entry that is kept, or the one that will be. */
+export const keptFrom = (head: TimelineHead): SequenceId =>
+  spansOf(head)[0]?.first ?? sequenceId(Math.max(head.first, head.seq + 1));
+
+/** The head once the entries before `first` are gone. Numbers and generations stay as they are (I3). */
+export function cutBefore(head: TimelineHead, first: SequenceId): TimelineHead {
+  const clipped = (span: Pick<GenerationSpan, 'first' | 'last'>): SequenceId =>
+    sequenceId(Math.max(span.first, Math.min(first, span.last + 1)));
+  return {
+    ...head,
+    first: clipped({ first: head.first, last: head.seq }),
+    past: head.past.map((span) => ({ ...span, first: clipped(span) })),
+  };
+}
+
+/** Which generation the entry at `seq` belongs to, or null when there is no such entry, or none any more. */
 export function generationOf(head: TimelineHead, seq: SequenceId): Generation | null {
   return spansOf(head).find((span) => seq >= span.first && seq <= span.last)?.gen ?? null;
 }
@@ -63,9 +96,7 @@ export type CursorStatus =
 
 export function cursorStatus(head: TimelineHead, cursor: Position): CursorStatus {
   if (cursor.seq === 0) return { kind: 'valid', next: sequenceId(1) };
-  const span = [...head.past, { gen: head.gen, first: head.first, last: head.seq }].find(
-    ({ gen }) => gen === cursor.gen,
-  );
+  const span = allSpans(head).find(({ gen }) => gen === cursor.gen);
   if (span !== undefined && cursor.seq <= span.last) return { kind: 'valid', next: sequenceId(cursor.seq + 1) };
   if (span !== undefined) return { kind: 'regressed', from: span.last };
   // A generation that we know nothing of: newer than ours was rolled back, one between ours held nothing.

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
 
+const OPCODE_TEXT = 1;
 const OPCODE_BINARY = 2;
 const OPCODE_CLOSE = 8;
 const OPCODE_PING = 9;
@@ -88,7 +89,12 @@ export class FrameSocket {
   #head = '';
   #opened: ((reason: string | null) => void) | null = null;
 
-  private constructor(url: URL, subprotocol: string, handlers: FrameSocketHandlers, localAddress: string | null) {
+  private constructor(
+    url: URL,
+    subprotocol: string | null,
+    handlers: FrameSocketHandlers,
+    localAddress: string | null,
+  ) {
     this.#handlers = handlers;
     this.#reader = new FrameReader((opcode, isLast, payload) => {
       this.#frame(opcode, isLast, payload);
@@ -108,9 +114,9 @@ export class FrameSocket {
     this.#socket.setNoDelay(true);
     this.#socket.on('connect', () => {
       this.#socket.write(
-        `GET ${url.pathname} HTTP/1.1\r\nHost: ${url.host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
+        `GET ${url.pathname}${url.search} HTTP/1.1\r\nHost: ${url.host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
           `Sec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\nSec-WebSocket-Version: 13\r\n` +
-          `Sec-WebSocket-Protocol: ${subprotocol}\r\n\r\n`,
+          (subprotocol === null ? '\r\n' : `Sec-WebSocket-Protocol: ${subprotocol}\r\n\r\n`),
       );
     });
     this.#socket.on('error', (error) => {
@@ -124,11 +130,12 @@ export class FrameSocket {
   /**
    * Rejects when the server does not take the connection.
    *
+   * @param subprotocol - null: none is asked for.
    * @param localAddress - of this end; null leaves it to the system.
    */
   static open(
     url: string,
-    subprotocol: string,
+    subprotocol: string | null,
     handlers: FrameSocketHandlers,
     localAddress: string | null = null,
   ): Promise<FrameSocket> {
@@ -184,6 +191,10 @@ export class FrameSocket {
 
   send(payload: Uint8Array): void {
     this.#write(clientFrame(OPCODE_BINARY, payload));
+  }
+
+  sendText(text: string): void {
+    this.#write(clientFrame(OPCODE_TEXT, Buffer.from(text)));
   }
 
   #write(frame: Uint8Array): void {

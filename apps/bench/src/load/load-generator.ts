@@ -1,12 +1,15 @@
 import { systemClock, systemRandom, systemTimers } from '@millrace/kernel';
 import { Latency } from '../measure/latency.ts';
 import type { FrameSocket } from './frame-socket.ts';
-import type { BurstLoad, LoadMode, LoadPlan, LoadResult, LoadRun } from './load-plan.ts';
+import type { BurstLoad, LoadMode, LoadPlan, LoadResult, LoadRun, TargetKind } from './load-plan.ts';
 import { lobbiesHeard, type LobbiesHeard, type LobbyStep } from './lobbies-plan.ts';
+import { colyseusWire } from './peers/colyseus-wire.ts';
+import { socketIoWire } from './peers/socket-io-wire.ts';
 import { millraceWire } from './millrace-wire.ts';
 import { pace, type Pace } from './pace.ts';
 import { ageAt, newPayload, numberAt, streamAt, writePayload } from './payload.ts';
 import { relayWire } from './relay-wire.ts';
+import { newStream, type Pending, type Stream } from './stream.ts';
 import type { Wire, WireSink } from './wire.ts';
 
 const AT_ONCE = 64;
@@ -20,30 +23,16 @@ const RESENDS_MAX = 100;
 const TIMED_RECEIVERS = 1_000;
 /** Each device says something within this: well before a server takes it for gone. */
 const PING_EVERY_S = 30;
+const ALIVE_MS_MAX = 10_000;
+
+const wires: Readonly<Record<TargetKind, (plan: LoadPlan, sink: WireSink) => Wire>> = {
+  millrace: millraceWire,
+  relay: relayWire,
+  'socket.io': socketIoWire,
+  colyseus: colyseusWire,
+};
 
 const nowMicros = (): number => systemClock.monotonicMs() * 1000;
-
-interface Pending {
-  readonly due: number;
-  acked: boolean;
-  deliveriesLeft: number;
-}
-
-interface Stream {
-  readonly index: number;
-  readonly sender: number;
-  readonly deliveries: number;
-  n: number;
-  readonly pending: Map<number, Pending>;
-  /** When messages were due that wait for room in the window, microseconds. */
-  waiting: number[];
-  resends: number;
-  /** Sent, and neither acknowledged nor refused yet. */
-  inFlight: number;
-  /** Something was refused: nothing is sent before that is. */
-  rewinding: boolean;
-  dead: boolean;
-}
 
 /**
  * Sends the messages of many streams and follows each to its ack and to everyone it is for.
@@ -86,21 +75,10 @@ export class LoadGenerator implements WireSink {
 
   constructor(plan: LoadPlan) {
     this.#plan = plan;
-    this.#wire = plan.target === 'millrace' ? millraceWire(plan, this) : relayWire(plan, this);
+    this.#wire = wires[plan.target](plan, this);
     this.#timedEvery = Math.ceil(plan.users.length / TIMED_RECEIVERS);
     this.#payload = newPayload(plan.payloadBytes);
-    this.#streams = plan.streams.map(({ sender, deliveries }, index) => ({
-      index,
-      sender,
-      deliveries,
-      n: 0,
-      pending: new Map(),
-      waiting: [],
-      resends: 0,
-      inFlight: 0,
-      rewinding: false,
-      dead: false,
-    }));
+    this.#streams = plan.streams.map(newStream);
     for (const stream of this.#streams) this.#streamOfUser.set(stream.sender, stream);
     this.#lastSeen = new Uint32Array(plan.users.length * plan.streams.length);
   }
@@ -129,6 +107,23 @@ export class LoadGenerator implements WireSink {
       if (socket !== undefined) await this.#wire.lobbies(user, socket, step);
     });
     return (systemClock.monotonicMs() - startMs) / 1_000;
+  }
+
+  /** Asks on every connection whether the other end is there. @returns how many were answered in time. */
+  async alive(): Promise<number> {
+    let answered = 0;
+    await this.#forEachUser(async (user) => {
+      const socket = this.#sockets[user];
+      if (socket === undefined) return;
+      const inTime = this.#wire.alive(user, socket).then(
+        () => true,
+        () => false,
+      );
+      const late = pauseUntil(systemClock.monotonicMs() + ALIVE_MS_MAX).then(() => false);
+      if (await Promise.race([inTime, late])) answered += 1;
+      else this.#fault(`user ${String(user)} was not answered any more`);
+    });
+    return answered;
   }
 
   heard(): LobbiesHeard {
@@ -178,7 +173,8 @@ export class LoadGenerator implements WireSink {
     if (stream.rewinding) return;
     stream.inFlight += 1;
     writePayload(this.#payload, stream.index, n, due);
-    this.#sockets[stream.sender]?.send(this.#wire.encode(stream.index, n, this.#payload));
+    const socket = this.#sockets[stream.sender];
+    if (socket !== undefined) this.#wire.write(socket, stream.index, n, this.#payload);
   }
 
   acked(user: number, n: number): void {

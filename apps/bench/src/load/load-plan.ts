@@ -1,9 +1,11 @@
 import type { LobbiesPlan, LobbyStep } from './lobbies-plan.ts';
 
+/** A Millrace server, the relay that is its floor, or another program that it is measured beside. */
+export type TargetKind = 'millrace' | 'relay' | 'socket.io' | 'colyseus';
+
 /** What a load generator is told to do: as JSON, for it is a process of its own. */
 export interface LoadPlan {
-  /** A Millrace server, or the relay that is its floor. */
-  readonly target: 'millrace' | 'relay';
+  readonly target: TargetKind;
   /** Users take turns in connecting to them. */
   readonly websockets: readonly string[];
   /** Signs the users' tokens; not needed for the relay. */
@@ -13,6 +15,8 @@ export interface LoadPlan {
   readonly users: readonly string[];
   /** So many connections come from one loopback address, 127.0.0.1 and on; null: all from that of the system's choice. */
   readonly usersPerAddress: number | null;
+  /** Of those, the one that the first connection comes from, 0 for 127.0.0.1, so that several loads share none. */
+  readonly firstAddress?: number;
   /** The conversation that every device shows, so that its entries come live in read mode; null: they show none. */
   readonly shows: ShowPlan | null;
   /** Each stream is that of one lobby, and goes to those who are in it; null: there are none. */
@@ -32,8 +36,10 @@ export interface ShowPlan {
 export const addressFor = ({ websockets }: LoadPlan, user: number): string =>
   websockets[user % websockets.length] ?? '';
 
-export function localAddressFor({ usersPerAddress }: LoadPlan, user: number): string | null {
-  return usersPerAddress === null ? null : `127.0.0.${String(1 + (Math.floor(user / usersPerAddress) % 250))}`;
+export function localAddressFor({ usersPerAddress, firstAddress = 0 }: LoadPlan, user: number): string | null {
+  return usersPerAddress === null
+    ? null
+    : `127.0.0.${String(1 + ((firstAddress + Math.floor(user / usersPerAddress)) % 250))}`;
 }
 
 /** The messages of one sender into one conversation. */
@@ -109,6 +115,8 @@ export type LoadCommand =
   | { readonly op: 'lobbies'; readonly step: LobbyStep }
   /** Answered by what came of the messages in lobbies (see LobbiesHeard). */
   | { readonly op: 'heard' }
+  /** Asks on every connection whether the other end is there; answered by how many of them were answered. */
+  | { readonly op: 'alive' }
   | { readonly op: 'run'; readonly run: LoadRun }
   /** While a run is under way: its measured time ends. Without an answer of its own. */
   | { readonly op: 'enough' };

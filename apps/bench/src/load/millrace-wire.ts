@@ -13,6 +13,7 @@ const TOKEN_SECONDS = 24 * 3600;
 const CONNECT_ID = 0xffff_ffff;
 const SHOW_ID = 0xffff_fffe;
 const PING_ID = 0xffff_fffd;
+const ALIVE_ID = 0xffff_fffc;
 const ascii = new TextDecoder('latin1');
 
 interface HeardText {
@@ -131,13 +132,27 @@ export function millraceWire(plan: LoadPlan, sink: WireSink): Wire {
       return shown;
     },
     lobbies: (user, socket, step) => visits[user]?.take(step, socket) ?? Promise.resolve(),
+    alive(user, socket) {
+      const answered = new Promise<void>((resolve, reject) => {
+        awaited.set(user, {
+          hear: (id, { t }) => t === 'pong' && id === ALIVE_ID,
+          done: (error) => {
+            if (error === null) resolve();
+            else reject(error);
+          },
+        });
+      });
+      socket.send(encodeClientFrames([{ t: 'ping', id: ALIVE_ID }], 'binary'));
+      return answered;
+    },
     ping(socket) {
       socket.send(encodeClientFrames([{ t: 'ping', id: PING_ID }], 'binary'));
     },
-    encode(stream, n, payload) {
+    write(socket, stream, n, payload) {
       const conversation = (plan.streams[stream]?.conversation ?? '') as ConversationId;
       const body = ascii.decode(payload);
-      return encodeClientFrames([{ t: 'send', id: n, conversation, n, sentAt: n, type: 'text', body }], 'binary');
+      const frame = { t: 'send', id: n, conversation, n, sentAt: n, type: 'text', body } as const;
+      socket.send(encodeClientFrames([frame], 'binary'));
     },
   };
 }

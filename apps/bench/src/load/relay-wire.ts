@@ -14,18 +14,20 @@ import type { Wire, WireSink } from './wire.ts';
 
 /** Speaks to the floor's relay. */
 export function relayWire(plan: LoadPlan, sink: WireSink): Wire {
+  const greeted = new Map<number, () => void>();
+  const greeting = (user: number): Promise<void> =>
+    new Promise<void>((resolve) => {
+      greeted.set(user, resolve);
+    });
   return {
     async open(user) {
-      let greeted: () => void = () => undefined;
-      const answer = new Promise<void>((resolve) => {
-        greeted = resolve;
-      });
+      const answer = greeting(user);
       const handlers = {
         message(bytes: Uint8Array) {
           const kind = bytes[0];
           if (kind === relayKind.ack) sink.acked(user, u32At(bytes, 1));
           else if (kind === relayKind.delivery) sink.delivered(user, bytes, RELAY_DELIVERY_HEAD_BYTES);
-          else if (kind === relayKind.hello) greeted();
+          else if (kind === relayKind.hello) greeted.get(user)?.();
         },
         closed(reason: string) {
           sink.broken(user, reason);
@@ -41,10 +43,15 @@ export function relayWire(plan: LoadPlan, sink: WireSink): Wire {
     show: () => Promise.resolve(),
     // A connection says with its first frame in which it is.
     lobbies: () => Promise.resolve(),
+    alive(user, socket) {
+      const answer = greeting(user);
+      socket.send(helloFrame(user, plan.lobbies?.ofUser[user]));
+      return answer;
+    },
     ping: () => undefined,
-    encode(stream, n, payload) {
-      if (plan.lobbies !== null) return relayPublish(n, stream, payload);
-      return relaySend(n, plan.streams[stream]?.peer ?? RELAY_ALL, payload);
+    write(socket, stream, n, payload) {
+      const to = plan.streams[stream]?.peer ?? RELAY_ALL;
+      socket.send(plan.lobbies === null ? relaySend(n, to, payload) : relayPublish(n, stream, payload));
     },
   };
 }

@@ -18,8 +18,10 @@ export interface Wire {
   show(user: number, socket: FrameSocket, isShown: boolean): Promise<void>;
   /** The user's device takes a step in the lobbies of the plan; resolves when it has. */
   lobbies(user: number, socket: FrameSocket, step: LobbyStep): Promise<void>;
+  /** Asks whether the other end is there, and resolves when it says so. */
+  alive(user: number, socket: FrameSocket): Promise<void>;
   /** Says something, as a client that has nothing to say must now and then. */
   ping(socket: FrameSocket): void;
-  /** A message as it goes into a socket. */
-  encode(stream: number, n: number, payload: Uint8Array): Uint8Array;
+  /** Sends one message. */
+  write(socket: FrameSocket, stream: number, n: number, payload: Uint8Array): void;
 }

@@ -1,14 +1,14 @@
 import { fork, type ChildProcess } from 'node:child_process';
-import type { Role, RoleMessage } from './role.ts';
+import type { ProcessName, RoleMessage } from './role.ts';
 
-/** Another process of this program: a load generator or a relay. */
+/** Another process of this program: a load generator or a relay. Or a peer, which speaks to its parent in the same way. */
 export class RoleProcess {
   readonly #child: ChildProcess;
   readonly #waiting: { resolve: (value: unknown) => void; reject: (error: Error) => void }[] = [];
   #onEdge: (edge: 'begin' | 'end') => void = () => undefined;
   #ended: Error | null = null;
 
-  private constructor(child: ChildProcess, role: Role) {
+  private constructor(child: ChildProcess, role: ProcessName) {
     this.#child = child;
     child.on('message', (message: RoleMessage) => {
       if (message.event === 'edge') this.#onEdge(message.edge);
@@ -27,15 +27,19 @@ export class RoleProcess {
    */
   static async start(
     program: string,
-    role: Role,
+    role: ProcessName,
     args: readonly string[],
+    environment: Readonly<Record<string, string>> = {},
   ): Promise<{ readonly process: RoleProcess; readonly value: unknown }> {
-    const child = fork(program, ['--role', role, ...args], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-    const process = new RoleProcess(child, role);
+    const child = fork(program, ['--role', role, ...args], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      env: { ...process.env, ...environment },
+    });
+    const started = new RoleProcess(child, role);
     try {
-      return { process, value: await process.#next() };
+      return { process: started, value: await started.#next() };
     } catch (error) {
-      await process.stop();
+      await started.stop();
       throw error;
     }
   }

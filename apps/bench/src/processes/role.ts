@@ -15,6 +15,8 @@ export type RoleMessage =
   | { readonly event: 'failed'; readonly message: string };
 
 export type Role = 'load' | 'relay' | 'crowd' | 'logins' | 'storm' | 'xrange';
+/** What is measured beside Millrace is a program of its own. */
+export type ProcessName = Role | 'peer';
 
 const say = (message: RoleMessage): void => {
   process.send?.(message);
@@ -36,6 +38,8 @@ function serveLoad(): void {
     } else if (command.op === 'show') {
       await generator?.show(command.isShown);
       say({ event: 'result', value: null });
+    } else if (command.op === 'alive') {
+      say({ event: 'result', value: await generator?.alive() });
     } else if (command.op === 'lobbies') {
       say({ event: 'result', value: await generator?.lobbies(command.step) });
     } else if (command.op === 'heard') {
@@ -76,6 +80,11 @@ export function runRole(role: Role, args: readonly string[]): void {
   // An interrupt from the terminal reaches the whole group; the bench ends its processes itself.
   process.on('SIGINT', () => undefined);
   if (role === 'relay') {
+    // The only thing that one is asked.
+    process.on('message', () => {
+      const { heapUsed, external } = process.memoryUsage();
+      say({ event: 'result', value: heapUsed + external });
+    });
     startRelay(args[0] as EngineChoice).then((relay) => {
       say({ event: 'ready', value: relay });
     }, failed);

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock, systemRandom } from '@millrace/kernel';
-import { describeLocalRedisError, startRedis, type LocalRedis } from '@millrace/local-redis';
 import type { AckLevel, EngineChoice } from '../options.ts';
+import { startPrivateRedis } from './private-redis.ts';
 
 const READY_MS_MAX = 60_000;
 const STOP_MS_MAX = 30_000;
@@ -16,12 +16,16 @@ const POLL_MS = 25;
 export interface Target {
   /** Of the first. */
   readonly url: string;
-  /** Of each. */
+  /** Of each, as `websockets`. */
+  readonly urls: readonly string[];
   readonly websockets: readonly string[];
   readonly secret: string;
   /** Empty when they were not started here. */
   readonly serverPids: readonly number[];
-  readonly redisPid: number | null;
+  /** Of the Redis that was started here, and of its replica. */
+  readonly redisPids: readonly number[];
+  /** At which it was asked to acknowledge. */
+  readonly ackLevel: AckLevel;
   /** Where ioredis finds it; null when it was not started here. */
   readonly redisUrl: string | null;
   /** The end of the log of one that has ended by itself; null while all run. */
@@ -34,13 +38,6 @@ export interface OwnTarget extends Target {
   readonly redisUrl: string;
   /** Ends the servers and starts them again over the same Redis: what was in their memory is not any more. */
   restart(): Promise<OwnTarget>;
-}
-
-export async function startPrivateRedis(dir: string, ackLevel: AckLevel): Promise<LocalRedis> {
-  const appendfsync = ackLevel === 'disk' ? 'always' : 'everysec';
-  const started = await startRedis({ dir, unixSocket: true, appendfsync });
-  if (!started.ok) throw new Error(describeLocalRedisError(started.error));
-  return started.value;
 }
 
 /** Two free ports, as a server wants them. */
@@ -206,10 +203,12 @@ export async function startTarget(what: StartTarget): Promise<OwnTarget> {
     await spread(started);
     return {
       url: started[0]?.url ?? '',
+      urls: started.map(({ url }) => url),
       websockets: await Promise.all(started.map(({ url }) => socketAddressOf(url))),
       secret,
       serverPids: started.flatMap(({ child }) => child.pid ?? []),
-      redisPid: redis.pid,
+      redisPids: redis.pids,
+      ackLevel: what.ackLevel,
       redisUrl: redis.url,
       obituary: () => {
         const ended = started.find(hasEnded);

@@ -6,6 +6,7 @@ import type { RedisFloor } from '../workloads/redis-floor.ts';
 import type { SideRun, WorkloadRun } from '../workloads/run-workload.ts';
 import { PAYLOAD_BYTES } from '../workloads/shape.ts';
 import type { Machine } from './machine.ts';
+import { NOT_MEASURED } from './not-measured.ts';
 
 /** The part that a report opens with, at the top level, and all of them by name. */
 export interface SideReport extends Partial<PartResult> {
@@ -39,6 +40,7 @@ export interface BenchReport {
   };
   readonly checked: Checked;
   readonly faults: readonly string[];
+  readonly notMeasured: readonly string[];
 }
 
 type Named<T> = Readonly<Record<string, T>>;
@@ -141,6 +143,12 @@ export function sidesReport(rounds: WorkloadRun['rounds'], isFloor: boolean): Si
   };
 }
 
+/** What is asked of Redis, and which one it is. */
+export const redisConfig = ({ ackLevel, url }: Pick<BenchOptions, 'ackLevel' | 'url'>) => ({
+  ackLevel,
+  redisReplicas: url === null ? Number(ackLevel === 'replicated') : null,
+});
+
 export function benchReport({ options, run, machine, commit, at }: ReportParts): BenchReport {
   const isFloor = options.workload === 'ws-floor' || options.workload === 'redis-floor';
   return {
@@ -154,7 +162,7 @@ export function benchReport({ options, run, machine, commit, at }: ReportParts):
       warmupSeconds: options.warmupSeconds,
       scale: options.scale,
       payloadBytes: PAYLOAD_BYTES,
-      ackLevel: options.ackLevel,
+      ...redisConfig(options),
       engineAskedFor: options.engine,
       engine: run.engine,
       server: options.url ?? 'its own',
@@ -163,5 +171,6 @@ export function benchReport({ options, run, machine, commit, at }: ReportParts):
     ...sidesReport(run.rounds, isFloor),
     checked: run.checked,
     faults: run.faults,
+    notMeasured: NOT_MEASURED,
   };
 }

@@ -1,8 +1,10 @@
 import type { BenchOptions } from '../options.ts';
 import type { Checked } from '../workloads/checked.ts';
+import { redisConfig } from './bench-report.ts';
 import type { Findings } from './findings.ts';
-import { factsHtml, NOT_MEASURED_ANYWHERE, pageStyle } from './html-report.ts';
+import { factsHtml, pageStyle } from './html-report.ts';
 import type { Machine } from './machine.ts';
+import { NOT_MEASURED_ANYWHERE } from './not-measured.ts';
 import { escaped, plotSvg } from './plot.ts';
 import { checkedLine } from './text-table.ts';
 
@@ -19,6 +21,7 @@ export interface FindingsReport {
   readonly ratio: object;
   readonly checked: Checked;
   readonly faults: readonly string[];
+  readonly notMeasured: readonly string[];
 }
 
 export interface FindingsReportParts {
@@ -30,13 +33,13 @@ export interface FindingsReportParts {
 }
 
 export function findingsReport({ options, findings, machine, commit, at }: FindingsReportParts): FindingsReport {
-  const { config, rounds, median, floor, ratio, checked, faults } = findings;
+  const { config, rounds, median, floor, ratio, checked, faults, notMeasured } = findings;
   const asked = {
     rounds: options.rounds,
     seconds: options.seconds,
     warmupSeconds: options.warmupSeconds,
     scale: options.scale,
-    ackLevel: options.ackLevel,
+    ...redisConfig(options),
     engineAskedFor: options.engine,
     nodes: options.nodes,
   };
@@ -52,6 +55,7 @@ export function findingsReport({ options, findings, machine, commit, at }: Findi
     ratio,
     checked,
     faults,
+    notMeasured: [...notMeasured, ...NOT_MEASURED_ANYWHERE],
   };
 }
 
@@ -71,7 +75,7 @@ export function findingsPage(report: FindingsReport, findings: Findings): string
 <pre>${escaped(findingsLines(findings).join('\n'))}</pre>
 <div class="plots">${plots.map(plotSvg).join('\n')}</div>
 <h2>What was measured</h2>${factsHtml(report)}
-<h2>What was not</h2><ul>${list([...findings.notMeasured, ...NOT_MEASURED_ANYWHERE])}</ul>
+<h2>What was not</h2><ul>${list(report.notMeasured)}</ul>
 ${report.faults.length === 0 ? '' : `<h2>What went wrong</h2><ul>${list(report.faults)}</ul>`}
 </body></html>
 `;

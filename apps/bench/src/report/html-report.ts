@@ -3,7 +3,7 @@ import type { MeasuredPart } from '../workloads/part-result.ts';
 import type { SideRun, WorkloadRun } from '../workloads/run-workload.ts';
 import type { BenchReport } from './bench-report.ts';
 import { escaped, plotSvg, type Plot, type Series } from './plot.ts';
-import { partNames, reportLines } from './text-table.ts';
+import { MILLRACE_AND_FLOOR, partNames, reportLines, type SideNames } from './text-table.ts';
 
 /** Of every page that the bench writes. */
 export const pageStyle = `
@@ -17,23 +17,13 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem } dt
 .bad { color: #b00020; font-weight: 600 }
 `;
 
-export const NOT_MEASURED_ANYWHERE = [
-  'Networks: everything runs on one machine over loopback, and the load takes CPU time that users would bring themselves.',
-  'Encryption: sockets are plain.',
-  'Absolute speed: on a shared machine only the ratio to the floor of the same run and the CPU time a message mean much.',
-];
-const NOT_MEASURED = [
-  ...NOT_MEASURED_ANYWHERE,
-  'Messages that stay: each round begins with an empty Redis.',
-  'Power loss: what an ack level survives is a matter of the crash tests.',
-];
-
 const sidesOf = (
   run: Pick<WorkloadRun, 'rounds'>,
+  names: SideNames,
 ): readonly { readonly name: string; readonly sides: readonly SideRun[] }[] =>
   [
-    { name: 'Millrace', sides: run.rounds.map(({ millrace }) => millrace) },
-    { name: 'floor', sides: run.rounds.map(({ floor }) => floor) },
+    { name: names.measured, sides: run.rounds.map(({ millrace }) => millrace) },
+    { name: names.floor, sides: run.rounds.map(({ floor }) => floor) },
   ].map(({ name, sides }) => ({ name, sides: sides.filter((side): side is SideRun => side !== null) }));
 
 type HistogramName = 'ackHistogram' | 'deliverHistogram' | 'lastHistogram';
@@ -54,9 +44,9 @@ function merged(parts: readonly MeasuredPart[], which: HistogramName): Latency {
 const nines = (percentile: number): number => -Math.log10(1 - percentile / 100);
 const ninesText = (x: number): string => `${String(Number((100 * (1 - 10 ** -x)).toFixed(4)))}%`;
 
-function latencyPlot(run: Pick<WorkloadRun, 'rounds'>, part: string, which: HistogramName): Plot {
+function latencyPlot(run: Pick<WorkloadRun, 'rounds'>, part: string, which: HistogramName, names: SideNames): Plot {
   const series: Series[] = [];
-  for (const { name, sides } of sidesOf(run)) {
+  for (const { name, sides } of sidesOf(run, names)) {
     const parts = sides.flatMap((side) => side.parts[part] ?? []);
     const latency = merged(parts, which);
     if (latency.count > 0) {
@@ -73,8 +63,8 @@ function latencyPlot(run: Pick<WorkloadRun, 'rounds'>, part: string, which: Hist
   };
 }
 
-function throughputPlot(run: Pick<WorkloadRun, 'rounds'>, part: string): Plot {
-  const series = sidesOf(run).flatMap(({ name, sides }) => {
+function throughputPlot(run: Pick<WorkloadRun, 'rounds'>, part: string, names: SideNames): Plot {
+  const series = sidesOf(run, names).flatMap(({ name, sides }) => {
     const rounds = sides.flatMap((side) => side.parts[part] ?? []).map((measured) => measured.series);
     const points = rounds.flat().map((value, index) => [index / 10, value] as const);
     return points.length > 0 ? [{ name, points }] : [];
@@ -83,10 +73,10 @@ function throughputPlot(run: Pick<WorkloadRun, 'rounds'>, part: string): Plot {
 }
 
 /** CPU time of a delivery against the size of a group; empty for other workloads. */
-function costPlots(report: Pick<BenchReport, 'median' | 'floor'>): Plot[] {
+function costPlots(report: Pick<BenchReport, 'median' | 'floor'>, names: SideNames): Plot[] {
   const sides = [
-    { name: 'Millrace', parts: report.median.parts },
-    { name: 'floor', parts: report.floor.parts },
+    { name: names.measured, parts: report.median.parts },
+    { name: names.floor, parts: report.floor.parts },
   ];
   const series = sides.flatMap(({ name, parts }) => {
     const points = Object.entries(parts).flatMap(([part, { cpuMicrosPerDelivery }]) => {
@@ -115,14 +105,15 @@ export function factsHtml(report: Pick<BenchReport, 'at' | 'commit' | 'machine' 
 export function sidesPlots(
   report: Pick<BenchReport, 'median' | 'floor'>,
   run: Pick<WorkloadRun, 'rounds'>,
+  names: SideNames = MILLRACE_AND_FLOOR,
 ): readonly Plot[] {
   return [
-    ...costPlots(report),
+    ...costPlots(report, names),
     ...partNames(report).flatMap((name) => [
-      latencyPlot(run, name, 'ackHistogram'),
-      latencyPlot(run, name, 'deliverHistogram'),
-      latencyPlot(run, name, 'lastHistogram'),
-      throughputPlot(run, name),
+      latencyPlot(run, name, 'ackHistogram', names),
+      latencyPlot(run, name, 'deliverHistogram', names),
+      latencyPlot(run, name, 'lastHistogram', names),
+      throughputPlot(run, name, names),
     ]),
   ].filter(({ series }) => series.length > 0);
 }
@@ -139,7 +130,7 @@ export function htmlReport(report: BenchReport, run: WorkloadRun): string {
 <pre>${escaped(reportLines(report).join('\n'))}</pre>
 <div class="plots">${plots.map(plotSvg).join('\n')}</div>
 <h2>What was measured</h2>${factsHtml(report)}
-<h2>What was not</h2><ul>${NOT_MEASURED.map((text) => `<li>${escaped(text)}</li>`).join('')}</ul>
+<h2>What was not</h2><ul>${report.notMeasured.map((text) => `<li>${escaped(text)}</li>`).join('')}</ul>
 ${report.faults.length === 0 ? '' : `<h2>What went wrong</h2><ul>${report.faults.map((text) => `<li>${escaped(text)}</li>`).join('')}</ul>`}
 </body></html>
 `;

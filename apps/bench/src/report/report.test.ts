@@ -87,6 +87,7 @@ describe('a report', () => {
       'ratio',
       'checked',
       'faults',
+      'notMeasured',
     ]);
     expect(JSON.stringify(read)).not.toContain('istogram');
   });

@@ -79,21 +79,36 @@ export function reportLines(report: BenchReport): string[] {
   return [...sidesLines(report, isFloor), checkedLine(report)];
 }
 
+/** What the two sides of a report are called. */
+export interface SideNames {
+  readonly measured: string;
+  readonly floor: string;
+}
+
+export const MILLRACE_AND_FLOOR: SideNames = { measured: 'Millrace', floor: 'floor' };
+
 /** Both sides of each part, and what they are to each other. */
-export function sidesLines(report: Pick<BenchReport, 'median' | 'floor' | 'ratio'>, isFloor: boolean): string[] {
+export function sidesLines(
+  report: Pick<BenchReport, 'median' | 'floor' | 'ratio'>,
+  isFloor: boolean,
+  names: SideNames = MILLRACE_AND_FLOOR,
+): string[] {
   const rows = partNames(report).flatMap((name) => {
     const millrace = report.median.parts[name];
     const floor = report.floor.parts[name];
-    const own = isFloor || millrace === undefined ? [] : [rowOf(`${name}: Millrace`, millrace)];
-    return floor === undefined ? own : [...own, rowOf(`${name}: floor`, floor)];
+    const own = isFloor || millrace === undefined ? [] : [rowOf(`${name}: ${names.measured}`, millrace)];
+    return floor === undefined ? own : [...own, rowOf(`${name}: ${names.floor}`, floor)];
   });
   const lines = rows.length > 0 ? alignedRows([HEADINGS, ...rows]) : [];
   for (const [name, ratio] of Object.entries(report.ratio.parts)) {
-    if (name in report.floor.parts) lines.push(`${name}, to the floor: ${ratioText(ratio)}`);
+    if (name in report.floor.parts) lines.push(`${name}, to the ${names.floor}: ${ratioText(ratio)}`);
   }
   const sides = [
-    ...Object.entries(isFloor ? {} : report.median.parts).map(([name, part]) => ({ name: `${name}: Millrace`, part })),
-    ...Object.entries(report.floor.parts).map(([name, part]) => ({ name: `${name}: floor`, part })),
+    ...Object.entries(isFloor ? {} : report.median.parts).map(([name, part]) => ({
+      name: `${name}: ${names.measured}`,
+      part,
+    })),
+    ...Object.entries(report.floor.parts).map(([name, part]) => ({ name: `${name}: ${names.floor}`, part })),
   ];
   for (const { name, part } of sides) {
     if (part.lastMemberMs !== null) lines.push(`${name}, ${receiversText(part)}`);

@@ -15,7 +15,7 @@ import { addChecked, nothingChecked, type Checked } from './checked.ts';
 import { CROSSING_PER_SECOND, crossingPlan, type CrossingPlan } from './crossing-shape.ts';
 import { GrowingGroup, type MembershipStep } from './growing-group.ts';
 import type { CpuCost } from './part-result.ts';
-import { runName } from './run-workload.ts';
+import { runName } from './run-name.ts';
 import { groupName, PAYLOAD_BYTES, userNames } from './shape.ts';
 import { withLoad, withServers } from './targets.ts';
 import { UserSessions } from './user-sessions.ts';
@@ -106,7 +106,7 @@ class Crossing {
     const idlePerSecond = redis === null ? null : (await redis.atRest()).perSecond;
     const reading = (): CpuCost => ({
       node: sumOver(target.serverPids, cpuMicrosOf),
-      redis: cpuMicrosOf(target.redisPid),
+      redis: sumOver(target.redisPids, cpuMicrosOf),
       load: cpuMicrosOf(crowd.pid),
     });
     const before = reading();

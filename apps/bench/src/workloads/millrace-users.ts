@@ -15,7 +15,7 @@ const SETTLE_MS = 100;
 export class MillraceUsers {
   readonly #sessions: UserSessions;
 
-  constructor(target: { readonly websockets: readonly string[]; readonly secret: string }) {
+  constructor(target: ConstructorParameters<typeof UserSessions>[0]) {
     this.#sessions = new UserSessions(target);
   }
 

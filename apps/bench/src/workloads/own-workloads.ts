@@ -1,8 +1,15 @@
 import type { Workload } from '../options.ts';
 import type { MeasureFindings } from '../report/findings.ts';
+import { measureDisk } from './ack-levels.ts';
 import { measureCrossing } from './crossing.ts';
+import { measureFailover } from './failover.ts';
+import { measureHistory } from './history/measure-history.ts';
 import { measureHugeGroup } from './huge-group.ts';
+import { measureIdle } from './idle.ts';
 import { measureLobbies } from './lobby.ts';
+import { measureMemory } from './memory.ts';
+import { measurePeers } from './peers.ts';
+import { measureReplay } from './replay.ts';
 import { measureSync } from './sync/measure-sync.ts';
 
 /** Workloads that measure in a way of their own; the others are shapes of users who write to each other. */
@@ -11,4 +18,11 @@ export const ownWorkloads: Partial<Record<Workload, MeasureFindings>> = {
   crossing: measureCrossing,
   lobby: measureLobbies,
   sync: measureSync,
+  idle: measureIdle,
+  disk: measureDisk,
+  memory: measureMemory,
+  failover: measureFailover,
+  replay: measureReplay,
+  history: measureHistory,
+  peers: measurePeers,
 };

@@ -5,9 +5,9 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { systemClock } from '@millrace/kernel';
 import { findRedisServer } from '@millrace/local-redis';
-import { cpuMicrosOf } from '../measure/proc-stat.ts';
+import { cpuMicrosOf, sumOver } from '../measure/proc-stat.ts';
 import type { AckLevel } from '../options.ts';
-import { startPrivateRedis } from '../processes/server-process.ts';
+import { startPrivateRedis } from '../processes/private-redis.ts';
 import { PAYLOAD_BYTES } from './shape.ts';
 
 const run = promisify(execFile);
@@ -39,7 +39,7 @@ async function benchmarkProgram(): Promise<string> {
   return existsSync(program) ? program : `${product}-benchmark`;
 }
 
-/** XADD of the same payload by redis-benchmark, on a Redis configured as the server's. */
+/** XADD of the same payload by redis-benchmark, on a Redis configured as the server's, with a replica where that has one. */
 export async function measureRedisFloor(options: {
   readonly ackLevel: AckLevel;
   readonly seconds: number;
@@ -60,7 +60,7 @@ export async function measureRedisFloor(options: {
   options.onStop(stop);
   try {
     const redis = await starting;
-    const socket = 'unixSocket' in redis.endpoint ? redis.endpoint.unixSocket : '';
+    const { socket, pids } = redis;
     const xadd = async (requests: number): Promise<number> => {
       const args = ['-s', socket, '-n', requests, '-P', PIPELINE, '-c', CLIENTS, '--csv', 'XADD', 'floor', '*', 'e'];
       const { stdout } = await run(program, [...args.map(String), 'x'.repeat(PAYLOAD_BYTES)], { timeout: RUN_MS_MAX });
@@ -71,10 +71,10 @@ export async function measureRedisFloor(options: {
     // Also the warm-up: it tells how many requests fill the time.
     const first = await xadd(CALIBRATION_REQUESTS);
     const requests = Math.min(REQUESTS_MAX, Math.max(10_000, Math.round(first * options.seconds)));
-    const cpuBefore = cpuMicrosOf(redis.pid);
+    const cpuBefore = sumOver(pids, cpuMicrosOf);
     const startedMs = systemClock.monotonicMs();
     const xaddPerSecond = await xadd(requests);
-    const cpuAfter = cpuMicrosOf(redis.pid);
+    const cpuAfter = sumOver(pids, cpuMicrosOf);
     const tookMs = systemClock.monotonicMs() - startedMs;
     // A tick of CPU time is 10 ms: of a run that is shorter than ten it tells nothing.
     const isLongEnough = cpuBefore !== null && cpuAfter !== null && tookMs >= 100;

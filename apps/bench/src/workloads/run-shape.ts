@@ -1,4 +1,4 @@
-import type { LoadCommand, LoadMode, LoadResult, LoadRun } from '../load/load-plan.ts';
+import type { LoadCommand, LoadMode, LoadResult, LoadRun, TargetKind } from '../load/load-plan.ts';
 import { cpuMicrosOf, residentBytesOf, sumOver } from '../measure/proc-stat.ts';
 import type { RoleProcess } from '../processes/role-process.ts';
 import { addChecked, nothingChecked, type Checked } from './checked.ts';
@@ -20,11 +20,11 @@ function loadMode(mode: Part['mode'], saturated: MeasuredPart | undefined): Load
 
 /** What a shape is measured on: a server or a relay, and the processes that it consists of. */
 export interface MeasuredTarget {
-  readonly kind: 'millrace' | 'relay';
+  readonly kind: TargetKind;
   readonly websockets: readonly string[];
   readonly secret: string;
   readonly nodePids: readonly number[];
-  readonly redisPid: number | null;
+  readonly redisPids: readonly number[];
   /** How the conversations of the shape are diffused; a relay publishes, whatever this says. */
   readonly diffusion: Diffusion;
 }
@@ -59,7 +59,7 @@ export async function runPart(
   const resident = (): number | null => sumOver(target.nodePids, residentBytesOf);
   const reading = (): CpuReading => ({
     node: sumOver(target.nodePids, cpuMicrosOf),
-    redis: cpuMicrosOf(target.redisPid),
+    redis: sumOver(target.redisPids, cpuMicrosOf),
     load: cpuMicrosOf(load.pid),
   });
   const mode = loadMode(planned, saturated);

@@ -1,13 +1,13 @@
-import { systemRandom } from '@millrace/kernel';
 import type { BenchOptions } from '../options.ts';
 import type { BenchHost } from './bench-host.ts';
 import { addChecked, nothingChecked, type Checked } from './checked.ts';
-import { MillraceUsers } from './millrace-users.ts';
+import { measureShape, runOnMillrace } from './millrace-run.ts';
 import type { MeasuredPart } from './part-result.ts';
 import { measureRedisFloor, type RedisFloor } from './redis-floor.ts';
-import { runShape, type MeasuredTarget, type ShapeRun } from './run-shape.ts';
-import { burstShapes, directShape, groupShapes, type Shape } from './shape.ts';
-import { measuredOf, withLoad, withRelay, withServers } from './targets.ts';
+import { runName } from './run-name.ts';
+import type { ShapeRun } from './run-shape.ts';
+import { burstShapes, directShape, groupShapes, oneEachShape, type Shape } from './shape.ts';
+import { withRelay } from './targets.ts';
 
 /** Of one side in one round: parts by `shape name`. */
 export interface SideRun {
@@ -38,9 +38,6 @@ export function refuseLazyFloor({ kind, users }: Shape, { counts, faults }: Pick
   throw new Error(`the floor passed on ${of}: ${faults.join('; ')}`);
 }
 
-/** Short, so that names made of it stay within what an id may have. */
-export const runName = (): string => systemRandom.id().slice(0, 12);
-
 export class WorkloadRunner {
   readonly #options: BenchOptions;
   readonly #host: BenchHost;
@@ -53,7 +50,7 @@ export class WorkloadRunner {
     this.#options = options;
     this.#host = host;
     const { workload, scale } = options;
-    const direct = workload === 'direct' || workload === 'ws-floor' ? [directShape(scale)] : [];
+    const direct = workload === 'direct' || workload === 'ws-floor' ? [directShape(scale), oneEachShape(scale)] : [];
     const groups = workload === 'group' || workload === 'ws-floor' ? groupShapes(scale) : [];
     const bursts = workload === 'burst' ? burstShapes(scale) : [];
     this.#shapes = [...direct, ...groups, ...bursts];
@@ -101,16 +98,10 @@ export class WorkloadRunner {
     if (this.#faults.length < 50) this.#faults.push(text);
   }
 
-  #measure(shape: Shape, run: string, target: MeasuredTarget, onPart: (name: string) => void): Promise<ShapeRun> {
-    const { seconds, warmupSeconds } = this.#options;
-    const timing = { warmupMs: warmupSeconds * 1000, measureMs: seconds * 1000 };
-    return withLoad(this.#host, (load) => runShape(shape, run, target, load, timing, onPart));
-  }
-
   #floor(shape: Shape, onPart: (name: string) => void): Promise<ShapeRun> {
     return withRelay(this.#host, this.#options, async (target, engine) => {
       this.#engine = engine;
-      const run = await this.#measure(shape, runName(), target, onPart);
+      const run = await measureShape(this.#host, this.#options, shape, runName(), target, onPart);
       refuseLazyFloor(shape, run);
       if (this.#options.workload === 'ws-floor') {
         this.#checked = addChecked(this.#checked, { ...run.counts, stored: 0 });
@@ -119,18 +110,9 @@ export class WorkloadRunner {
     });
   }
 
-  #millrace(shape: Shape, onPart: (name: string) => void): Promise<ShapeRun> {
-    return withServers(this.#host, this.#options, async (target) => {
-      const run = runName();
-      const users = new MillraceUsers(target);
-      onPart('set-up');
-      const diffusion = await users.prepare(shape, run);
-      const shapeRun = await this.#measure(shape, run, measuredOf(target, diffusion), onPart);
-      onPart('check');
-      const { checked, behind } = await users.check(shape, run, shapeRun.counts, diffusion);
-      this.#checked = addChecked(this.#checked, checked);
-      if (behind.length > 0) this.#fault(`millrace: the lists of ${behind.slice(0, 5).join(', ')} lack messages`);
-      return { ...shapeRun, counts: checked };
-    });
+  async #millrace(shape: Shape, onPart: (name: string) => void): Promise<ShapeRun> {
+    const run = await runOnMillrace(this.#host, this.#options, shape, onPart);
+    this.#checked = addChecked(this.#checked, run.counts);
+    return run;
   }
 }

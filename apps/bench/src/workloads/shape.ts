@@ -39,18 +39,34 @@ const BURST_WINDOW = 8;
 const BURST_TIMES = 10;
 const BURST_SECONDS = 5;
 const DIRECT_USERS = 500;
+const ONE_EACH_USERS = 2_000;
 const GROUP_SENDERS = 10;
+const PEER_GROUP_SIZE = 50;
 const GROUP_SIZES = [100, 500] as const;
 
 const saturated: LoadMode = { kind: 'saturated' };
 const open = (perSecond: number): LoadMode => ({ kind: 'open', perSecond });
 
+/** Users of a whole number of pairs. */
+const pairsOf = (users: number): number => Math.max(2, Math.round(users / 2) * 2);
+
 /** @param scale - a share of the users and of the rates, for trying the bench itself. */
 export function directShape(scale: number): Shape {
-  const users = Math.max(2, Math.round((DIRECT_USERS * scale) / 2) * 2);
+  const users = pairsOf(DIRECT_USERS * scale);
   const rates = [1_000, 10_000].map((rate) => ({ name: `${String(rate)}/s`, mode: open(Math.max(10, rate * scale)) }));
   const parts = [{ name: 'saturated', mode: saturated }, ...rates];
   return { name: 'direct', kind: 'direct', users, parts, window: WINDOW };
+}
+
+/** Many sockets with one message under way each: little comes together that could be written or stored together. */
+export function oneEachShape(scale: number): Shape {
+  return {
+    name: `direct-${String(ONE_EACH_USERS)}`,
+    kind: 'direct',
+    users: pairsOf(ONE_EACH_USERS * scale),
+    parts: [{ name: 'saturated', mode: saturated }],
+    window: 1,
+  };
 }
 
 /** Pairs of which each has its users on two nodes, if there are two; once with all sockets on the first. */
@@ -78,6 +94,19 @@ export function groupShapes(scale: number): readonly Shape[] {
   }));
 }
 
+/** What Millrace and its peers are measured with: what all of them can do. */
+export function peerShapes(scale: number): readonly Shape[] {
+  const parts: readonly Part[] = [
+    { name: 'saturated', mode: saturated },
+    { name: '1000/s', mode: open(Math.max(10, 1_000 * scale)) },
+  ];
+  const users = Math.max(3, Math.round(PEER_GROUP_SIZE * scale));
+  return [
+    { ...directShape(scale), parts },
+    { name: `group-${String(PEER_GROUP_SIZE)}`, kind: 'group', users, window: WINDOW, parts },
+  ];
+}
+
 /** Names that no other run on the same server has. */
 export const userNames = (run: string, count: number): readonly UserId[] =>
   Array.from({ length: count }, (_, index) => `bench-${run}-${String(index)}` as UserId);
@@ -99,7 +128,7 @@ export function streamsOf(
     });
   }
   // Of an inbox the device that sent is left out, for it has the ack; what is published reaches everyone.
-  const deliveries = target === 'relay' || diffusion === 'read' ? shape.users : shape.users - 1;
+  const deliveries = target !== 'millrace' || diffusion === 'read' ? shape.users : shape.users - 1;
   const senders = Math.min(GROUP_SENDERS, shape.users);
   return Array.from({ length: senders }, (_, sender) => ({
     sender,

@@ -3,25 +3,31 @@ import { join } from 'node:path';
 import type { BenchOptions } from '../options.ts';
 import type { Relay } from '../processes/relay.ts';
 import { RoleProcess } from '../processes/role-process.ts';
-import type { Role } from '../processes/role.ts';
+import type { ProcessName, Role } from '../processes/role.ts';
 import { socketAddressOf, startTarget, type Target } from '../processes/server-process.ts';
 import type { BenchHost } from './bench-host.ts';
 import type { MeasuredTarget } from './run-shape.ts';
 
 /** What is being started is stopped, too, when the bench is interrupted meanwhile. */
-function stoppable<T>(host: BenchHost, starting: Promise<T>, stop: (started: T) => Promise<void>): Promise<T> {
+export function stoppable<T>(host: BenchHost, starting: Promise<T>, stop: (started: T) => Promise<void>): Promise<T> {
   host.onStop(() => starting.then(stop, () => undefined));
   return starting;
 }
 
-/** Another process of the bench, for as long as the job takes. */
-async function withRole<T>(
+/**
+ * Another process, for as long as the job takes.
+ *
+ * @param program - of the bench itself, or one that says likewise when it is ready.
+ */
+export async function withRole<T>(
   host: BenchHost,
-  role: Role,
+  role: ProcessName,
   args: readonly string[],
   job: (process: RoleProcess, value: unknown) => Promise<T>,
+  program: string = host.benchBundle,
+  environment: Readonly<Record<string, string>> = {},
 ): Promise<T> {
-  const starting = RoleProcess.start(host.benchBundle, role, args);
+  const starting = RoleProcess.start(program, role, args, environment);
   const { process, value } = await stoppable(host, starting, (started) => started.process.stop());
   try {
     return await job(process, value);
@@ -37,13 +43,13 @@ export const withLoad = <T>(host: BenchHost, job: (load: RoleProcess) => Promise
 export function withRelay<T>(
   host: BenchHost,
   { engine }: Pick<BenchOptions, 'engine'>,
-  job: (target: MeasuredTarget, engine: string) => Promise<T>,
+  job: (target: MeasuredTarget, engine: string, relay: RoleProcess) => Promise<T>,
 ): Promise<T> {
   return withRole(host, 'relay', [engine], (relay, value) => {
     const { port, engine: used } = value as Relay;
     const websockets = [`ws://127.0.0.1:${String(port)}/`];
-    const pids = { nodePids: [relay.pid], redisPid: null };
-    return job({ kind: 'relay', websockets, secret: '', ...pids, diffusion: 'write' }, used);
+    const pids = { nodePids: [relay.pid], redisPids: [] };
+    return job({ kind: 'relay', websockets, secret: '', ...pids, diffusion: 'write' }, used, relay);
   });
 }
 
@@ -55,10 +61,12 @@ async function openTarget(
   if (url === null) return startTarget({ bundle: host.serverBundle, ackLevel, engine, nodes, settings });
   return {
     url,
+    urls: [url],
     websockets: [await socketAddressOf(url)],
     secret: readFileSync(tokenSecretFile ?? join('.millrace', 'dev-jwt-secret'), 'utf8').trim(),
     serverPids: [],
-    redisPid: null,
+    redisPids: [],
+    ackLevel,
     redisUrl: null,
     obituary: () => null,
     stop: () => Promise.resolve(),
@@ -89,6 +97,6 @@ export async function withServers<T>(
 }
 
 export const measuredOf = (
-  { websockets, secret, serverPids, redisPid }: Target,
+  { websockets, secret, serverPids, redisPids }: Target,
   diffusion: MeasuredTarget['diffusion'],
-): MeasuredTarget => ({ kind: 'millrace', websockets, secret, nodePids: serverPids, redisPid, diffusion });
+): MeasuredTarget => ({ kind: 'millrace', websockets, secret, nodePids: serverPids, redisPids, diffusion });

@@ -10,6 +10,9 @@ import {
   type SessionError,
 } from '@millrace/raw-client';
 
+import type { AckLevel } from '../options.ts';
+import type { Target } from '../processes/server-process.ts';
+
 const AT_ONCE = 16;
 const TOKEN_SECONDS = 24 * 3600;
 
@@ -43,12 +46,15 @@ export type Ask = <Request extends RequestContent>(content: Request) => Promise<
 export class UserSessions {
   readonly #websockets: readonly string[];
   readonly #secret: string;
+  readonly #ackLevel: AckLevel;
   readonly #device = `bench-${systemRandom.id()}` as DeviceId;
   #turn = 0;
 
-  constructor({ websockets, secret }: { readonly websockets: readonly string[]; readonly secret: string }) {
+  /** A server that acknowledges at another level than was asked for is refused: the report would say what is not so. */
+  constructor({ websockets, secret, ackLevel }: Pick<Target, 'websockets' | 'secret' | 'ackLevel'>) {
     this.#websockets = websockets;
     this.#secret = secret;
+    this.#ackLevel = ackLevel;
   }
 
   /** Opens a session, does the job, and closes it. */
@@ -64,6 +70,12 @@ export class UserSessions {
       await withRetries(retry, () => RawSession.connect({ url, token, device: this.#device, timers: systemTimers })),
     );
     try {
+      const told = session.connected.ackLevel;
+      if (told !== this.#ackLevel) {
+        throw new Error(
+          `the server acknowledges at the level "${told}": give --ack ${told}, or set MILLRACE_ACK there`,
+        );
+      }
       return await job(async (content) => valueOf(await withRetries(retry, () => session.request(content))));
     } finally {
       session.close();

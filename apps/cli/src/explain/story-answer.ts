@@ -43,6 +43,8 @@ export interface StepAnswer {
   readonly reached?: number;
   readonly delivered?: SpreadAnswer | null;
   readonly pushed?: SpreadAnswer | null;
+  /** A server of before does not tell them. */
+  readonly gateways?: readonly (SpreadAnswer & { readonly node: string })[];
 }
 
 export interface DeviceAnswer {

@@ -75,7 +75,8 @@ function details(step: StepAnswer): readonly string[] {
       ];
     case 'diffused': {
       const { known, at, mode, recipients = 0, reached = 0, looked = 0 } = step;
-      if (mode === 'read') return [`pulled by the devices of ${many(recipients, 'member')}, in no inbox`];
+      if (mode === 'read')
+        return [`in no inbox: pushed live, or pulled by the devices of ${many(recipients, 'member')}`];
       const way = `write-diffusion to ${grouped(recipients)} ${recipients === 1 ? 'inbox' : 'inboxes'}`;
       if (known === 'traced') return at === null ? [way, 'under way'] : [way];
       return [way, `in ${grouped(reached)} of ${grouped(looked)} that were looked at`];
@@ -98,6 +99,10 @@ function spread(what: string, of: SpreadAnswer | null | undefined, today: string
     return `${what} ${grouped(count)}, ${span}`;
   });
 }
+
+/** By node, when there are several. */
+const gatewayLines = (gateways: NonNullable<StepAnswer['gateways']>, today: string): readonly string[] =>
+  gateways.length < 2 ? [] : gateways.flatMap(({ node, ...of }) => spread(`  on ${node}:`, of, today));
 
 const inboxTexts: Readonly<Record<string, string>> = {
   behind: 'on its way',
@@ -125,7 +130,7 @@ function memberRow({ user, role, isAuthor, inbox, ...member }: MemberAnswer, tod
 const deviceTexts: Readonly<Record<string, readonly [state: string, more: string]>> = {
   author: ['sent it', ''],
   applied: ['has it', 'it said so'],
-  pulled: ['pulled', 'in the answer to its sync'],
+  pulled: ['pulled', 'in the answer to its sync, or in a page'],
   pushed: ['pushed', 'it has said nothing since'],
   skipped: ['skipped', 'it was new or too far behind, and reads the conversation itself'],
   behind: ['not pulled', ''],
@@ -184,6 +189,7 @@ export function storyLines(story: StoryAnswer): readonly string[] {
       : `${many(recipients.count, 'recipient')}; ${grouped(recipients.delivered)} said that it is delivered, ${grouped(recipients.read)} that it is read`,
     ...spread('inboxes by the traces:', diffused?.delivered, today),
     ...spread('pushes by the traces:', diffused?.pushed, today),
+    ...gatewayLines(diffused?.gateways ?? [], today),
     '',
     ...table(['recipient', 'device', 'state', 'when', ''], rows, 5),
     ...(left > 0 && members.length > 0

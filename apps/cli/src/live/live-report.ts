@@ -59,7 +59,7 @@ export interface LiveResult {
   readonly pause: SenderPause | null;
   /** The longest time in which nobody at all had an ack, and somebody waited. */
   readonly overallPause: { readonly ms: number; readonly at: string };
-  /** The longest pauses of the senders, the longest first. */
+  /** The longest pauses of the senders in each second, the longest first. */
   readonly pauses: readonly SenderPause[];
   readonly reconnects: number;
   readonly refused: Readonly<Record<string, number>>;

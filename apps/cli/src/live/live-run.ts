@@ -15,6 +15,7 @@ import type { LiveProgress, LiveResult, SenderPause } from './live-report.ts';
 import { LiveSender } from './live-sender.ts';
 import { plan, type LiveShape, type PlannedConversation } from './live-shape.ts';
 import { LiveTexts } from './live-text.ts';
+import { PauseBook } from './pause-book.ts';
 import { PauseWatch } from './pause-watch.ts';
 import { PositionBook } from './position-book.ts';
 import { SendQueue } from './send-queue.ts';
@@ -47,7 +48,6 @@ const TAIL_MS = 250;
 const TAIL_PAGE = 1_000;
 /** Pauses that are told one by one. */
 const PAUSE_MS_TOLD = 20;
-const PAUSES_MAX = 200;
 /** So long the senders may take to connect before there is something to send. */
 const CONNECT_MS_MAX = 10_000;
 const LOST_TOLD_MAX = 10_000;
@@ -76,7 +76,7 @@ export class LiveRun {
   readonly #overall = new PauseWatch();
   readonly #refused = new Map<string, number>();
   readonly #levels = new Set<string>();
-  readonly #pauses: SenderPause[] = [];
+  readonly #pauses = new PauseBook();
   readonly #ownDelay = monitorEventLoopDelay({ resolution: 10 });
   /** Wall time at the zero of the monotonic clock. */
   readonly #epochMs = Date.now() - performance.now();
@@ -180,8 +180,7 @@ export class LiveRun {
     const queue = new SendQueue({ window, waitingMax: rate === null ? window : 4 * window });
     const watch = new PauseWatch(PAUSE_MS_TOLD, (pause) => {
       const at = this.#wallTime(pause.fromMs);
-      this.#pauses.push({ ms: pause.ms, at, sender: name, conversation: conversation.conversation });
-      this.#pauses.sort((left, right) => right.ms - left.ms).splice(PAUSES_MAX);
+      this.#pauses.add({ ms: pause.ms, at, sender: name, conversation: conversation.conversation });
     });
     let connections = 0;
     const sender = new LiveSender({
@@ -422,7 +421,7 @@ export class LiveRun {
       generations,
       pause: this.#pauseOfSenders(),
       overallPause: { ms: this.#overall.longest.ms, at: this.#wallTime(this.#overall.longest.fromMs) },
-      pauses: this.#pauses,
+      pauses: this.#pauses.pauses,
       reconnects: this.#connections,
       refused: Object.fromEntries(this.#refused),
       ownDelayMsMax: this.#ownDelay.max / 1e6,

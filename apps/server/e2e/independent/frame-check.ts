@@ -97,6 +97,21 @@ const FRAMES: Readonly<Record<string, Check>> = {
     },
     { first: positive },
   ),
+  found: shape(
+    {
+      ...{ id: positive, next: orNull(text), complete: flag },
+      hits: listOf(
+        shape({ conversation: conversationId, message, places: listOf(shape({ start: whole, end: positive })) }),
+      ),
+      unsearched: listOf(shape({ conversation: conversationId, indexedThrough: whole, searchedFrom: positive })),
+    },
+    {
+      counts: shape({
+        ...{ total: whole, exact: flag },
+        conversations: listOf(shape({ conversation: conversationId, count: positive })),
+      }),
+    },
+  ),
   conversations: shape({ id: positive, conversations: listOf(summary), next: orNull(text) }),
   members: shape({
     ...{ id: positive, conversation: conversationId, count: whole, members: listOf(member), next: orNull(id) },
@@ -106,6 +121,9 @@ const FRAMES: Readonly<Record<string, Check>> = {
   read: shape({ id: positive, conversation: conversationId, msgNo: whole, ...readPosition, unread: whole }),
   pong: shape({ id: positive, serverTime: positive }),
   ended: shape({ conversation: conversationId }),
+  heads: shape({
+    heads: listOf(shape({ conversation: conversationId, ...position, msgNo: whole }, { mentionAll: listOf(positive) })),
+  }),
   push: shape({ ...position, prev: whole, items: listOf(item) }),
   receipt: shape({ conversation: conversationId, user: id, readSeq: whole, deliveredSeq: whole }),
   typing: shape({ conversation: conversationId, user: id }),

@@ -15,8 +15,36 @@ export interface Mentions {
   readonly mentionAll?: boolean;
 }
 
+/** What it answers, or where it is from. */
+export interface Reply {
+  readonly replyTo?: number;
+  readonly thread?: number;
+  readonly forwardedFrom?: {
+    readonly conversation: string;
+    readonly seq: number;
+    readonly author: string | null;
+    readonly at: number;
+  };
+}
+
+/** What was changed of a message since it was sent. */
+export interface Revision {
+  readonly rev?: number;
+  readonly editedAt?: number;
+  readonly recalled?: { readonly by: string | null; readonly at: number };
+  readonly deleted?: boolean;
+  readonly replies?: { readonly count: number; readonly last: number };
+  readonly reactions?: readonly {
+    readonly emoji: string;
+    readonly count: number;
+    readonly users: readonly string[];
+  }[];
+}
+
 export type Message = Position &
   Mentions &
+  Reply &
+  Revision &
   Body & {
     readonly msgNo: number;
     readonly at: number;
@@ -40,7 +68,23 @@ export interface Summary extends Position {
   readonly readSeq: number;
   readonly readMsgNo: number;
   readonly own: number;
+  readonly gone?: number;
+  readonly goneSeqs?: readonly number[];
   readonly unread: number;
+}
+
+/** One conversation's part of a sync. */
+/** A message that was found, and where the words stand in its body. */
+export interface Hit {
+  readonly conversation: string;
+  readonly message: Message;
+  readonly places: readonly { readonly start: number; readonly end: number }[];
+}
+
+export interface Delta {
+  readonly summary: Summary;
+  readonly messages: readonly Message[];
+  readonly deleted?: readonly number[];
 }
 
 export interface Member {
@@ -54,10 +98,16 @@ export interface ReadPosition {
   readonly readSeq: number;
   readonly readMsgNo: number;
   readonly own: number;
+  readonly gone?: number;
+  readonly goneSeqs?: readonly number[];
 }
 
 export type PushItem = { readonly conversation: string } & (
-  | { readonly messages: readonly Message[]; readonly hint?: Position & { readonly why: string } }
+  | {
+      readonly messages: readonly Message[];
+      readonly hint?: Position & { readonly why: string };
+      readonly deleted?: { readonly seq: number; readonly counted: boolean };
+    }
   | { readonly read: ReadPosition }
 );
 
@@ -89,7 +139,7 @@ export interface Answers {
   readonly synced: {
     readonly tooLong: boolean;
     readonly regressed: boolean;
-    readonly conversations: readonly { readonly summary: Summary; readonly messages: readonly Message[] }[];
+    readonly conversations: readonly Delta[];
     readonly hasMore: boolean;
     readonly inbox: Position;
     readonly token: string;
@@ -101,6 +151,21 @@ export interface Answers {
     readonly head: Position;
     /** In a lobby: nothing before it is kept. */
     readonly first?: number;
+  };
+  readonly found: {
+    readonly hits: readonly Hit[];
+    readonly next: string | null;
+    readonly complete: boolean;
+    readonly unsearched: readonly {
+      readonly conversation: string;
+      readonly indexedThrough: number;
+      readonly searchedFrom: number;
+    }[];
+    readonly counts?: {
+      readonly total: number;
+      readonly exact: boolean;
+      readonly conversations: readonly { readonly conversation: string; readonly count: number }[];
+    };
   };
   readonly conversations: { readonly conversations: readonly Summary[]; readonly next: string | null };
   readonly members: {
@@ -139,6 +204,14 @@ export type UnaskedFrame =
       readonly messages: readonly Message[];
     })
   | {
+      readonly t: 'heads';
+      readonly heads: readonly (Position & {
+        readonly conversation: string;
+        readonly msgNo: number;
+        readonly mentionAll?: readonly number[];
+      })[];
+    }
+  | {
       readonly t: 'receipt';
       readonly conversation: string;
       readonly user: string;
@@ -156,8 +229,15 @@ export const answerOf = {
   connect: 'connected',
   refresh: 'ok',
   send: 'ack',
+  forward: 'ack',
+  edit: 'ack',
+  react: 'ack',
+  recall: 'ack',
+  delete: 'ok',
   sync: 'synced',
   history: 'page',
+  search: 'found',
+  thread: 'page',
   conversations: 'conversations',
   members: 'members',
   create: 'created',

@@ -1,10 +1,12 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 
-/** What clients ask of a Redis from here on, one line each; what functions ask there is not among it. */
+/** What clients ask of a Redis from here on, one line each; what functions ask there is counted apart. */
 export interface RedisMonitor {
   /** Of one command (in capitals), those whose line matches. */
   count(command: string, pattern: RegExp): number;
+  /** Likewise, of what functions ask. */
+  countInFunctions(command: string, pattern: RegExp): number;
   close(): void;
 }
 
@@ -18,13 +20,13 @@ export async function monitorRedis(url: string): Promise<RedisMonitor> {
   });
   socket.write('MONITOR\r\n');
   await once(socket, 'data');
+  const said = (command: string, by: string, pattern: RegExp): number => {
+    const asked = new RegExp(`^\\+[\\d.]+ \\[\\d+ ${by}\\] "${command}"`, 'i');
+    return text.split('\n').filter((line) => asked.test(line) && pattern.test(line)).length;
+  };
   return {
-    count(command, pattern) {
-      const asked = text
-        .split('\n')
-        .filter((line) => new RegExp(`^\\+[\\d.]+ \\[\\d+ [\\d.]+:\\d+\\] "${command}"`, 'i').test(line));
-      return asked.filter((line) => pattern.test(line)).length;
-    },
+    count: (command, pattern) => said(command, '[\\d.]+:\\d+', pattern),
+    countInFunctions: (command, pattern) => said(command, 'lua', pattern),
     close() {
       socket.destroy();
     },

@@ -1,5 +1,7 @@
 import { isIP } from 'node:net';
 import { isRedisUrl } from '@millrace/redis-store';
+import { archiveAllowed, isArchiveText } from '../archive/archive-choice.ts';
+import { isSearchFieldsText, isSearchText, searchAllowed, searchFieldsAllowed } from '../search/search-choice.ts';
 import { list, oneOf, optionalText, optionalWholeNumber, text, wholeNumber, yesOrNo } from './variable.ts';
 
 const isPath = (value: string): boolean => value.length > 0 && !value.includes('\0');
@@ -65,6 +67,47 @@ export const variables = {
   dataDir: text('MILLRACE_DATA_DIR', path, isPath, '.millrace', {
     about: 'Where the private Redis and the development secrets are kept.',
   }),
+  archive: optionalText(
+    'MILLRACE_ARCHIVE',
+    archiveAllowed,
+    isArchiveText,
+    {
+      about:
+        'Where the entries of conversations go that need not be in Redis any more ([archive](archive.md)). `sqlite`: a file of this process alone, `archive.sqlite` under `MILLRACE_DATA_DIR` unless a path is given. `postgres://`: for several nodes, all of which must use the same one. `none`: everything stays in Redis. Once something was archived, nodes start only with that archive.',
+      secret: true,
+    },
+    'in development mode with a private Redis and one process `sqlite`, else `none`',
+  ),
+  hotMessages: wholeNumber('MILLRACE_HOT_MESSAGES', [1, 1_000_000], 1_000, {
+    about:
+      'Entries of a conversation that stay in Redis when there is an archive, and up to 50 more. When 60 % of its memory (`maxmemory`) is in use, only 50 stay until less is.',
+  }),
+  hotDays: wholeNumber('MILLRACE_HOT_DAYS', [1, 36_500], 30, {
+    about:
+      'For how many days at most, when there is an archive. A conversation in which nothing was said for so long leaves Redis but for its members and positions.',
+  }),
+  retentionDays: wholeNumber('MILLRACE_RETENTION_DAYS', [0, 36_500], 0, {
+    about:
+      'For how many days entries of conversations are kept, and one more at most: then they leave Redis and the archive ([archive](archive.md#what-is-not-kept)). A conversation may say less. `0`: for ever.',
+  }),
+  search: optionalText(
+    'MILLRACE_SEARCH',
+    searchAllowed,
+    isSearchText,
+    {
+      about:
+        'Where messages are found by their words ([search](search.md)). `sqlite`: a directory of this process alone, `search` under `MILLRACE_DATA_DIR` unless one is given. `typesense:https://HOST:PORT`: for several nodes; more of its nodes come behind commas, and `?nearest=https://HOST:PORT` names the one to ask first, `&name=` what its collections are called (`millrace`). `none`: messages cannot be searched for. The index is made from the conversations, and made anew where it is gone.',
+    },
+    'in development mode with a private Redis and one process `sqlite`, else `none`',
+  ),
+  searchKeyFile: optionalText('MILLRACE_SEARCH_KEY_FILE', path, isPath, {
+    about:
+      'A file with the key of Typesense, which needs all rights on the collections, documents and aliases of that name (white space around it is left out).',
+  }),
+  searchFields: optionalText('MILLRACE_SEARCH_FIELDS', searchFieldsAllowed, isSearchFieldsText, {
+    about:
+      'What of which message is searched for beside the words of a `text`: a file with JSON, or the JSON itself, such as `{"custom": {"text": ["/title"], "fields": {"order": "/order/number"}}}` ([search](search.md#fields)). It holds for what is indexed from then on, and with a rebuild for all.',
+  }),
   nodeName: optionalText(
     'MILLRACE_NODE_NAME',
     '1 to 40 of A-Z a-z 0-9 . _ -',
@@ -85,7 +128,7 @@ export const variables = {
     (value) => ['gateway', 'actors', 'jobs'].includes(value),
     {
       about:
-        'What this node does. `gateway`: it holds sockets. `actors`: it owns partitions, its share of them beside the other nodes of the same Redis. `jobs`: what may wait; nothing yet in this version. Every node answers the HTTP API.',
+        'What this node does. `gateway`: it holds sockets. `actors`: it owns partitions, its share of them beside the other nodes of the same Redis. `jobs`: it does what may wait: it sends scheduled messages when their time has come, so at least one node must have it. Every node answers the HTTP API.',
     },
     '`gateway,actors,jobs`',
   ),
@@ -196,6 +239,10 @@ export const variables = {
   }),
   membersMax: wholeNumber('MILLRACE_MEMBERS_MAX', [2, 100_000], 10_000, {
     about: 'Members of one conversation.',
+  }),
+  recallWindowMs: wholeNumber('MILLRACE_RECALL_WINDOW_MS', [0, 31_536_000_000], 86_400_000, {
+    about:
+      'How long the author of a message may recall it, in milliseconds; the owner and admins of a group may at any time.',
   }),
   readAbove: wholeNumber('MILLRACE_READ_ABOVE', [2, 100_000], 200, {
     about:

@@ -1,64 +1,15 @@
 import type {
-  Ack,
-  Bans,
-  Changed,
+  AnswerByRequest,
+  AnswerTo,
   ClientRequest,
-  Connected,
-  Conversations,
-  Created,
   ErrorFrame,
-  Info,
-  Members,
-  Ok,
-  Page,
-  Pong,
-  ReadDone,
-  Readers,
+  RequestContent,
   ServerFrame,
-  Synced,
 } from '@millrace/protocol';
 
-/** The answer that belongs to each request. */
-interface AnswerTo {
-  connect: Connected;
-  refresh: Ok;
-  send: Ack;
-  sync: Synced;
-  history: Page;
-  conversations: Conversations;
-  members: Members;
-  readers: Readers;
-  create: Created;
-  join: Changed;
-  leave: Changed;
-  invite: Changed;
-  kick: Changed;
-  role: Changed;
-  settings: Changed;
-  mute: Changed;
-  unmute: Changed;
-  ban: Changed;
-  unban: Changed;
-  promote: Changed;
-  dissolve: Ok;
-  bans: Bans;
-  block: Ok;
-  unblock: Ok;
-  info: Info;
-  subscribePresence: Ok;
-  unsubscribePresence: Ok;
-  read: ReadDone;
-  delivered: Ok;
-  open: Ok;
-  close: Ok;
-  ping: Pong;
-}
-
-type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
-
 /** A request without the id, which the connection chooses. */
-export type Question = DistributiveOmit<ClientRequest, 'id'>;
-export type AnswerFor<Q extends Question> = AnswerTo[Q['t']];
+export type Question = RequestContent;
+export type AnswerFor<Q extends Question> = AnswerTo<Q>;
 /** The question of one kind. */
 export type QuestionOf<T extends Question['t']> = Extract<Question, { t: T }>;
 
@@ -69,8 +20,15 @@ const answerKinds = {
   connect: 'connected',
   refresh: 'ok',
   send: 'ack',
+  forward: 'ack',
+  edit: 'ack',
+  react: 'ack',
+  recall: 'ack',
+  delete: 'ok',
   sync: 'synced',
   history: 'page',
+  search: 'found',
+  thread: 'page',
   conversations: 'conversations',
   members: 'members',
   readers: 'readers',
@@ -85,11 +43,16 @@ const answerKinds = {
   unmute: 'changed',
   ban: 'changed',
   unban: 'changed',
+  pin: 'changed',
+  unpin: 'changed',
   promote: 'changed',
   dissolve: 'ok',
   bans: 'bans',
   block: 'ok',
   unblock: 'ok',
+  schedule: 'scheduled',
+  unschedule: 'ok',
+  scheduled: 'scheduled',
   info: 'info',
   subscribePresence: 'ok',
   unsubscribePresence: 'ok',
@@ -98,7 +61,7 @@ const answerKinds = {
   open: 'ok',
   close: 'ok',
   ping: 'pong',
-} as const satisfies { [T in keyof AnswerTo]: AnswerTo[T]['t'] };
+} as const satisfies { [T in keyof AnswerByRequest]: AnswerByRequest[T]['t'] };
 
 type Waiting = { readonly kind: ServerFrame['t']; readonly done: (outcome: ServerFrame | null) => void };
 

@@ -1,7 +1,16 @@
-import type { ConversationId } from '@millrace/kernel';
-import type { FrameError, Mentions, SendableType } from '@millrace/protocol';
+import type { ConversationId, Generation, SequenceId } from '@millrace/kernel';
+import type { FrameError, Mentions, MessagePlace, SendableType } from '@millrace/protocol';
 
-/** One message on its way. */
+/** What is to become of a message that is there. */
+export interface OutboxChange {
+  /** `body` is then what it says, the emoji, or why it is recalled. */
+  readonly op: 'edit' | 'recall' | 'react' | 'unreact';
+  readonly seq: SequenceId;
+  /** The generation of the message as the device has it; left out when it has it no more. */
+  readonly gen?: Generation;
+}
+
+/** One message on its way, or one change of a message: then `body` is what an edit says. */
 export interface OutboxEntry extends Mentions {
   /** Order over all conversations, for ever. */
   readonly serial: number;
@@ -9,6 +18,11 @@ export interface OutboxEntry extends Mentions {
   readonly type: SendableType;
   readonly body: string | Uint8Array;
   readonly sentAt: number;
+  readonly change?: OutboxChange;
+  /** The message that it answers. */
+  readonly replyTo?: SequenceId;
+  /** The message that is forwarded: then `body` is empty. */
+  readonly source?: MessagePlace;
   /** Its own, for ever. */
   readonly n: number;
   /** The number that it was last sent to follow; below `n` − 1 it skips what is between. */
@@ -108,11 +122,11 @@ export class Outbox {
     type: SendableType,
     body: string | Uint8Array,
     sentAt: number,
-    mentions: Mentions = {},
+    more: Mentions & Pick<OutboxEntry, 'change' | 'replyTo' | 'source'> = {},
   ): OutboxEntry {
     const queue = this.#queue(conversation);
     this.#serial += 1;
-    const fixed = { serial: this.#serial, conversation, type, body, sentAt, ...mentions };
+    const fixed = { serial: this.#serial, conversation, type, body, sentAt, ...more };
     const entry: OutboxEntry = {
       ...fixed,
       n: queue.next,

@@ -10,6 +10,7 @@ import {
   type FieldProblem,
   type Mentions,
   type Message,
+  type MessagePlace,
 } from '@millrace/protocol';
 import type { SendOptions, SendReceipt } from '../api.ts';
 import type { Asker } from '../connection/asker.ts';
@@ -17,7 +18,7 @@ import type { Connection } from '../connection/connection.ts';
 import type { Outcome, QuestionOf } from '../connection/requests.ts';
 import { MillraceError, refusedBy } from '../errors.ts';
 import type { Emit } from '../listeners.ts';
-import type { Outbox, OutboxEntry } from './outbox.ts';
+import type { Outbox, OutboxChange, OutboxEntry } from './outbox.ts';
 
 /** Unanswered sends over all conversations: below the requests that a gateway lets a session have. */
 const IN_FLIGHT_MAX = 128;
@@ -66,7 +67,29 @@ export class Sender {
     this.#owner = owner;
   }
 
-  send(conversation: ConversationId, body: string | Uint8Array, options: SendOptions): Promise<SendReceipt> {
+  edit(conversation: ConversationId, at: Changed, body: string | Uint8Array): Promise<SendReceipt> {
+    return this.send(conversation, body, { change: { op: 'edit', ...at } });
+  }
+
+  react(conversation: ConversationId, at: Changed, emoji: string, isOn: boolean): Promise<SendReceipt> {
+    return this.send(conversation, emoji, { change: { op: isOn ? 'react' : 'unreact', ...at } });
+  }
+
+  forward(conversation: ConversationId, source: MessagePlace): Promise<SendReceipt> {
+    return this.send(conversation, '', { source });
+  }
+
+  /** @param reason - empty for none. */
+  recall(conversation: ConversationId, at: Changed, reason: string): Promise<SendReceipt> {
+    return this.send(conversation, reason, { change: { op: 'recall', ...at } });
+  }
+
+  /** @param options - `change`: it is no message, but changes one that is there. `source`: its content is there. */
+  send(
+    conversation: ConversationId,
+    body: string | Uint8Array,
+    options: SendOptions & Pick<OutboxEntry, 'change' | 'source'>,
+  ): Promise<SendReceipt> {
     const { outboxMax, clock } = this.#options;
     const sentAt = options.sentAt ?? Math.max(Math.floor(clock.nowMs()), this.sentAt + 1);
     // Offline, how long a body may be is the server's to say, when it gets there.
@@ -82,7 +105,14 @@ export class Sender {
     const type = options.type ?? (typeof body === 'string' ? 'text' : 'custom');
     // The caller may reuse its buffer.
     const content = typeof body === 'string' ? body : body.slice();
-    const entry = this.#outbox.add(conversation, type, content, sentAt, mentionsIn(options));
+    const { change, replyTo, source } = options;
+    const more = {
+      ...mentionsIn(options),
+      ...(change === undefined ? {} : { change }),
+      ...(replyTo === undefined ? {} : { replyTo }),
+      ...(source === undefined ? {} : { source }),
+    };
+    const entry = this.#outbox.add(conversation, type, content, sentAt, more);
     return new Promise((resolve, reject) => {
       this.#promised.set(entry.serial, { resolve, reject });
     });
@@ -124,10 +154,7 @@ export class Sender {
     const nowMs = this.#options.clock.monotonicMs();
     const windowMax = Math.min(this.#options.windowMax, session.limits.sendWindow);
     for (const entry of this.#outbox.take(nowMs, { windowMax, inFlightMax: IN_FLIGHT_MAX })) {
-      const { conversation, n, after, sentAt, type, body } = entry;
-      const follows = after === n - 1 ? {} : { after };
-      const content = { type, body, ...mentionsIn(entry) };
-      this.#connection.ask({ t: 'send', conversation, n, ...follows, sentAt, ...content }, (outcome) => {
+      this.#connection.ask(questionOf(entry), (outcome) => {
         this.#answered(entry, session, outcome);
       });
     }
@@ -145,11 +172,13 @@ export class Sender {
     this.#stored(entry, { gen, seq, msgNo, at, level, n, duplicate: true });
   }
 
-  #answered(entry: OutboxEntry, session: Connected, outcome: Outcome<QuestionOf<'send'>>): void {
+  #answered(entry: OutboxEntry, session: Connected, outcome: Outcome<NumberedQuestion>): void {
     // Lost with its connection: it goes out again on the next one.
     if (outcome === null) return;
     if (outcome.t === 'ack') {
-      if (outcome.duplicate) void this.#verify(entry, session, outcome);
+      // What a change says to all, in which thread an answer stands, and what was forwarded the server has put together.
+      const isWhole = entry.change === undefined && entry.replyTo === undefined && entry.source === undefined;
+      if (outcome.duplicate || !isWhole) void this.#verify(entry, session, outcome);
       else this.#accepted(entry, outcome, messageOf(entry, session, outcome));
       return;
     }
@@ -228,6 +257,23 @@ export class Sender {
     if (sentAt >= this.sentAt) return null;
     return { code, message: `sentAt ${String(sentAt)} is below this device's last one, ${String(this.sentAt)}` };
   }
+}
+
+/** Which message is changed. */
+type Changed = Omit<OutboxChange, 'op'>;
+
+type NumberedQuestion = QuestionOf<'send' | 'forward' | 'edit' | 'react' | 'recall'>;
+
+function questionOf(entry: OutboxEntry): NumberedQuestion {
+  const { conversation, n, after, sentAt, type, body, change, replyTo, source } = entry;
+  const numbered = { conversation, n, ...(after === n - 1 ? {} : { after }), sentAt };
+  if (source !== undefined) return { t: 'forward', ...numbered, source };
+  const reply = replyTo === undefined ? {} : { replyTo };
+  if (change === undefined) return { t: 'send', ...numbered, type, body, ...mentionsIn(entry), ...reply };
+  const { op, ...at } = change;
+  if (op === 'edit') return { t: 'edit', ...numbered, ...at, body };
+  if (op === 'recall') return { t: 'recall', ...numbered, ...at, ...(body === '' ? {} : { reason: String(body) }) };
+  return { t: 'react', ...numbered, ...at, emoji: String(body), on: op === 'react' };
 }
 
 /** As the message will say it. */

@@ -101,6 +101,8 @@ export class Persister implements ChangeRecorder, OutboxChanges {
   /** Resolves when everything up to now is stored, or could not be. */
   async flush(): Promise<void> {
     await this.#writing;
+    // What came while that was written is being written by now.
+    await this.#writing;
     if (!this.#scheduled) return;
     this.#scheduled = false;
     await this.#start();

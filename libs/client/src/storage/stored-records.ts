@@ -4,10 +4,20 @@ import {
   parseUserId,
   type ConversationId,
   type DeviceId,
+  type SequenceId,
   type UserId,
 } from '@millrace/kernel';
-import { fromBase64, jsonMessage, toBase64, type Mentions, type Message, type SendableType } from '@millrace/protocol';
-import type { OutboxEntry } from '../publish/outbox.ts';
+import {
+  fromBase64,
+  jsonMessage,
+  noGone,
+  toBase64,
+  type Mentions,
+  type Message,
+  type MessagePlace,
+  type SendableType,
+} from '@millrace/protocol';
+import type { OutboxChange, OutboxEntry } from '../publish/outbox.ts';
 import type { ConversationState } from '../subscription/conversation-state.ts';
 import { newDevice, type DeviceState } from '../subscription/device-state.ts';
 
@@ -62,9 +72,10 @@ export function encodeConversation(state: ConversationState): string {
 
 export const encodeMessage = (message: Message): string => JSON.stringify(jsonMessage(message));
 
-export function encodeOutboxEntry({ conversation, type, body, sentAt, n, mentions, mentionAll }: OutboxEntry): string {
+export function encodeOutboxEntry(entry: OutboxEntry): string {
+  const { conversation, type, body, sentAt, n, mentions, mentionAll, change, replyTo, source } = entry;
   const content = typeof body === 'string' ? { body } : { bodyBase64: toBase64(body) };
-  return JSON.stringify({ conversation, type, sentAt, n, ...content, mentions, mentionAll });
+  return JSON.stringify({ conversation, type, sentAt, n, ...content, mentions, mentionAll, change, replyTo, source });
 }
 
 /**
@@ -127,18 +138,23 @@ function parsed<T>(result: { readonly ok: true; readonly value: T } | { readonly
 function decodeConversation(conversation: ConversationId, text: string): ConversationState {
   const { held, ...rest } = JSON.parse(text) as Omit<
     ConversationState,
-    'conversation' | 'tail' | 'held' | 'diffusion' | 'ahead' | 'mentions'
+    'conversation' | 'tail' | 'held' | 'diffusion' | 'ahead' | 'mentions' | 'gone' | 'doubted'
   > & {
     readonly held: readonly unknown[];
     // A program of before knew of none that is pulled.
     readonly diffusion?: ConversationState['diffusion'];
-    // Nor of mentions.
+    // Nor of mentions, or of what is gone.
     readonly mentions?: ConversationState['mentions'];
+    readonly gone?: ConversationState['gone'];
+    // Nor of what is to be read again.
+    readonly doubted?: ConversationState['doubted'];
   };
   return {
     diffusion: 'write',
     ahead: null,
     mentions: [],
+    gone: noGone,
+    doubted: [],
     ...rest,
     conversation,
     tail: [],
@@ -159,15 +175,21 @@ function decodeOutboxEntry(serial: number, text: string): OutboxEntry {
     readonly n: number;
     readonly body?: string;
     readonly bodyBase64?: string;
+    readonly change?: OutboxChange;
+    readonly replyTo?: SequenceId;
+    readonly source?: MessagePlace;
   } & Mentions;
-  const { conversation, type, sentAt, n, mentions, mentionAll } = value;
-  const mentioned = {
+  const { conversation, type, sentAt, n, mentions, mentionAll, change, replyTo, source } = value;
+  const more = {
     ...(mentions === undefined ? {} : { mentions }),
     ...(mentionAll === undefined ? {} : { mentionAll }),
+    ...(change === undefined ? {} : { change }),
+    ...(replyTo === undefined ? {} : { replyTo }),
+    ...(source === undefined ? {} : { source }),
   };
   const body = value.bodyBase64 === undefined ? (value.body ?? '') : bytesOf(value.bodyBase64);
   // It may have been sent by the run that stored it.
-  const fixed = { serial, conversation, type, body, sentAt, n, ...mentioned };
+  const fixed = { serial, conversation, type, body, sentAt, n, ...more };
   return { ...fixed, after: n - 1, sent: true, inFlight: false, durable: true };
 }
 

@@ -7,18 +7,23 @@ import {
   type UserId,
 } from '@millrace/kernel';
 import {
+  goneBehind,
+  goneFields,
   mentionsBehind,
   mentionsUser,
+  noGone,
+  unreadOf,
   withMentions,
   type ConversationHead,
   type ConversationKind,
   type ConversationSummary,
   type DiffusionModeName,
+  type Gone,
   type Message,
-  type UnreadInputs,
 } from '@millrace/protocol';
 import type { ChangeRecorder, DeviceContext, Effect } from './effects.ts';
 import { comparePositions, type Position } from './position.ts';
+import { applyReply, applyRevision } from './revise.ts';
 
 /**
  * One conversation as the device knows it.
@@ -48,6 +53,10 @@ export interface ConversationState {
   own: number;
   /** Behind `readSeq`, what mentions this user: as in a summary. */
   mentions: readonly SequenceId[];
+  /** Behind `readSeq`, what does not count: recalled, or deleted by this user. */
+  gone: Gone;
+  /** Messages here of which is known that they are others now, and not what: they are read again. Rising. */
+  doubted: readonly SequenceId[];
   tail: Message[];
   tailFrom: SequenceId;
   held: Message[];
@@ -55,7 +64,7 @@ export interface ConversationState {
   ahead: Ahead | null;
 }
 
-export type Ahead = Omit<ConversationHead, 'conversation'>;
+export type Ahead = Pick<ConversationHead, 'gen' | 'seq' | 'msgNo'>;
 
 /** What a step over one conversation works with. */
 export interface StepTools {
@@ -91,6 +100,8 @@ export function newConversation(conversation: ConversationId, gen: Generation, u
     readMsgNo: 0,
     own: 0,
     mentions: [],
+    gone: noGone,
+    doubted: [],
     tail: [],
     tailFrom: sequenceId(1),
     held: [],
@@ -103,11 +114,6 @@ function otherOf(conversation: ConversationId, user: UserId): UserId {
   return (one === user ? other : one) as UserId;
 }
 
-/** Never below 0: counters of a server that lost history can disagree for a moment. */
-export function unreadOf({ msgNo, readMsgNo, own }: Omit<UnreadInputs, 'unread'>): number {
-  return Math.max(0, msgNo - readMsgNo - own);
-}
-
 /** What the server has told that is not here yet. */
 export const aheadOf = ({ ahead, applied, member }: ConversationState): Ahead | null =>
   ahead !== null && member && comparePositions(ahead, applied) > 0 ? ahead : null;
@@ -116,9 +122,11 @@ export const aheadOf = ({ ahead, applied, member }: ConversationState): Ahead | 
 export function summaryOf(state: ConversationState): ConversationSummary {
   const { conversation, kind, title, peer, member, diffusion, applied, lastAt, readSeq, readMsgNo, own } = state;
   const msgNo = Math.max(state.msgNo, aheadOf(state)?.msgNo ?? 0);
-  const counts = { msgNo, readSeq, readMsgNo, own, unread: unreadOf({ msgNo, readSeq, readMsgNo, own }) };
+  const inputs = { msgNo, readMsgNo, own, ...goneFields(state.gone) };
+  const counts = { readSeq, ...inputs, unread: unreadOf(inputs) };
   const { gen, seq } = applied;
-  const mentions = state.mentions.length === 0 ? {} : { mentions: state.mentions };
+  const told = state.mentions.filter((each) => !state.gone.seqs.includes(each));
+  const mentions = told.length === 0 ? {} : { mentions: told };
   return { conversation, kind, title, peer, member, diffusion, gen, seq, lastAt, ...counts, ...mentions };
 }
 
@@ -206,6 +214,7 @@ export function releaseContiguous(state: ConversationState, tools: StepTools): v
 
 function deliver(state: ConversationState, message: Message, tools: StepTools): void {
   const { context, effects, changes } = tools;
+  const { seq: before } = state.applied;
   state.applied = { gen: message.gen, seq: message.seq };
   state.msgNo = message.msgNo;
   state.lastAt = Math.max(state.lastAt, message.at);
@@ -213,16 +222,32 @@ function deliver(state: ConversationState, message: Message, tools: StepTools): 
   if (message.seq > state.readSeq && mentionsUser(message, context.user)) {
     state.mentions = withMentions(state.mentions, [message.seq]);
   }
-  if (message.type === 'control' && applyControl(state, message, context.user)) beginReading(state, message);
+  applyReply(state, message, tools);
+  if (message.type === 'control' && applyControl(state, message, tools)) {
+    beginReading(state, message);
+    if (message.seq > before + 1) beginAnew(state, before, message, tools);
+  }
   if (tools.cachedMessages > 0) {
     state.tail.push(message);
     changes.cached(state.conversation, message);
   }
   trimTail(state, tools);
   changes.conversation(state.conversation);
-  effects.push({ do: 'deliver', conversation: state.conversation, message });
+  // What this user has deleted is not shown, and takes its place only.
+  if (message.deleted !== true) effects.push({ do: 'deliver', conversation: state.conversation, message });
   effects.push({ do: 'changed', conversation: state.conversation });
   if (!state.described) effects.push({ do: 'describe', conversation: state.conversation });
+}
+
+/**
+ * The user is back, and was told of nothing meanwhile: neither of what they may see by now, nor of what became of messages
+ * that are here. So none of those is kept (C2).
+ */
+function beginAnew(state: ConversationState, after: SequenceId, { gen, seq }: Message, tools: StepTools): void {
+  const { conversation } = state;
+  dropTail(state, sequenceId(0), tools);
+  state.tailFrom = seq;
+  tools.effects.push({ do: 'gap', conversation, gen, after, to: sequenceId(seq - 1) });
 }
 
 function trimTail(state: ConversationState, { cachedMessages, changes }: StepTools): void {
@@ -254,6 +279,9 @@ export function regress(state: ConversationState, from: SequenceId, tools: StepT
   state.readMsgNo = Math.min(state.readMsgNo, state.msgNo);
   state.own = ownInTail(state, tools.context.user) ?? 0;
   state.mentions = state.mentions.filter((seq) => seq <= from);
+  // The server says anew what of it is left.
+  state.gone = noGone;
+  state.doubted = state.doubted.filter((seq) => seq <= from);
   state.described = false;
   tools.changes.conversation(state.conversation);
   tools.effects.push({ do: 'regressed', conversation: state.conversation, gen, from });
@@ -266,6 +294,12 @@ interface ControlFields {
   readonly title?: unknown;
   readonly users?: unknown;
   readonly mode?: unknown;
+  readonly seq?: unknown;
+  readonly author?: unknown;
+  readonly body?: unknown;
+  readonly bodyBase64?: unknown;
+  readonly emoji?: unknown;
+  readonly on?: unknown;
 }
 
 /** Reading begins with the entry that tells of the join: what was there before does not count as unread. */
@@ -275,6 +309,7 @@ export function beginReading(state: ConversationState, { seq, msgNo }: Pick<Mess
   state.readMsgNo = msgNo;
   state.own = 0;
   state.mentions = mentionsBehind(state.mentions, seq);
+  state.gone = goneBehind(state.gone, seq);
 }
 
 /**
@@ -282,9 +317,11 @@ export function beginReading(state: ConversationState, { seq, msgNo }: Pick<Mess
  *
  * @returns whether this user is a member from this entry on.
  */
-function applyControl(state: ConversationState, message: Message, user: UserId): boolean {
+function applyControl(state: ConversationState, message: Message, tools: StepTools): boolean {
   const body = parseControl(message.body);
   if (body === null) return false;
+  const { user } = tools.context;
+  applyRevision(state, message, body, user, tools);
   const concernsMe = Array.isArray(body.users) && body.users.includes(user);
   const { control, kind } = body;
   const isBegun = control === 'created' || control === 'promoted';

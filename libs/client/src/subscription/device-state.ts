@@ -1,15 +1,11 @@
-import { generation, sequenceId, type ConversationId, type SequenceId } from '@millrace/kernel';
+import { generation, sequenceId, type ConversationId } from '@millrace/kernel';
 import {
   protocolLimits,
-  type ConversationHead,
   type ConversationSummary,
-  type FrameError,
-  type Live,
   type Message,
   type Push,
   type PushItem,
   type Reached,
-  type ReadDone,
   type Synced,
 } from '@millrace/protocol';
 import {
@@ -22,8 +18,10 @@ import {
   type ConversationState,
   type StepTools,
 } from './conversation-state.ts';
+import type { DeviceInput } from './device-input.ts';
 import { once, type ChangeRecorder, type DeviceContext, type Effect } from './effects.ts';
 import { applyHead, applyHint, applyLive } from './live.ts';
+import { applyDeleted, applyReread } from './revise.ts';
 import { applyDescription, applyLoss, applyRead, applySnapshot, beginDelta, endDelta } from './summaries.ts';
 import { comparePositions, type Position } from './position.ts';
 
@@ -60,56 +58,6 @@ export interface DeviceState {
   sync: SyncRun | null;
   readonly conversations: Map<ConversationId, ConversationState>;
 }
-
-/** What happens to a device. */
-export type DeviceInput =
-  | { readonly on: 'connected'; readonly inbox: Position }
-  | { readonly on: 'lost' }
-  | { readonly on: 'push'; readonly push: Push }
-  | { readonly on: 'resync' }
-  | { readonly on: 'live'; readonly live: Live }
-  | {
-      readonly on: 'heads';
-      readonly heads: readonly ConversationHead[];
-      /** Whether the device shows the conversation, so that what is missing is wanted now. */
-      readonly isOpen: (conversation: ConversationId) => boolean;
-    }
-  | { readonly on: 'synced'; readonly synced: Omit<Synced, 't' | 'id'> }
-  /** Refused for good: the token is of no use. */
-  | { readonly on: 'syncRefused'; readonly error: FrameError }
-  /** A message of this device, as its ack tells. */
-  | { readonly on: 'own'; readonly conversation: ConversationId; readonly message: Message }
-  /**
-   * A forward page from `applied` on, which holds all that this user may see up to `completeTo`; null when no page will
-   * ever tell more.
-   */
-  | {
-      readonly on: 'page';
-      readonly conversation: ConversationId;
-      readonly messages: readonly Message[];
-      readonly completeTo: SequenceId | null;
-    }
-  | { readonly on: 'pageRegressed'; readonly conversation: ConversationId; readonly from: SequenceId }
-  /** `survivedTo` is null when the position that was asked for is still there. */
-  | {
-      readonly on: 'probed';
-      readonly conversation: ConversationId;
-      readonly position: Position;
-      readonly to: Position;
-      readonly survivedTo: SequenceId | null;
-    }
-  /** What came of a `verify`, likewise. */
-  | {
-      readonly on: 'verified';
-      readonly conversation: ConversationId;
-      readonly position: Position;
-      readonly summary: ConversationSummary;
-      readonly survivedTo: SequenceId | null;
-    }
-  | { readonly on: 'readDone'; readonly done: Omit<ReadDone, 't' | 'id'> }
-  | { readonly on: 'described'; readonly summaries: readonly ConversationSummary[] }
-  /** All conversations of the user, for a snapshot that may have been cut. */
-  | { readonly on: 'listed'; readonly summaries: readonly ConversationSummary[] };
 
 export function newDevice(): DeviceState {
   const nothing = { gen: generation(0), seq: sequenceId(0) };
@@ -151,7 +99,7 @@ export class Device {
         state.sync = null;
         const there = gen === input.inbox.gen && seq === input.inbox.seq;
         // What is pulled the inbox tells nothing of.
-        if (state.token !== null && there && !state.partial && !this.pulls) this.#live(tools);
+        if (state.token !== null && there && !state.partial && !this.#mayPull) this.#live(tools);
         else this.#beginSync(tools);
         return;
       }
@@ -221,6 +169,11 @@ export class Device {
       case 'page':
       case 'pageRegressed':
         this.#fill(input, tools);
+        return;
+      case 'reread': {
+        const conversation = state.conversations.get(input.conversation);
+        if (conversation !== undefined) applyReread(conversation, input, tools);
+      }
     }
   }
 
@@ -287,10 +240,18 @@ export class Device {
     return [...this.state.conversations.values()].some(isPulled);
   }
 
+  /** Also one that may be: whose list was asked what it is, and has not answered before the connection was lost. */
+  get #mayPull(): boolean {
+    return this.pulls || [...this.state.conversations.values()].some(isUnknown);
+  }
+
   #live({ effects }: StepTools): void {
     effects.push({ do: 'live' });
-    for (const { conversation, held } of this.state.conversations.values()) {
+    for (const state of this.state.conversations.values()) {
+      const { conversation, held, doubted } = state;
       if (held.length > 0) effects.push({ do: 'fill', conversation });
+      if (doubted.length > 0) effects.push({ do: 'reread', conversation });
+      if (isUnknown(state)) effects.push({ do: 'describe', conversation });
     }
   }
 
@@ -318,14 +279,18 @@ export class Device {
     return reached;
   }
 
-  /** Whether a message lies before it that was not pushed, but is pulled. */
-  #hasHole(push: Push): boolean {
-    return push.items.some((item) => {
-      const state = this.state.conversations.get(item.conversation);
-      if (!('messages' in item) || state === undefined || !isPulled(state)) return false;
-      const first = item.messages.find((message) => comparePositions(message, state.applied) > 0);
-      return first !== undefined && first.seq !== state.applied.seq + 1;
-    });
+  /**
+   * Whether a message lies before it that was not pushed. While the user is a member only this device's own are not, or what
+   * is pulled: also of a conversation of which the device does not know yet that it is, or was told too early that it is not.
+   */
+  #hasHole(item: PushItem): boolean {
+    const state = this.state.conversations.get(item.conversation);
+    if (!('messages' in item) || state?.anchored !== true || !state.member) return false;
+    const { applied } = state;
+    const first = item.messages.find((message) => comparePositions(message, applied) > 0);
+    if (first === undefined || first.seq === applied.seq + 1) return false;
+    // A newer generation says itself what was lost.
+    return isPulled(state) || (first.seq > applied.seq && !this.#context.sendsPending(item.conversation));
   }
 
   #syncing(): boolean {
@@ -351,12 +316,16 @@ export class Device {
       return;
     }
     if (push.seq <= state.inbox.seq) return;
-    if (!tried && this.#hasHole(push)) {
-      this.#beginSync(tools, push);
-      this.state.sync?.kept.push(push);
-      return;
+    for (const [index, item] of push.items.entries()) {
+      if (!tried && this.#hasHole(item)) {
+        // What lies before it in the push is here: it may be what tells that the conversation is pulled.
+        const rest = { ...push, items: push.items.slice(index) };
+        this.#beginSync(tools, rest);
+        this.state.sync?.kept.push(rest);
+        return;
+      }
+      this.#item(item, tools);
     }
-    for (const item of push.items) this.#item(item, tools);
     state.inbox = { gen: push.gen, seq: push.seq };
     this.#changes.sync();
   }
@@ -371,6 +340,11 @@ export class Device {
     }
     if ('hint' in item) {
       applyHint(this.state.conversations.get(item.conversation), item, tools);
+      return;
+    }
+    if ('deleted' in item) {
+      const conversation = this.state.conversations.get(item.conversation);
+      if (conversation !== undefined) applyDeleted(conversation, item.deleted, tools);
       return;
     }
     const fresh = this.state.conversations.get(item.conversation)?.anchored !== true;
@@ -393,7 +367,7 @@ export class Device {
     // The answer to a sync of a connection that is gone.
     if (run === null) return;
     if (synced.tooLong) run.snapshot ??= new Set();
-    for (const { summary, messages } of synced.conversations) {
+    for (const { summary, messages, deleted = [] } of synced.conversations) {
       run.snapshot?.add(summary.conversation);
       const conversation = this.#conversation(summary.conversation, summary);
       if (synced.tooLong) {
@@ -402,6 +376,7 @@ export class Device {
       }
       beginDelta(conversation, summary, messages.length > 0, tools);
       this.#inboxMessages(summary.conversation, messages, tools);
+      for (const seq of deleted) applyDeleted(conversation, { seq, counted: false }, tools);
       endDelta(conversation, summary);
     }
     this.state.token = synced.token;
@@ -445,6 +420,9 @@ export class Device {
 
 const isBehind = (state: ConversationState, summary: ConversationSummary): boolean =>
   isPulled(state) && comparePositions(summary, state.applied) > 0;
+
+/** Only the list tells what the user has joined. */
+const isUnknown = ({ anchored, member, described }: ConversationState): boolean => anchored && member && !described;
 
 const isPulled = ({ anchored, member, diffusion }: ConversationState): boolean =>
   anchored && member && diffusion === 'read';

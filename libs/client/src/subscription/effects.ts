@@ -5,6 +5,15 @@ import type { Position } from './position.ts';
 /** What the device's state asks of its shell. In order: the shell carries them out as they come. */
 export type Effect =
   | { readonly do: 'deliver'; readonly conversation: ConversationId; readonly message: Message }
+  /** A message that was delivered is another one now; null where it is not kept here. */
+  | {
+      readonly do: 'revised';
+      readonly conversation: ConversationId;
+      readonly seq: SequenceId;
+      readonly message: Message | null;
+    }
+  /** Messages here may be others now: if they still are in doubt in a moment, read them again; answer with `reread`. */
+  | { readonly do: 'reread'; readonly conversation: ConversationId }
   /** The summary changed. Once a step and conversation, after the step's other effects. */
   | { readonly do: 'changed'; readonly conversation: ConversationId }
   | { readonly do: 'removed'; readonly conversation: ConversationId }
@@ -78,14 +87,19 @@ export interface ChangeRecorder {
   dropped(conversation: ConversationId, message: Message): void;
 }
 
-/** `changed` once a conversation and at the end, `fill` and `describe` once; the rest as it came. */
+const onceNames: ReadonlySet<Effect['do']> = new Set(['changed', 'fill', 'describe', 'reread'] as const);
+
+const isOnce = (effect: Effect): effect is Extract<Effect, { do: 'changed' | 'fill' | 'describe' | 'reread' }> =>
+  onceNames.has(effect.do);
+
+/** `changed` once a conversation and at the end, `fill`, `describe` and `reread` once; the rest as it came. */
 export function once(effects: readonly Effect[]): readonly Effect[] {
   if (effects.length < 2) return effects;
   const seen = new Set<string>();
   const first: Effect[] = [];
   const last: Effect[] = [];
   for (const effect of effects) {
-    if (effect.do !== 'changed' && effect.do !== 'fill' && effect.do !== 'describe') {
+    if (!isOnce(effect)) {
       first.push(effect);
       continue;
     }

@@ -16,8 +16,17 @@ const live = (prev: number, ...messages: readonly Message[]): { readonly on: 'li
   },
 });
 
-const heads = (seq: number, isOpen: boolean, conversation: ConversationId = town) => {
-  const head: ConversationHead = { conversation, ...at(seq), msgNo: seq };
+const heads = (
+  seq: number,
+  isOpen: boolean,
+  conversation: ConversationId = town,
+  mentionAll: readonly number[] = [],
+) => {
+  const seqs = mentionAll.map((each) => sequenceId(each));
+  const head: ConversationHead = {
+    ...{ conversation, ...at(seq), msgNo: seq },
+    ...(seqs.length === 0 ? {} : { mentionAll: seqs }),
+  };
   return { on: 'heads' as const, heads: [head], isOpen: () => isOpen };
 };
 
@@ -106,6 +115,31 @@ describe('word of where a conversation stands', () => {
     expect(phone.syncs).toHaveLength(1);
     phone.step(heads(9, true, 'elsewhere' as ConversationId));
     expect(phone.described).toEqual([town]);
+  });
+
+  it('says at once which messages mention all, each once, and only those that are not read', () => {
+    const phone = new APhone();
+    const mentioned = (): readonly number[] => phone.device.state.conversations.get(town)?.mentions ?? [];
+    phone.step(heads(10, false, town, [2, 6, 9]));
+    expect([mentioned(), phone.hints, phone.syncs]).toEqual([[2, 6, 9], [2, 6, 9], []]);
+    // Told again, as heads are; and then the messages themselves come.
+    phone.step(heads(11, false, town, [6, 9]));
+    phone.step({ on: 'resync' });
+    const missing = [4, 5, 6, 7, 8, 9, 10, 11].map((seq) => message(seq, seq === 6 ? { mentionAll: true } : {}));
+    phone.step({ on: 'synced', synced: synced(3, missing, 'read') });
+    expect(phone.hints).toEqual([2, 6, 9]);
+    const done = { conversation: town, readSeq: sequenceId(9), readMsgNo: 9, own: 0, msgNo: 11, unread: 2 };
+    phone.step({ on: 'readDone', done });
+    phone.step(heads(12, false, town, [6, 9, 12]));
+    expect([mentioned(), phone.hints]).toEqual([[12], [2, 6, 9, 12]]);
+  });
+
+  it('of a generation that ended tells nothing of who is mentioned', () => {
+    const phone = new APhone();
+    phone.step(live(3, message(4, { gen: generation(2) })));
+    phone.step({ on: 'synced', synced: synced(3, [message(4, { gen: generation(2) })], 'read') });
+    phone.step(heads(9, false, town, [8]));
+    expect([phone.device.state.conversations.get(town)?.mentions, phone.hints]).toEqual([[], []]);
   });
 
   it('amid a sync has another one behind it, for that may end before', () => {

@@ -1,3 +1,4 @@
+import type { SequenceId } from '@millrace/kernel';
 import { withMentions, type ConversationHead, type Live, type PushItem } from '@millrace/protocol';
 import { aheadOf, applyMessage, type ConversationState, type StepTools } from './conversation-state.ts';
 import { comparePositions } from './position.ts';
@@ -22,23 +23,39 @@ export function applyLive(state: ConversationState, { gen, messages }: Live, too
 export function applyHint(
   state: ConversationState | undefined,
   item: Extract<PushItem, { hint: unknown }>,
-  { changes, effects }: StepTools,
+  tools: StepTools,
 ): void {
   const { gen, seq, why } = item.hint;
-  if (state !== undefined && why === 'mention' && gen >= state.applied.gen && seq > state.readSeq) {
-    state.mentions = withMentions(state.mentions, [seq]);
-    changes.conversation(item.conversation);
-    effects.push({ do: 'changed', conversation: item.conversation });
-  }
-  effects.push({ do: 'hint', item });
+  if (state !== undefined && why === 'mention' && gen >= state.applied.gen) noteMentions(state, [seq], tools);
+  tools.effects.push({ do: 'hint', item });
+}
+
+/** They mention this user. @returns those that were not known. */
+function noteMentions(
+  state: ConversationState,
+  seqs: readonly SequenceId[],
+  { changes, effects }: StepTools,
+): readonly SequenceId[] {
+  const { conversation, mentions, readSeq } = state;
+  const unread = seqs.filter((seq) => seq > readSeq);
+  state.mentions = withMentions(mentions, unread);
+  const fresh = unread.filter((seq) => !mentions.includes(seq) && state.mentions.includes(seq));
+  if (fresh.length === 0) return fresh;
+  changes.conversation(conversation);
+  effects.push({ do: 'changed', conversation });
+  return fresh;
 }
 
 /** @returns whether something is not here yet. */
 export function applyHead(
   state: ConversationState,
-  { gen, seq, msgNo }: ConversationHead,
-  { changes, effects }: StepTools,
+  { conversation, gen, seq, msgNo, mentionAll = [] }: ConversationHead,
+  tools: StepTools,
 ): boolean {
+  const { changes, effects } = tools;
+  for (const mention of gen < state.applied.gen ? [] : noteMentions(state, mentionAll, tools)) {
+    effects.push({ do: 'hint', item: { conversation, hint: { gen, seq: mention, why: 'mention' } } });
+  }
   const head = { gen, seq, msgNo };
   if (comparePositions(head, aheadOf(state) ?? state.applied) > 0) {
     state.ahead = head;

@@ -16,6 +16,8 @@ export interface LobbiesOwner {
   release(): void;
   /** Whether the inbox has brought the conversation. */
   knows(conversation: ConversationId): boolean;
+  /** It is a group from here on: the application goes on showing it. */
+  becameGroup(conversation: ConversationId): void;
   /** A message of this device is in a conversation that is no lobby any more. */
   own(conversation: ConversationId, message: Message): void;
   /** A message came by: one of this device may have waited for its ack. */
@@ -211,6 +213,7 @@ export class Lobbies {
       else if (step.do === 'restarted') emit('lobby', { conversation, change: 'restarted', gen: step.gen });
       else if (step.do === 'promoted') {
         this.#forget(entered);
+        this.#owner.becameGroup(conversation);
         emit('lobby', { conversation, change: 'promoted', gen: step.gen });
         const own = entered.own.filter(({ gen }) => gen === step.gen);
         this.#groups.set(conversation, own);

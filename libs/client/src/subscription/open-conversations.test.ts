@@ -1,6 +1,7 @@
 import type { ConversationId } from '@millrace/kernel';
 import { expect, it } from 'vitest';
 import type { Asker } from '../connection/asker.ts';
+import { MillraceError } from '../errors.ts';
 import { OpenConversations } from './open-conversations.ts';
 
 const [town, port] = ['town', 'port'] as [ConversationId, ConversationId];
@@ -28,4 +29,24 @@ it('the server is told anew of what is open after a connect, and once when the u
   opened.changed({ conversation: port, member: true });
   opened.connected();
   expect(asked).toEqual(['close port', 'open town']);
+});
+
+it('what was shown already stays open over connects, unless the server refuses it for good', async () => {
+  const asked: string[] = [];
+  let refusal: MillraceError | null = null;
+  const asker = {
+    ask: (question: { readonly t: string; readonly conversation?: ConversationId }) => {
+      asked.push(`${question.t} ${String(question.conversation)}`);
+      return refusal === null ? Promise.resolve({}) : Promise.reject(refusal);
+    },
+  } as unknown as Asker;
+  const opened = new OpenConversations(asker);
+  opened.keep(town);
+  expect(opened.has(town)).toBe(true);
+  opened.connected();
+  expect(asked.splice(0)).toEqual(['open town', 'open town']);
+  refusal = new MillraceError('not_member', 'removed meanwhile', 'never');
+  opened.connected();
+  await new Promise(setImmediate);
+  expect(opened.has(town)).toBe(false);
 });

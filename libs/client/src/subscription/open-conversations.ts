@@ -32,6 +32,12 @@ export class OpenConversations {
     }
   }
 
+  /** It is shown already: the server is told so that it stays. */
+  keep(conversation: ConversationId): void {
+    this.#open.add(conversation);
+    this.#again(conversation);
+  }
+
   async close(conversation: ConversationId): Promise<void> {
     this.#left.delete(conversation);
     if (this.#open.delete(conversation)) await this.#asker.ask({ t: 'close', conversation });

@@ -118,4 +118,18 @@ describe('a conversation that is pulled', () => {
     expect(phone.syncs).toHaveLength(1);
     expect(phone.syncs[0]?.seen).toEqual(at(4));
   });
+
+  it('that was joined is asked about once more when the connection was lost before the list told what it is', () => {
+    const phone = new APhone();
+    const other = 'other' as ConversationId;
+    phone.step({ on: 'push', push: push(3, 4, control(4, { control: 'kicked', users: ['ann'] })) });
+    const joined = control(40, { control: 'joined', users: ['ann'] });
+    phone.step({ on: 'push', push: { ...push(4, 5), items: [{ conversation: other, messages: [joined] }] } });
+    expect(phone.described).toEqual([other]);
+    phone.step({ on: 'lost' });
+    phone.step({ on: 'connected', inbox: at(5) });
+    expect(phone.syncs).toHaveLength(1);
+    phone.step({ on: 'synced', synced: { ...synced(5, [], 'write'), conversations: [] } });
+    expect(phone.described).toEqual([other, other]);
+  });
 });

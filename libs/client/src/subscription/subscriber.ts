@@ -6,7 +6,7 @@ import {
   type SequenceId,
   type Timers,
 } from '@millrace/kernel';
-import type { Connected, ConversationSummary, FrameError, ServerFrame } from '@millrace/protocol';
+import type { Connected, ConversationSummary, FrameError, Message, ServerFrame } from '@millrace/protocol';
 import type { Asker } from '../connection/asker.ts';
 import { backoffMs, type BackoffLimits } from '../connection/backoff.ts';
 import type { Connection } from '../connection/connection.ts';
@@ -14,12 +14,15 @@ import { MillraceError } from '../errors.ts';
 import type { Emit } from '../listeners.ts';
 import { summaryOf } from './conversation-state.ts';
 import type { LobbyFrame } from './lobbies.ts';
-import type { Device, DeviceInput } from './device-state.ts';
+import type { DeviceInput } from './device-input.ts';
+import type { Device } from './device-state.ts';
 import type { Effect } from './effects.ts';
 import type { Position } from './position.ts';
 
 /** How long messages wait for ones before them to arrive by themselves. */
 const FILL_AFTER_MS = 500;
+/** How often it is waited so long for the inbox to tell where a conversation begins in which this device has written already. */
+const BEGIN_WAITS = 120;
 const PAGE_MESSAGES = 1_000;
 const LIST_PAGE = 500;
 /** Pages of the conversation list in which one that is active now is looked for. */
@@ -50,6 +53,8 @@ export class Subscriber {
   readonly #options: SubscriberOptions;
   readonly #owner: SubscriberOwner;
   readonly #fills = new Map<ConversationId, Cancel | null>();
+  readonly #rereads = new Set<ConversationId>();
+  readonly #waits = new Map<ConversationId, number>();
   #syncDelay: Cancel | null = null;
   /** Syncs in a row that ended where the one before had. */
   #idleSyncs = 0;
@@ -150,6 +155,11 @@ export class Subscriber {
       case 'deliver':
         emit('message', { conversation: effect.conversation, message: effect.message });
         return;
+      case 'revised': {
+        const { conversation, seq, message } = effect;
+        emit('revised', { conversation, seq, message });
+        return;
+      }
       case 'changed': {
         const conversation = this.#device.state.conversations.get(effect.conversation);
         if (conversation?.anchored === true) emit('conversation', summaryOf(conversation));
@@ -178,6 +188,9 @@ export class Subscriber {
         return;
       case 'fill':
         this.#fillLater(effect.conversation);
+        return;
+      case 'reread':
+        this.#rereadLater(effect.conversation);
         return;
       case 'describe':
         this.#toDescribe.add(effect.conversation);
@@ -268,6 +281,13 @@ export class Subscriber {
       const state = this.#device.state.conversations.get(conversation);
       const last = state?.held.at(-1);
       if (state === undefined || last === undefined) return;
+      const waits = state.anchored ? 0 : (this.#waits.get(conversation) ?? 0) + 1;
+      this.#waits.delete(conversation);
+      if (waits > 0 && waits < BEGIN_WAITS) {
+        // Others' messages may lie before the own ones: the inbox has them, however late it is.
+        this.#waits.set(conversation, waits);
+        return;
+      }
       if (!state.anchored) {
         this.step({ on: 'page', conversation, messages: [], completeTo: null });
         return;
@@ -289,6 +309,32 @@ export class Subscriber {
         } else if (error.retry === 'later') return;
         else this.step({ on: 'page', conversation, messages: [], completeTo: null });
       }
+    }
+  }
+
+  /** What settles a doubt mostly comes right behind it. */
+  #rereadLater(conversation: ConversationId): void {
+    if (this.#rereads.has(conversation)) return;
+    this.#rereads.add(conversation);
+    this.#options.timers.after(FILL_AFTER_MS, () => {
+      void this.#reread(conversation).finally(() => this.#rereads.delete(conversation));
+    });
+  }
+
+  /** Reads what is in doubt, until nothing is; offline that waits until the device is live again. */
+  async #reread(conversation: ConversationId): Promise<void> {
+    for (;;) {
+      const [seq] = this.#device.state.conversations.get(conversation)?.doubted ?? [];
+      if (seq === undefined || !this.#connection.ready) return;
+      let message: Message | null = null;
+      try {
+        const page = await this.#asker.ask({ t: 'history', conversation, direction: 'forward', from: seq, limit: 1 });
+        message = page.messages.find((each) => each.seq === seq) ?? null;
+      } catch (error) {
+        if (!(error instanceof MillraceError)) throw error;
+        if (error.retry === 'later') return;
+      }
+      this.step({ on: 'reread', conversation, seq, message });
     }
   }
 

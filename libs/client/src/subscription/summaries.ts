@@ -1,5 +1,14 @@
 import { sequenceId, type SequenceId } from '@millrace/kernel';
-import { mentionsBehind, withMentions, type ConversationSummary, type UnreadInputs } from '@millrace/protocol';
+import {
+  goneBehind,
+  goneOf,
+  joinGone,
+  mentionsBehind,
+  noGone,
+  withMentions,
+  type ConversationSummary,
+  type UnreadInputs,
+} from '@millrace/protocol';
 import {
   anchor,
   dropTail,
@@ -11,7 +20,7 @@ import {
 } from './conversation-state.ts';
 import { comparePositions } from './position.ts';
 
-type ReadInputs = Pick<UnreadInputs, 'readSeq' | 'readMsgNo' | 'own'>;
+type ReadInputs = Omit<UnreadInputs, 'msgNo' | 'unread'>;
 
 /**
  * Takes over a read position that is past the device's own one. `own` is counted from the tail where it reaches back
@@ -26,28 +35,47 @@ export function applyRead(
   state.readSeq = read.readSeq;
   state.readMsgNo = read.readMsgNo;
   state.mentions = mentionsBehind(state.mentions, read.readSeq);
+  state.gone = goneBehind(joinGone(goneOf(read), state.gone), read.readSeq);
   state.own = read.readSeq >= state.applied.seq ? 0 : (ownInTail(state, context.user) ?? read.own);
   changes.conversation(state.conversation);
   effects.push({ do: 'changed', conversation: state.conversation });
   return true;
 }
 
-/** What a summary says beside positions and counts. */
+/**
+ * What a summary says beside positions and counts. Whether the user is in, and how it is diffused, is taken from a summary of
+ * the very position that the device is at. An older one knows less; of a newer one the entries that make it so are still to
+ * come, and up to there nothing that is pulled may be passed over. Being in, or pulled, too early costs no more than a sync.
+ */
 function describe(state: ConversationState, summary: ConversationSummary): void {
+  const order = state.anchored ? comparePositions(summary, state.applied) : 0;
+  if (order === 0) {
+    describeWhole(state, summary);
+    return;
+  }
+  const member = state.member || (order > 0 && summary.member);
+  const mayBePulled = member && summary.diffusion === 'read' && (order > 0 || !state.described);
+  describeWhole(state, { ...summary, member, diffusion: mayBePulled ? 'read' : state.diffusion });
+}
+
+function describeWhole(state: ConversationState, summary: ConversationSummary): void {
+  state.member = summary.member;
+  state.diffusion = summary.diffusion;
   state.kind = summary.kind;
   state.title = summary.title;
   state.peer = summary.peer;
-  state.member = summary.member;
-  state.diffusion = summary.diffusion;
   state.lastAt = Math.max(state.lastAt, summary.lastAt);
   state.described = true;
 }
 
 /**
- * What the server says mentions this user, and what came behind that. Of an older generation it may have told what is lost.
+ * What the server says mentions this user, and what is gone, and what came behind that. Of an older generation it may have
+ * told what is lost.
  */
-function takeMentions(state: ConversationState, { gen, seq, mentions = [] }: ConversationSummary): void {
+function takeConcern(state: ConversationState, summary: ConversationSummary): void {
+  const { gen, seq, mentions = [] } = summary;
   if (gen < state.applied.gen) return;
+  state.gone = goneBehind(joinGone(goneOf(summary), state.gone), state.readSeq);
   const later = state.mentions.filter((each) => each > seq);
   state.mentions = mentionsBehind(withMentions(mentions, later), state.readSeq);
 }
@@ -59,17 +87,15 @@ function agree(state: ConversationState, summary: ConversationSummary): void {
   state.msgNo = summary.msgNo;
   state.readMsgNo = summary.readMsgNo;
   state.own = summary.own;
+  state.gone = goneOf(summary);
 }
 
 /** From a list that was asked for: it moves no position, messages do. */
 export function applyDescription(state: ConversationState, summary: ConversationSummary, tools: StepTools): void {
-  if (state.anchored && summary.seq < state.applied.seq && summary.gen <= state.applied.gen) {
-    // The list is older than what is here: its membership may be, too, and how it is diffused.
-    describe(state, { ...summary, member: state.member, diffusion: state.diffusion });
-  } else describe(state, summary);
+  describe(state, summary);
   applyRead(state, summary, tools);
+  takeConcern(state, summary);
   agree(state, summary);
-  takeMentions(state, summary);
   tools.changes.conversation(state.conversation);
   tools.effects.push({ do: 'changed', conversation: state.conversation });
 }
@@ -88,7 +114,7 @@ export function beginDelta(
     state.readSeq = summary.readSeq;
     state.readMsgNo = summary.readMsgNo;
   } else if (summary.readSeq > readSeq) applyRead(state, summary, tools);
-  takeMentions(state, summary);
+  takeConcern(state, summary);
   tools.changes.conversation(state.conversation);
   tools.effects.push({ do: 'changed', conversation: state.conversation });
 }
@@ -104,12 +130,13 @@ export function endDelta(state: ConversationState, summary: ConversationSummary)
 export function applySnapshot(state: ConversationState, summary: ConversationSummary, tools: StepTools): void {
   const { conversation, applied, anchored } = state;
   const behind = summary.gen > applied.gen || (summary.gen === applied.gen && summary.seq > applied.seq);
-  describe(state, summary);
   if (anchored && !behind) {
+    describe(state, summary);
     applyRead(state, summary, tools);
     agree(state, summary);
     doubt(state, summary, tools);
   } else {
+    describeWhole(state, summary);
     jumpTo(state, summary, tools);
     if (anchored && summary.gen === applied.gen) {
       tools.effects.push({ do: 'gap', conversation, gen: summary.gen, after: applied.seq, to: summary.seq });
@@ -118,7 +145,7 @@ export function applySnapshot(state: ConversationState, summary: ConversationSum
       tools.effects.push({ do: 'probe', conversation, position: applied, to });
     }
   }
-  takeMentions(state, summary);
+  takeConcern(state, summary);
   tools.changes.conversation(conversation);
   tools.effects.push({ do: 'changed', conversation });
 }
@@ -151,6 +178,7 @@ function jumpTo(state: ConversationState, summary: ConversationSummary, tools: S
   dropTail(state, sequenceId(0), tools);
   const read = state.readSeq > summary.readSeq && state.readSeq <= summary.seq && summary.gen === state.applied.gen;
   anchor(state, { gen: summary.gen, seq: summary.seq });
+  state.gone = noGone;
   state.msgNo = summary.msgNo;
   if (read) state.own = state.readSeq >= summary.seq ? 0 : Math.min(state.own, summary.own);
   else {

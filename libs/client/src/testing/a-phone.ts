@@ -1,6 +1,7 @@
 import { generation, sequenceId, type ConversationId, type DeviceId, type UserId } from '@millrace/kernel';
 import { deviceTag, type ConversationSummary, type Message, type Push, type Synced } from '@millrace/protocol';
-import { Device, newDevice, type DeviceInput } from '../subscription/device-state.ts';
+import type { DeviceInput } from '../subscription/device-input.ts';
+import { Device, newDevice } from '../subscription/device-state.ts';
 import type { Effect } from '../subscription/effects.ts';
 
 export const ann = 'ann' as UserId;
@@ -48,6 +49,8 @@ export const push = (prev: number, seq: number, ...messages: readonly Message[])
 export class APhone {
   readonly delivered: number[] = [];
   readonly syncs: Extract<Effect, { do: 'sync' }>[] = [];
+  /** Entries that the application is told of beside their messages. */
+  readonly hints: number[] = [];
   /** Conversations to be looked for in the list. */
   readonly described: ConversationId[] = [];
   readonly device: Device;
@@ -69,6 +72,7 @@ export class APhone {
     for (const effect of this.device.step(input)) {
       if (effect.do === 'deliver') this.delivered.push(effect.message.seq);
       if (effect.do === 'sync') this.syncs.push(effect);
+      if (effect.do === 'hint') this.hints.push(effect.item.hint.seq);
       if (effect.do === 'describe') this.described.push(effect.conversation);
     }
   }

@@ -26,8 +26,9 @@ import {
   type ServerFrame,
   type Sync,
 } from '@millrace/protocol';
+import { modelSearch } from './model-search.ts';
 
-interface ModelConversation {
+export interface ModelConversation {
   readonly id: ConversationId;
   readonly kind: 'direct' | 'group';
   readonly title: string;
@@ -224,6 +225,8 @@ export class ModelServer {
         return this.#sync(session, frame);
       case 'history':
         return this.#history(user, frame);
+      case 'search':
+        return ok(modelSearch(this.conversations.values(), user, frame));
       case 'conversations': {
         const all = [...this.#user(user).progress.keys()].map((conversation) => this.summary(user, conversation));
         const from = frame.after === undefined ? 0 : Number(frame.after);
@@ -283,8 +286,12 @@ export class ModelServer {
     if ((send.after ?? n - 1) !== counter.last) {
       return { ok: false, error: frameError('out_of_order', 'a counter is missing', { expected: counter.last + 1 }) };
     }
-    const { sentAt, type, body } = send;
-    const fields = { from: session.user, deviceTag: session.tag, n, sentAt, type, body };
+    const { sentAt, type, body, mentions, mentionAll } = send;
+    const fields = {
+      ...{ from: session.user, deviceTag: session.tag, n, sentAt, type, body },
+      ...(mentions === undefined ? {} : { mentions }),
+      ...(mentionAll === undefined ? {} : { mentionAll }),
+    };
     const { message } = this.#append(conversation, fields, true);
     counter.last = n;
     counter.seqs.set(n, message.seq);

@@ -1,4 +1,4 @@
-import { createPublicKey, webcrypto, X509Certificate, type KeyObject } from 'node:crypto';
+import { createPublicKey, X509Certificate, type KeyObject } from 'node:crypto';
 import { err, ok, type Clock, type Result, type Timers } from '@millrace/kernel';
 import { createLocalJWKSet, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose';
 import type { GatewayLog } from '../log.ts';
@@ -132,16 +132,10 @@ export class RemoteKeys implements KeySource {
 /** @returns why the configured key cannot be used. Nothing of a key is in it. */
 export function keySourceOf(
   config: AuthConfig,
+  key: Exclude<AuthConfig['key'], { readonly kind: 'secret' }>,
   parts: { readonly clock: Clock; readonly timers: Timers; readonly log: GatewayLog },
 ): Result<KeySource, string> {
-  const { key } = config;
   switch (key.kind) {
-    case 'secret': {
-      // Made once: out of bytes, or out of a KeyObject, the library would make it anew for every token.
-      const algorithm = { name: 'HMAC', hash: 'SHA-256' };
-      const secret = webcrypto.subtle.importKey('raw', Buffer.from(key.secret, 'utf8'), algorithm, false, ['verify']);
-      return ok(fixed(() => secret));
-    }
     case 'publicKey':
       return fromPem(key.pem, config);
     case 'jwks': {

@@ -1,4 +1,4 @@
-import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { createHmac, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { systemClock, systemTimers, type Result } from '@millrace/kernel';
 import { SignJWT, UnsecuredJWT, type JWTPayload } from 'jose';
 import { describe, expect, it } from 'vitest';
@@ -90,6 +90,38 @@ describe('a token signed by a secret', () => {
     expect(await outcomeOf(bySecret, await sign(claims, secretKey, { alg: 'HS512' }))).toMatch(/algorithm/);
     for (const token of ['', 'x', 'a.b.c', '..', 'e30.e30.e30', 'x'.repeat(9_000)]) {
       expect(await outcomeOf(bySecret, token)).toMatch(/^unauthenticated: /);
+    }
+  });
+
+  it('is refused when any part of it is another', async () => {
+    const [header = '', payload = '', signature = ''] = (await sign(claims)).split('.');
+    const others = (await sign({ ...claims, sub: 'eve' })).split('.');
+    const headerOf = (given: object): string => Buffer.from(JSON.stringify(given)).toString('base64url');
+    for (const token of [
+      `${header}.${others[1] ?? ''}.${signature}`,
+      `${header}.${payload}.${others[2] ?? ''}`,
+      `${header}.${payload}.${signature.slice(0, -2)}`,
+      `${header}.${payload}.${signature}AAAA`,
+      `${header}.${payload}.${signature}.`,
+      `${header}.${payload}.`,
+      `${header}.${payload}`,
+      `${headerOf({ alg: 'none' })}.${payload}.`,
+      `${headerOf({ alg: 'none' })}.${payload}.${signature}`,
+    ]) {
+      expect(await outcomeOf(bySecret, token)).toMatch(/^unauthenticated: /);
+    }
+  });
+
+  it('is refused with extensions that must be understood, though they were signed', async () => {
+    for (const more of [
+      { crit: ['b64'], b64: false },
+      { crit: ['b64'], b64: true },
+      { crit: ['x'], x: 1 },
+    ]) {
+      const header = Buffer.from(JSON.stringify({ alg: 'HS256', ...more })).toString('base64url');
+      const payload = Buffer.from(JSON.stringify(claims)).toString('base64url');
+      const signature = createHmac('sha256', SECRET).update(`${header}.${payload}`).digest('base64url');
+      expect(await outcomeOf(bySecret, `${header}.${payload}.${signature}`)).toMatch(/^unauthenticated: /);
     }
   });
 

@@ -10,9 +10,11 @@ import {
   type UserId,
 } from '@millrace/kernel';
 import { frameError, type FrameError } from '@millrace/protocol';
-import { errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose';
+import { createSecretKey, type KeyObject } from 'node:crypto';
+import { errors, jwtVerify, type JWTClaimVerificationOptions, type JWTPayload, type JWTVerifyGetKey } from 'jose';
 import type { GatewayLog } from '../log.ts';
 import { algorithmsOf, type AuthConfig } from './auth-config.ts';
+import { checkBySecret } from './check-by-secret.ts';
 import { keySourceOf, type KeySource } from './key-source.ts';
 
 /** What a token that was checked says. */
@@ -46,6 +48,27 @@ function refusalOf(error: unknown): FrameError {
   return say('the token is not a JWT that can be checked');
 }
 
+const claimsWanted = (
+  { audience, issuer, clockToleranceS }: AuthConfig,
+  clock: Pick<Clock, 'nowMs'>,
+): JWTClaimVerificationOptions => ({
+  audience,
+  ...(issuer === null ? {} : { issuer }),
+  clockTolerance: clockToleranceS,
+  requiredClaims: ['exp', 'sub'],
+  currentDate: new Date(clock.nowMs()),
+});
+
+/** What claims say that were checked. */
+function accepted(payload: JWTPayload, { clockToleranceS }: AuthConfig): Result<VerifiedToken, FrameError> {
+  const user = parseUserId(payload.sub);
+  if (!user.ok) return unauthenticated('the claim sub of the token is not a user id');
+  const pinned = payload['device'];
+  const device = pinned === undefined ? ok(null) : parseDeviceId(pinned);
+  if (!device.ok) return unauthenticated('the claim device of the token is not a device id');
+  return ok({ user: user.value, device: device.value, expiresAtMs: ((payload.exp ?? 0) + clockToleranceS) * 1_000 });
+}
+
 /** Checks users' tokens as {@link AuthConfig} says: signature, algorithm, audience, issuer, and an expiry that must be there. */
 export class JwtVerifier implements TokenVerifier {
   readonly #config: AuthConfig;
@@ -64,7 +87,7 @@ export class JwtVerifier implements TokenVerifier {
       return err(frameError('unavailable', 'tokens cannot be checked at the moment; try again'));
     }
     try {
-      return this.#accept(await this.#check(token, keys));
+      return accepted(await this.#check(token, keys), this.#config);
     } catch (error) {
       return err(refusalOf(error));
     }
@@ -82,26 +105,30 @@ export class JwtVerifier implements TokenVerifier {
   }
 
   async #checkWith(token: string, keys: JWTVerifyGetKey): Promise<JWTPayload> {
-    const { audience, issuer, clockToleranceS } = this.#config;
-    const { payload } = await jwtVerify(token, keys, {
-      algorithms: [...algorithmsOf(this.#config)],
-      audience,
-      ...(issuer === null ? {} : { issuer }),
-      clockTolerance: clockToleranceS,
-      requiredClaims: ['exp', 'sub'],
-      currentDate: new Date(this.#clock.nowMs()),
-    });
-    return payload;
+    const algorithms = [...algorithmsOf(this.#config)];
+    return (await jwtVerify(token, keys, { algorithms, ...claimsWanted(this.#config, this.#clock) })).payload;
+  }
+}
+
+/** The same by a secret, which never changes. */
+class SecretVerifier implements TokenVerifier {
+  readonly #config: AuthConfig;
+  readonly #secret: KeyObject;
+  readonly #clock: Clock;
+
+  constructor(config: AuthConfig, secret: string, clock: Clock) {
+    this.#config = config;
+    this.#secret = createSecretKey(secret, 'utf8');
+    this.#clock = clock;
   }
 
-  #accept(payload: JWTPayload): Result<VerifiedToken, FrameError> {
-    const user = parseUserId(payload.sub);
-    if (!user.ok) return unauthenticated('the claim sub of the token is not a user id');
-    const pinned = payload['device'];
-    const device = pinned === undefined ? ok(null) : parseDeviceId(pinned);
-    if (!device.ok) return unauthenticated('the claim device of the token is not a device id');
-    const expiresAtMs = ((payload.exp ?? 0) + this.#config.clockToleranceS) * 1_000;
-    return ok({ user: user.value, device: device.value, expiresAtMs });
+  verify(token: string): Promise<Result<VerifiedToken, FrameError>> {
+    try {
+      const payload = checkBySecret(this.#secret, token, claimsWanted(this.#config, this.#clock));
+      return Promise.resolve(accepted(payload, this.#config));
+    } catch (error) {
+      return Promise.resolve(err(refusalOf(error)));
+    }
   }
 }
 
@@ -110,6 +137,7 @@ export function createTokenVerifier(
   config: AuthConfig,
   parts: { readonly clock: Clock; readonly timers: Timers; readonly log: GatewayLog },
 ): Result<TokenVerifier, string> {
-  const keys = keySourceOf(config, parts);
+  if (config.key.kind === 'secret') return ok(new SecretVerifier(config, config.key.secret, parts.clock));
+  const keys = keySourceOf(config, config.key, parts);
   return keys.ok ? ok(new JwtVerifier(config, keys.value, parts.clock)) : keys;
 }

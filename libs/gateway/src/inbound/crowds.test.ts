@@ -80,4 +80,27 @@ describe('when many devices come back at once', () => {
     expect(peers.map((peer) => peer.got('synced').length)).toEqual([1, 1, 1]);
     expect(writer.got('ack')).toHaveLength(1);
   });
+
+  it('searches are answered some at a time, and a user asks so many a second, over all sessions', async () => {
+    const { connect, chat, time } = await testGateway({
+      searchesAtOnce: 1,
+      searchesPerUser: { perSecond: 1, burst: 2 },
+    });
+    const [phone, laptop, bob] = [await connect('ann'), await connect('ann', 'laptop'), await connect('bob')];
+    chat.isHolding = true;
+    phone.says({ t: 'search', id: 2, text: 'one' });
+    laptop.says({ t: 'search', id: 3, text: 'two' });
+    phone.says({ t: 'search', id: 4, text: 'three' });
+    bob.says({ t: 'search', id: 2, text: 'four' });
+    await time.settle();
+    expect(phone.got('error')).toMatchObject([{ id: 4, code: 'rate_limited', retry: 'later', retryAfterMs: 1_000 }]);
+    expect(callsOf(chat.calls, 'search')).toEqual(['ann one']);
+    for (let turn = 0; turn < 3; turn += 1) {
+      chat.answerAll();
+      await time.settle();
+    }
+    expect(callsOf(chat.calls, 'search')).toEqual(['ann one', 'ann two', 'bob four']);
+    expect(phone.got('found')).toMatchObject([{ id: 2, hits: [], next: null, complete: true }]);
+    expect([laptop.got('found').length, bob.got('found').length]).toEqual([1, 1]);
+  });
 });

@@ -4,7 +4,6 @@ import {
   decodeClientFrames,
   encodeServerFrames,
   frameError,
-  protocolLimits,
   type ClientFrame,
   type CloseReason,
   type Connect,
@@ -25,6 +24,8 @@ import type { Turnstile } from './turnstile.ts';
 
 export interface SocketSessionParts {
   readonly config: GatewayConfig;
+  /** The protocol's, as they are configured. */
+  readonly limits: ProtocolLimits;
   readonly clock: Clock;
   readonly verifier: TokenVerifier;
   readonly observer: GatewayObserver;
@@ -77,7 +78,6 @@ function farewellOf(error: FrameError): Farewell {
 export class SocketSession {
   readonly socket: EngineSocket<Admitted>;
   readonly #parts: SocketSessionParts;
-  readonly #limits: ProtocolLimits;
   readonly #bucket: TokenBucket;
   /** For `connect`, or behind it for its session; null while its turn to be opened has not come. */
   #waitedSinceMs: number | null;
@@ -91,13 +91,11 @@ export class SocketSession {
   constructor(socket: EngineSocket<Admitted>, parts: SocketSessionParts) {
     this.socket = socket;
     this.#parts = parts;
-    const { frameBytesMax, bodyBytesMax, framesPerSession } = parts.config;
-    this.#limits = { ...protocolLimits, frameBytes: frameBytesMax, bodyBytes: bodyBytesMax };
+    const { framesPerSession, offencesMax } = parts.config;
     const openedAtMs = parts.clock.monotonicMs();
     this.#waitedSinceMs = openedAtMs;
     this.#heardAtMs = openedAtMs;
     this.#bucket = new TokenBucket(framesPerSession, openedAtMs);
-    const { offencesMax } = parts.config;
     this.#offences = new TokenBucket({ perSecond: offencesMax * FORGIVEN_SHARE, burst: offencesMax }, openedAtMs);
   }
 
@@ -117,7 +115,7 @@ export class SocketSession {
       });
       return;
     }
-    const decoded = decodeClientFrames(data, encoding, this.#limits);
+    const decoded = decodeClientFrames(data, encoding, this.#parts.limits);
     if (!decoded.ok) {
       const { error, close } = decoded.error;
       this.end({ error, close });

@@ -7,7 +7,6 @@ import {
   type ClientFrame,
   type FrameError,
   type Open,
-  type Send,
   type ServerFrame,
   type WireEntry,
 } from '@millrace/protocol';
@@ -23,8 +22,18 @@ export type ChatFrame = Exclude<ClientFrame, { readonly t: 'connect' | 'refresh'
 const OVERLOAD_MS = 200;
 
 /** Requests whose answers are long. */
-const isQuery = ({ t }: ChatFrame): boolean =>
-  t === 'sync' || t === 'history' || t === 'conversations' || t === 'members' || t === 'readers' || t === 'bans';
+const queries: ReadonlySet<ChatFrame['t']> = new Set([
+  'sync',
+  'history',
+  'search',
+  'thread',
+  'conversations',
+  'members',
+  'readers',
+  'bans',
+  'scheduled',
+]);
+const isQuery = ({ t }: ChatFrame): boolean => queries.has(t);
 
 export interface SubmitParts {
   readonly chat: ChatService;
@@ -35,6 +44,9 @@ export interface SubmitParts {
   readonly queriesInFlightMax: number;
   /** Of all sessions of the node. */
   readonly syncs: Turnstile;
+  readonly searches: Turnstile;
+  /** @returns 0, or when the session's user may search again. */
+  readonly takeSearch: (session: Session) => number;
   readonly rooms: Pick<LiveRooms, 'shown' | 'hidden'>;
   /** A session may have been the user's last one here that had it open. */
   readonly lobbyClosed: (session: Session, lobby: ConversationId) => void;
@@ -47,15 +59,17 @@ function overload(
   parts: SubmitParts,
   session: Session,
   frame: Exclude<ChatFrame, { readonly t: 'typing' }>,
-): string | null {
-  if (session.isBlocked) return 'this device does not read its answers: read them first';
+): FrameError | null {
+  const overloaded = (why: string): FrameError => frameError('overloaded', why, { retryAfterMs: OVERLOAD_MS });
+  if (session.isBlocked) return overloaded('this device does not read its answers: read them first');
   if (session.inFlight >= parts.requestsInFlightMax) {
-    return `at most ${String(parts.requestsInFlightMax)} requests may be unanswered`;
+    return overloaded(`at most ${String(parts.requestsInFlightMax)} requests may be unanswered`);
   }
   if (isQuery(frame) && session.queriesInFlight >= parts.queriesInFlightMax) {
-    return `at most ${String(parts.queriesInFlightMax)} queries may be unanswered`;
+    return overloaded(`at most ${String(parts.queriesInFlightMax)} queries may be unanswered`);
   }
-  return null;
+  const retryAfterMs = frame.t === 'search' ? parts.takeSearch(session) : 0;
+  return retryAfterMs === 0 ? null : frameError('rate_limited', 'too many searches', { retryAfterMs });
 }
 
 /**
@@ -74,13 +88,18 @@ export function submit(parts: SubmitParts, session: Session, frame: ChatFrame, h
   }
   const problem = overload(parts, session, frame);
   if (problem !== null) {
-    session.refuse(frame.id, frameError('overloaded', problem, { retryAfterMs: OVERLOAD_MS }));
-    if (frame.t === 'send') session.sendGate.refused(frame);
-  } else if (frame.t === 'send') submitPublish(parts, session, frame, heardMs);
+    session.refuse(frame.id, problem);
+    if (isNumbered(frame)) session.sendGate.refused(frame);
+  } else if (isNumbered(frame)) submitNumbered(parts, session, frame, heardMs);
   else void submitRequest(parts, session, frame);
 }
 
-function submitPublish({ chat, trace }: SubmitParts, session: Session, frame: Send, heardMs: number): void {
+/** Messages, and changes of some: a device's are in order together. */
+type NumberedFrame = Extract<ChatFrame, { readonly t: 'send' | 'forward' | 'edit' | 'react' | 'recall' }>;
+const isNumbered = (frame: ChatFrame): frame is NumberedFrame =>
+  frame.t === 'send' || frame.t === 'forward' || frame.t === 'edit' || frame.t === 'react' || frame.t === 'recall';
+
+function submitNumbered({ chat, trace }: SubmitParts, session: Session, frame: NumberedFrame, heardMs: number): void {
   const { id, n } = frame;
   const { sendGate } = session;
   const expected = sendGate.holdsBack(frame, heardMs);
@@ -91,7 +110,7 @@ function submitPublish({ chat, trace }: SubmitParts, session: Session, frame: Se
   }
   const gated = sendGate.sent(frame);
   session.inFlight += 1;
-  chat.publish(session.principal, frame, (outcome) => {
+  const answered: Parameters<ChatService['publish']>[2] = (outcome) => {
     session.inFlight -= 1;
     sendGate.answered(gated, outcome, outcome.ok && outcome.value.duplicate);
     if (!outcome.ok) {
@@ -100,19 +119,25 @@ function submitPublish({ chat, trace }: SubmitParts, session: Session, frame: Se
     }
     session.answer({ t: 'ack', id, ...outcome.value });
     trace.accepted(session.principal, session.id, outcome.value, heardMs);
-  });
+  };
+  if (frame.t === 'send') chat.publish(session.principal, frame, answered);
+  else if (frame.t === 'forward') chat.forward(session.principal, frame, answered);
+  else if (frame.t === 'edit') chat.edit(session.principal, frame, answered);
+  else if (frame.t === 'react') chat.react(session.principal, frame, answered);
+  else chat.recall(session.principal, frame, answered);
 }
 
 async function submitRequest(parts: SubmitParts, session: Session, frame: Asked): Promise<void> {
-  const { chat, presence, rooms, syncs, onDefect } = parts;
+  const { chat, presence, rooms, onDefect } = parts;
   const queries = isQuery(frame) ? 1 : 0;
   session.inFlight += 1;
   session.queriesInFlight += queries;
   if (frame.t === 'sync') session.syncStarted();
-  const entered = frame.t === 'sync' ? syncs.enter() : null;
+  const crowd = crowdOf(parts, frame);
+  const entered = crowd?.enter() ?? null;
   const ticket = entered instanceof Promise ? await entered : entered;
   const outcome = await answerOf(chat, presence, session, frame, onDefect);
-  if (ticket !== null) syncs.leave(ticket);
+  if (ticket !== null) crowd?.leave(ticket);
   session.inFlight -= 1;
   session.queriesInFlight -= queries;
   if (outcome.ok) session.answer(outcome.value);
@@ -128,6 +153,12 @@ async function submitRequest(parts: SubmitParts, session: Session, frame: Asked)
   // Behind the answer: what was held while the chat looked goes on from where the answer ends.
   if (outcome.ok && outcome.value.t === 'synced') session.synced(outcome.value.inbox, outcome.value.hasMore);
   else session.syncFailed();
+}
+
+/** Of what comes in crowds, where it waits for its turn. */
+function crowdOf({ syncs, searches }: SubmitParts, { t }: Asked): Turnstile | null {
+  if (t === 'sync') return syncs;
+  return t === 'search' ? searches : null;
 }
 
 /** The lobby that the frame opens or closes on this device, if any. */
@@ -167,7 +198,7 @@ async function answerOf(
   }
 }
 
-type Asked = Exclude<ChatFrame, { readonly t: 'send' | 'typing' | 'ping' }>;
+type Asked = Exclude<ChatFrame, { readonly t: NumberedFrame['t'] | 'typing' | 'ping' }>;
 type Answered = Promise<Result<ServerFrame<WireEntry>, FrameError>>;
 
 /** Makes an answer's content a frame. */
@@ -239,12 +270,18 @@ function ask(chat: ChatService, presence: PresenceWatch, session: Session, frame
       return as('synced', id, chat.sync(principal, frame));
     case 'history':
       return as('page', id, chat.history(principal, frame));
+    case 'search':
+      return as('found', id, chat.search(principal, content(frame)));
+    case 'thread':
+      return as('page', id, chat.thread(principal, frame));
     case 'conversations':
       return as('conversations', id, chat.conversations(principal, frame));
     case 'members':
       return as('members', id, chat.members(principal, frame));
     case 'readers':
       return as('readers', id, chat.readers(principal, frame));
+    case 'delete':
+      return as('ok', id, chat.delete(principal, frame));
     case 'create':
       if (frame.kind !== 'lobby') return as('created', id, chat.create(principal, frame));
       return as(
@@ -277,6 +314,10 @@ function ask(chat: ChatService, presence: PresenceWatch, session: Session, frame
       return as('changed', id, chat.ban(principal, frame));
     case 'unban':
       return as('changed', id, chat.unban(principal, frame));
+    case 'pin':
+      return as('changed', id, chat.pin(principal, frame));
+    case 'unpin':
+      return as('changed', id, chat.unpin(principal, frame));
     case 'promote':
       return as('changed', id, chat.promote(principal, frame));
     case 'dissolve':
@@ -287,6 +328,12 @@ function ask(chat: ChatService, presence: PresenceWatch, session: Session, frame
       return as('ok', id, chat.block(principal.user, frame));
     case 'unblock':
       return as('ok', id, chat.unblock(principal.user, frame));
+    case 'schedule':
+      return as('scheduled', id, chat.schedule(principal.user, content(frame)));
+    case 'unschedule':
+      return as('ok', id, chat.unschedule(principal.user, frame));
+    case 'scheduled':
+      return as('scheduled', id, chat.scheduled(principal.user, frame));
     case 'subscribePresence':
       return as('ok', id, presence.subscribe(session, frame.users));
     case 'unsubscribePresence':

@@ -16,6 +16,8 @@ export interface HintsParts<S extends Hinted, Room> {
   /** Those who are. */
   listeningIn(room: Room): Iterable<S>;
   headOf(room: Room): ConversationHead;
+  /** The same, with what of it is for this session alone. */
+  headFor(session: S, room: Room): ConversationHead;
 }
 
 /** Between two frames to one session, at least. */
@@ -106,7 +108,7 @@ export class Hints<S extends Hinted, Room> {
   #some(sessions: readonly S[], from: number): void {
     const to = from + SESSIONS_PER_TURN;
     for (const session of sessions.slice(from, to)) {
-      for (const room of this.#lacking.get(session) ?? []) session.hint(this.#parts.headOf(room));
+      for (const room of this.#lacking.get(session) ?? []) session.hint(this.#parts.headFor(session, room));
       this.#lacking.delete(session);
       session.tellHeads();
     }

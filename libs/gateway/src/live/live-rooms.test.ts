@@ -1,4 +1,4 @@
-import type { ConversationId, UserId } from '@millrace/kernel';
+import { sequenceId, type ConversationId, type UserId } from '@millrace/kernel';
 import type { ServerFrame } from '@millrace/protocol';
 import { describe, expect, it } from 'vitest';
 import { closes, headAt, liveEntries, opens, tea } from '../testing/live-entries.ts';
@@ -151,6 +151,33 @@ describe('a conversation in read mode', () => {
     append(stage, 7);
     await time.advance(2 * QUIET_MS);
     expect([told(annsPhone), told(bobs)]).toEqual([['tea@5', 'tea@7'], ['tea@5']]);
+  });
+
+  it('tells who does not show it of what mentions all, but for their own, and of nothing from before they came (I7)', async () => {
+    const { gateway, connect, time } = await inRoom();
+    const [annsLaptop, bobsLaptop, cats] = [
+      await connect('ann', 'laptop'),
+      await connect('bob', 'laptop', 'binary'),
+      await connect('cat'),
+    ];
+    const cat = 'cat' as UserId;
+    const ofAll = [
+      { seq: sequenceId(6), from: ann },
+      { seq: sequenceId(8), from: bob },
+    ];
+    gateway.live.at(tea, headAt(8, ofAll));
+    gateway.live.entered(tea, [cat], headAt(9, ofAll), sequenceId(7));
+    await time.advance(HINT_MS);
+    const of = (peer: MemoryPeer) => peer.got('heads').at(-1)?.heads;
+    const stands = { conversation: tea, gen: 1, seq: 8, msgNo: 8 };
+    expect(of(annsLaptop)).toEqual([{ ...stands, mentionAll: [8] }]);
+    expect(of(bobsLaptop)).toEqual([{ ...stands, mentionAll: [6] }]);
+    expect(of(cats)).toEqual([{ ...stands, mentionAll: [8] }]);
+    gateway.live.left(tea, [cat]);
+    gateway.live.entered(tea, [cat], headAt(9, ofAll), sequenceId(9));
+    gateway.live.at(tea, headAt(9, ofAll));
+    await time.advance(HINT_MS);
+    expect(of(cats)).toEqual([{ ...stands, seq: 9, msgNo: 9 }]);
   });
 
   it('passes over a device that does not read, within its bound, and tells it when it does: never silence (R3, I9)', async () => {

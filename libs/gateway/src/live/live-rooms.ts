@@ -1,5 +1,19 @@
-import { MalformedBytes, type ConversationId, type Timers, type UserId } from '@millrace/kernel';
-import type { LiveEntries, LiveHead, LivePort } from '@millrace/messaging';
+import {
+  MalformedBytes,
+  sequenceId,
+  type ConversationId,
+  type SequenceId,
+  type Timers,
+  type UserId,
+} from '@millrace/kernel';
+import {
+  mentionsOfAllFor,
+  type EntryRun,
+  type LiveEntries,
+  type LiveHead,
+  type LivePort,
+  type MessageTrace,
+} from '@millrace/messaging';
 import { encodeServerFrames, type ConversationHead, type Encoded, type Encoding } from '@millrace/protocol';
 import type { Session } from '../outbound/session.ts';
 import { Hints } from './hints.ts';
@@ -8,7 +22,17 @@ import { Publisher, SOCKETS_PER_TURN, type Topic } from './publisher.ts';
 /** As much of a session as a room needs. */
 export type RoomSession = Pick<
   Session,
-  'user' | 'encoding' | 'shown' | 'isOpen' | 'isBehind' | 'answer' | 'listen' | 'unlisten' | 'hint' | 'tellHeads'
+  | 'user'
+  | 'encoding'
+  | 'shown'
+  | 'isOpen'
+  | 'isBehind'
+  | 'answer'
+  | 'listen'
+  | 'unlisten'
+  | 'passedOver'
+  | 'hint'
+  | 'tellHeads'
 >;
 
 export interface LiveRoomsParts<S extends RoomSession> {
@@ -18,6 +42,7 @@ export interface LiveRoomsParts<S extends RoomSession> {
   publish(topic: string, message: Encoded, isBinary: boolean): void;
   /** Writes now what was published. */
   flush(): void;
+  readonly trace: Pick<MessageTrace, 'shown' | 'flushed'>;
   /** A stored entry cannot be read. */
   onDamaged(conversation: ConversationId, error: MalformedBytes): void;
 }
@@ -25,14 +50,18 @@ export interface LiveRoomsParts<S extends RoomSession> {
 interface Stand<S> extends Topic {
   readonly room: Room<S>;
   readonly sessions: Set<S>;
+  /** What waits to be published there. */
+  readonly waiting: EntryRun[];
 }
 
 interface Room<S> {
   readonly conversation: ConversationId;
-  /** Members with sockets here. */
-  readonly users: Set<UserId>;
+  /** Members with sockets here, and up to where what came is not for them. */
+  readonly users: Map<UserId, SequenceId>;
   readonly stands: Set<Stand<S>>;
+  /** As all may be told of it. */
   head: ConversationHead;
+  mentionsOfAll: LiveHead['mentionsOfAll'];
 }
 
 /**
@@ -63,13 +92,16 @@ export class LiveRooms<S extends RoomSession = Session> implements LivePort {
     this.#parts = parts;
     this.#publisher = new Publisher<Stand<S>>({
       timers: parts.timers,
-      publish: ({ name, encoding }, message) => {
+      publish: ({ name, encoding, room, sessions, waiting }, message) => {
+        for (const run of waiting.splice(0)) parts.trace.shown(room.conversation, name, run, sessions.size);
         parts.publish(name, message, encoding === 'binary');
       },
       flush: () => {
         parts.flush();
+        parts.trace.flushed();
       },
-      shed: ({ room, sessions }) => {
+      shed: ({ room, sessions, waiting }) => {
+        waiting.length = 0;
         for (const session of sessions) this.#hint(session, room);
       },
     });
@@ -78,6 +110,7 @@ export class LiveRooms<S extends RoomSession = Session> implements LivePort {
       lackingIn: (room) => this.#notListening(room),
       listeningIn: (room) => [...room.stands].flatMap(({ sessions }) => [...sessions]),
       headOf: (room) => room.head,
+      headFor: (session, room) => headFor(session, room),
     });
   }
 
@@ -88,10 +121,10 @@ export class LiveRooms<S extends RoomSession = Session> implements LivePort {
 
   // ------------------------------------------------------------------------------------- what the node tells
 
-  entered(conversation: ConversationId, users: readonly UserId[], head: LiveHead): void {
+  entered(conversation: ConversationId, users: readonly UserId[], head: LiveHead, since = sequenceId(0)): void {
     const room = this.#rooms.get(conversation) ?? this.#newRoom(conversation, head);
     for (const user of users) {
-      room.users.add(user);
+      room.users.set(user, since);
       const theirs = this.#byUser.get(user);
       if (theirs === undefined) this.#byUser.set(user, new Set([room]));
       else theirs.add(room);
@@ -126,6 +159,7 @@ export class LiveRooms<S extends RoomSession = Session> implements LivePort {
         const frame = { t: 'live', conversation, gen, prev, seq, messages: entries } as const;
         const message = encoded.get(encoding) ?? encodeServerFrames<Encoding>([frame], encoding);
         encoded.set(encoding, message);
+        waits(stand.waiting, { gen, from: sequenceId(prev + 1), to: seq });
         this.#publisher.add(stand, message);
       } catch (error) {
         if (!(error instanceof MalformedBytes)) throw error;
@@ -138,21 +172,21 @@ export class LiveRooms<S extends RoomSession = Session> implements LivePort {
   at(conversation: ConversationId, head: LiveHead): void {
     const room = this.#rooms.get(conversation);
     if (room === undefined || (room.head.seq === head.seq && room.head.gen === head.gen)) return;
-    room.head = { conversation, ...head };
+    move(room, head);
     this.#hints.moved(room);
   }
 
   stands(conversation: ConversationId, head: LiveHead): void {
     const room = this.#rooms.get(conversation);
     if (room === undefined) return;
-    room.head = { conversation, ...head };
-    for (const user of room.users) for (const session of this.#parts.sessionsOf(user)) this.#hint(session, room);
+    move(room, head);
+    for (const user of room.users.keys()) for (const session of this.#parts.sessionsOf(user)) this.#hint(session, room);
   }
 
   over(conversation: ConversationId): void {
     const room = this.#rooms.get(conversation);
     if (room === undefined) return;
-    for (const user of [...room.users]) {
+    for (const user of [...room.users.keys()]) {
       for (const session of this.#parts.sessionsOf(user)) {
         this.#unseat(session, room);
         this.#hints.left(session, room);
@@ -189,7 +223,7 @@ export class LiveRooms<S extends RoomSession = Session> implements LivePort {
     const room = this.#rooms.get(conversation);
     if (room?.users.has(session.user) !== true || !session.shown.has(conversation)) return;
     this.#seat(session, room);
-    session.hint(room.head);
+    session.hint(headFor(session, room));
     session.tellHeads();
   }
 
@@ -207,6 +241,7 @@ export class LiveRooms<S extends RoomSession = Session> implements LivePort {
         for (const each of sessions) if (each.isOpen) this.#pause(each);
       });
     }
+    session.passedOver();
     this.#passedOver.add(session);
   }
 
@@ -221,7 +256,7 @@ export class LiveRooms<S extends RoomSession = Session> implements LivePort {
         const room = this.#rooms.get(conversation);
         if (room?.users.has(session.user) !== true) continue;
         this.#seat(session, room);
-        session.hint(room.head);
+        session.hint(headFor(session, room));
       }
     }
     session.tellHeads();
@@ -238,7 +273,9 @@ export class LiveRooms<S extends RoomSession = Session> implements LivePort {
   }
 
   #newRoom(conversation: ConversationId, head: LiveHead): Room<S> {
-    const room: Room<S> = { conversation, users: new Set(), stands: new Set(), head: { conversation, ...head } };
+    const { mentionsOfAll } = head;
+    const told = headOf(conversation, head);
+    const room: Room<S> = { conversation, users: new Map(), stands: new Set(), head: told, mentionsOfAll };
     this.#rooms.set(conversation, room);
     return room;
   }
@@ -274,6 +311,7 @@ export class LiveRooms<S extends RoomSession = Session> implements LivePort {
       encoding,
       room,
       sessions,
+      waiting: [],
       get size() {
         return sessions.size;
       },
@@ -300,10 +338,35 @@ export class LiveRooms<S extends RoomSession = Session> implements LivePort {
 
   /** Those in the room who are not published its entries. */
   *#notListening(room: Room<S>): Iterable<S> {
-    for (const user of room.users) {
+    for (const user of room.users.keys()) {
       for (const session of this.#parts.sessionsOf(user)) {
         if (this.#seats.get(session)?.has(room) !== true) yield session;
       }
     }
   }
+}
+
+/** One more that waits: with the one before, when it goes on from there. */
+function waits(waiting: EntryRun[], run: EntryRun): void {
+  const last = waiting.at(-1);
+  if (last?.gen === run.gen && last.to + 1 === run.from) waiting[waiting.length - 1] = { ...run, from: last.from };
+  else waiting.push(run);
+}
+
+const headOf = (conversation: ConversationId, { gen, seq, msgNo }: LiveHead): ConversationHead => ({
+  conversation,
+  gen,
+  seq,
+  msgNo,
+});
+
+function move<S>(room: Room<S>, head: LiveHead): void {
+  room.head = headOf(room.conversation, head);
+  room.mentionsOfAll = head.mentionsOfAll;
+}
+
+/** With what mentions all and is for this user to know: not their own, and not from before they came in (I7). */
+function headFor<S>({ user }: Pick<RoomSession, 'user'>, { head, users, mentionsOfAll }: Room<S>): ConversationHead {
+  const mentionAll = mentionsOfAllFor(user, users.get(user) ?? head.seq, mentionsOfAll);
+  return mentionAll.length === 0 ? head : { ...head, mentionAll };
 }

@@ -1,20 +1,12 @@
-import { systemClock, systemRandom, systemTimers, type UserId } from '@millrace/kernel';
-import { silentTrace } from '@millrace/messaging';
+import type { UserId } from '@millrace/kernel';
 import type { Encoding } from '@millrace/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { SocketEngine } from '../engine/socket-engine.ts';
-import { loadUws } from '../engine/uws-api.ts';
-import { UwsEngine } from '../engine/uws-engine.ts';
-import { WsEngine } from '../engine/ws-engine.ts';
-import { gatewayConfigSchema } from '../gateway-config.ts';
-import { Gateway } from '../gateway.ts';
-import { silentGatewayObserver } from '../observer.ts';
+import type { Gateway } from '../gateway.ts';
 import { closes, headAt, liveEntries, opens, tea } from '../testing/live-entries.ts';
-import { MemoryChat } from '../testing/memory-chat.ts';
+import { onEachEngine, realGateway } from '../testing/real-gateway.ts';
 import { SocketClient, until } from '../testing/socket-client.ts';
-import { MemoryLog, PlainVerifier } from '../testing/test-gateway.ts';
 
-const SEND_BUFFER_BYTES_MAX = 131_072;
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** The positions `prev>seq` of the live frames, each dense in itself. */
@@ -35,22 +27,7 @@ function liveOver(name: string, create: () => SocketEngine): void {
     const clients: SocketClient[] = [];
 
     beforeEach(async () => {
-      const started = await Gateway.start({
-        config: gatewayConfigSchema.parse({ port: 0, closeMs: 200, sendBufferBytesMax: SEND_BUFFER_BYTES_MAX }),
-        engine: create(),
-        chat: new MemoryChat(),
-        verifier: new PlainVerifier(systemClock),
-        ackLevel: 'memory',
-        isCutOff: () => false,
-        trace: silentTrace,
-        clock: systemClock,
-        timers: systemTimers,
-        random: systemRandom,
-        log: new MemoryLog(),
-        observer: silentGatewayObserver,
-      });
-      if (!started.ok) throw new Error(started.error.message);
-      gateway = started.value;
+      gateway = await realGateway(create());
     });
 
     afterEach(async () => {
@@ -135,6 +112,4 @@ function liveOver(name: string, create: () => SocketEngine): void {
   });
 }
 
-liveOver('ws', () => new WsEngine(systemTimers));
-const uws = loadUws();
-if (uws.ok) liveOver('uWebSockets.js', () => new UwsEngine(uws.value, systemTimers));
+onEachEngine(liveOver);

@@ -195,10 +195,17 @@ export class Session {
 
   listen(topic: string): void {
     this.#parts.socket.subscribe(topic);
+    this.#parts.trace.listens(topic);
   }
 
   unlisten(topic: string): void {
     this.#parts.socket.unsubscribe(topic);
+    this.#parts.trace.unlistens(topic);
+  }
+
+  /** Something that was published to a topic did not go to this device. */
+  passedOver(): void {
+    this.#parts.trace.passedOver();
   }
 
   /** For the next {@link tellHeads}. As many as the user has conversations at most. */

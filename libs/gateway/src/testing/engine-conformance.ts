@@ -6,7 +6,7 @@ import type { EngineServer, ListenOptions, SocketEngine } from '../engine/socket
 import { payloadsOf, rawConnection, type RawConnection } from './raw-connection.ts';
 import { RecordingHandlers, type TestSocket } from './recording-handlers.ts';
 
-const OPTIONS: ListenOptions = {
+export const OPTIONS: ListenOptions = {
   host: '127.0.0.1',
   port: 0,
   shared: false,

@@ -4,7 +4,12 @@ import { encodeEntry, WireEntry, type ClientFrame } from '@millrace/protocol';
 
 export const tea = 'tea' as ConversationId;
 
-export const headAt = (seq: number): LiveHead => ({ gen: generation(1), seq: sequenceId(seq), msgNo: seq });
+export const headAt = (seq: number, mentionsOfAll: LiveHead['mentionsOfAll'] = []): LiveHead => ({
+  gen: generation(1),
+  seq: sequenceId(seq),
+  msgNo: seq,
+  mentionsOfAll,
+});
 
 /** Entries `from..to`. */
 export function liveEntries(from: number, to = from, body = 'hi'): LiveEntries {

@@ -121,8 +121,24 @@ export class MemoryChat implements ChatService {
     return ok({ tooLong: false, regressed: false, conversations: [], hasMore, inbox, token: 'next' });
   }
 
+  async search(by: Principal, { text }: Parameters<ChatService['search']>[1]): ReturnType<ChatService['search']> {
+    this.calls.push(`search ${by.user} ${text ?? ''}`);
+    await this.#turn();
+    return ok({ hits: [], next: null, complete: true, unsearched: [] });
+  }
+
+  async searchFor(): ReturnType<ChatService['searchFor']> {
+    return refuse();
+  }
+
   async history(by: Principal): ReturnType<ChatService['history']> {
     this.calls.push(`history ${by.user}`);
+    await this.#turn();
+    return refuse();
+  }
+
+  async thread(by: Principal): ReturnType<ChatService['thread']> {
+    this.calls.push(`thread ${by.user}`);
     await this.#turn();
     return refuse();
   }
@@ -146,6 +162,29 @@ export class MemoryChat implements ChatService {
     return Promise.resolve(ok(null));
   }
 
+  edit(_by: Principal, _edit: unknown, answer: Parameters<ChatService['edit']>[2]): void {
+    this.#later(() => {
+      answer(err(frameError('not_found', 'there is nothing of the kind here')));
+    });
+  }
+
+  forward(_by: Principal, _forward: unknown, answer: Parameters<ChatService['forward']>[2]): void {
+    this.edit(_by, _forward, answer);
+  }
+
+  react(_by: Principal, _react: unknown, answer: Parameters<ChatService['react']>[2]): void {
+    this.edit(_by, _react, answer);
+  }
+
+  recall(_by: Principal, _recall: unknown, answer: Parameters<ChatService['recall']>[2]): void {
+    this.edit(_by, _recall, answer);
+  }
+
+  delete = refuse;
+  editFor = refuse;
+  reactFor = refuse;
+  recallFor = refuse;
+  editHistory = refuse;
   create = refuse;
   join = refuse;
   leave = refuse;
@@ -158,12 +197,21 @@ export class MemoryChat implements ChatService {
   unmute = refuse;
   ban = refuse;
   unban = refuse;
+  pin = refuse;
+  unpin = refuse;
   promote = refuse;
   dissolve = refuse;
   bans = refuse;
   block = refuse;
   unblock = refuse;
   infoFor = refuse;
+  schedule = refuse;
+  unschedule = refuse;
+  scheduled = refuse;
+
+  async sendDue(): ReturnType<ChatService['sendDue']> {
+    return { kind: 'nothing' };
+  }
 
   /** Everybody but those whose names begin with `no`. */
   async mayWatch(by: Principal, users: readonly UserId[]): ReturnType<ChatService['mayWatch']> {
@@ -185,6 +233,7 @@ export class MemoryChat implements ChatService {
   conversations = refuse;
   info = refuse;
   publishKeyed = refuse;
+  forwardKeyed = refuse;
   createFor = refuse;
   addMembers = refuse;
   removeMembers = refuse;

@@ -26,12 +26,17 @@ const UPGRADE = {
   'Sec-WebSocket-Version': '13',
 };
 
+/** As it goes over the wire. */
+export function upgradeRequest({ path = '/', headers = {} }: RawUpgrade): string {
+  const lines = Object.entries({ ...UPGRADE, ...headers }).map(([name, value]) => `${name}: ${value}`);
+  return [`GET ${path} HTTP/1.1`, ...lines, '', ''].join('\r\n');
+}
+
 export async function rawConnection(port: number, upgrade: RawUpgrade = {}): Promise<RawConnection> {
   const socket = connect({ port, host: '127.0.0.1' });
   socket.on('error', () => undefined);
   await once(socket, 'connect');
-  const headers = Object.entries({ ...UPGRADE, ...upgrade.headers }).map(([name, value]) => `${name}: ${value}`);
-  socket.write([`GET ${upgrade.path ?? '/'} HTTP/1.1`, ...headers, '', ''].join('\r\n'));
+  socket.write(upgradeRequest(upgrade));
   let bytes = Buffer.alloc(0);
   let isOpen = false;
   await new Promise<void>((resolve) => {

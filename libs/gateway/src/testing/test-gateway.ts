@@ -105,6 +105,9 @@ export async function testGateway(settings: GatewaySettings = {}): Promise<TestG
         );
         sessions.add(session);
       },
+      shown: (conversation, topic, { from, to }, count) => {
+        traced.push(`${conversation} ${String(from)}-${String(to)} to ${topic}, ${String(count)} sessions`);
+      },
       connected: ({ user, device }, session) => {
         sessions.add(session);
         const note = (what: string): void => {
@@ -117,6 +120,15 @@ export async function testGateway(settings: GatewaySettings = {}): Promise<TestG
           },
           resynced: (reason) => {
             note(`resynced ${reason}`);
+          },
+          listens: (topic) => {
+            note(`listens to ${topic}`);
+          },
+          unlistens: (topic) => {
+            note(`listens to ${topic} no more`);
+          },
+          passedOver: () => {
+            note('was passed over');
           },
           ended: () => {
             note('ended');

@@ -1,6 +1,7 @@
 import { err, generation, ok, sequenceId, type ConversationId, type Result, type UserId } from '@millrace/kernel';
-import type { ConversationInfo, KeyedSend } from '@millrace/messaging';
+import type { ConversationInfo, ImportSlice, KeyedSend, SliceRefused } from '@millrace/messaging';
 import {
+  decodeEntry,
   encodeEntry,
   frameError,
   WireEntry,
@@ -10,6 +11,7 @@ import {
   type Role,
 } from '@millrace/protocol';
 import type { BackendChat } from '../ports.ts';
+import { MemoryScheduled } from './memory-scheduled.ts';
 
 interface Room {
   readonly info: ConversationInfo;
@@ -20,6 +22,9 @@ interface Room {
 
 const gen = generation(1);
 
+const notALobby = ({ info }: Room): FrameError | null =>
+  info.kind === 'lobby' ? null : frameError('forbidden', 'this is not a lobby');
+
 /** A chat for the tests of the HTTP API: nothing is stored, nobody is pushed to, one generation, key window 7. */
 export class MemoryChat implements BackendChat {
   /** Set, every call is answered with it. */
@@ -27,6 +32,11 @@ export class MemoryChat implements BackendChat {
   /** Set, calls of `info` wait for it. */
   gate: Promise<void> | null = null;
   readonly #rooms = new Map<ConversationId, Room>();
+  readonly #later = new MemoryScheduled();
+
+  schedule = this.#later.schedule;
+  unschedule = this.#later.unschedule;
+  scheduled = this.#later.scheduled;
 
   createFor: BackendChat['createFor'] = async (creator, command) => {
     if (this.outage !== null) return err(this.outage);
@@ -49,7 +59,11 @@ export class MemoryChat implements BackendChat {
         muted: false,
         slowModeMs: 0,
         mentionAllBy: 'admins',
+        pinBy: 'admins',
         keyWindow: 7,
+        diffusion: 'write',
+        ...(command.backlog === undefined ? {} : { backlog: command.backlog }),
+        ...(command.membersMax === undefined ? {} : { membersMax: command.membersMax }),
       },
       roles,
       entries: [],
@@ -135,6 +149,27 @@ export class MemoryChat implements BackendChat {
       });
     });
 
+  forwardKeyed: BackendChat['forwardKeyed'] = ({ source, ...keyed }) =>
+    this.publishKeyed({ ...keyed, type: 'text', body: `${source.conversation} ${String(source.seq)}` });
+
+  editFor: BackendChat['editFor'] = async ({ conversation, from, key, window }) =>
+    this.publishKeyed({ conversation, from, key, window, type: 'text', body: 'an edit' });
+  recallFor: BackendChat['recallFor'] = async (conversation, seq) =>
+    this.#change(conversation, (room) => (seq > room.entries.length ? frameError('not_found', 'no message') : null));
+  reactFor: BackendChat['reactFor'] = async ({ emoji, ...keyed }) => this.editFor({ ...keyed, body: emoji });
+  editHistory: BackendChat['editHistory'] = async ({ conversation, seq }) =>
+    this.#with(conversation, (room) =>
+      room.entries.length < seq
+        ? err(frameError('not_found', 'no message'))
+        : ok({ conversation, seq, type: 'text', versions: [], next: null, recalled: null }),
+    );
+  pin: BackendChat['pin'] = (_by, { conversation, seq }) => this.recallFor(conversation, seq);
+  unpin: BackendChat['unpin'] = (_by, { conversation, seq }) => this.recallFor(conversation, seq);
+  delete: BackendChat['delete'] = async (by, { conversation }) =>
+    this.#with(conversation, (room) =>
+      room.roles.has(by.user) ? ok(null) : err(frameError('not_member', 'this user is no member')),
+    );
+
   history: BackendChat['history'] = async (by, { conversation, direction, from, limit = 50 }) =>
     this.#with(conversation, (room) => {
       if (!room.roles.has(by.user)) return err(frameError('not_member', 'this user is no member'));
@@ -150,6 +185,25 @@ export class MemoryChat implements BackendChat {
         head: { gen, seq: sequenceId(head) },
       });
     });
+
+  search: BackendChat['search'] = async (by, query) => this.#found(query, ({ roles }) => roles.has(by.user));
+  searchFor: BackendChat['searchFor'] = async (query) => this.#found(query, () => true);
+
+  #found({ text = '', conversations }: Parameters<BackendChat['searchFor']>[0], isSeen: (room: Room) => boolean) {
+    if (this.outage !== null) return err(this.outage);
+    const hits = [...this.#rooms.values()].flatMap((room) => {
+      const { conversation } = room.info;
+      if (!isSeen(room) || conversations?.includes(conversation) === false) return [];
+      return room.entries.flatMap((message) => {
+        const start = String(message.message.body).indexOf(text);
+        const isHit = message.message.type === 'text' && start >= 0;
+        return isHit ? [{ conversation, message, places: [{ start, end: start + text.length }] }] : [];
+      });
+    });
+    return ok({ hits, next: null, complete: true, unsearched: [] });
+  }
+
+  thread: BackendChat['thread'] = (by, { seq: _seq, ...query }) => this.history(by, query);
 
   conversations: BackendChat['conversations'] = async (by) => {
     if (this.outage !== null) return err(this.outage);
@@ -174,10 +228,41 @@ export class MemoryChat implements BackendChat {
       return null;
     });
   unban: BackendChat['unban'] = async (_by, { conversation }) => this.#change(conversation, () => null);
+  promote: BackendChat['promote'] = async (_by, { conversation }) => this.#change(conversation, notALobby);
+  dissolve: BackendChat['dissolve'] = async (_by, { conversation }) =>
+    this.#with(conversation, (room) => {
+      const refused = notALobby(room);
+      if (refused !== null) return err(refused);
+      this.#rooms.delete(conversation);
+      return ok(null);
+    });
   bans: BackendChat['bans'] = async (_by, { conversation }) =>
     this.#with(conversation, () => ok({ conversation, count: 0, users: [], next: null }));
   block: BackendChat['block'] = async () => (this.outage === null ? ok(null) : err(this.outage));
   unblock: BackendChat['unblock'] = async () => (this.outage === null ? ok(null) : err(this.outage));
+
+  /** What {@link importSlice} was given. */
+  readonly slices: ImportSlice[] = [];
+  /** Set, slices are refused with it. */
+  refusal: SliceRefused | null = null;
+
+  exportPage: BackendChat['exportPage'] = async ({ conversation, cursor }) =>
+    this.#with(conversation, (room) =>
+      ok({
+        lines: room.entries.map(({ seq, data }) => {
+          const { body, ...rest } = decodeEntry(data);
+          return { seq, ...rest, body: String(body) };
+        }),
+        next: cursor === null ? 'more' : null,
+      }),
+    );
+
+  importSlice: BackendChat['importSlice'] = async (slice) => {
+    if (this.outage !== null) return err(this.outage);
+    if (this.refusal !== null) return err(this.refusal);
+    this.slices.push(slice);
+    return ok({ seq: slice.entries.at(-1)?.seq ?? sequenceId(0), isDone: slice.isLast, announced: null });
+  };
 
   #with<T>(conversation: ConversationId, run: (room: Room) => Result<T, FrameError>): Result<T, FrameError> {
     if (this.outage !== null) return err(this.outage);

@@ -64,6 +64,7 @@ export const aStory: MessageStory = {
       reached: 1,
       delivered: { count: 2, firstAt: 1_700_000_000_003, lastAt: 1_700_000_000_004 },
       pushed: null,
+      gateways: [{ node: 'one', count: 1, firstAt: 1_700_000_000_003, lastAt: 1_700_000_000_004 }],
     },
   ],
   recipients: { count: 3, delivered: 1, read: 0 },

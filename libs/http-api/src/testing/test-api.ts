@@ -1,13 +1,16 @@
 import { err, generation, ok, partitionId, type Clock, type NodeId, type UserId } from '@millrace/kernel';
 import type { ClusterStatus, NodeSession } from '@millrace/messaging';
-import type { FrameError } from '@millrace/protocol';
+import { frameError, type FrameError } from '@millrace/protocol';
 import { Registry } from 'prom-client';
 import { parseApiKeys } from '../api-keys.ts';
 import { buildHttpApi, type HttpApiParts } from '../build-http-api.ts';
 import { httpApiConfigSchema, type HttpApiConfig } from '../http-api-config.ts';
 import type { Readiness, SessionControl, SocketEndpoint } from '../ports.ts';
 import { OpenApiDocument } from '../schema.ts';
+import { MemoryChains } from './memory-chains.ts';
 import { MemoryChat } from './memory-chat.ts';
+import { MemoryErasures } from './memory-erasures.ts';
+import { MemoryRebuild } from './memory-rebuild.ts';
 import { MemoryStories } from './memory-stories.ts';
 
 export const testKeys = {
@@ -119,6 +122,9 @@ export interface Got {
 
 const document = new OpenApiDocument();
 
+/** What a user's token looks like here. */
+export const tokenOf = (user: string): string => `eyJhbGciOi.${user}.c2ln`;
+
 /** Everything that a test hands to the API. */
 export function testParts(config: Partial<HttpApiConfig> = {}) {
   const keys = parseApiKeys(keyFile);
@@ -126,6 +132,7 @@ export function testParts(config: Partial<HttpApiConfig> = {}) {
   const chat = new MemoryChat();
   const sessions = new MemorySessions();
   const stories = new MemoryStories();
+  const rebuild = new MemoryRebuild();
   const clock = new ManualClock();
   const logged: string[] = [];
   const state: {
@@ -133,18 +140,31 @@ export function testParts(config: Partial<HttpApiConfig> = {}) {
     draining: boolean;
     endpoint: SocketEndpoint | null;
     cluster: ClusterStatus | null;
+    isSearched: boolean;
   } = {
     readiness: { ok: true, reasons: [] },
     draining: false,
     endpoint: { publicUrl: null, port: 7401, subprotocols: ['millrace.v1.bin', 'millrace.v1.json'], version: '0.1.0' },
     cluster: aCluster,
+    isSearched: true,
   };
   const parts: HttpApiParts = {
     config: { ...httpApiConfigSchema.parse({ mode: 'production', port: 0 }), ...config },
     keys: keys.value,
     chat,
     sessions,
+    tokens: {
+      verify: async (token) => {
+        const [, user = ''] = token.split('.');
+        if (user === 'nobody') return err(frameError('unauthenticated', 'the signature of the token is not valid'));
+        return ok({ user: user as UserId });
+      },
+    },
     stories,
+    names: (cursor) => Promise.resolve(ok({ conversations: ['team'], next: cursor === null ? 'more' : null })),
+    rebuild: () => (state.isSearched ? rebuild : null),
+    erasures: new MemoryErasures(),
+    chains: new MemoryChains(),
     endpoint: () => state.endpoint,
     readiness: () => Promise.resolve(state.readiness),
     cluster: () => (state.cluster === null ? null : Promise.resolve(state.cluster)),
@@ -156,7 +176,7 @@ export function testParts(config: Partial<HttpApiConfig> = {}) {
       error: (message, fields) => logged.push(`${message} ${JSON.stringify(fields)}`),
     },
   };
-  return { parts, chat, sessions, stories, clock, logged, state };
+  return { parts, chat, sessions, stories, rebuild, clock, logged, state };
 }
 
 /** The API without a socket. Each answer is checked against docs/openapi.yaml before the test sees it. */

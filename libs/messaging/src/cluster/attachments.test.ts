@@ -125,6 +125,17 @@ describe('a user who was missed and not asked about yet', () => {
   });
 });
 
+describe('the users of a partition that has lost its end', () => {
+  it('are told where their inboxes stand, though the owner is the same (A1)', async () => {
+    const gateway = new AGateway();
+    await gateway.attachments.attach(alice);
+    await gateway.attachments.attach(bob);
+    gateway.attachments.lost(new Set([partitionId(1)]));
+    await settle();
+    expect(gateway.told).toEqual(['bob 6..5']);
+  });
+});
+
 describe('the interest in users that live here', () => {
   it('is kept by node, and forgotten with the node, the partition or the last socket', () => {
     const interest = new Interest((user) => partitionId(user === alice ? 0 : 1));

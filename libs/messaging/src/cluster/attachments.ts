@@ -30,8 +30,8 @@ const RETRY_MS = 200;
 /**
  * The users with sockets on this node, as their owners know of them.
  *
- * (A1) Whenever a user's owner is another run than the one that was asked last, or something that it said was lost, it
- *      is asked again. Its answer says where the inbox stands: a session that was not told so far syncs (I3).
+ * (A1) Whenever a user's owner is another run than the one that was asked last, or something that it said was lost, or
+ *      what it had stored, it is asked again. Its answer says where the inbox stands: a session that was not told so far syncs (I3).
  */
 export class Attachments {
   readonly #parts: AttachmentsParts;
@@ -80,6 +80,13 @@ export class Attachments {
   missed(owner: NodeId): void {
     for (const [user, attached] of this.#users) {
       if (attached.owner === owner) void this.#again(user, attached);
+    }
+  }
+
+  /** Inboxes of these partitions may have lost their ends. */
+  lost(partitions: ReadonlySet<PartitionId>): void {
+    for (const [user, attached] of this.#users) {
+      if (partitions.has(this.#parts.partitionOf(user))) void this.#again(user, attached);
     }
   }
 

@@ -1,7 +1,9 @@
-import { generation, utf8 } from '@millrace/kernel';
+import { generation, ok, systemClock, systemTimers, utf8, type NodeId } from '@millrace/kernel';
 import { emptyHead } from '@millrace/timeline';
 import { describe, expect, it } from 'vitest';
-import { BirthActor } from './birth-actor.ts';
+import type { Archiver } from '../archive/archiver.ts';
+import { ArchiveMismatch, BirthActor, PartitionCountMismatch } from './birth-actor.ts';
+import { misfitOf } from './born-with.ts';
 
 const gen = generation(1);
 
@@ -23,5 +25,61 @@ describe('the number of partitions', () => {
     fresh.restore();
     expect(fresh.pendingWrite()).toBeNull();
     expect(fresh.handle({ t: 'birth', partitionCount: 9 }).reply).toEqual({ ok: true, value: 9 });
+  });
+});
+
+describe('the archive of a store', () => {
+  const mine = '0'.repeat(32);
+
+  it('is fixed by what is archived first, and told with the number of partitions to who asks for all', () => {
+    const actor = new BirthActor({ head: null, fields: new Map() }, gen);
+    const asked = { t: 'birth', partitionCount: 16, tellsAll: true } as const;
+    expect(actor.handle(asked).reply).toEqual({ ok: true, value: { partitions: 16, archive: null } });
+    actor.settle();
+    expect(actor.handle({ t: 'archive', identity: mine }).reply).toEqual({ ok: true, value: mine });
+    expect(actor.pendingWrite()).toMatchObject({ set: [['a', mine]] });
+    actor.settle();
+    expect(actor.handle({ t: 'archive', identity: 'f'.repeat(32) }).reply).toEqual({ ok: true, value: mine });
+    expect(actor.pendingWrite()).toBeNull();
+    const stored = new BirthActor(
+      {
+        head: emptyHead(gen),
+        fields: new Map([
+          ['p', utf8('16')],
+          ['a', utf8(mine)],
+        ]),
+      },
+      gen,
+    );
+    expect(stored.handle(asked).reply).toEqual({ ok: true, value: { partitions: 16, archive: mine } });
+  });
+
+  it('keeps a node out that does not use it, with what to do, and no node before anything is archived', async () => {
+    const misfit = (born: unknown, identity: string | null) =>
+      misfitOf(
+        {
+          post: (_key, _command, answer) => {
+            answer(ok(born));
+          },
+          view: null,
+        },
+        {
+          ...{ node: 'node-1' as NodeId, partitionCount: 16, leaseMs: 10 },
+          ...{ clock: systemClock, timers: systemTimers },
+          ...(identity === null ? {} : { archiver: { identity } as unknown as Archiver }),
+        },
+        () => false,
+      );
+    expect(await misfit({ partitions: 16, archive: null }, mine)).toBeNull();
+    expect(await misfit({ partitions: 16, archive: mine }, mine)).toBeNull();
+    expect(await misfit({ partitions: 16, archive: null }, null)).toBeNull();
+    // An owner that runs an earlier version.
+    expect(await misfit(16, mine)).toBeNull();
+    expect(await misfit({ partitions: 16, archive: mine }, null)).toMatchObject({
+      name: 'ArchiveMismatch',
+      message: expect.stringContaining(`in the archive ${mine}, and no archive is configured`) as string,
+    });
+    expect(await misfit({ partitions: 16, archive: mine }, 'f'.repeat(32))).toBeInstanceOf(ArchiveMismatch);
+    expect(await misfit(32, mine)).toBeInstanceOf(PartitionCountMismatch);
   });
 });

@@ -7,11 +7,20 @@ import { emptyHead, inGeneration, type ActorKey, type Position, type TimelineHea
 /** Lives in partition 0, whatever their number. */
 export const birthKey = 'k:cluster' as ActorKey;
 
-/** Fixes the number of partitions when there is none yet. Answers the number that is fixed. */
-export interface BirthCommand {
-  readonly t: 'birth';
-  readonly partitionCount: number;
+export type BirthCommand =
+  /** Fixes the number of partitions when there is none yet. Answers the number that is fixed, or {@link Born} if asked. */
+  | { readonly t: 'birth'; readonly partitionCount: number; readonly tellsAll?: true }
+  /** Fixes where conversations are archived when nothing is yet. Answers the identity of the archive that is fixed. */
+  | { readonly t: 'archive'; readonly identity: string };
+
+/** What is fixed. A node that runs an earlier version answers with the number alone. */
+export interface Born {
+  readonly partitions: number;
+  /** The identity of the archive; null while nothing was archived. */
+  readonly archive: string | null;
 }
+
+type BirthReply = Result<number | string | Born, FrameError>;
 
 /** Another number of partitions would look for every conversation in the wrong place. */
 export class PartitionCountMismatch extends Error {
@@ -25,33 +34,63 @@ export class PartitionCountMismatch extends Error {
   }
 }
 
-/** Remembers what was fixed when the cluster was born. Its record has one field, `p`: the number of partitions. */
-export class BirthActor implements PartitionActor<BirthCommand, Result<number, FrameError>, never> {
+/** Without the archive that has the older entries, their conversations could not be read. */
+export class ArchiveMismatch extends Error {
+  override readonly name = 'ArchiveMismatch';
+
+  constructor(stored: string, configured: string | null) {
+    super(
+      `older messages of this store are in the archive ${stored}, and ` +
+        (configured === null ? 'no archive is configured' : `the one that is configured is ${configured}`) +
+        ': configure that archive, or restore it from its backup',
+    );
+  }
+}
+
+/**
+ * Remembers what was fixed when the cluster was born, and when something was archived for the first time. Its record has
+ * two fields, `p`: the number of partitions, and `a`: the identity of the archive.
+ */
+export class BirthActor implements PartitionActor<BirthCommand, BirthReply, never> {
   readonly weight = 1;
   readonly #head: TimelineHead;
   readonly #partitions: TrackedValue<number | null>;
+  readonly #archive: TrackedValue<string | null>;
   #storedAt: Position;
 
   constructor(record: ActorRecord, gen: Generation) {
-    const stored = record.fields.get('p');
+    const partitions = record.fields.get('p');
+    const archive = record.fields.get('a');
     this.#head = inGeneration(record.head ?? emptyHead(gen), gen);
     this.#storedAt = record.head ?? { gen: generation(0), seq: sequenceId(0) };
-    this.#partitions = new TrackedValue(stored === undefined ? null : Number(fromUtf8(stored)));
+    this.#partitions = new TrackedValue(partitions === undefined ? null : Number(fromUtf8(partitions)));
+    this.#archive = new TrackedValue(archive === undefined ? null : fromUtf8(archive));
   }
 
-  handle({ partitionCount }: BirthCommand): Handled<Result<number, FrameError>, never> {
-    this.#partitions.value ??= partitionCount;
-    return { reply: ok(this.#partitions.value), effects: [] };
+  handle(command: BirthCommand): Handled<BirthReply, never> {
+    if (command.t === 'archive') {
+      const archive = (this.#archive.value ??= command.identity);
+      return { reply: ok(archive), effects: [] };
+    }
+    const partitions = (this.#partitions.value ??= command.partitionCount);
+    return { reply: ok(command.tellsAll ? { partitions, archive: this.#archive.value } : partitions), effects: [] };
+  }
+
+  get #isDirty(): boolean {
+    return this.#partitions.dirty || this.#archive.dirty;
   }
 
   pendingWrite(): ActorWrite | null {
-    if (!this.#partitions.dirty) return null;
+    if (!this.#isDirty) return null;
+    const set: [string, string][] = [];
+    if (this.#partitions.dirty) set.push(['p', String(this.#partitions.value)]);
+    if (this.#archive.dirty && this.#archive.value !== null) set.push(['a', this.#archive.value]);
     return {
       actor: birthKey,
       expected: { gen: this.#storedAt.gen, seq: this.#storedAt.seq },
       head: this.#head,
       entries: [],
-      set: [['p', String(this.#partitions.value)]],
+      set,
       unset: [],
       trimBefore: null,
     };
@@ -59,12 +98,14 @@ export class BirthActor implements PartitionActor<BirthCommand, Result<number, F
 
   settle(): void {
     // An actor that only answered still stands where it was stored.
-    if (!this.#partitions.dirty) return;
+    if (!this.#isDirty) return;
     this.#partitions.settle();
+    this.#archive.settle();
     this.#storedAt = this.#head;
   }
 
   restore(): void {
     this.#partitions.restore();
+    this.#archive.restore();
   }
 }

@@ -1,27 +1,58 @@
-import type { Timers } from '@millrace/kernel';
+import type { ClusterView, Member } from '@millrace/partition';
 import type { ActorCalls, AnyReply } from '../actor-calls.ts';
-import { birthKey } from './birth-actor.ts';
+import type { ChatNodeParts } from '../chat-node-parts.ts';
+import { ArchiveMismatch, birthKey, PartitionCountMismatch, type Born } from './birth-actor.ts';
+import { searchMisfitOf, type SearchMismatch } from './search-misfit.ts';
 
 const RETRY_MS = 200;
 
-/**
- * With how many partitions the store was born: with `partitionCount`, when this is its birth. Asks until there is an
- * answer; null when it `isOver` before.
- */
-export async function bornWith(
+/** Why a node has nothing to do in this cluster. */
+export type Misfit = PartitionCountMismatch | ArchiveMismatch | SearchMismatch;
+
+/** What the store was born with. Asks until there is an answer; null when it `isOver` before. */
+async function bornWith(
   calls: Pick<ActorCalls, 'post'>,
-  partitionCount: number,
-  timers: Timers,
+  { partitionCount, timers }: Pick<ChatNodeParts, 'partitionCount' | 'timers'>,
   isOver: () => boolean,
-): Promise<number | null> {
+): Promise<Born | null> {
   while (!isOver()) {
     const stored = await new Promise<AnyReply>((resolve) => {
-      calls.post(birthKey, { t: 'birth', partitionCount }, resolve, 'client');
+      calls.post(birthKey, { t: 'birth', partitionCount, tellsAll: true }, resolve, 'client');
     });
-    if (stored.ok) return Number(stored.value);
+    if (stored.ok) {
+      const born = stored.value as Born | number;
+      return typeof born === 'number' ? { partitions: born, archive: null } : born;
+    }
     await new Promise<void>((resolve) => {
       timers.after(RETRY_MS, resolve);
     });
   }
   return null;
 }
+
+/**
+ * Why this node does not fit to what the store was born with, with its number of partitions when this is the birth, or to
+ * the other nodes. Null when it fits, or it `isOver` before that is known.
+ */
+export async function misfitOf(
+  calls: Pick<ActorCalls, 'post'> & { readonly view: ClusterView | null },
+  parts: Pick<ChatNodeParts, 'node' | 'partitionCount' | 'archiver' | 'indexer' | 'timers' | 'clock' | 'leaseMs'>,
+  isOver: () => boolean,
+): Promise<Misfit | null> {
+  const { partitionCount, archiver } = parts;
+  const born = await bornWith(calls, parts, isOver);
+  if (born === null) return null;
+  if (born.partitions !== partitionCount) return new PartitionCountMismatch(born.partitions, partitionCount);
+  const mine = archiver?.identity ?? null;
+  if (born.archive !== null && born.archive !== mine) return new ArchiveMismatch(born.archive, mine);
+  return searchMisfitOf(() => calls.view, parts, isOver);
+}
+
+/** What a node says to the others of where it archives and searches. */
+export const storesOf = ({
+  archiver,
+  indexer,
+}: Pick<ChatNodeParts, 'archiver' | 'indexer'>): Pick<Member, 'archive' | 'search'> => ({
+  ...(archiver === undefined ? {} : { archive: archiver.identity }),
+  ...(indexer === undefined ? {} : { search: indexer.identity }),
+});

@@ -17,8 +17,8 @@ export interface GenerationsParts {
   partitionOf(this: void, key: ActorKey): PartitionId;
   /** Tells another node; whether it has taken note. */
   tell(this: void, node: NodeId, news: GenerationNews): Promise<boolean>;
-  /** Something new is known here. */
-  risen(this: void): void;
+  /** Something new is known here of these partitions. */
+  risen(this: void, partitions: ReadonlySet<PartitionId>): void;
 }
 
 const RETRY_MS = 200;
@@ -67,15 +67,15 @@ export class Generations implements KnownGenerations {
   }
 
   heard(news: GenerationNews): null {
-    let isNew = false;
+    const risen = new Set<PartitionId>();
     for (const [partition, gen] of news) {
       if (gen <= this.of(partition)) continue;
       this.#newest.set(partition, gen);
-      isNew = true;
+      risen.add(partition);
     }
-    if (isNew) {
+    if (risen.size > 0) {
       this.#version += 1;
-      this.#parts.risen();
+      this.#parts.risen(risen);
     }
     return null;
   }

@@ -14,6 +14,8 @@ export interface LossesParts extends Pick<ChatNodeParts, 'stores' | 'timers' | '
   partitionOf(this: void, key: ActorKey): PartitionId;
   tell(this: void, node: NodeId, news: GenerationNews): Promise<boolean>;
   host(this: void): Pick<PartitionHost, 'has' | 'recovering' | 'recovered'>;
+  /** Has users of these partitions with sockets here told where their inboxes stand. */
+  tellInboxes(this: void, partitions: ReadonlySet<PartitionId>): void;
   /** Who knows of users with sockets: here, or of those that live here elsewhere. */
   sockets(this: void): readonly { readonly users: Iterable<UserId>; has(user: UserId): boolean }[];
 }
@@ -38,7 +40,9 @@ export class Losses {
       timers,
       partitionOf,
       tell,
-      risen: () => {
+      risen: (partitions) => {
+        // What an inbox has lost may be of nothing that is left.
+        parts.tellInboxes(partitions);
         this.#confirmer.add(parts.sockets().flatMap(({ users }) => [...users].filter(livesHere)));
       },
     });

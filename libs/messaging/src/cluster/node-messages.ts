@@ -105,6 +105,8 @@ export type NodeNote =
       readonly arrival: Arrival;
       readonly by: NodeId;
     }
+  /** Something of the conversation was erased: what the node keeps of it is to be let go of. */
+  | { readonly n: 'erased'; readonly conversation: ConversationId }
   /** From the coordinator. */
   | { readonly n: 'view'; readonly view: ClusterView }
   /** To the coordinator, whichever node that is: something about the members has changed. */

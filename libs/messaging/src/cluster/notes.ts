@@ -1,5 +1,6 @@
 import type { NodeId } from '@millrace/kernel';
 import type { Coordinator, Membership } from '@millrace/partition';
+import type { TimelineReader } from '@millrace/timeline';
 import type { Live } from '../live/live.ts';
 import type { Devices } from './devices.ts';
 import type { Handoffs } from './handoffs.ts';
@@ -19,6 +20,7 @@ export function takeNote(
     readonly interest: Pick<Interest, 'remove'>;
     readonly news: Pick<News, 'heard'>;
     readonly live: Pick<Live, 'heard'>;
+    readonly timelines: Pick<TimelineReader, 'forget'>;
   },
 ): void {
   switch (note.n) {
@@ -27,6 +29,9 @@ export function takeNote(
       return;
     case 'poke':
       to.coordinator?.membersChanged();
+      return;
+    case 'erased':
+      to.timelines.forget?.(note.conversation);
       return;
     case 'released':
       to.handoffs.released(note.partition);

@@ -16,14 +16,24 @@ import {
   type Refusal,
 } from '@millrace/partition';
 import { frameError, type FrameError } from '@millrace/protocol';
-import { conversationKey, StoreUnavailable, userKey, type ActorKey, type TimelineReader } from '@millrace/timeline';
+import {
+  conversationKey,
+  StoreUnavailable,
+  userKey,
+  type ActorKey,
+  type TimelineHead,
+  type TimelineReader,
+} from '@millrace/timeline';
 import type { AnyCommand, AnyReply } from '../actor-calls.ts';
 import type { ConversationHead } from '../conversation/commands.ts';
 import { partialHead, partialWatch } from '../conversation/partial-record.ts';
+import type { KeptTiers } from '../conversation/commands.ts';
+import { storedTiers } from '../conversation/tiers.ts';
 import { encodeFeed, type FeedChange } from '../diffuse/changefeed-entry.ts';
 import { Diffuser } from '../diffuse/diffuser.ts';
 import type { Planned } from '../diffuse/plan.ts';
 import type { UserChannels } from '../diffuse/user-channels.ts';
+import type { FeedStanding } from '../indexing/index-cursor.ts';
 import type { Effect } from '../effects.ts';
 import type { ChatNodeParts } from '../chat-node-parts.ts';
 import type { Attached } from '../chat-service.ts';
@@ -128,6 +138,15 @@ export class PartitionHost {
     let count = 0;
     for (const { owner } of this.#hosted.values()) count += owner.queued;
     return count;
+  }
+
+  /** Where a partition's changefeed stands, for who follows it. */
+  standing(partition: PartitionId): FeedStanding | 'waits' | 'gone' {
+    const owner = this.#hosted.get(partition)?.owner;
+    if (owner === undefined) return 'gone';
+    if (!owner.isServing || !this.#parts.mayServe()) return 'waits';
+    const { gen, commitNo, feedTrimmedTo: trimmedTo } = owner;
+    return { gen, commitNo, trimmedTo };
   }
 
   /** What an operator is told of each partition here. */
@@ -259,6 +278,35 @@ export class PartitionHost {
     return new Promise((resolve) => {
       this.post(partition, key, { t: 'watch', users }, resolve, 'client');
     });
+  }
+
+  /** Where a conversation's entries are, without bringing it into memory; null when it cannot be told, or lives elsewhere. */
+  async tiers(conversation: ConversationId): Promise<KeptTiers | null> {
+    const told = await this.#tiers(conversation);
+    return told.ok ? told.value : null;
+  }
+
+  /** As far as it is acknowledged; null when there is no such conversation. Rejects with StoreUnavailable. */
+  async headOf(conversation: ConversationId): Promise<TimelineHead | null> {
+    const told = await this.#tiers(conversation);
+    if (!told.ok) throw new StoreUnavailable(told.error);
+    return told.value?.head ?? null;
+  }
+
+  async #tiers(conversation: ConversationId): Promise<Result<KeptTiers | null, string>> {
+    const key = conversationKey(conversation);
+    const partition = this.#parts.partitionOf(key);
+    const owner = this.#hosted.get(partition)?.owner;
+    if (owner === undefined) return err(`${conversation} does not live here`);
+    const read = await owner.readFields(key, ['z', 's']);
+    if (!read.ok) return err(read.error.message);
+    if (read.value !== null) return ok(storedTiers(read.value, owner.gen));
+    const asked = await new Promise<NodeAnswer>((resolve) => {
+      this.post(partition, key, { t: 'tiers' }, resolve, 'client');
+    });
+    if (asked === 'not_owner') return err(`${conversation} does not live here`);
+    if (asked.ok) return ok(asked.value as KeptTiers);
+    return asked.error.code === 'not_found' ? ok(null) : err(asked.error.message);
   }
 
   /** Where a user's inbox stands: what a gateway is answered that attaches. */

@@ -42,6 +42,7 @@ export function adopt(
     if (!isThis) return refused(frameError('conflict', `there is another conversation ${state.id} already`));
     return { reply: ok({ conversation: state.id, gen: existing.lobby.storedIn, seq: promoted }), effects: [] };
   }
+  if (state.staged.value?.isDone === false) return refused(frameError('conflict', `${state.id} is being imported`));
   if (members.length > limits.membersMax) {
     return refused(frameError('limit_reached', `a conversation has at most ${String(limits.membersMax)} members`));
   }

@@ -1,4 +1,5 @@
 import type { UserId } from '@millrace/kernel';
+import { noGone } from '@millrace/protocol';
 import { describe, expect, it } from 'vitest';
 import { planDiffusion } from '../diffuse/plan.ts';
 import type { Appended } from '../effects.ts';
@@ -96,7 +97,10 @@ describe('a conversation of 5,000 members', () => {
     const users = ['u1', 'u2'] as UserId[];
     const kicked = large.do({ t: 'kick', by: 'u0' as UserId, users });
     expect(receivers(kicked)).toEqual(users);
-    expect(appended(kicked)[0]?.undiffused?.of.get('u1' as UserId)).toEqual({ after: 2, sent: 0, mentions: [] });
+    expect(appended(kicked)[0]?.undiffused?.of.get('u1' as UserId)).toEqual({
+      ...{ after: 2, sent: 0, mentions: [] },
+      gone: noGone,
+    });
   });
 
   it('tells everybody of the switch, both ways, and where their inbox is to stand', () => {
@@ -117,8 +121,8 @@ describe('a conversation of 5,000 members', () => {
     ]);
     // From the up-switch, entry 3, for one; from their own join, entry 5, for the other.
     expect([...(down[1]?.undiffused?.of ?? [])]).toEqual([
-      ['a', { after: 3, sent: 1, mentions: [] }],
-      ['e', { after: 5, sent: 0, mentions: [] }],
+      ['a', { after: 3, sent: 1, mentions: [], gone: noGone }],
+      ['e', { after: 5, sent: 0, mentions: [], gone: noGone }],
     ]);
     expect(down[1]?.undiffused?.spans).toEqual([{ gen: 1, first: 3, last: 8 }]);
   });

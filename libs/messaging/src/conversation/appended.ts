@@ -1,11 +1,12 @@
 import { lastReceived, loadAfter, modeNow, nextReason, type DiffusionMode, type Load } from '@millrace/diffusion';
 import { sequenceId, type SequenceId, type UserId } from '@millrace/kernel';
 import type { WireEntry } from '@millrace/protocol';
-import { spansOf, type GenerationSpan, type TimelineHead } from '@millrace/timeline';
-import type { Appended, MembershipChange, Undiffused } from '../effects.ts';
+import { numberedSpans, type GenerationSpan, type TimelineHead } from '@millrace/timeline';
+import type { Appended, MembershipChange, Skipped, Undiffused } from '../effects.ts';
 import type { MessagingLimits } from '../limits.ts';
 import type { ConversationState } from './conversation-state.ts';
 import { factsOf } from './facts.ts';
+import { goneFor } from './gone.ts';
 import { mentionsOf } from './mentions.ts';
 
 const NOBODY: readonly UserId[] = [];
@@ -22,7 +23,9 @@ const effectOf = (
   more: Pick<Appended, 'mode' | 'recipients' | 'changes' | 'behind' | 'undiffused'>,
 ): Appended => {
   const { gen, seq } = entry;
-  return { e: 'appended', facts: factsOf(state), gen, from: seq, to: seq, entries: [entry], ...more };
+  const lifetimeMs = state.meta.value?.lifetimeMs ?? 0;
+  const lifetime = lifetimeMs === 0 ? {} : { lifetimeMs };
+  return { e: 'appended', facts: factsOf(state), gen, from: seq, to: seq, entries: [entry], ...more, ...lifetime };
 };
 
 /**
@@ -92,18 +95,20 @@ function undiffusedBefore(state: ConversationState, seq: SequenceId, users: read
   const segments = state.segments.value;
   const from = segments.at(-1)?.from;
   if (from === undefined) return null;
-  const of = users.map((user) => {
+  const of = users.map((user): readonly [UserId, Omit<Skipped, 'spans'>] => {
     const member = state.members.get(user);
     const after = lastReceived(member?.intervals ?? [], segments, sequenceId(seq - 1));
-    const mentions = member === undefined ? [] : mentionsOf(state, user, member);
-    return [user, { after, sent: state.sent(user).count, mentions }] as const;
+    const sent = state.sent(user).count;
+    if (member === undefined) return [user, { after, sent, mentions: [] }];
+    const concern = { mentions: mentionsOf(state, user, member), gone: goneFor(state, user, member) };
+    return [user, { after, sent, ...concern }];
   });
   return { spans: spansBetween(state.head.value, from, sequenceId(seq - 1)), of: new Map(of) };
 }
 
-/** The seqs `from..to` by generation. */
+/** The seqs `from..to` by generation, also those of entries that are too old to be kept by now. */
 export function spansBetween(head: TimelineHead, from: SequenceId, to: SequenceId): readonly GenerationSpan[] {
-  return spansOf(head).flatMap((span) => {
+  return numberedSpans(head).flatMap((span) => {
     const first = sequenceId(Math.max(span.first, from));
     const last = sequenceId(Math.min(span.last, to));
     return first > last ? [] : [{ gen: span.gen, first, last }];

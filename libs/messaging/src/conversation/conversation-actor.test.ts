@@ -14,7 +14,7 @@ import { decodeConversation } from './conversation-record.ts';
 import { partialHead, partialWatch } from './partial-record.ts';
 import { headFor, watch } from './queries.ts';
 
-const steps = fc.array(step, { maxLength: 40 });
+const steps = fc.array(step, { maxLength: 40, size: 'max' });
 const policy = fc.constantFrom('join' as const, 'all' as const);
 const small = { sendWindow: 3, keysPerWindow: 2, membersMax: 3, intervalsMax: 4 };
 const group = (historyPolicy: 'join' | 'all'): AConversation =>
@@ -83,9 +83,9 @@ describe('a conversation', () => {
         const seqs = new Map<string, number>();
         for (const each of all) {
           const { command, reply } = conversation.do(conversation.commandOf(each));
-          if (command.t !== 'publish' || !reply.ok) continue;
-          const { seq, duplicate } = reply.value as Ack;
-          const id = `${command.by.user}/${command.by.device} ${String(command.send.n)}`;
+          if ((command.t !== 'publish' && command.t !== 'revise') || !reply.ok) continue;
+          const { seq, duplicate, n } = reply.value as Ack;
+          const id = `${command.by.user}/${command.by.device} ${String(n)}`;
           expect(duplicate).toBe(seqs.has(id));
           if (duplicate) expect(seq).toBe(seqs.get(id));
           seqs.set(id, seq);

@@ -5,14 +5,21 @@ import type { Effect } from '../effects.ts';
 import type { MessagingLimits } from '../limits.ts';
 import { adopt } from './adoption.ts';
 import type { AnyConversationReply, ConversationCommand } from './commands.ts';
-import { conversationWrite } from './conversation-record.ts';
+import { conversationWrite, revisionsWrite } from './conversation-record.ts';
+import { exported } from './exported.ts';
+import { importPart } from './imported.ts';
+import { eraseAll, eraseUser, unreact } from './erase.ts';
 import type { ConversationState } from './conversation-state.ts';
 import { create, invite, join, kick, leave, setRole } from './membership.ts';
 import { ban, bans, block, changeSettings, infoFor, mayWatch, mute, unban, unmute } from './moderation.ts';
+import { pin } from './pins.ts';
 import { publish, publishKeyed } from './publish.ts';
 import { audience, audienceAt, headFor, info, members, standings, visible, watch } from './queries.ts';
+import { archived, tiers } from './tiers.ts';
 import { keptElsewhere, noLobby, promotedAt, taken } from './was-lobby.ts';
+import { deleteFor, recallFor, revise, reviseKeyed } from './revise.ts';
 import { latestReceipts, readers } from './readers.ts';
+import { retire } from './retire.ts';
 import { markDelivered, markRead, readPlan, typing } from './receipts.ts';
 
 /**
@@ -35,8 +42,8 @@ export class ConversationActor implements PartitionActor<ConversationCommand, An
   }
 
   get weight(): number {
-    const { members, counters, bans: banned } = this.#state;
-    return 1 + members.size + counters.size + banned.size;
+    const { members, counters, bans: banned, revisions } = this.#state;
+    return 1 + members.size + counters.size + banned.size + revisions.size;
   }
 
   handle(command: ConversationCommand, nowMs: number, commits: CommitsBefore): Handled<AnyConversationReply, Effect> {
@@ -48,6 +55,16 @@ export class ConversationActor implements PartitionActor<ConversationCommand, An
         return publish(state, command, nowMs, this.#level, limits);
       case 'publishKeyed':
         return publishKeyed(state, command, nowMs, this.#level, limits);
+      case 'revise':
+        return revise(state, command, nowMs, this.#level, limits);
+      case 'reviseKeyed':
+        return reviseKeyed(state, command, nowMs, this.#level, limits);
+      case 'recallFor':
+        return recallFor(state, command, nowMs, limits);
+      case 'deleteFor':
+        return deleteFor(state, command);
+      case 'pin':
+        return pin(state, command, nowMs);
       case 'create':
         // Nothing that is stored is a lobby: this id was to become a group once, and may be one yet.
         if (command.kind === 'lobby' && this.#level !== 'volatile') return { reply: taken(state), effects: [] };
@@ -114,6 +131,22 @@ export class ConversationActor implements PartitionActor<ConversationCommand, An
         return { reply: noLobby(state), effects: [] };
       case 'adopt':
         return adopt(state, command.adoption, nowMs, limits);
+      case 'tiers':
+        return { reply: tiers(state), effects: [] };
+      case 'archived':
+        return { reply: archived(state, command), effects: [] };
+      case 'exported':
+        return { reply: exported(state, command), effects: [] };
+      case 'import':
+        return importPart(state, command.part, limits);
+      case 'eraseUser':
+        return eraseUser(state, command, nowMs, limits);
+      case 'unreact':
+        return { reply: unreact(state, command), effects: [] };
+      case 'eraseAll':
+        return { reply: eraseAll(state, command), effects: [] };
+      case 'retire':
+        return retire(state, command, nowMs);
       case 'standings':
         return { reply: ok(standings(state, command)), effects: [] };
       default:
@@ -123,6 +156,10 @@ export class ConversationActor implements PartitionActor<ConversationCommand, An
 
   pendingWrite(): ActorWrite | null {
     return conversationWrite(this.#state);
+  }
+
+  writeBeside(): ActorWrite | null {
+    return revisionsWrite(this.#state);
   }
 
   settle(): void {

@@ -10,8 +10,25 @@ import {
 } from '@millrace/kernel';
 import { modeNow, type ReadReason, type ReadSegment } from '@millrace/diffusion';
 import type { ActorRecord, ActorWrite } from '@millrace/partition';
-import type { Role } from '@millrace/protocol';
-import { conversationKey, emptyHead, inGeneration } from '@millrace/timeline';
+import type { Pinned, Role } from '@millrace/protocol';
+import {
+  decodeErased,
+  decodeExtent,
+  encodeErased,
+  encodeExtent,
+  ERASED,
+  EXTENT,
+  nobodyErased,
+  type Extent,
+} from '../revise/revision.ts';
+import {
+  conversationKey,
+  emptyHead,
+  generationOf,
+  inGeneration,
+  type Position,
+  revisionsKey,
+} from '@millrace/timeline';
 import {
   ConversationState,
   type Ban,
@@ -19,21 +36,32 @@ import {
   type CounterKey,
   type Member,
   type MentionOfAll,
+  type Staged,
 } from './conversation-state.ts';
+import { nothingRecalled, type RecalledList } from './recalled.ts';
 import { decodeSendCounter, encodeSendCounter, type SendCounter } from './send-counter.ts';
 
 /*
  * A conversation's record, version 1. One field each:
  *   s            JSON {"v":1, …ConversationMeta}
  *   n            msgNo
+ *   f            what it was before the first entry that is kept; absent for 0
  *   w            "<key window> <keys used in it>"
  *   m:<user>     JSON [role, readSeq, readMsgNo, sentAtRead, deliveredSeq, [joined, from, to or 0, joined, from, to or 0, …]],
- *                and mutedUntilMs behind them for one who was ever muted
+ *                and mutedUntilMs behind them for one who was ever muted, goneBefore for one of whom it is not 0
  *   b:<user>     JSON [by or null, atMs]: a ban
  *   d:<user>/<device>   a send counter, see send-counter.ts
  *   k:<user>/<key>      "<key window> <seq>"
  *   h:<user>     JSON [<seq>, …], the unread messages that name them
  *   t            JSON [[seq, from], …], the latest that mention all
+ *   r            JSON [from, [[seq, from, rev], …]], the latest that were recalled
+ *   p            JSON [[seq, by or null, at], …], what is pinned
+ *   x:<user>     JSON [<seq>, …], what they have deleted and not read
+ *   e            JSON [first, last], between which all are that were ever changed: then there is a record beside this one,
+ *                see ../revise/revision.ts
+ *   u            JSON [[user, upTo, rev], …], whose messages are erased; the same is in the record beside this one
+ *   z            the seq up to which its entries are archived, and not hot any more; absent for none
+ *   y            JSON [what, done(0|1)], of one that comes from an export: see imported.ts. While it is not done, there is no s
  * and of one that is or was pulled, instead of diffused:
  *   g            JSON [[from, to or 0], …], its read segments
  *   c            why it is pulled: "size" or "load"; absent for "size"
@@ -45,6 +73,7 @@ type StoredSegment = readonly [number, number];
 type StoredMember = readonly [
   ...positions: readonly [Role, number, number, number, number, readonly number[]],
   mutedUntilMs?: number,
+  goneBefore?: number,
 ];
 type StoredBan = readonly [by: UserId | null, atMs: number];
 
@@ -56,6 +85,7 @@ const encodeMember = ({
   deliveredSeq,
   intervals,
   mutedUntilMs,
+  goneBefore,
 }: Member): string =>
   JSON.stringify([
     role,
@@ -64,11 +94,12 @@ const encodeMember = ({
     sentAtRead,
     deliveredSeq,
     intervals.flatMap(({ joined, from, to }) => [joined, from, to ?? 0]),
-    ...(mutedUntilMs === 0 ? [] : [mutedUntilMs]),
+    ...(mutedUntilMs === 0 && goneBefore === 0 ? [] : [mutedUntilMs]),
+    ...(goneBefore === 0 ? [] : [goneBefore]),
   ]);
 
 export function decodeMember(text: string): Member {
-  const [role, readSeq, readMsgNo, sentAtRead, deliveredSeq, bounds, mutedUntilMs = 0] = JSON.parse(
+  const [role, readSeq, readMsgNo, sentAtRead, deliveredSeq, bounds, mutedUntilMs = 0, goneBefore = 0] = JSON.parse(
     text,
   ) as StoredMember;
   const intervals = [];
@@ -82,6 +113,7 @@ export function decodeMember(text: string): Member {
     sentAtRead,
     intervals,
     mutedUntilMs,
+    goneBefore,
     readSeq: sequenceId(readSeq),
     // A record of an earlier version may have less: a join moved the read position alone.
     deliveredSeq: sequenceId(Math.max(deliveredSeq, readSeq)),
@@ -92,7 +124,7 @@ export function decodeMeta(text: string): ConversationMeta {
   const { v, ...meta } = JSON.parse(text) as ConversationMeta & { readonly v: number };
   invariant(v === VERSION, `conversation record version ${String(v)} is newer than this program`);
   // A record of before there were mutes, slow mode or mentions has none of them.
-  return { ...{ muted: false, slowModeMs: 0, mentionAllBy: 'admins' }, ...meta };
+  return { ...{ muted: false, slowModeMs: 0, mentionAllBy: 'admins', pinBy: 'admins' }, ...meta };
 }
 
 const encodeSegments = (segments: readonly ReadSegment[]): string =>
@@ -115,8 +147,40 @@ export const decodeMentionsOfAll = (text: string): readonly MentionOfAll[] =>
     from: from as UserId,
   }));
 
+const encodeRecalled = ({ from, of }: RecalledList): string =>
+  JSON.stringify([from, of.map((each) => [each.seq, each.from, each.rev])]);
+
+export function decodeRecalled(text: string): RecalledList {
+  const [from, of] = JSON.parse(text) as [number, readonly (readonly [seq: number, from: string, rev: number])[]];
+  const list = of.map(([seq, author, rev]) => ({
+    seq: sequenceId(seq),
+    from: author as UserId,
+    rev: sequenceId(rev),
+  }));
+  return { from: sequenceId(from), of: list };
+}
+
+type StoredPin = readonly [seq: number, by: string | null, at: number];
+
+const encodePinned = (pinned: readonly Pinned[]): string =>
+  JSON.stringify(pinned.map(({ seq, by, at }): StoredPin => [seq, by, at]));
+
+const decodePinned = (text: string): readonly Pinned[] =>
+  (JSON.parse(text) as readonly StoredPin[]).map(([seq, by, at]) => ({
+    seq: sequenceId(seq),
+    by: by as UserId | null,
+    at,
+  }));
+
 export const decodeMentioned = (text: string): readonly SequenceId[] =>
   (JSON.parse(text) as readonly number[]).map(sequenceId);
+
+const encodeStaged = (staged: Staged | null): string => JSON.stringify([staged?.what ?? '', staged?.isDone ? 1 : 0]);
+
+function decodeStaged(text: string): Staged | null {
+  const [what, isDone] = JSON.parse(text) as readonly [string, number];
+  return what === '' ? null : { what, isDone: isDone === 1 };
+}
 
 const twoNumbers = (text: string): readonly [number, number] => {
   const [first, second] = text.split(' ');
@@ -127,25 +191,41 @@ const twoNumbers = (text: string): readonly [number, number] => {
 export function decodeConversation(id: ConversationId, record: ActorRecord, gen: Generation): ConversationState {
   let meta: ConversationMeta | null = null;
   let msgNo = 0;
+  let retiredMsgNo = 0;
   let keyWindow = { window: 1, used: 0 };
   let segments: readonly ReadSegment[] = [];
   let readReason: ReadReason = 'size';
   let lastAt = 0;
+  let archivedTo = sequenceId(0);
   const senders: [UserId, readonly string[]][] = [];
   const members: [UserId, Member][] = [];
   const counters: [CounterKey, SendCounter][] = [];
   const bans: [UserId, Ban][] = [];
   const mentioned: [UserId, readonly SequenceId[]][] = [];
   let mentionsOfAll: readonly MentionOfAll[] = [];
+  let recalled = nothingRecalled;
+  let pinned: readonly Pinned[] = [];
+  let revised: Extent | null = null;
+  let erased = nobodyErased;
+  const deleted: [UserId, readonly SequenceId[]][] = [];
+  let staged: Staged | null = null;
   const keys: [string, { window: number; seq: ReturnType<typeof sequenceId> }][] = [];
   for (const [field, value] of record.fields) {
     const name = field.slice(2);
     if (field === 's') meta = decodeMeta(fromUtf8(value));
     else if (field === 'n') msgNo = Number(fromUtf8(value));
+    else if (field === 'f') retiredMsgNo = Number(fromUtf8(value));
     else if (field === 'g') segments = decodeSegments(fromUtf8(value));
     else if (field === 'c') readReason = fromUtf8(value) === 'load' ? 'load' : 'size';
     else if (field === 'a') lastAt = Number(fromUtf8(value));
+    else if (field === 'z') archivedTo = sequenceId(Number(fromUtf8(value)));
     else if (field === 't') mentionsOfAll = decodeMentionsOfAll(fromUtf8(value));
+    else if (field === 'r') recalled = decodeRecalled(fromUtf8(value));
+    else if (field === 'p') pinned = decodePinned(fromUtf8(value));
+    else if (field === 'e') revised = decodeExtent(value);
+    else if (field === 'u') erased = decodeErased(value);
+    else if (field.startsWith('x:')) deleted.push([name as UserId, decodeMentioned(fromUtf8(value))]);
+    else if (field === 'y') staged = decodeStaged(fromUtf8(value));
     else if (field.startsWith('h:')) mentioned.push([name as UserId, decodeMentioned(fromUtf8(value))]);
     else if (field.startsWith('v:')) senders.push([name as UserId, JSON.parse(fromUtf8(value)) as string[]]);
     else if (field === 'w') {
@@ -167,8 +247,10 @@ export function decodeConversation(id: ConversationId, record: ActorRecord, gen:
     id,
     storedAt,
     head: inGeneration(head, gen),
+    archivedTo,
     meta,
     msgNo,
+    retiredMsgNo,
     keyWindow,
     segments,
     readReason,
@@ -180,7 +262,19 @@ export function decodeConversation(id: ConversationId, record: ActorRecord, gen:
     bans,
     mentioned,
     mentionsOfAll,
+    recalled,
+    pinned,
+    deleted,
+    revised,
+    staged,
+    erased,
   });
+}
+
+/** The first entry that stays hot, or the one that will be. */
+function hotFrom({ head: { value: head }, archivedTo }: ConversationState): Position {
+  const seq = sequenceId(archivedTo.value + 1);
+  return { gen: generationOf(head, seq) ?? head.gen, seq };
 }
 
 /** What the next commit has to write of the conversation; null for nothing. */
@@ -188,8 +282,11 @@ export function conversationWrite(state: ConversationState): ActorWrite | null {
   if (!state.dirty) return null;
   const set: [string, string | Uint8Array][] = [];
   const unset: string[] = [];
-  if (state.meta.dirty) set.push(['s', JSON.stringify({ v: VERSION, ...state.meta.value })]);
+  if (state.meta.dirty && state.meta.value === null) unset.push('s');
+  else if (state.meta.dirty) set.push(['s', JSON.stringify({ v: VERSION, ...state.meta.value })]);
   if (state.msgNo.dirty) set.push(['n', String(state.msgNo.value)]);
+  if (state.retiredMsgNo.dirty) set.push(['f', String(state.retiredMsgNo.value)]);
+  if (state.archivedTo.dirty) set.push(['z', String(state.archivedTo.value)]);
   if (state.keyWindow.dirty)
     set.push(['w', `${String(state.keyWindow.value.window)} ${String(state.keyWindow.value.used)}`]);
   if (state.segments.dirty) set.push(['g', encodeSegments(state.segments.value)]);
@@ -212,9 +309,20 @@ export function conversationWrite(state: ConversationState): ActorWrite | null {
     else set.push([`k:${key}`, `${String(sent.window)} ${String(sent.seq)}`]);
   }
   if (state.mentionsOfAll.dirty) set.push(['t', encodeMentionsOfAll(state.mentionsOfAll.value)]);
+  const staged = state.staged.value;
+  if (state.staged.dirty && staged === null) unset.push('y');
+  else if (state.staged.dirty) set.push(['y', encodeStaged(staged)]);
   for (const [user, seqs] of state.mentioned.changes()) {
     if (seqs === undefined) unset.push(`h:${user}`);
     else set.push([`h:${user}`, JSON.stringify(seqs)]);
+  }
+  if (state.recalled.dirty) set.push(['r', encodeRecalled(state.recalled.value)]);
+  if (state.pinned.dirty) set.push(['p', encodePinned(state.pinned.value)]);
+  if (state.revised.dirty && state.revised.value !== null) set.push(['e', encodeExtent(state.revised.value)]);
+  if (state.erased.dirty) set.push(['u', encodeErased(state.erased.value)]);
+  for (const [user, seqs] of state.deleted.changes()) {
+    if (seqs === undefined) unset.push(`x:${user}`);
+    else set.push([`x:${user}`, JSON.stringify(seqs)]);
   }
   for (const [user, ban] of state.bans.changes()) {
     if (ban === undefined) unset.push(`b:${user}`);
@@ -227,6 +335,31 @@ export function conversationWrite(state: ConversationState): ActorWrite | null {
     entries: [...state.entries],
     set,
     unset,
+    // In the commit that says so, and not before: whoever misses an entry here finds it in the archive (I8).
+    trimBefore: state.archivedTo.dirty ? hotFrom(state) : null,
+  };
+}
+
+/** What the same commit has to write of what was changed of its messages; null for nothing. */
+export function revisionsWrite(state: ConversationState): ActorWrite | null {
+  const fields = state.revisions.fields;
+  const extent = state.revised.value;
+  const gone = new Set(state.revisions.dropped);
+  const set: (readonly [string, string])[] = [...fields];
+  if (fields.length + gone.size > 0 && state.revised.dirty && extent !== null) set.push([EXTENT, encodeExtent(extent)]);
+  if (state.erased.dirty) set.push([ERASED, encodeErased(state.erased.value)]);
+  if (set.length + gone.size === 0) return null;
+  return {
+    actor: revisionsKey(state.id),
+    // Nothing is appended to it: the conversation's own position is what stands for both.
+    expected: NO_POSITION,
+    head: emptyHead(NO_POSITION.gen),
+    entries: [],
+    // What goes by the same commit is not set first.
+    set: set.filter(([field]) => !gone.has(field)),
+    unset: [...gone],
     trimBefore: null,
   };
 }
+
+const NO_POSITION = { gen: generation(0), seq: sequenceId(0) };

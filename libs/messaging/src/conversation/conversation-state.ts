@@ -18,12 +18,18 @@ import {
   type HistoryPolicy,
   type JoinPolicy,
   type MentionAllPolicy,
+  type Pinned,
+  type PinPolicy,
   type Role,
 } from '@millrace/protocol';
 import { allocateSeq, appended, type Position, type TimelineHead } from '@millrace/timeline';
+import { deletionField, widened, type ErasedAuthors, type Extent, type Revision } from '../revise/revision.ts';
 import { MemberIndex } from './member-index.ts';
 import { Readership } from './readership.ts';
+import type { RecalledList } from './recalled.ts';
+import { RecentRevisions } from './recent-revisions.ts';
 import type { SendCounter } from './send-counter.ts';
+import type { StoredConversation } from './stored-conversation.ts';
 import { Switches } from './switches.ts';
 
 /** What the conversation is: its kind for ever, the rest as it was set last. */
@@ -42,6 +48,11 @@ export interface ConversationMeta {
   /** Of a group that was a lobby: that one's last generation, and where the entry stands that made it a group. */
   readonly lobby?: { readonly gen: Generation; readonly promoted: SequenceId; readonly storedIn: Generation };
   readonly mentionAllBy: MentionAllPolicy;
+  /** Entries are kept for so many days at least, and for one more at most; absent or 0: as the deployment has it. */
+  readonly retentionDays?: number;
+  /** Messages disappear so long after they were sent, milliseconds; absent or 0: not at all. */
+  readonly lifetimeMs?: number;
+  readonly pinBy: PinPolicy;
 }
 
 /** The end of what has no end, in wall time. */
@@ -68,6 +79,8 @@ export interface Member {
   readonly deliveredSeq: SequenceId;
   /** May not write before, by the server's wall time; 0 for not muted, {@link NEVER_MS} for ever. Outlives a leave. */
   readonly mutedUntilMs: number;
+  /** How many messages behind {@link readSeq}, and below those that are listed as recalled, are gone: see `gone.ts`. */
+  readonly goneBefore: number;
 }
 
 /** A message that mentions all members. */
@@ -82,6 +95,13 @@ export interface LatestMessage {
   readonly author: UserId;
 }
 
+/** A conversation that comes from an export, and is nothing yet to anybody before all of it is there. */
+export interface Staged {
+  /** Names what is imported, so that another one is not mixed with it: see `imported.ts`. */
+  readonly what: string;
+  readonly isDone: boolean;
+}
+
 /** Messages of a large conversation whose authors are told how far they have come. */
 const LATEST_MAX = 10;
 
@@ -94,7 +114,7 @@ export interface KeyWindow {
 /** A device's counter belongs to `user/device`; what a backend sends as a user counts as one more device. */
 export type CounterKey = string & { readonly counterKey: true };
 const userOf = (key: CounterKey): UserId => key.slice(0, key.indexOf('/')) as UserId;
-export const counterKey = (user: UserId, device: DeviceId | '@api'): CounterKey => `${user}/${device}` as CounterKey;
+export const counterKey = (user: UserId, device: DeviceId | '*api'): CounterKey => `${user}/${device}` as CounterKey;
 
 /**
  * Everything that a conversation remembers, tracked so that a refused commit leaves no trace.
@@ -105,7 +125,11 @@ export class ConversationState {
   readonly id: ConversationId;
   readonly meta: TrackedValue<ConversationMeta | null>;
   readonly head: TrackedValue<TimelineHead>;
+  /** The entries up to this one are archived, and not hot any more (I8). 0 while none are. */
+  readonly archivedTo: TrackedValue<SequenceId>;
   readonly msgNo: TrackedValue<number>;
+  /** How many messages there were before the first entry that is kept. */
+  readonly retiredMsgNo: TrackedValue<number>;
   readonly keyWindow: TrackedValue<KeyWindow>;
   /** Where the entries are in no inbox. */
   readonly segments: TrackedValue<readonly ReadSegment[]>;
@@ -128,6 +152,19 @@ export class ConversationState {
   readonly mentioned: TrackedMap<UserId, readonly SequenceId[]>;
   /** The latest messages that mention all. */
   readonly mentionsOfAll: TrackedValue<readonly MentionOfAll[]>;
+  /** The latest messages that were taken back: see `gone.ts`. */
+  readonly recalled: TrackedValue<RecalledList>;
+  /** As they were pinned one after the other: see `pins.ts`. */
+  readonly pinned: TrackedValue<readonly Pinned[]>;
+  /** By user, the messages that they have deleted for themselves and not read, and that counted: see `gone.ts`. */
+  readonly deleted: TrackedMap<UserId, readonly SequenceId[]>;
+  /** Between which entries all those are that were ever changed, or deleted by anybody. */
+  readonly revised: TrackedValue<Extent | null>;
+  readonly revisions: RecentRevisions;
+  /** The last entry by which anybody left, 0 for none: what is changed up to there somebody sees last. Not stored. */
+  readonly lastLeft: TrackedValue<SequenceId>;
+  /** Whose messages are erased. */
+  readonly erased: TrackedValue<ErasedAuthors>;
   /**
    * When members last wrote while slow mode was on, wall time. Not stored: in another activation each may write once at
    * once.
@@ -136,6 +173,9 @@ export class ConversationState {
   /** Not stored: nothing but notices goes by it. */
   readonly latest = new TrackedValue<readonly LatestMessage[]>([]);
   readonly keys: TrackedMap<string, { readonly window: number; readonly seq: SequenceId }>;
+  readonly staged: TrackedValue<Staged | null>;
+  /** Not below the last entry that changed more than the messages. Not stored: at first the head. */
+  lastControl: SequenceId;
   /** The oldest entry that a new member may see, where the whole history is to be seen. Not stored. */
   oldest = sequenceId(1);
   /** What the store holds; its generation may be behind that of `head`. */
@@ -150,29 +190,16 @@ export class ConversationState {
   #readership: Readership | null = null;
   readonly #devices = new Map<UserId, CounterKey[]>();
 
-  constructor(stored: {
-    readonly id: ConversationId;
-    readonly storedAt: Position;
-    readonly head: TimelineHead;
-    readonly meta: ConversationMeta | null;
-    readonly msgNo: number;
-    readonly keyWindow: KeyWindow;
-    readonly segments: readonly ReadSegment[];
-    readonly readReason: ReadReason;
-    readonly lastAt: number;
-    readonly senders: Iterable<readonly [UserId, readonly string[]]>;
-    readonly members: Iterable<readonly [UserId, Member]>;
-    readonly counters: Iterable<readonly [CounterKey, SendCounter]>;
-    readonly keys: Iterable<readonly [string, { readonly window: number; readonly seq: SequenceId }]>;
-    readonly bans: Iterable<readonly [UserId, Ban]>;
-    readonly mentioned: Iterable<readonly [UserId, readonly SequenceId[]]>;
-    readonly mentionsOfAll: readonly MentionOfAll[];
-  }) {
+  constructor(stored: StoredConversation) {
     this.id = stored.id;
+    this.staged = new TrackedValue(stored.staged ?? null);
+    this.lastControl = stored.head.seq;
     this.storedAt = stored.storedAt;
     this.head = new TrackedValue(stored.head);
+    this.archivedTo = new TrackedValue(stored.archivedTo);
     this.meta = new TrackedValue(stored.meta);
     this.msgNo = new TrackedValue(stored.msgNo);
+    this.retiredMsgNo = new TrackedValue(stored.retiredMsgNo);
     this.keyWindow = new TrackedValue(stored.keyWindow);
     this.segments = new TrackedValue(stored.segments);
     this.readReason = new TrackedValue(stored.readReason);
@@ -180,13 +207,24 @@ export class ConversationState {
     this.senders = new TrackedMap(stored.senders);
     this.members = new TrackedMap(stored.members);
     let present = 0;
-    for (const member of this.members.values()) if (isOpen(member.intervals)) present += 1;
+    let lastLeft = 0;
+    for (const { intervals } of this.members.values()) {
+      if (isOpen(intervals)) present += 1;
+      for (const { to } of intervals) lastLeft = Math.max(lastLeft, to ?? 0);
+    }
     this.#memberCount = new TrackedValue(present);
+    this.lastLeft = new TrackedValue(sequenceId(lastLeft));
     this.counters = new TrackedMap(stored.counters);
     this.keys = new TrackedMap(stored.keys);
     this.bans = new TrackedMap(stored.bans);
     this.mentioned = new TrackedMap(stored.mentioned);
     this.mentionsOfAll = new TrackedValue(stored.mentionsOfAll);
+    this.recalled = new TrackedValue(stored.recalled);
+    this.pinned = new TrackedValue(stored.pinned);
+    this.deleted = new TrackedMap(stored.deleted);
+    this.revised = new TrackedValue(stored.revised);
+    this.erased = new TrackedValue(stored.erased);
+    this.revisions = new RecentRevisions(stored.head.seq);
     for (const key of this.counters.keys()) this.#noteDevice(key);
   }
 
@@ -237,6 +275,8 @@ export class ConversationState {
       this.#recipients = null;
     }
     if (before === undefined) this.#index?.add(user);
+    const left = Math.max(...member.intervals.map(({ to }) => to ?? 0), 0);
+    if (left > this.lastLeft.value) this.lastLeft.value = sequenceId(left);
     this.#readership?.change(before ?? null, member);
     this.members.set(user, member);
   }
@@ -258,14 +298,13 @@ export class ConversationState {
     if (isNew && this.segments.value.length > 0) this.#noteSender(userOf(key));
   }
 
-  /** Nothing is remembered of a user who is no member: only where nothing is stored. */
+  /** Nothing is remembered of a user who is no member: where nothing is stored, or all that they did is erased. */
   forgetUser(user: UserId): void {
     invariant(this.present(user) === null, 'a present member is not forgotten');
     for (const key of this.#devices.get(user) ?? []) this.counters.delete(key);
+    for (const key of [...this.keys.keys()]) if (key.startsWith(`${user}/`)) this.keys.delete(key);
     this.#devices.delete(user);
-    this.senders.delete(user);
-    this.lastSentMs.delete(user);
-    this.members.delete(user);
+    for (const of of [this.senders, this.lastSentMs, this.mentioned, this.deleted, this.members]) of.delete(user);
     this.#index = null;
     this.#readership = null;
   }
@@ -299,7 +338,7 @@ export class ConversationState {
   /** The user's devices that have sent something here. */
   devicesOf(user: UserId): readonly DeviceId[] {
     const names = (this.#devices.get(user) ?? []).map((key) => key.slice(user.length + 1));
-    return names.filter((name) => name !== '@api') as DeviceId[];
+    return names.filter((name) => name !== '*api') as DeviceId[];
   }
 
   /** Goes on behind entries that were numbered elsewhere, in a conversation that has none yet. */
@@ -314,14 +353,32 @@ export class ConversationState {
    * Puts one entry at the tail: its seq is allocated together with it (I3).
    */
   append(fields: Omit<EntryFields, 'msgNo' | 'countable'>, countable: boolean): WireEntry {
-    if (countable) this.msgNo.value += 1;
-    const seq = allocateSeq(this.head.value);
+    const msgNo = this.msgNo.value + (countable ? 1 : 0);
+    const data = encodeEntry({ ...fields, msgNo, countable });
+    return this.appendEncoded(data, { at: fields.at, msgNo });
+  }
+
+  /** @param given - the caller's own seq, which is free: see `allocateSeq`. */
+  appendEncoded(data: Uint8Array, { at, msgNo }: Pick<EntryFields, 'at' | 'msgNo'>, given?: SequenceId): WireEntry {
+    const seq = allocateSeq(this.head.value, given);
     invariant(seq.ok, 'the next seq is always free');
     this.head.value = appended(this.head.value, seq.value);
-    this.lastAt.value = fields.at;
-    const data = encodeEntry({ ...fields, msgNo: this.msgNo.value, countable });
+    this.msgNo.value = msgNo;
+    this.lastAt.value = at;
     this.#entries.push(data);
     return new WireEntry(this.head.value.gen, this.head.value.seq, data);
+  }
+
+  /** Lays this over an entry. */
+  revise(seq: SequenceId, revision: Revision): void {
+    this.revisions.set(seq, revision);
+    this.revised.value = widened(this.revised.value, seq);
+  }
+
+  /** Hides an entry from one user. */
+  deleteFor(user: UserId, seq: SequenceId): void {
+    this.revisions.put(deletionField(seq, user), '');
+    this.revised.value = widened(this.revised.value, seq);
   }
 
   /** @param seq - of a message that was just appended. */
@@ -331,7 +388,10 @@ export class ConversationState {
 
   appendControl(by: UserId | null, control: ControlBody, nowMs: number): WireEntry {
     const body = JSON.stringify(control);
-    return this.append({ from: by, deviceTag: 0, n: 0, sentAt: 0, at: nowMs, type: 'control', body }, false);
+    const fields = { from: by, deviceTag: 0, n: 0, sentAt: 0, at: nowMs, type: 'control' as const, body };
+    const entry = this.append(fields, false);
+    this.lastControl = entry.seq;
+    return entry;
   }
 
   get gen(): Generation {
@@ -340,22 +400,12 @@ export class ConversationState {
 
   get #tracked(): readonly Tracked[] {
     const { segments, lastAt, senders, bans, lastSentMs, mentioned, mentionsOfAll, readReason, load } = this;
-    const { meta, head, msgNo, keyWindow, members, counters, keys, latest } = this;
-    const ofMembers = [members, this.#memberCount, senders, counters, bans, lastSentMs, mentioned];
+    const { meta, head, archivedTo, msgNo, retiredMsgNo, keyWindow, members, counters, keys, latest, staged } = this;
+    const ofMembers = [members, this.#memberCount, senders, counters, bans, lastSentMs, mentioned, this.deleted];
     return [
-      meta,
-      head,
-      msgNo,
-      keyWindow,
-      segments,
-      lastAt,
-      keys,
-      latest,
-      mentionsOfAll,
-      readReason,
-      load,
-      this.switches.endedIn,
-      ...ofMembers,
+      ...[meta, head, archivedTo, msgNo, retiredMsgNo, keyWindow, segments, lastAt, keys, latest, mentionsOfAll],
+      ...[this.recalled, this.pinned, this.revised, this.revisions, this.erased, this.lastLeft, readReason, staged],
+      ...[load, this.switches.endedIn, ...ofMembers],
     ];
   }
 
@@ -375,6 +425,7 @@ export class ConversationState {
     for (const part of this.#tracked) part.restore();
     this.#entries = [];
     this.#recipients = null;
+    for (const key of this.counters.keys()) this.#noteDevice(key);
     // The index may name users that were not admitted after all; a count must not.
     this.#readership = null;
   }

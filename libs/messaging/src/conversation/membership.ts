@@ -23,6 +23,7 @@ import type { MessagingLimits } from '../limits.ts';
 import { appendedEffect, switchEffect } from './appended.ts';
 import type { ConversationCalls } from './commands.ts';
 import type { ConversationMeta, ConversationState, Member } from './conversation-state.ts';
+import { forgetDeleted } from './gone.ts';
 import { forgetMentions } from './mentions.ts';
 import { bannedError, blockedError } from './order-errors.ts';
 
@@ -62,6 +63,7 @@ export function newMember(
   const before = state.members.get(user);
   const from = meta.historyPolicy === 'all' ? state.oldest : seq;
   forgetMentions(state, user, seq);
+  forgetDeleted(state, user, seq);
   return {
     role,
     intervals: joinedAt(before?.intervals ?? [], seq, from),
@@ -71,6 +73,7 @@ export function newMember(
     deliveredSeq: seq,
     // Who is muted stays so, however often they come and go.
     mutedUntilMs: before?.mutedUntilMs ?? 0,
+    goneBefore: 0,
   };
 }
 
@@ -88,6 +91,8 @@ export function create(
     if (!isTheirs) return refused(frameError('conflict', `the conversation id ${state.id} is taken; choose another`));
     return { reply: ok({ conversation: state.id, gen, seq, fresh: false }), effects: [] };
   }
+  if (state.staged.value?.isDone === false)
+    return refused(frameError('conflict', `${state.id} is being imported: wait for that`));
   if ((kind === 'direct') !== isDirectConversationId(state.id)) {
     return refused(frameError('bad_request', 'an id with `!` belongs to a direct conversation, and only to one'));
   }
@@ -99,7 +104,7 @@ export function create(
   if (users.length > limits.membersMax) {
     return refused(frameError('limit_reached', `a conversation has at most ${String(limits.membersMax)} members`));
   }
-  const order = { muted: false, slowModeMs: 0, mentionAllBy: 'admins' as const };
+  const order = { muted: false, slowModeMs: 0, mentionAllBy: 'admins' as const, pinBy: 'admins' as const };
   const meta: ConversationMeta = {
     ...{ kind, title, joinPolicy, historyPolicy, createdBy: creator, createdAt: nowMs },
     ...order,

@@ -10,6 +10,7 @@ import {
   type Role,
   type WireEntry,
 } from '@millrace/protocol';
+import type { WatchState } from './commands.ts';
 import type { ConversationMeta, ConversationState, Member, MentionOfAll } from './conversation-state.ts';
 
 /*
@@ -80,6 +81,25 @@ export function unreadMentions(
   return withMentions(mentionsBehind(named, readSeq), forAll);
 }
 
-/** The same, of one who is or was a member. */
+/** A member, and their stays: the last one is open. */
+export type Present = readonly [user: UserId, intervals: readonly MembershipInterval[]];
+
+/** What a node that watches is told of these members, and of the messages that mention all of them. */
+export function watchMembers(
+  present: readonly Present[],
+  ofAll: readonly MentionOfAll[],
+): Pick<WatchState, 'members' | 'mentionsOfAll' | 'late'> {
+  const members = present.map(([user]) => user);
+  const mentionsOfAll = ofAll.slice(-protocolLimits.mentionsPerHead);
+  const first = mentionsOfAll[0]?.seq;
+  if (first === undefined) return { members };
+  const late = present.flatMap(([user, intervals]): readonly (readonly [UserId, SequenceId])[] => {
+    const joined = intervals.at(-1)?.joined;
+    return joined === undefined || joined < first ? [] : [[user, joined]];
+  });
+  return { members, mentionsOfAll, late };
+}
+
+/** {@link unreadMentions} of one who is or was a member. */
 export const mentionsOf = (state: ConversationState, user: UserId, member: Member): readonly SequenceId[] =>
   unreadMentions(user, member, state.head.value.seq, state.mentioned.get(user) ?? [], state.mentionsOfAll.value);

@@ -8,7 +8,8 @@ import { NEVER_MS, type ConversationMeta, type ConversationState, type Member } 
 import { changeable, changed, dismiss, rank, refused, type ChangedOutcome } from './membership.ts';
 import { mutedUntil } from './muted-until.ts';
 import { blockedError } from './order-errors.ts';
-import { LOOKED_AT_MAX, notFound } from './queries.ts';
+import { pinnedFor } from './pinned-for.ts';
+import { LOOKED_AT_MAX, notFound, settingsTold } from './queries.ts';
 
 /*
  * Who may keep order in a conversation, and how: mutes, bans, slow mode, its settings, and blocks between two users.
@@ -62,6 +63,9 @@ export function changeSettings(
     Object.entries(change).filter(([name, value]) => meta.value[name as keyof SettingsChange] !== value),
   ) as SettingsChange;
   if (Object.keys(different).length === 0) return changed(state, []);
+  const isKept = different.retentionDays !== undefined || different.lifetimeMs !== undefined;
+  if (isKept && by !== null && state.present(by)?.role !== 'owner')
+    return refused(frameError('forbidden', 'only the owner says how long messages are kept'));
   state.meta.value = { ...meta.value, ...different };
   if (different.slowModeMs === 0) state.forgetLastSent();
   return entered(state, by, { control: 'settings', ...different }, nowMs);
@@ -245,20 +249,12 @@ export function infoFor(
   if (meta === null) return err(notFound(state));
   const member = state.present(user);
   if (member === null) return err(frameError('not_member', `${user} is not a member of ${state.id}`));
-  const { kind, title, joinPolicy, historyPolicy, muted: allMuted, slowModeMs, mentionAllBy } = meta;
-  const isBlocked = kind === 'direct' && [...state.bans.keys()].some((other) => other !== user);
+  const isBlocked = [...state.bans.keys()].some((other) => other !== user);
   return ok({
-    conversation: state.id,
-    kind,
-    title,
-    joinPolicy,
-    historyPolicy,
-    muted: allMuted,
-    slowModeMs,
-    mentionAllBy,
-    memberCount: state.memberCount,
+    ...settingsTold(state, meta),
     role: member.role,
     ...mutedUntil(member),
-    ...(kind === 'direct' ? { blocked: isBlocked } : {}),
+    ...pinnedFor(state, user),
+    ...(meta.kind === 'direct' ? { blocked: isBlocked } : {}),
   });
 }

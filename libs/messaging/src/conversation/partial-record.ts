@@ -8,9 +8,12 @@ import {
   decodeMentioned,
   decodeMentionsOfAll,
   decodeMeta,
+  decodeRecalled,
   decodeSegments,
 } from './conversation-record.ts';
-import { unreadMentions } from './mentions.ts';
+import { goneAt } from './gone.ts';
+import { type Present, unreadMentions, watchMembers } from './mentions.ts';
+import { nothingRecalled } from './recalled.ts';
 import { decodeSendCounter } from './send-counter.ts';
 
 /**
@@ -18,8 +21,8 @@ import { decodeSendCounter } from './send-counter.ts';
  * has, it need not come into memory.
  */
 const fieldsFor = (user: UserId): readonly string[] => [
-  ...['s', 'n', 'g', 'a', 't'],
-  ...[`m:${user}`, `v:${user}`, `h:${user}`],
+  ...['s', 'n', 'g', 'a', 't', 'r'],
+  ...[`m:${user}`, `v:${user}`, `h:${user}`, `x:${user}`],
 ];
 
 export type ReadFields<Failure> = (
@@ -50,7 +53,7 @@ export async function partialHead<Failure>(
   if (record.value === null) return { ok: true, value: 'ask' };
   const { head, fields } = record.value;
   const [member, segments] = [fields.get(`m:${user}`), fields.get('g')];
-  if (head === null || member === undefined) return { ok: true, value: null };
+  if (head === null || member === undefined || !fields.has('s')) return { ok: true, value: null };
   // It was never pulled: what else it would need is not in its record.
   if (segments === undefined) return { ok: true, value: 'ask' };
   const devices = fields.get(`v:${user}`);
@@ -68,7 +71,7 @@ export async function partialHead<Failure>(
       sent += last - skipped;
     }
   }
-  const { intervals, readSeq, readMsgNo, sentAtRead } = decodeMember(fromUtf8(member));
+  const { intervals, readSeq, readMsgNo, sentAtRead, goneBefore } = decodeMember(fromUtf8(member));
   const [meta, msgNo, lastAt] = [fields.get('s'), fields.get('n'), fields.get('a')];
   const [named, ofAll] = [fields.get(`h:${user}`), fields.get('t')];
   const mentions = unreadMentions(
@@ -77,6 +80,14 @@ export async function partialHead<Failure>(
     head.seq,
     named === undefined ? [] : decodeMentioned(fromUtf8(named)),
     ofAll === undefined ? [] : decodeMentionsOfAll(fromUtf8(ofAll)),
+  );
+  const [recalled, deleted] = [fields.get('r'), fields.get(`x:${user}`)];
+  const gone = goneAt(
+    user,
+    { intervals, readSeq, goneBefore },
+    head.seq,
+    recalled === undefined ? nothingRecalled : decodeRecalled(fromUtf8(recalled)),
+    deleted === undefined ? [] : decodeMentioned(fromUtf8(deleted)),
   );
   return {
     ok: true,
@@ -90,6 +101,7 @@ export async function partialHead<Failure>(
       reading: { readSeq, readMsgNo, sentAtRead },
       sent,
       mentions,
+      gone,
     },
   };
 }
@@ -104,15 +116,17 @@ export async function partialWatch<Failure>(
   read: ReadFields<Failure>,
 ): Promise<PartialAnswer<WatchState, Failure>> {
   if (users.length > WATCHING_USERS_MAX) return { ok: true, value: 'ask' };
-  const record = await read(['s', 'n', 'g', ...users.map((user) => `m:${user}`)]);
+  const record = await read(['s', 'n', 'g', 't', ...users.map((user) => `m:${user}`)]);
   if (!record.ok) return record;
   if (record.value === null) return { ok: true, value: 'ask' };
   const { head, fields } = record.value;
   if (head === null || !fields.has('s')) return { ok: true, value: null };
-  const [segments, msgNo] = [fields.get('g'), fields.get('n')];
-  const members = users.filter((user) => {
+  const [segments, msgNo, ofAll] = [fields.get('g'), fields.get('n'), fields.get('t')];
+  const present = users.flatMap((user): readonly Present[] => {
     const member = fields.get(`m:${user}`);
-    return member !== undefined && isOpen(decodeMember(fromUtf8(member)).intervals);
+    if (member === undefined) return [];
+    const { intervals } = decodeMember(fromUtf8(member));
+    return isOpen(intervals) ? [[user, intervals]] : [];
   });
   const { gen: at, seq } = inGeneration(head, gen);
   return {
@@ -122,7 +136,7 @@ export async function partialWatch<Failure>(
       gen: at,
       seq,
       msgNo: msgNo === undefined ? 0 : Number(fromUtf8(msgNo)),
-      members,
+      ...watchMembers(present, ofAll === undefined ? [] : decodeMentionsOfAll(fromUtf8(ofAll))),
     },
   };
 }

@@ -13,10 +13,12 @@ import type {
   Visible,
   WatchState,
 } from './commands.ts';
-import type { ConversationState } from './conversation-state.ts';
+import type { ConversationMeta, ConversationState } from './conversation-state.ts';
 import { factsOf } from './facts.ts';
-import { mentionsOf } from './mentions.ts';
+import { goneFor } from './gone.ts';
+import { mentionsOf, type Present, watchMembers } from './mentions.ts';
 import { mutedUntil } from './muted-until.ts';
+import { pinnedFor } from './pinned-for.ts';
 
 /** Of one member: the ones that sent something here first longest ago are left out. */
 const DEVICES_TOLD_MAX = 32;
@@ -67,25 +69,27 @@ export function members(
   return ok({ conversation: state.id, count: state.memberCount, members: found, next });
 }
 
+/** What is the same for all who may ask. */
+export function settingsTold(state: ConversationState, meta: ConversationMeta) {
+  const { kind, title, joinPolicy, historyPolicy, muted, slowModeMs, mentionAllBy, pinBy } = meta;
+  const { retentionDays = 0, lifetimeMs = 0 } = meta;
+  const kept = { ...(retentionDays === 0 ? {} : { retentionDays }), ...(lifetimeMs === 0 ? {} : { lifetimeMs }) };
+  const policies = { joinPolicy, historyPolicy, muted, slowModeMs, mentionAllBy, pinBy, ...kept };
+  return { conversation: state.id, kind, title, ...policies, memberCount: state.memberCount };
+}
+
 export function info(state: ConversationState): Result<ConversationInfo, FrameError> {
   const meta = state.meta.value;
   if (meta === null) return err(notFound(state));
   const { gen, seq } = state.head.value;
-  const { kind, title, joinPolicy, historyPolicy, muted, slowModeMs, mentionAllBy } = meta;
   return ok({
-    conversation: state.id,
-    kind,
-    title,
-    joinPolicy,
-    historyPolicy,
-    muted,
-    slowModeMs,
-    mentionAllBy,
-    memberCount: state.memberCount,
+    ...settingsTold(state, meta),
+    ...pinnedFor(state, null),
     gen,
     seq,
     msgNo: state.msgNo.value,
     keyWindow: state.keyWindow.value.window,
+    diffusion: modeBehind(state.segments.value, seq),
   });
 }
 
@@ -142,9 +146,10 @@ export function standings(state: ConversationState, { users }: ConversationCalls
     const behind = isIn ? modeBehind(segments, last) : 'write';
     const sent = state.sent(user).count;
     const known = { last, sent, member: isIn, behind, stays: intervals.length, readSeq, readMsgNo, sentAtRead };
-    members.push([user, { ...known, mentions: mentionsOf(state, user, member) }]);
+    members.push([user, { ...known, mentions: mentionsOf(state, user, member), gone: goneFor(state, user, member) }]);
   }
-  return { head, facts: state.meta.value === null ? null : factsOf(state), members };
+  const facts = state.meta.value === null ? null : factsOf(state);
+  return { head, retiredMsgNo: state.retiredMsgNo.value, lastAt: state.lastAt.value, facts, members };
 }
 
 export function audience(state: ConversationState, { range }: ConversationCalls['audience']['command']): Audience {
@@ -154,7 +159,8 @@ export function audience(state: ConversationState, { range }: ConversationCalls[
     const { intervals } = member;
     if (range !== null && !receivesAny(intervals, segments, range)) continue;
     const { count, lastSeq } = state.sent(user);
-    members.push({ user, intervals, sent: count, lastSentSeq: lastSeq, mentions: mentionsOf(state, user, member) });
+    const concern = { mentions: mentionsOf(state, user, member), gone: goneFor(state, user, member) };
+    members.push({ user, intervals, sent: count, lastSentSeq: lastSeq, ...concern });
   }
   return { facts: state.meta.value === null ? null : factsOf(state), head: state.head.value, segments, members };
 }
@@ -165,8 +171,12 @@ export function watch(
 ): Result<WatchState, FrameError> {
   if (state.meta.value === null) return err(notFound(state));
   const { gen, seq } = state.head.value;
-  const members = users.filter((user) => state.present(user) !== null);
-  return ok({ mode: modeBehind(state.segments.value, seq), gen, seq, msgNo: state.msgNo.value, members });
+  const present = users.flatMap((user): readonly Present[] => {
+    const member = state.present(user);
+    return member === null ? [] : [[user, member.intervals]];
+  });
+  const mode = modeBehind(state.segments.value, seq);
+  return ok({ mode, gen, seq, msgNo: state.msgNo.value, ...watchMembers(present, state.mentionsOfAll.value) });
 }
 
 export function headFor(
@@ -186,5 +196,6 @@ export function headFor(
     reading: { readSeq, readMsgNo, sentAtRead },
     sent: state.sent(user).count,
     mentions: mentionsOf(state, user, member),
+    gone: goneFor(state, user, member),
   };
 }

@@ -1,10 +1,12 @@
 import { isOpen, lastVisible, modeNow } from '@millrace/diffusion';
 import { err, ok, sequenceId, type Result, type UserId } from '@millrace/kernel';
-import { frameError, type FrameError, type ReadDone } from '@millrace/protocol';
-import type { Effect } from '../effects.ts';
+import { frameError, goneFields, unreadOf, type FrameError, type ReadDone } from '@millrace/protocol';
+import { generationOf } from '@millrace/timeline';
+import type { Effect, ReadMoved } from '../effects.ts';
 import type { MessagingLimits } from '../limits.ts';
 import type { ConversationCalls, ReadPlan } from './commands.ts';
 import type { ConversationState, Member } from './conversation-state.ts';
+import { forgetDeleted, goneBeforeAt, goneFor } from './gone.ts';
 import { forgetMentions, mentionsOf } from './mentions.ts';
 
 type Done = Omit<ReadDone, 't' | 'id'>;
@@ -14,51 +16,82 @@ const unknownMember = (state: ConversationState, user: UserId): FrameError =>
     ? frameError('not_found', `there is no conversation ${state.id}`)
     : frameError('not_member', `${user} is not a member of ${state.id}`);
 
+/** Null also while there is no conversation, but what an import has brought so far. */
+const memberOf = (state: ConversationState, user: UserId): Member | null =>
+  state.meta.value === null ? null : (state.members.get(user) ?? null);
+
 /** The unread count with its inputs, as the conversation knows them. */
 function readDone(state: ConversationState, user: UserId, member: Member): Done {
   const { readSeq, readMsgNo, sentAtRead } = member;
   const own = state.sent(user).count - sentAtRead;
   const msgNo = state.msgNo.value;
-  return { conversation: state.id, msgNo, readSeq, readMsgNo, own, unread: Math.max(0, msgNo - readMsgNo - own) };
+  const inputs = { msgNo, readMsgNo, own, ...goneFields(goneFor(state, user, member)) };
+  return { conversation: state.id, readSeq, ...inputs, unread: unreadOf(inputs) };
 }
 
 export function readPlan(
   state: ConversationState,
   { user, seq }: ConversationCalls['readPlan']['command'],
 ): Result<ReadPlan, FrameError> {
-  const member = state.members.get(user);
-  if (member === undefined) return err(unknownMember(state, user));
+  const member = memberOf(state, user);
+  if (member === null) return err(unknownMember(state, user));
   const head = state.head.value;
   const upTo = sequenceId(Math.min(seq, lastVisible(member.intervals, head.seq)));
   const { count, lastSeq } = state.sent(user);
   const done = upTo <= member.readSeq ? readDone(state, user, member) : null;
   const { readSeq, readMsgNo, sentAtRead } = member;
   const reading = { readSeq, readMsgNo, sentAtRead };
-  const known = { sent: count, lastSentSeq: lastSeq, reading, mentions: mentionsOf(state, user, member) };
-  return ok({ upTo, head, headMsgNo: state.msgNo.value, ...known, done });
+  const concern = { mentions: mentionsOf(state, user, member), gone: goneFor(state, user, member) };
+  const known = { sent: count, lastSentSeq: lastSeq, reading, ...concern };
+  const { goneBefore } = member;
+  const asked = goneBeforeAt(state, member, upTo, null) === null;
+  const countGone = asked ? { countGone: { goneBefore, recalledFrom: state.recalled.value.from } } : {};
+  return ok({ upTo, head, headMsgNo: state.msgNo.value, ...known, ...countGone, done });
 }
 
-/** Moves a read position, never back. `msgNo` and `sentAtRead` were looked up in the Timeline, which does not change. */
+/**
+ * Moves a read position, never back. `msgNo` and `sentAtRead` were looked up in the Timeline, which does not change, but for
+ * what it loses: then they are of an entry that is not there.
+ */
 export function markRead(
   state: ConversationState,
-  { user, seq, msgNo, sentAtRead }: ConversationCalls['markRead']['command'],
+  { user, seq, gen, msgNo, sentAtRead, goneBefore: counted }: ConversationCalls['markRead']['command'],
   limits: MessagingLimits,
 ): { readonly reply: Result<Done, FrameError>; readonly effects: readonly Effect[] } {
-  const member = state.members.get(user);
-  if (member === undefined) return { reply: err(unknownMember(state, user)), effects: [] };
+  const member = memberOf(state, user);
+  if (member === null) return { reply: err(unknownMember(state, user)), effects: [] };
   if (seq <= member.readSeq) return { reply: ok(readDone(state, user, member)), effects: [] };
-  const deliveredSeq = sequenceId(Math.max(member.deliveredSeq, seq));
-  const moved: Member = { ...member, readSeq: seq, readMsgNo: msgNo, sentAtRead, deliveredSeq };
+  if (gen !== undefined && gen !== generationOf(state.head.value, seq)) {
+    const message = 'what was read was lost while the position was looked up; try again';
+    return { reply: err(frameError('unavailable', message)), effects: [] };
+  }
+  const goneBefore = goneBeforeAt(state, member, seq, counted ?? null);
+  if (goneBefore === null) {
+    const message = 'more was recalled while the position was looked up; try again';
+    return { reply: err(frameError('unavailable', message)), effects: [] };
+  }
+  const { moved, told } = moveRead(state, user, member, { readSeq: seq, readMsgNo: msgNo, sentAtRead, goneBefore });
+  return { reply: ok(readDone(state, user, moved)), effects: [told, ...receiptEffect(state, user, moved, limits)] };
+}
+
+/** @returns with `told` what the user's own devices have to know. */
+export function moveRead(
+  state: ConversationState,
+  user: UserId,
+  member: Member,
+  to: Pick<Member, 'readSeq' | 'readMsgNo' | 'sentAtRead' | 'goneBefore'>,
+): { readonly moved: Member; readonly told: ReadMoved } {
+  const { readSeq, readMsgNo, sentAtRead } = to;
+  const moved: Member = { ...member, ...to, deliveredSeq: sequenceId(Math.max(member.deliveredSeq, readSeq)) };
   state.setMember(user, moved);
-  forgetMentions(state, user, seq);
+  forgetMentions(state, user, readSeq);
+  forgetDeleted(state, user, readSeq);
   // Who pulls has no inbox that would count.
   const isPulled = isOpen(member.intervals) && modeNow(state.segments.value) === 'read';
   const sent = isPulled ? state.sent(user).count : null;
-  const effects: Effect[] = [
-    { e: 'read', conversation: state.id, user, gen: state.gen, readSeq: seq, readMsgNo: msgNo, sentAtRead, sent },
-    ...receiptEffect(state, user, moved, limits),
-  ];
-  return { reply: ok(readDone(state, user, moved)), effects };
+  const gone = goneFor(state, user, moved);
+  const position = { readSeq, readMsgNo, sentAtRead, gone };
+  return { moved, told: { e: 'read', conversation: state.id, user, gen: state.gen, ...position, sent } };
 }
 
 export function markDelivered(
@@ -66,8 +99,8 @@ export function markDelivered(
   { user, seq }: ConversationCalls['delivered']['command'],
   limits: MessagingLimits,
 ): { readonly reply: Result<null, FrameError>; readonly effects: readonly Effect[] } {
-  const member = state.members.get(user);
-  if (member === undefined) return { reply: err(unknownMember(state, user)), effects: [] };
+  const member = memberOf(state, user);
+  if (member === null) return { reply: err(unknownMember(state, user)), effects: [] };
   const upTo = sequenceId(Math.min(seq, lastVisible(member.intervals, state.head.value.seq)));
   if (upTo <= member.deliveredSeq) return { reply: ok(null), effects: [] };
   const moved: Member = { ...member, deliveredSeq: upTo };

@@ -1,4 +1,5 @@
 import { generation, MalformedBytes, sequenceId, type ConversationId, type UserId } from '@millrace/kernel';
+import { noGone } from '@millrace/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Appended, Effect } from '../effects.ts';
@@ -44,6 +45,27 @@ const effect: fc.Arbitrary<Effect> = fc.oneof(
       readMsgNo,
       sentAtRead,
       sent,
+    }))
+    .chain((read) =>
+      fc
+        .option(fc.record({ before: fc.nat(), seqs: fc.uniqueArray(seq, { maxLength: 3 }) }))
+        .map((gone) =>
+          gone === null ? read : { ...read, gone: { ...gone, seqs: gone.seqs.sort((one, other) => one - other) } },
+        ),
+    ),
+  fc
+    .tuple(conversation, fc.constantFrom('a', 'b'), fc.integer({ min: 1, max: 3 }), seq, fc.boolean())
+    .map(([of, user, gen, at, counted]) => ({
+      ...{ e: 'deleted' as const, conversation: of, user: user as UserId, gen: generation(gen), seq: at, counted },
+    })),
+  fc
+    .tuple(conversation, fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 3 }))
+    .map(([of, gen, from, count]) => ({
+      e: 'imported' as const,
+      conversation: of,
+      gen: generation(gen),
+      from: sequenceId(from),
+      to: sequenceId(from + count - 1),
     })),
   fc.constant({
     e: 'typing' as const,
@@ -56,10 +78,16 @@ const effect: fc.Arbitrary<Effect> = fc.oneof(
 const lines = (changes: readonly FeedChange[]): readonly string[] =>
   changes.flatMap((change) => {
     if (change.kind === 'read') {
-      const { conversation: of, user, gen, readSeq, readMsgNo, sentAtRead, sent } = change;
-      return [`read ${of} ${user} ${[gen, readSeq, readMsgNo, sentAtRead, sent].join(' ')}`];
+      const { conversation: of, user, gen, readSeq, readMsgNo, sentAtRead, sent, gone = noGone } = change;
+      const position = [gen, readSeq, readMsgNo, sentAtRead, sent, gone.before, gone.seqs.join()].join(' ');
+      return [`read ${of} ${user} ${position}`];
     }
-    const { conversation: of, gen, from, to } = change;
+    if (change.kind === 'deleted') {
+      const { conversation: of, user, gen, seq, counted } = change;
+      return [`deleted ${of} ${user} ${String(gen)} ${String(seq)} ${String(counted)}`];
+    }
+    const { kind, conversation: of, gen, from, to } = change;
+    if (kind === 'imported') return [`imported ${of} ${String(gen)} ${String(from)}..${String(to)}`];
     return Array.from({ length: to - from + 1 }, (_, index) => `${of} ${String(gen)} ${String(from + index)}`);
   });
 
@@ -73,9 +101,9 @@ describe('a changefeed entry', () => {
             const { facts, gen, from, to } = each;
             return [{ kind: 'appended', conversation: facts.conversation, gen, from, to }];
           }
-          if (each.e !== 'read') return [];
-          const { e: _, ...rest } = each;
-          return [{ kind: 'read', ...rest }];
+          if (each.e !== 'read' && each.e !== 'deleted' && each.e !== 'imported') return [];
+          const { e: kind, ...rest } = each;
+          return [{ kind, ...rest } as FeedChange];
         });
         expect(feed === null).toBe(expected.length === 0);
         const decoded = feed === null ? [] : decodeFeed(feed);

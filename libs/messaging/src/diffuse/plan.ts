@@ -19,6 +19,9 @@ export function planDiffusion(effects: readonly Effect[]): readonly Planned[] {
     } else if (effect.e === 'read') {
       const { e: _e, user, ...moved } = effect;
       planned.push({ delivery: { d: 'read', ...moved }, users: [user] });
+    } else if (effect.e === 'deleted') {
+      const { e: _e, user, ...deleted } = effect;
+      planned.push({ delivery: { d: 'deleted', ...deleted }, users: [user] });
     }
   }
   return planned;

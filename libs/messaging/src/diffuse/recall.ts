@@ -1,13 +1,14 @@
 import { isDiffused, isReceived, lastReceived, modeBehind } from '@millrace/diffusion';
 import { ok, sequenceId, type Result, type SequenceId, type UserId } from '@millrace/kernel';
 import type { FrameError, WireEntry } from '@millrace/protocol';
-import { conversationKey, type TimelineReader } from '@millrace/timeline';
+import { conversationKey } from '@millrace/timeline';
 import type { ActorCalls, AnyReply } from '../actor-calls.ts';
 import { spansBetween } from '../conversation/appended.ts';
 import type { Audience, AudienceMember } from '../conversation/commands.ts';
 import type { ConversationFacts, MembershipChange, Skipped, Undiffused } from '../effects.ts';
 import { ownBehind } from '../sync/mark-read.ts';
-import { readDense, wireEntry } from '../sync/read-messages.ts';
+import { currentForAll, type CurrentReads } from '../revise/current.ts';
+import { readDense } from '../sync/read-messages.ts';
 import type { FeedChange } from './changefeed-entry.ts';
 import { controlOf } from './control-of.ts';
 import { planHints } from './hints.ts';
@@ -71,7 +72,9 @@ async function undiffusedBefore(
     const after = lastReceived(member.intervals, segments, sequenceId(seq - 1));
     // What was read since is gone from them, and a position that says so is on its way.
     const mentions = member.mentions.filter((each) => each <= seq);
-    of.set(member.user, { after, sent: await sentUpTo(member, seq), mentions });
+    // What is gone since, later entries will say once more.
+    const gone = { ...member.gone, seqs: member.gone.seqs.filter((each) => each <= seq) };
+    of.set(member.user, { after, sent: await sentUpTo(member, seq), mentions, gone });
   }
   return { spans: spansBetween(head, segment.from, sequenceId(seq - 1)), of };
 }
@@ -79,13 +82,20 @@ async function undiffusedBefore(
 /** Finds out from what is stored who gets what a commit changed: for diffusion that resumes after a crash (I6). */
 export async function recall(
   calls: ActorCalls,
-  timelines: TimelineReader,
+  reads: CurrentReads,
   change: FeedChange,
 ): Promise<Result<readonly Planned[], FrameError>> {
   if (change.kind === 'read') {
     const { kind: _kind, user, ...moved } = change;
     return ok([{ delivery: { d: 'read', ...moved }, users: [user] }]);
   }
+  if (change.kind === 'deleted') {
+    const { kind: _kind, user, ...deleted } = change;
+    return ok([{ delivery: { d: 'deleted', ...deleted }, users: [user] }]);
+  }
+  const { timelines } = reads;
+  // They go into nobody's inbox.
+  if (change.kind === 'imported') return ok([]);
   const actor = conversationKey(change.conversation);
   const range = { from: change.from, to: change.to };
   const audience = await new Promise<AnyReply>((resolve) => {
@@ -96,8 +106,10 @@ export async function recall(
   if (found.facts === null) return ok([]);
   const at = { partition: calls.partitionOf(actor), actor };
   const positions = { from: { gen: change.gen, seq: change.from }, to: { gen: change.gen, seq: change.to } };
-  const entries = await readDense(timelines, at, positions, 'forward');
+  const entries = readDense(timelines, at, positions, 'forward');
   const sentUpTo: SentUpTo = async ({ user, sent, lastSentSeq }, seq) =>
     sent - (await ownBehind(timelines, at, user, { after: seq, lastSentSeq, head: found.head }));
-  return ok(await recallPlan(found, found.facts, entries.map(wireEntry), sentUpTo));
+  // What was recalled meanwhile is told to nobody any more.
+  const now = await currentForAll(calls, reads, change.conversation, entries, found.head);
+  return ok(await recallPlan(found, found.facts, now, sentUpTo));
 }

@@ -29,8 +29,8 @@ describe('where a message is', () => {
   it('is nowhere before the beginning, behind the end, or of a generation that does not have it', () => {
     expect(at(121)).toMatchObject(refused('not_found', /ends at seq 120: there is no 121 yet/));
     expect(at(121, 4)).toMatchObject(refused('not_found', /ends at seq 120/));
-    expect(at(10)).toMatchObject(refused('not_found', /begins at seq 11/));
-    expect(at(0)).toMatchObject(refused('not_found', /begins at seq 11/));
+    expect(at(10)).toMatchObject(refused('gone', /which begins with 11/));
+    expect(at(0)).toMatchObject(refused('not_found', /g has no seq 0/));
     expect(at(50, 4)).toMatchObject(refused('not_found', /seq 50 of g is of generation 1, not 4/));
     expect(at(50, 9)).toMatchObject(refused('not_found', /of generation 1, not 9/));
     expect(locate('g' as ConversationId, emptyHead(generation(1)), sequenceId(1), undefined)).toMatchObject(

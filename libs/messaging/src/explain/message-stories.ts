@@ -16,7 +16,6 @@ import {
   conversationKey,
   cursorStatus,
   generationOf,
-  spansOf,
   StoreUnavailable,
   userKey,
   type ActorKey,
@@ -26,6 +25,7 @@ import {
   type TimelineReader,
 } from '@millrace/timeline';
 import type { ActorCalls, AnyReply } from '../actor-calls.ts';
+import { tooOldError } from '../sync/read-messages.ts';
 import type { RecipientAt } from '../conversation/commands.ts';
 import type { NodeQuestion } from '../cluster/node-messages.ts';
 import type { MessageTrace, TraceQuestion } from '../trace/message-trace.ts';
@@ -75,8 +75,7 @@ export function locate(
   seq: SequenceId,
   asked: Generation | undefined,
 ): Result<Position, FrameError> {
-  const first = spansOf(head)[0]?.first;
-  if (first === undefined) return noSuchMessage(`there is nothing in ${conversation} yet`);
+  if (head.seq === 0) return noSuchMessage(`there is nothing in ${conversation} yet`);
   if (asked !== undefined && asked < head.gen) {
     const status = cursorStatus(head, { gen: asked, seq });
     if (status.kind === 'regressed') {
@@ -88,7 +87,8 @@ export function locate(
   const gen = generationOf(head, seq);
   if (seq > head.seq)
     return noSuchMessage(`${conversation} ends at seq ${String(head.seq)}: there is no ${String(seq)} yet`);
-  if (gen === null) return noSuchMessage(`${conversation} begins at seq ${String(first)}, not before`);
+  const tooOld = tooOldError(conversation, head, seq);
+  if (gen === null) return tooOld === null ? noSuchMessage(`${conversation} has no seq ${String(seq)}`) : err(tooOld);
   if (asked !== undefined && asked !== gen)
     return noSuchMessage(`seq ${String(seq)} of ${conversation} is of generation ${String(gen)}, not ${String(asked)}`);
   return ok({ gen, seq });

@@ -76,7 +76,7 @@ export interface Acked extends StepFacts {
 
 /**
  * It is in the inboxes of its recipients. `tookMs` is from the commit until all of them had it. Of mode `read`: it comes
- * into none, and their devices pull it.
+ * into none; devices that show the conversation are pushed it live, the others pull it.
  */
 export interface Diffused extends StepFacts {
   readonly step: 'diffused';
@@ -88,6 +88,8 @@ export interface Diffused extends StepFacts {
   /** Over all recipients, as far as nodes still know. */
   readonly delivered: Spread | null;
   readonly pushed: Spread | null;
+  /** By gateway, how many devices there were sent it, as far as it still knows. */
+  readonly gateways: readonly (Spread & { readonly node: string })[];
 }
 
 /** In the order of the message's way. Further followers of the changefeed are further steps. */

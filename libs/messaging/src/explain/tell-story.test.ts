@@ -114,7 +114,10 @@ describe('a story of which everything is traced', () => {
   const story = tellStory(
     facts({
       nodes: [
-        node('n1', { accepted: [{ ...accepted, duplicate: true, ackedAt: AT + 90 }, accepted], routed: [routed] }),
+        node('n1', {
+          ...{ accepted: [{ ...accepted, duplicate: true, ackedAt: AT + 90 }, accepted], routed: [routed] },
+          copies: { delivered: null, pushed: { count: 7, firstAt: 8, lastAt: 9 } },
+        }),
         node('n2', { sequenced, copies: { delivered: { count: 2, firstAt: 5, lastAt: 7 }, pushed: null } }),
         node('n3', { copies: { delivered: { count: 1, firstAt: 6, lastAt: 8 }, pushed: null } }),
       ],
@@ -135,6 +138,7 @@ describe('a story of which everything is traced', () => {
     expect(stepOf(story, 'sequenced')).toMatchObject({ partition: 3, epoch: 2, waitedMs: 0.5 });
     expect(stepOf(story, 'committed')).toMatchObject({ commitNo: 41, commands: 6, level: 'disk', again: false });
     expect(stepOf(story, 'diffused')).toMatchObject({ recipients: 3, delivered: { count: 3, firstAt: 5, lastAt: 8 } });
+    expect(stepOf(story, 'diffused')).toMatchObject({ pushed: { count: 7 }, gateways: [{ node: 'n1', count: 7 }] });
   });
 
   it('says that it went nowhere when its own node owns the conversation', () => {
@@ -282,6 +286,28 @@ describe('a device of a recipient', () => {
     expect(ofPhone({ told: mark(26), pulled: mark(26), skipped: mark(12) })).toEqual([[phone, 'applied', AT + 50]]);
     const older = { gen: 0, seq: 99, at: AT };
     expect(ofPhone({ told: older, pushed: older })).toEqual([[phone, 'behind', null]]);
+  });
+
+  it('of a message that is in no inbox has it by what it pulled or said, was pushed it live, or was not sent it', () => {
+    const { audience } = facts();
+    const ofRead = (more: Partial<TraceHere>, others: readonly NodeFacts[] = []) => {
+      const nodes = [node('n1', { devices: [marks(phone, { session: 's' })], ...more }), ...others];
+      const read = { ...audience, mode: 'read' as const, members: [recipient(ben)] };
+      const story = tellStory(facts({ audience: read, inboxes: [{ state: 'not_found' }], nodes }));
+      return story.members[0]?.devices.map(({ device, state, at }) => [device, state, at]);
+    };
+    const pull = (isHeld: boolean, at: number) => ({ user: ben, device: phone, isHeld, at });
+    expect(ofRead({})).toEqual([[phone, 'behind', null]]);
+    expect(ofRead({ pushed })).toEqual([[phone, 'pushed', AT + 6]]);
+    expect(ofRead({ pulls: [pull(false, AT + 9), pull(false, AT + 8)] })).toEqual([[phone, 'pulled', AT + 8]]);
+    expect(ofRead({ pushed, pulls: [pull(false, AT + 8), pull(true, AT + 20)] })).toEqual([
+      [phone, 'applied', AT + 20],
+    ]);
+    // It may have been sent it by whoever does not remember any more.
+    const kept = { since: 1_000, messagesFrom: null, copiesFrom: AT + 1 };
+    for (const other of [node('n2', { kept }), node('n2', { kept: { ...kept, since: AT + 1 } }), node('n2', null)]) {
+      expect(ofRead({}, [other])).toEqual([[phone, 'unknown', null]]);
+    }
   });
 
   it('that nodes know nothing of is named when it has ever sent something here', () => {

@@ -45,6 +45,13 @@ export function whyNot(nodes: readonly NodeFacts[], at: number, ring: 'messagesF
   return reasons.length > 0 ? reasons : [{ code: 'not_noted', nodes: [] }];
 }
 
+/** Whether every node still knows all that it has done for recipients since then. */
+const isTracedWhole = (nodes: readonly NodeFacts[], at: number): boolean =>
+  nodes.every(({ trace }) => {
+    const kept = trace?.kept ?? null;
+    return kept !== null && kept.since <= at && (kept.copiesFrom ?? 0) <= at;
+  });
+
 function stepsOf<Step>(
   nodes: readonly NodeFacts[],
   pick: (trace: TraceHere) => readonly Step[] | Step | null,
@@ -178,8 +185,9 @@ function diffusedStep(
     reached,
     delivered: merged(traces.map((copies) => copies?.delivered ?? null)),
     pushed: merged(traces.map((copies) => copies?.pushed ?? null)),
+    gateways: stepsOf(facts.nodes, ({ copies }) => copies.pushed),
   } as const;
-  // Nothing more is to become of it: whoever asks gets it from the Timeline.
+  // Nothing more is to become of it: who shows it was pushed it, and whoever asks gets it from the Timeline.
   if (facts.audience.mode === 'read') return { known: 'stored', node: null, at: null, tookMs: null, why: [], ...more };
   const diffused = commit?.diffused ?? null;
   if (sequenced !== null && diffused !== null) {
@@ -236,6 +244,7 @@ function memberStory(facts: StoryFacts, acked: Acked, recipient: RecipientAt, fo
       user,
       stored: recipient.devices,
       inbox: positionIn(inbox),
+      isTracedWhole: audience.mode === 'read' && isTracedWhole(nodes, entry.at),
       author: isAuthor && audience.authorDevice !== null ? { device: audience.authorDevice, ackedAt: acked.at } : null,
     }),
   };

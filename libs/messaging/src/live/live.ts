@@ -19,6 +19,7 @@ import type { PartitionHost } from '../cluster/partition-host.ts';
 import type { Peers } from '../cluster/peers.ts';
 import { LobbySeats } from '../lobby/lobby-seats.ts';
 import { LiveSource, type WatchNote } from './live-source.ts';
+import { readWatches } from './watch-request.ts';
 import { Watches, type WatchAnswer, type WatchAsked } from './watches.ts';
 
 export interface LiveParts {
@@ -129,7 +130,13 @@ export class Live {
   }
 
   /** What another node asks, or tells. */
-  requested(from: NodeId, { watches }: Extract<NodeRequest, { q: 'watch' }>, answer: (reply: AnyReply) => void): void {
+  requested(from: NodeId, request: Extract<NodeRequest, { q: 'watch' }>, answer: (reply: AnyReply) => void): void {
+    const watches = readWatches(request.watches);
+    if (watches === null) {
+      const message = `node ${from} asks to be told of conversations, and leaves out which or for whom: is its version known here?`;
+      answer(err(frameError('bad_request', message)));
+      return;
+    }
     this.source.asked(from, watches, (answers) => {
       answer(ok(answers));
     });

@@ -1,14 +1,26 @@
 import { sequenceId, type Generation, type SequenceId, type UserId } from '@millrace/kernel';
-import type { ConversationHead, WireEntry } from '@millrace/protocol';
+import type { WireEntry } from '@millrace/protocol';
 import type { WatchState } from '../conversation/commands.ts';
+import type { MentionOfAll } from '../conversation/conversation-state.ts';
 import type { LiveNote } from './live-notes.ts';
+import { latestMentionsOfAll, mentionsOfAllIn } from './mentions-of-all.ts';
 
-export type LiveHead = Omit<ConversationHead, 'conversation'>;
+/** Where a conversation in read mode stands. */
+export interface LiveHead {
+  readonly gen: Generation;
+  readonly seq: SequenceId;
+  readonly msgNo: number;
+  /** The latest messages that mention all, rising. */
+  readonly mentionsOfAll: readonly MentionOfAll[];
+}
 
 /** What is to be told to the sockets of this node, in order. */
 export type LiveStep =
-  /** These see the conversation from here on, and may lack what was before. */
-  | { readonly do: 'entered'; readonly users: readonly UserId[] }
+  /**
+   * These see the conversation from here on, or do already. They may lack what was before, but what came up to `since`
+   * is not for them.
+   */
+  | { readonly do: 'entered'; readonly users: readonly UserId[]; readonly since: SequenceId }
   /** These see nothing of it any more. */
   | { readonly do: 'left'; readonly users: readonly UserId[] }
   /** Entries behind `prev`, for everybody who is in it. */
@@ -33,6 +45,8 @@ const HELD_BYTES_MAX = 1_048_576;
 interface Answer {
   readonly asked: readonly UserId[];
   readonly members: ReadonlySet<UserId>;
+  /** Who came in behind messages that the head tells of, and where. */
+  readonly late: ReadonlyMap<UserId, SequenceId>;
   readonly gen: Generation;
   readonly seq: SequenceId;
 }
@@ -52,6 +66,8 @@ export class Watch {
   readonly #isHere: (user: UserId) => boolean;
   /** Everybody here who is, or may be, in it. */
   readonly #users = new Map<UserId, Standing>();
+  /** Those of them that are `wanted`: few, mostly, where thousands are in it. */
+  readonly #wanted = new Set<UserId>();
   /** Who is in it, and may have come once more behind a leave that the notes have not told yet. */
   readonly #again = new Set<UserId>();
   /** Notes that came while the position is in doubt; null when it is not. */
@@ -107,7 +123,7 @@ export class Watch {
       return false;
     }
     // Also while it is asked: its answer may speak of a moment before.
-    this.#users.set(user, 'wanted');
+    this.#put(user, 'wanted');
     return true;
   }
 
@@ -115,6 +131,7 @@ export class Watch {
   forget(user: UserId): boolean {
     const wasIn = this.isIn(user);
     this.#users.delete(user);
+    this.#wanted.delete(user);
     this.#again.delete(user);
     return wasIn;
   }
@@ -128,10 +145,10 @@ export class Watch {
   question(): WatchQuestion | null {
     if (this.#asked !== null) return null;
     const isFull = this.isInDoubt;
-    const users = [...this.#users].flatMap(([user, standing]) => (isFull || standing === 'wanted' ? [user] : []));
+    const users = isFull ? [...this.#users.keys()] : [...this.#wanted];
     if (users.length === 0) return null;
     if (isFull) this.#again.clear();
-    for (const user of users) if (!this.isIn(user)) this.#users.set(user, 'asked');
+    for (const user of users) if (!this.isIn(user)) this.#put(user, 'asked');
     this.#asked = { users, isFull };
     return this.#asked;
   }
@@ -145,16 +162,16 @@ export class Watch {
 
   /** There was no answer. */
   unanswered(): void {
-    for (const user of this.#asked?.users ?? []) if (this.#users.get(user) === 'asked') this.#users.set(user, 'wanted');
+    for (const user of this.#asked?.users ?? []) if (this.#users.get(user) === 'asked') this.#put(user, 'wanted');
     this.#asked = null;
   }
 
-  answered({ gen, seq, msgNo, members }: WatchState): readonly LiveStep[] {
+  answered({ gen, seq, msgNo, members, mentionsOfAll = [], late = [] }: WatchState): readonly LiveStep[] {
     const question = this.#asked;
     this.#asked = null;
     if (question === null) return [];
-    const head = { gen, seq, msgNo };
-    const answer = { asked: question.users, members: new Set(members), gen, seq };
+    const head = { gen, seq, msgNo, mentionsOfAll };
+    const answer = { asked: question.users, members: new Set(members), late: new Map(late), gen, seq };
     if (question.isFull) return this.#begin(head, answer);
     this.#known = head;
     if (this.isInDoubt) return [];
@@ -176,7 +193,7 @@ export class Watch {
   }
 
   /** The owner has said where the conversation stands, and who is in it: all that was known before is over. */
-  #begin(head: LiveHead, { asked, members }: Answer): readonly LiveStep[] {
+  #begin(head: LiveHead, { asked, members, late }: Answer): readonly LiveStep[] {
     const held = this.#held ?? [];
     this.#held = null;
     this.#heldBytes = 0;
@@ -184,8 +201,10 @@ export class Watch {
     this.#changed.clear();
     this.#head = head;
     this.#known = head;
+    // Who is in it may have left and come again meanwhile.
+    const again = asked.filter((user) => late.has(user) && members.has(user) && this.isIn(user));
     const [entered, left] = this.#sort(asked, (user) => members.has(user));
-    const steps: LiveStep[] = [...stepOf('left', left), { do: 'stands' }, ...stepOf('entered', entered)];
+    const steps: LiveStep[] = [...leftStep(left), { do: 'stands' }, ...enteredSteps([...entered, ...again], late)];
     for (const note of held) steps.push(...this.note(note));
     return steps;
   }
@@ -198,7 +217,7 @@ export class Watch {
       const before = this.#users.get(user);
       if (before === undefined) continue;
       if (isMember(user)) {
-        this.#users.set(user, 'in');
+        this.#put(user, 'in');
         if (before !== 'in') entered.push(user);
       } else if (before !== 'wanted') {
         this.#out(user);
@@ -210,8 +229,17 @@ export class Watch {
 
   /** The user is not in it any more. Who may have come since is asked about once more. */
   #out(user: UserId): void {
-    if (this.#again.delete(user)) this.#users.set(user, 'wanted');
-    else this.#users.delete(user);
+    if (this.#again.delete(user)) this.#put(user, 'wanted');
+    else {
+      this.#users.delete(user);
+      this.#wanted.delete(user);
+    }
+  }
+
+  #put(user: UserId, standing: Standing): void {
+    this.#users.set(user, standing);
+    if (standing === 'wanted') this.#wanted.add(user);
+    else this.#wanted.delete(user);
   }
 
   /** Takes in whom the owner has spoken of as of an entry that is here by now. */
@@ -229,7 +257,7 @@ export class Watch {
         return later !== undefined && later.seq > answer.seq ? later.isIn : answer.members.has(user);
       };
       const [entered, left] = this.#sort(answer.asked, isMember);
-      steps.push(...stepOf('left', left), ...stepOf('entered', entered));
+      steps.push(...leftStep(left), ...enteredSteps(entered, answer.late));
     }
     if (this.#asked === null && this.#early.length === 0) this.#changed.clear();
     return steps;
@@ -255,22 +283,23 @@ export class Watch {
     for (const { seq, change, users } of note.changes) {
       if (seq <= head.seq) continue;
       const isIn = change === 'joined';
-      const concerned = users.filter(
-        (user) => this.isIn(user) !== isIn && (this.#users.has(user) || this.#isHere(user)),
-      );
+      const here = users.filter((user) => this.#users.has(user) || this.#isHere(user));
+      // Also of who is only asked about: notes may overtake the answer.
       if (this.#asked !== null || this.#early.length > 0)
-        for (const user of concerned) this.#changed.set(user, { seq, isIn });
-      const moved = isIn ? concerned : users.filter((user) => this.isIn(user));
+        for (const user of here) this.#changed.set(user, { seq, isIn });
+      const moved = here.filter((user) => this.isIn(user) !== isIn);
       if (moved.length === 0) continue;
       tellTo(sequenceId(isIn ? seq - 1 : seq));
       for (const user of moved) {
-        if (isIn) this.#users.set(user, 'in');
+        if (isIn) this.#put(user, 'in');
         else this.#out(user);
       }
-      steps.push({ do: isIn ? 'entered' : 'left', users: moved });
+      steps.push(isIn ? { do: 'entered', users: moved, since: seq } : { do: 'left', users: moved });
     }
     tellTo(last.seq);
-    this.#head = { gen: note.gen, seq: last.seq, msgNo: note.msgNo };
+    const fresh = mentionsOfAllIn(note.entries.filter(({ seq }) => seq > head.seq));
+    const mentionsOfAll = latestMentionsOfAll(head.mentionsOfAll, fresh);
+    this.#head = { gen: note.gen, seq: last.seq, msgNo: note.msgNo, mentionsOfAll };
     steps.push(...this.#admit());
     return steps;
   }
@@ -279,5 +308,17 @@ export class Watch {
 const isBefore = (one: Pick<LiveHead, 'gen' | 'seq'>, other: Pick<LiveHead, 'gen' | 'seq'>): boolean =>
   one.gen < other.gen || (one.gen === other.gen && one.seq < other.seq);
 
-const stepOf = (what: 'entered' | 'left', users: readonly UserId[]): readonly LiveStep[] =>
-  users.length === 0 ? [] : [{ do: what, users }];
+const leftStep = (users: readonly UserId[]): readonly LiveStep[] => (users.length === 0 ? [] : [{ do: 'left', users }]);
+
+/** @param late - of some of them, where they came in; of the others it does not matter. */
+function enteredSteps(users: readonly UserId[], late: ReadonlyMap<UserId, SequenceId>): readonly LiveStep[] {
+  const others = users.filter((user) => !late.has(user));
+  const step = (those: readonly UserId[], since: SequenceId): LiveStep => ({ do: 'entered', users: those, since });
+  return [
+    ...(others.length === 0 ? [] : [step(others, sequenceId(0))]),
+    ...users.flatMap((user) => {
+      const since = late.get(user);
+      return since === undefined ? [] : [step([user], since)];
+    }),
+  ];
+}

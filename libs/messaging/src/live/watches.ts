@@ -224,7 +224,7 @@ export class Watches {
         port.left(conversation, step.users);
       } else if (head !== null && step.do === 'entered') {
         for (const user of step.users) this.#link(user, conversation);
-        port.entered(conversation, step.users, head);
+        port.entered(conversation, step.users, head, step.since);
       } else if (head !== null) port.stands(conversation, head);
     }
     if (this.#endIfEmpty(watched)) return;

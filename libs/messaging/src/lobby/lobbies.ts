@@ -71,7 +71,11 @@ export class Lobbies {
    */
   post(key: ActorKey, command: AnyCommand, answer: (outcome: NodeAnswer) => void): boolean {
     const id = key.slice(2) as ConversationId;
-    if (!key.startsWith('c:') || !isLobbyId(id) || command.t === 'adopt') return false;
+    if (!key.startsWith('c:') || !isLobbyId(id) || command.t === 'adopt' || command.t === 'exported') return false;
+    if (command.t === 'import') {
+      void this.#import(key, command).then(answer);
+      return true;
+    }
     const asked = command as ConversationCommand;
     const lived = this.#lobbies.get(id);
     if (lived !== undefined) {
@@ -296,6 +300,17 @@ export class Lobbies {
         this.#parts.timers.after(RETRY_MS, resolve);
       });
     }
+  }
+
+  /** A group that was a lobby comes out of an export: as one that is promoted, it is known as a group before it is one. */
+  async #import(key: ActorKey, command: AnyCommand): Promise<NodeAnswer> {
+    const id = key.slice(2) as ConversationId;
+    const partition = this.#parts.partitionOf(key);
+    if (this.#lobbies.has(id)) return refusal('conflict', `there is a lobby ${id}: end it first`);
+    const noted = await this.#tenures.note(partition, id);
+    if (noted !== null) return noted;
+    this.#tenures.known(partition)?.promoted.add(id);
+    return this.#parts.stored(partition, key, command);
   }
 
   /** What came meanwhile, in order. */

@@ -6,9 +6,11 @@ import type { Adoption } from '../conversation/adoption.ts';
 import { appendedEffect } from '../conversation/appended.ts';
 import type { AnyConversationReply, ConversationCommand, WatchState } from '../conversation/commands.ts';
 import { ConversationActor } from '../conversation/conversation-actor.ts';
+import { nobodyErased } from '../revise/revision.ts';
 import { ConversationState } from '../conversation/conversation-state.ts';
+import { nothingRecalled } from '../conversation/recalled.ts';
 import { admit, changeable, changed, create, dismiss, refused } from '../conversation/membership.ts';
-import { visible, watch } from '../conversation/queries.ts';
+import { info, visible, watch } from '../conversation/queries.ts';
 import type { Effect } from '../effects.ts';
 import type { MessagingLimits } from '../limits.ts';
 import { keptPage } from './kept-page.ts';
@@ -66,12 +68,22 @@ export class Lobby {
     this.#parts = parts;
     this.#timeline = new MemoryTimeline(gen, { entriesMax: facts.backlog, bytesMax: backlogBytesMax });
     this.#state = new ConversationState({
-      ...{ id, storedAt: emptyHead(gen), head: emptyHead(gen), meta: null, msgNo: 0, lastAt: 0 },
-      keyWindow: { window: 1, used: 0 },
+      ...{
+        id,
+        storedAt: emptyHead(gen),
+        head: emptyHead(gen),
+        meta: null,
+        msgNo: 0,
+        retiredMsgNo: 0,
+        lastAt: 0,
+        erased: nobodyErased,
+      },
+      ...{ keyWindow: { window: 1, used: 0 }, archivedTo: sequenceId(0) },
       readReason: 'size',
       // From before its first entry on, for ever.
       segments: [{ from: sequenceId(0), to: null }],
       ...{ senders: [], members: [], counters: [], keys: [], bans: [], mentioned: [], mentionsOfAll: [] },
+      ...{ recalled: nothingRecalled, pinned: [], deleted: [], revised: null },
     });
     this.#limits = { ...messaging, membersMax: facts.membersMax, readAbove: Number.MAX_SAFE_INTEGER, writeBelow: 0 };
     this.#actor = new ConversationActor(this.#state, 'volatile', this.#limits);
@@ -221,6 +233,8 @@ export class Lobby {
         return this.#join(command, nowMs);
       case 'invite':
         return this.#invite(command);
+      case 'info':
+        return { reply: this.#info(), effects: [] };
       case 'kept': {
         const seen = visible(this.#state, command);
         if (!seen.ok) return { reply: seen, effects: [] };
@@ -237,6 +251,8 @@ export class Lobby {
       case 'audience':
       case 'audienceAt':
       case 'standings':
+      case 'tiers':
+      case 'archived':
         return { reply: err(notKept), effects: [] };
       default:
         return this.#actor.handle(command, nowMs, NO_COMMITS);
@@ -256,6 +272,12 @@ export class Lobby {
     const isInvited = this.#invited.has(user) && this.#state.present(user) === null && !this.#state.bans.has(user);
     if (!meta.ok || !isInvited) return this.#actor.handle(command, nowMs, NO_COMMITS);
     return admit(this.#state, meta.value, user, [user], nowMs, this.#limits);
+  }
+
+  #info(): Outcome['reply'] {
+    const { backlog, membersMax } = this.#parts.facts;
+    const told = info(this.#state);
+    return told.ok ? ok({ ...told.value, backlog, membersMax }) : told;
   }
 
   /** They may come, and are not in it by that: in a lobby are those who have it open. */

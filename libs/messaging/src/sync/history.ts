@@ -2,14 +2,17 @@ import { lastVisible } from '@millrace/diffusion';
 import { err, isLobbyId, ok, sequenceId, type Result, type SequenceId, type UserId } from '@millrace/kernel';
 import { frameError, type FrameError, type History, type Page, type WireEntry } from '@millrace/protocol';
 import {
+  ByteBudget,
   conversationKey,
   cursorStatus,
   generationOf,
+  keptFrom,
+  type TimelineEntry,
   type TimelineHead,
-  type TimelineReader,
 } from '@millrace/timeline';
 import type { ActorCalls } from '../actor-calls.ts';
-import { planPage, positionsOf, readDense, spanStart, wireEntry, withinBytes } from './read-messages.ts';
+import { current, type CurrentReads } from '../revise/current.ts';
+import { ANSWER_BYTES_MAX, planPage, positionsOf, readDense, withinBytes } from './read-messages.ts';
 
 export const PAGE_DEFAULT = 50;
 
@@ -32,7 +35,7 @@ export function lostBefore(
 /** A page of a conversation, in either direction, of what the asker may see (I7, I11). */
 export async function history(
   calls: ActorCalls,
-  timelines: TimelineReader,
+  reads: CurrentReads,
   user: UserId | null,
   query: Omit<History, 't' | 'id'>,
 ): Promise<Result<Omit<Page<WireEntry>, 't' | 'id'>, FrameError>> {
@@ -52,15 +55,32 @@ export async function history(
   const { ranges, hasMore } = planPage({ head, intervals, direction, from, limit: query.limit ?? PAGE_DEFAULT });
   const actor = conversationKey(conversation);
   const at = { partition: calls.partitionOf(actor), actor };
-  const pages = await Promise.all(ranges.map((range) => readDense(timelines, at, positionsOf(head, range), direction)));
-  const entries = pages.flat();
-  const fitting = withinBytes(entries);
+  const budget = new ByteBudget(ANSWER_BYTES_MAX + 1);
+  const pages = Promise.all(
+    ranges.map((range) => readDense(reads.timelines, at, positionsOf(head, range), direction, budget)),
+  );
+  const fitting = pages.then((read) => withinBytes(uncut(read, ranges)));
+  // What was edited may be longer now than it was stored.
+  const messages = withinBytes(await current(calls, reads, conversation, user, fitting, seen.value));
+  const wanted = ranges.reduce((sum, range) => sum + range.to - range.from + 1, 0);
   const last = lastVisible(intervals, head.seq);
   return ok({
     conversation,
-    messages: fitting.map(wireEntry),
-    hasMore: hasMore || fitting.length < entries.length,
+    messages,
+    hasMore: hasMore || messages.length < wanted,
     head: { gen: generationOf(head, last) ?? head.gen, seq: last },
-    ...(spanStart(head) > 1 ? { first: spanStart(head) } : {}),
+    ...(keptFrom(head) > 1 ? { first: keptFrom(head) } : {}),
   });
+}
+
+/** What was read of the ranges: what comes behind one that was cut short would leave a hole. */
+function uncut(
+  pages: readonly (readonly TimelineEntry[])[],
+  ranges: readonly { readonly from: SequenceId; readonly to: SequenceId }[],
+): readonly TimelineEntry[] {
+  const cut = pages.findIndex((page, index) => {
+    const range = ranges[index];
+    return range !== undefined && page.length < range.to - range.from + 1;
+  });
+  return (cut < 0 ? pages : pages.slice(0, cut + 1)).flat();
 }

@@ -2,23 +2,28 @@ import { generation, MalformedBytes, sequenceId } from '@millrace/kernel';
 import type { TimelineEntry } from '@millrace/timeline';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { encodeInboxEntry, type InboxEntry } from '../user/inbox-entry.ts';
+import { decodeInboxEntry, encodeInboxEntry, type InboxEntry } from '../user/inbox-entry.ts';
 import { cutDelta, isInLostRecord, joinPointers } from './inbox-delta.ts';
 import { noCursors, type SyncToken } from './sync-token.ts';
 
+const behind = fc.constantFrom('write' as const, 'read' as const);
+
 /** Inbox records of three conversations, each with consecutive seqs, and read positions in between. */
 const records: fc.Arbitrary<readonly TimelineEntry[]> = fc
-  .array(fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 0, max: 6 })), { maxLength: 25 })
+  .array(fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 0, max: 6 }), behind), {
+    maxLength: 25,
+    size: 'max',
+  })
   .map((list) => {
     const heads = new Map<number, number>();
-    return list.map(([slot, count], index) => {
+    return list.map(([slot, count, mode], index) => {
       const from = (heads.get(slot) ?? 0) + 1;
       heads.set(slot, from + count - 1);
       const gen = generation(1);
       const entry: InboxEntry =
         count === 0
           ? { kind: 'read', slot, readSeq: sequenceId(from), readMsgNo: 0, sentAtRead: 0 }
-          : { kind: 'messages', slot, gen, from: sequenceId(from), to: sequenceId(from + count - 1), behind: 'write' };
+          : { kind: 'messages', slot, gen, from: sequenceId(from), to: sequenceId(from + count - 1), behind: mode };
       return { gen, seq: sequenceId(index + 1), data: encodeInboxEntry(entry) };
     });
   });
@@ -30,6 +35,11 @@ const expand = (pointers: Pointers): readonly string[] =>
   pointers.flatMap(({ slot, from, to }) =>
     Array.from({ length: to - from + 1 }, (_, index) => `${String(slot)}:${String(from + index)}`),
   );
+
+/** Whether the first that the inbox says of the conversation is a read position, as of one that the device knows already. */
+const isReadFirst = (all: readonly TimelineEntry[], slot: number): boolean =>
+  all.map(({ data }) => decodeInboxEntry(data)).find((entry) => 'slot' in entry && entry.slot === slot)?.kind ===
+  'read';
 
 describe('cutDelta', () => {
   it('in pages of any size is the whole, each message once and in order (I3)', () => {
@@ -47,7 +57,14 @@ describe('cutDelta', () => {
           const delta = cutDelta(token, rest, limit);
           expect(expand(delta.pointers).length).toBeLessThanOrEqual(limit);
           paged.push(...expand(delta.pointers));
-          for (const slot of delta.slots) slots.add(slot);
+          for (const slot of delta.slots) {
+            // A device that does not know it yet would begin behind what the next answer brings.
+            const isTold = delta.pointers.some((pointer) => pointer.slot === slot);
+            const begins = whole.pointers.some((pointer) => pointer.slot === slot);
+            if (!slots.has(slot) && begins)
+              expect(isTold || isReadFirst(all, slot), 'it begins with a message').toBe(true);
+            slots.add(slot);
+          }
           token = delta.next;
           if (delta.complete) break;
           expect(expand(delta.pointers).length).toBeGreaterThan(0);
@@ -58,6 +75,21 @@ describe('cutDelta', () => {
         expect(token.position.seq).toBe(all.length);
       }),
     );
+  });
+
+  it('leaves out what a device says that it has of a conversation that has no cursor yet', () => {
+    const gen = generation(1);
+    const join: InboxEntry = {
+      ...{ kind: 'messages', slot: 1, gen, behind: 'read' },
+      ...{ from: sequenceId(9), to: sequenceId(9) },
+    };
+    const record = { gen, seq: sequenceId(1), data: encodeInboxEntry(join) };
+    const told = (seq: number, of = 1) => cutDelta(start, [record], 10, new Map([[of, { gen, seq: sequenceId(seq) }]]));
+    expect(told(10)).toMatchObject({ pointers: [], slots: [1], next: { cursors: new Map([[1, { gen, seq: 10 }]]) } });
+    // What it had before it left, and what it has of another one, is nothing of this.
+    for (const { pointers, next } of [told(7), told(10, 2)]) {
+      expect([expand(pointers), next.cursors]).toEqual([['1:9'], new Map([[1, { gen, seq: 9 }]])]);
+    }
   });
 
   it('refuses a token that goes further into a record than it is long', () => {

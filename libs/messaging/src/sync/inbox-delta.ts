@@ -1,4 +1,4 @@
-import { MalformedBytes, sequenceId } from '@millrace/kernel';
+import { MalformedBytes, sequenceId, type SequenceId } from '@millrace/kernel';
 import { comparePositions, type TimelineEntry, type Position } from '@millrace/timeline';
 import { decodeInboxEntry, type InboxEntry } from '../user/inbox-entry.ts';
 import type { EntryRange } from './read-messages.ts';
@@ -13,6 +13,8 @@ export interface InboxDelta {
   readonly slots: readonly number[];
   /** Pointers to read, in inbox order; the same slot may come several times. */
   readonly pointers: readonly Pointer[];
+  /** By slot, what the user has deleted for themselves, rising. */
+  readonly deleted: ReadonlyMap<number, readonly SequenceId[]>;
   /** Where the next answer goes on. */
   readonly next: SyncToken;
   /** Whether all of the given records fitted. */
@@ -37,6 +39,9 @@ export type ReachedSlots = ReadonlyMap<number, Position>;
  *
  * A record behind which its conversation is pulled brings a cursor into the token; the one that ends that takes it out
  * again once the device has all of it. It points at everything in between, too: what the cursor is past is left out.
+ *
+ * A record of which nothing fits any more is left to the next answer, and so is its conversation: a device that is told of one
+ * that it does not know, without a message, takes it to have nothing for it but where it stands.
  */
 export function cutDelta(
   token: SyncToken,
@@ -46,10 +51,12 @@ export function cutDelta(
 ): InboxDelta {
   const slots = new Set<number>();
   const pointers: Pointer[] = [];
+  const deleted = new Map<number, SequenceId[]>();
   const cursors = new Map(token.cursors);
   let left = limit;
   let position: Position = token.position;
   let offset = token.offset;
+  const here = (): SyncToken => ({ ...token, position, offset, cursors });
   for (const { gen, seq, data } of records) {
     const entry = decodeInboxEntry(data);
     if (entry.kind === 'messages') {
@@ -57,25 +64,39 @@ export function cutDelta(
       if (entry.from + offset > entry.to + 1)
         throw new MalformedBytes('a sync token goes further into a record than it is long');
       const cursor = cursors.get(slot);
-      const from = Math.max(entry.from + offset, firstBehind(cursor, entry));
+      // Who comes back is told live what is in the inbox, too, of a conversation that has no cursor yet.
+      const known = cursor ?? reached.get(slot);
+      const from = Math.max(entry.from + offset, firstBehind(known, entry));
+      if (left === 0 && from <= entry.to)
+        return { slots: [...slots], pointers, deleted, next: here(), complete: false };
       const count = Math.min(left, entry.to - from + 1);
       if (count > 0) pointers.push({ slot, gen: entry.gen, from: sequenceId(from), to: sequenceId(from + count - 1) });
       // Also when the device has all of it: how it is diffused may be new.
-      if (count > 0 || cursor !== undefined || entry.behind === 'read') slots.add(slot);
+      if (count > 0 || known !== undefined || entry.behind === 'read') slots.add(slot);
       left -= count;
       if (from + count <= entry.to) {
-        const inside = { position: { gen, seq: sequenceId(seq - 1) }, offset: from + count - entry.from, cursors };
-        return { slots: [...slots], pointers, next: inside, complete: false };
+        const inside = { position: { gen, seq: sequenceId(seq - 1) }, offset: from + count - entry.from };
+        return { slots: [...slots], pointers, deleted, next: { ...token, ...inside, cursors }, complete: false };
       }
       if (entry.behind === 'write') cursors.delete(slot);
       else cursors.set(slot, latest([cursor, reached.get(slot), { gen: entry.gen, seq: entry.to }]));
     } else if (entry.kind !== 'break') {
       slots.add(entry.slot);
+      if (entry.kind === 'deleted') noteDeleted(deleted, entry.slot, entry.seq);
     }
     offset = 0;
     position = { gen, seq };
   }
-  return { slots: [...slots], pointers, next: { position, offset, cursors }, complete: true };
+  return { slots: [...slots], pointers, deleted, next: here(), complete: true };
+}
+
+function noteDeleted(deleted: Map<number, SequenceId[]>, slot: number, seq: SequenceId): void {
+  const known = deleted.get(slot) ?? [];
+  if (!known.includes(seq))
+    deleted.set(
+      slot,
+      [...known, seq].sort((one, other) => one - other),
+    );
 }
 
 /** The first seq of the record that the device may not have by pulling; behind its last when it has all. */

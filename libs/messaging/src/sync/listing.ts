@@ -1,6 +1,6 @@
 import { isOpen } from '@millrace/diffusion';
 import { ok, type ConversationId, type Result, type UserId } from '@millrace/kernel';
-import type { ConversationSummary, FrameError } from '@millrace/protocol';
+import { goneFields, goneOf, unreadOf, type ConversationSummary, type FrameError } from '@millrace/protocol';
 import { generationOf } from '@millrace/timeline';
 import type { ConversationHead } from '../conversation/commands.ts';
 import type { Listed, ListCursor, UserCalls } from '../user/commands.ts';
@@ -46,23 +46,25 @@ export async function pulledNow(
  */
 export function summaryNow(
   summary: ConversationSummary,
-  { head, title, msgNo, lastAt, intervals, reading, sent, mentions }: ConversationHead,
+  { head, title, msgNo, lastAt, intervals, reading, sent, mentions, gone }: ConversationHead,
 ): ConversationSummary {
   if (!isOpen(intervals)) return summary;
   const { readSeq, readMsgNo, sentAtRead } = reading;
   const own = Math.max(0, sent - sentAtRead);
-  const unread = Math.max(0, msgNo - readMsgNo - own);
   // Its partition may have begun a generation since, in which nothing was said here yet.
   const { seq } = head;
   const gen = generationOf(head, seq) ?? head.gen;
-  const { mentions: told = [], ...rest } = summary;
-  const unreadMentions = mentions ?? told;
+  const { mentions: told = [], gone: _gone, goneSeqs: _goneSeqs, ...rest } = summary;
+  const known = gone ?? goneOf(summary);
+  const unreadMentions = (mentions ?? told).filter((each) => !known.seqs.includes(each));
+  const fields = goneFields(known);
+  const unread = unreadOf({ msgNo, readMsgNo, own, ...fields });
   return {
     ...rest,
     ...(unreadMentions.length === 0 ? {} : { mentions: unreadMentions }),
     // A new one is told by an entry that is in no inbox.
     title: title ?? summary.title,
-    ...{ gen, seq, lastAt: Math.max(lastAt, summary.lastAt), msgNo, readSeq, readMsgNo, own, unread },
+    ...{ gen, seq, lastAt: Math.max(lastAt, summary.lastAt), msgNo, readSeq, readMsgNo, own, ...fields, unread },
   };
 }
 

@@ -12,7 +12,7 @@ import { AUser } from '../testing/a-user.ts';
 import { step } from '../testing/conversation-commands.ts';
 import type { Delivery } from '../user/commands.ts';
 import { cutDelta, withReached } from './inbox-delta.ts';
-import { planPulls } from './pulls.ts';
+import { cursorAtHead, enoughFor, inTurn, planPulls } from './pulls.ts';
 import { noCursors, type SyncToken } from './sync-token.ts';
 
 const ann = 'a' as UserId;
@@ -75,7 +75,7 @@ const action = fc.oneof(
 describe('inbox and pulls', () => {
   it('give a device exactly its user’s stays, once and in order, whatever lags behind what (I6, I7)', () => {
     fc.assert(
-      fc.property(fc.array(action, { maxLength: 90 }), (actions) => {
+      fc.property(fc.array(action, { maxLength: 90, size: 'max' }), (actions) => {
         const talk = new AConversation('g', { readAbove: 2, writeBelow: 2, intervalsMax: 64 });
         const user = new AUser();
         const device = new ADevice(talk, user);
@@ -137,17 +137,17 @@ describe('inbox and pulls', () => {
   });
 });
 
-describe('planPulls', () => {
-  const headOf = (seq: number): ConversationHead => ({
-    head: { ...at(seq), first: sequenceId(1), past: [] },
-    msgNo: seq,
-    lastAt: 0,
-    segments: [{ from: sequenceId(1), to: null }],
-    intervals: [{ joined: sequenceId(1), from: sequenceId(1), to: null }],
-    reading: { readSeq: sequenceId(0), readMsgNo: 0, sentAtRead: 0 },
-    sent: 0,
-  });
+const headOf = (seq: number): ConversationHead => ({
+  head: { ...at(seq), first: sequenceId(1), past: [] },
+  msgNo: seq,
+  lastAt: 0,
+  segments: [{ from: sequenceId(1), to: null }],
+  intervals: [{ joined: sequenceId(1), from: sequenceId(1), to: null }],
+  reading: { readSeq: sequenceId(0), readMsgNo: 0, sentAtRead: 0 },
+  sent: 0,
+});
 
+describe('planPulls', () => {
   it('shares the limit out, starves none, and in the end gives all', () => {
     const sizes = fc.array(fc.nat(30), { minLength: 1, maxLength: 12 });
     fc.assert(
@@ -183,5 +183,67 @@ describe('planPulls', () => {
         .pulls.map(({ slot }) => slot)
         .sort(),
     ).toEqual([2, 3]);
+  });
+});
+
+describe('the cursor of a snapshot', () => {
+  it('is where the conversation stands, or where the device is told that it does when its user was thrown out meanwhile', () => {
+    const open = headOf(9);
+    const gone = { ...open, intervals: [{ joined: sequenceId(1), from: sequenceId(1), to: sequenceId(7) }] };
+    const cursorOf = (head: ConversationHead | null) => cursorAtHead({ slot: 1, summary: nothing, head }, at(3));
+    expect([open, gone, null].map((head) => Number(cursorOf(head).seq))).toEqual([9, 3, 3]);
+  });
+});
+
+describe('turns', () => {
+  it('go around, from the one whose turn it is', () => {
+    const cursors = new Map([7, 2, 5].map((slot) => [slot, at(1)]));
+    expect(inTurn(cursors, undefined)).toEqual([2, 5, 7]);
+    expect(inTurn(cursors, 5)).toEqual([5, 7, 2]);
+    // Gone meanwhile: the next one's.
+    expect(inTurn(cursors, 6)).toEqual([7, 2, 5]);
+    expect(inTurn(cursors, 8)).toEqual([2, 5, 7]);
+    expect(inTurn(noCursors, 3)).toEqual([]);
+  });
+
+  it('bring everything, and pass over nobody for ever while others go on and on', () => {
+    const sizes = fc.array(fc.nat(60), { minLength: 1, maxLength: 40 });
+    fc.assert(
+      fc.property(sizes, fc.integer({ min: 1, max: 40 }), fc.nat(6), (pending, limit, growing) => {
+        const heads = pending.map((size) => 1 + size);
+        let cursors: SyncToken['cursors'] = new Map(pending.map((_, index) => [index + 1, at(1)]));
+        let turn: number | undefined;
+        const whole = new Set<number>();
+        // The first few are written to for ever.
+        const rounds = (pending.length + 1) * (Math.max(...pending) + 2);
+        for (let round = 0; round < rounds && whole.size < pending.length; round += 1) {
+          const order = inTurn(cursors, turn);
+          const all = order.map((slot) => ({ slot, summary: nothing, head: headOf(heads[slot - 1] ?? 1) }));
+          const enough = enoughFor(cursors, all, limit).enough ?? all.length;
+          const plan = planPulls(cursors, all.slice(0, enough), limit);
+          expect(plan.pulls.reduce((sum, { range }) => sum + range.to.seq - range.from.seq + 1, 0)).toBeLessThanOrEqual(
+            limit,
+          );
+          ({ cursors } = plan);
+          turn = order[enough];
+          for (const [slot, { seq }] of cursors) if (seq > (pending[slot - 1] ?? 0)) whole.add(slot);
+          for (let slot = 1; slot <= Math.min(growing, heads.length); slot += 1)
+            heads[slot - 1] = (heads[slot - 1] ?? 1) + limit;
+        }
+        expect(whole.size).toBe(pending.length);
+      }),
+    );
+  });
+
+  it('end where there is enough for an answer, of which none gets more than an eighth while others wait', () => {
+    const cursors = new Map(Array.from({ length: 12 }, (_, index) => [index + 1, at(1)]));
+    const pulledOf = (sizes: readonly number[]) =>
+      sizes.map((size, index) => ({ slot: index + 1, summary: nothing, head: headOf(1 + size) }));
+    const enoughOf = (pulled: ReturnType<typeof pulledOf>, limit: number): number | null =>
+      enoughFor(cursors, pulled, limit).enough;
+    expect(enoughOf(pulledOf(Array.from({ length: 12 }, () => 1_000)), 80)).toBe(8);
+    expect(enoughOf(pulledOf([3, 0, ...Array.from({ length: 10 }, () => 1_000)]), 80)).toBe(10);
+    expect(enoughFor(cursors, pulledOf([1_000, 1_000]), 80)).toEqual({ enough: null, filled: 0.25 });
+    expect(enoughOf(pulledOf([0, 0, 7]), 1)).toBe(3);
   });
 });

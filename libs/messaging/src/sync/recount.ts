@@ -1,5 +1,5 @@
 import { err, ok, sequenceId, type Result, type UserId } from '@millrace/kernel';
-import { frameError, type FrameError } from '@millrace/protocol';
+import { frameError, noGone, type FrameError } from '@millrace/protocol';
 import { conversationKey, type TimelineReader } from '@millrace/timeline';
 import type { ActorCalls } from '../actor-calls.ts';
 import type { Doubtful, Recount, Uncounted, UserItem } from '../user/commands.ts';
@@ -39,9 +39,10 @@ export async function confirmed<T extends Doubtful>(
   return err(frameError('unavailable', 'what was lost is still being found out; try again'));
 }
 
-const nothing: Pick<Recount, 'sent' | 'reading' | 'mentions'> = {
+const nothing: Pick<Recount, 'sent' | 'reading' | 'mentions' | 'gone'> = {
   sent: 0,
   mentions: [],
+  gone: noGone,
   reading: { readSeq: sequenceId(0), readMsgNo: 0, sentAtRead: 0 },
 };
 
@@ -59,7 +60,7 @@ async function recount(
   }
   const actor = conversationKey(conversation);
   const later = await ownAfter(timelines, { partition: calls.partitionOf(actor), actor }, user, plan.value);
-  const { sent, reading, mentions } = plan.value;
-  const told = mentions === undefined ? {} : { mentions };
+  const { sent, reading, mentions, gone } = plan.value;
+  const told = { ...(mentions === undefined ? {} : { mentions }), ...(gone === undefined ? {} : { gone }) };
   return ok({ d: 'recount', conversation, from, sent: sent - later, reading, ...told });
 }

@@ -1,10 +1,18 @@
 import { err, ok, type ConversationId, type Result, type SequenceId, type UserId } from '@millrace/kernel';
 import { decodeEntry, type EntryFields, type FrameError } from '@millrace/protocol';
-import { conversationKey, generationOf, StoreUnavailable, type TimelineReader } from '@millrace/timeline';
+import {
+  conversationKey,
+  generationOf,
+  keptFrom,
+  numberedSpans,
+  StoreUnavailable,
+  type TimelineReader,
+} from '@millrace/timeline';
 import type { ActorCalls } from '../actor-calls.ts';
 import type { Standings } from '../conversation/commands.ts';
 import type { Unconfirmed } from '../user/commands.ts';
 import type { Standing } from '../user/standing.ts';
+import { readEntry } from './read-messages.ts';
 
 /** Conversations that are asked at once for one user. */
 const ASKED_AT_ONCE = 16;
@@ -24,15 +32,18 @@ export async function standingsOf(
 ): Promise<Result<ReadonlyMap<UserId, Standing>, FrameError>> {
   const asked = await calls.conversation(conversation, { t: 'standings', users });
   if (!asked.ok) return asked;
-  const { head, facts, members } = asked.value;
+  const { head, facts, members, retiredMsgNo = 0, lastAt: at = 0 } = asked.value;
+  const retired = { msgNo: retiredMsgNo, at };
   const nobody: Standing = { d: 'standing', conversation, head, stand: null, askedReadSeq };
   const standings = new Map(users.map((user) => [user, nobody]));
   if (facts === null) return ok(standings);
-  const entries = new Map<SequenceId, EntryFields>();
+  const entries = new Map<SequenceId, Pick<EntryFields, 'msgNo' | 'at'>>();
   for (const [user, { last, ...known }] of members) {
-    const gen = generationOf(head, last);
-    if (gen === null) continue;
-    const entry = entries.get(last) ?? (await entryAt(calls, timelines, conversation, head, last));
+    const gen = numberedSpans(head).find((span) => last <= span.last)?.gen ?? null;
+    if (gen === null || last === 0) continue;
+    // Of one that is not kept any more it is known how many messages there were up to all that are not.
+    const isKept = last >= keptFrom(head);
+    const entry = entries.get(last) ?? (isKept ? await entryAt(calls, timelines, conversation, head, last) : retired);
     entries.set(last, entry);
     const { msgNo, at: lastAt } = entry;
     standings.set(user, { ...nobody, stand: { ...known, facts, position: { gen, seq: last }, msgNo, lastAt } });
@@ -49,9 +60,8 @@ async function entryAt(
 ): Promise<EntryFields> {
   const actor = conversationKey(conversation);
   const gen = generationOf(head, seq);
-  const entry = gen === null ? null : await timelines.at(calls.partitionOf(actor), actor, { gen, seq });
-  if (entry === null) throw new StoreUnavailable(`entry ${String(seq)} of ${actor} cannot be read`);
-  return decodeEntry(entry.data);
+  if (gen === null) throw new StoreUnavailable(`entry ${String(seq)} of ${actor} is not known`);
+  return decodeEntry((await readEntry(timelines, { partition: calls.partitionOf(actor), actor }, { gen, seq })).data);
 }
 
 /** What each of the conversations says of the user. */

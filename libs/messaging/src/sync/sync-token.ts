@@ -21,6 +21,8 @@ export interface SyncToken {
   readonly position: Position;
   readonly offset: number;
   readonly cursors: ReadonlyMap<number, Position>;
+  /** The slot with which the next answer begins to pull; left out for the lowest. */
+  readonly turn?: number;
 }
 
 export const noCursors: SyncToken['cursors'] = new Map();
@@ -37,9 +39,10 @@ export const CURSORS_MAX = 1_000;
 
 /**
  * Base64url of `u8 version · string user · varint gen · varint seq · varint offset`, and in version 2
- * `varint count`, then for each cursor, in rising slot: `varint slots since the last · varint gen · varint seq`.
+ * `varint count`, then for each cursor, in rising slot: `varint slots since the last · varint gen · varint seq`, and behind
+ * them `varint turn` where there is one: programs that know nothing of it do not read so far.
  */
-export function encodeSyncToken(user: UserId, { position, offset, cursors }: SyncToken): string {
+export function encodeSyncToken(user: UserId, { position, offset, cursors, turn }: SyncToken): string {
   const writer = new ByteWriter().u8(cursors.size === 0 ? VERSION_PLAIN : VERSION).string(user);
   writer.varint(position.gen).varint(position.seq).varint(offset);
   if (cursors.size > 0) {
@@ -53,6 +56,7 @@ export function encodeSyncToken(user: UserId, { position, offset, cursors }: Syn
         .varint(seq);
       before = slot;
     }
+    if (turn !== undefined) writer.varint(turn);
   }
   return toBase64(writer.finish()).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
 }
@@ -68,7 +72,9 @@ export function decodeSyncToken(user: UserId, token: string): Result<SyncToken, 
     if ((version !== VERSION && version !== VERSION_PLAIN) || reader.string() !== user) return refused;
     const position = { gen: generation(reader.varint()), seq: sequenceId(reader.varint()) };
     const offset = reader.varint();
-    return ok({ position, offset, cursors: version === VERSION ? readCursors(reader) : noCursors });
+    const cursors = version === VERSION ? readCursors(reader) : noCursors;
+    const turn = cursors.size > 0 && reader.remaining > 0 ? { turn: reader.varint() } : {};
+    return ok({ position, offset, cursors, ...turn });
   } catch {
     return refused;
   }
@@ -93,5 +99,5 @@ export function withSeen(
   seen: { readonly gen: number; readonly seq: SequenceId } | undefined,
 ): SyncToken {
   if (seen === undefined || seen.gen !== token.position.gen || seen.seq <= token.position.seq) return token;
-  return { position: { gen: token.position.gen, seq: seen.seq }, offset: 0, cursors: token.cursors };
+  return { ...token, position: { gen: token.position.gen, seq: seen.seq }, offset: 0 };
 }

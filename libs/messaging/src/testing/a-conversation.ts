@@ -1,12 +1,20 @@
-import { invariant, type DeviceId, type Result, type UserId } from '@millrace/kernel';
+import { invariant, sequenceId, type DeviceId, type Result, type UserId } from '@millrace/kernel';
 import type { CommitsBefore } from '@millrace/partition';
-import type { FrameError, Mentions } from '@millrace/protocol';
+import { decodeEntry, type FrameError, type Mentions } from '@millrace/protocol';
 import { ConversationActor } from '../conversation/conversation-actor.ts';
 import { counterKey, type ConversationState } from '../conversation/conversation-state.ts';
 import { decodeConversation } from '../conversation/conversation-record.ts';
-import type { ConversationCommand } from '../conversation/commands.ts';
+import type { Change, ConversationCommand } from '../conversation/commands.ts';
 import type { Effect } from '../effects.ts';
 import { defaultMessagingLimits, type MessagingLimits } from '../limits.ts';
+import {
+  decodeEmojis,
+  decodeRevision,
+  deletionField,
+  reactionsField,
+  revisionField,
+  type TargetFacts,
+} from '../revise/revision.ts';
 import type { Step } from './conversation-commands.ts';
 import { emptyConversation, StoredRecord } from './stored-record.ts';
 
@@ -21,6 +29,8 @@ export class AConversation {
   readonly id: string;
   readonly limits: MessagingLimits;
   readonly stored = new StoredRecord();
+  /** What was changed of its messages. */
+  readonly beside = new StoredRecord();
   state: ConversationState;
   actor: ConversationActor;
   nowMs = 1_000;
@@ -49,6 +59,7 @@ export class AConversation {
   store(): void {
     const write = this.actor.pendingWrite();
     this.stored.apply(write);
+    this.beside.apply(this.actor.writeBeside());
     if (write !== null) this.commitNo += 1;
     this.actor.settle();
   }
@@ -102,8 +113,60 @@ export class AConversation {
     return { t: 'publish', by, send };
   }
 
+  /** What is stored of a message, as a node looks it up; null for one that is not there. */
+  factsOf(seq: number, user: string | null): TargetFacts | null {
+    const data = this.stored.entries[seq - 1];
+    if (data === undefined) return null;
+    const { from, at, countable, type, thread = null } = decodeEntry(data);
+    const revision = this.beside.fields.get(revisionField(sequenceId(seq)));
+    return {
+      ...{ seq: sequenceId(seq), from, at, countable, isControl: type === 'control' || type === 'void' },
+      revision: revision === undefined ? null : decodeRevision(revision),
+      isDeleted: user !== null && this.beside.fields.has(deletionField(sequenceId(seq), user as UserId)),
+      ...{ emojis: this.#emojisOf(seq, user), thread },
+      ...{ gen: this.stored.head?.gen ?? this.state.gen, asOf: this.stored.head?.seq ?? sequenceId(0) },
+    };
+  }
+
+  #emojisOf(seq: number, user: string | null): readonly string[] {
+    const stored = user === null ? undefined : this.beside.fields.get(reactionsField(sequenceId(seq), user as UserId));
+    return stored === undefined ? [] : decodeEmojis(stored);
+  }
+
+  /** The user's next change of a message. */
+  changeOf(
+    user: string,
+    change: Change,
+    facts: TargetFacts,
+    ahead = 1,
+    device = '1',
+  ): Extract<ConversationCommand, { t: 'revise' }> {
+    const { by, send } = this.sendOf(user, ahead, device);
+    const { n, sentAt } = send;
+    return { t: 'revise', by, numbered: { n, after: n - 1, sentAt }, change, facts };
+  }
+
+  /** The user's next message, which answers that one. */
+  replyOf(user: string, seq: number, ahead = 1, device = '1'): Extract<ConversationCommand, { t: 'publish' }> {
+    const send = this.sendOf(user, ahead, device);
+    const target = this.factsOf(seq, user);
+    const thread = target === null ? null : this.factsOf(target.thread ?? seq, null);
+    return target === null || thread === null ? send : { ...send, looked: { reply: { target, thread } } };
+  }
+
   commandOf(step: Step): ConversationCommand {
     if (step.kind === 'command') return step.command;
+    if (step.kind === 'change') {
+      const facts = this.factsOf(step.seq, step.user);
+      if (facts === null) return { t: 'info' };
+      if (step.op === 'delete') return { t: 'deleteFor', user: step.user, facts };
+      if (step.op === 'reply') return this.replyOf(step.user, step.seq, step.ahead, step.device);
+      if (step.op === 'recallFor') return { t: 'recallFor', facts };
+      const react: Change = { op: 'react', emoji: '👍', isOn: step.seq % 3 > 0 };
+      const change: Change =
+        step.op === 'edit' ? { op: 'edit', body: 'another' } : step.op === 'react' ? react : { op: 'recall' };
+      return this.changeOf(step.user, change, facts, step.ahead, step.device);
+    }
     return this.sendOf(step.user, step.ahead, step.device, step.skips, step.mentions);
   }
 

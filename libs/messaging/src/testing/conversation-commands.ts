@@ -19,6 +19,14 @@ export type Step =
       readonly ahead: number;
       readonly skips: boolean;
       readonly mentions: Mentions;
+    }
+  | {
+      readonly kind: 'change';
+      readonly user: UserId;
+      readonly device: DeviceId;
+      readonly op: 'edit' | 'react' | 'reply' | 'recall' | 'delete' | 'recallFor';
+      readonly seq: number;
+      readonly ahead: number;
     };
 
 const command = (given: fc.Arbitrary<ConversationCommand>): fc.Arbitrary<Step> =>
@@ -41,6 +49,17 @@ export const step: fc.Arbitrary<Step> = fc.oneof(
         { weight: 1, arbitrary: fc.constant<Mentions>({ mentions: ['c'] as UserId[] }) },
         { weight: 1, arbitrary: fc.constant<Mentions>({ mentionAll: true }) },
       ),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant('change' as const),
+      user,
+      device,
+      op: fc.constantFrom('edit', 'edit', 'react', 'react', 'reply', 'reply', 'recall', 'delete', 'recallFor'),
+      seq: fc.integer({ min: 1, max: 30 }),
+      ahead: fc.constantFrom(1, 1, 1, 0, 2),
     }),
   },
   { weight: 2, arbitrary: command(fc.record({ t: fc.constant('join' as const), user })) },

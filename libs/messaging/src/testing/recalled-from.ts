@@ -10,11 +10,11 @@ import type { Appended } from '../effects.ts';
 export const lines = (planned: readonly Planned[]): readonly string[] =>
   planned
     .flatMap(({ delivery, users }) => {
-      if (delivery.d === 'read') return [];
+      if (delivery.d === 'read' || delivery.d === 'deleted') return [];
       if (delivery.d === 'hint') return users.map((user) => `${String(delivery.seq)} ${user} hint ${delivery.why}`);
       const { entries, change, behind, skipped } = delivery;
-      // Of unread mentions what was read since is left out.
-      const { mentions: _mentions, ...across } = skipped ?? {};
+      // Of unread mentions what was read since is left out, and what is gone is told as of now.
+      const { mentions: _mentions, gone: _gone, ...across } = skipped ?? {};
       const rest = [String(change), behind, JSON.stringify(across)].join(' ');
       return entries.flatMap(({ seq }) => users.map((user) => `${String(seq)} ${user} ${rest}`));
     })

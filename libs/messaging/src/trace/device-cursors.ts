@@ -1,5 +1,5 @@
-import type { DeviceId, UserId } from '@millrace/kernel';
-import type { Position } from '@millrace/timeline';
+import type { ConversationId, DeviceId, UserId } from '@millrace/kernel';
+import { comparePositions, type Position } from '@millrace/timeline';
 
 /** Where in its user's inbox, and when, monotonic. */
 export class CursorMark {
@@ -25,6 +25,19 @@ export class CursorMark {
   }
 }
 
+/** A topic that a session listens to, or did: to what went out from step `from` on, and before step `to`. */
+export interface Seat {
+  readonly topic: string;
+  readonly session: string;
+  readonly from: number;
+  to: number;
+}
+
+/** Of one device, that it listens to no more. */
+const FORMER_SEATS_MAX = 8;
+/** Conversations of one device that it was answered something of, and has not said since that it has it. */
+const UNSAID_MAX = 64;
+
 /** One device, as far as this node was told or has sent. */
 export class DeviceCursor {
   readonly device: DeviceId;
@@ -34,9 +47,49 @@ export class DeviceCursor {
   readonly pulled = new CursorMark();
   readonly skipped = new CursorMark();
   resynced: { readonly reason: string; readonly atMs: number } | null = null;
+  /** Null until there is one: most devices show no conversation that is pulled. */
+  #seats: Seat[] | null = null;
+  #unsaid: Map<ConversationId, Position> | null = null;
 
   constructor(device: DeviceId) {
     this.device = device;
+  }
+
+  get seats(): readonly Seat[] {
+    return this.#seats ?? [];
+  }
+
+  listens(topic: string, session: string, step: number): void {
+    this.#seats ??= [];
+    this.#seats.push({ topic, session, from: step, to: Number.POSITIVE_INFINITY });
+  }
+
+  /** @param topic - null for all of them. */
+  unlistens(topic: string | null, session: string, step: number): void {
+    for (const seat of this.#seats ?? []) {
+      if (seat.session === session && (topic === null || seat.topic === topic)) seat.to = Math.min(seat.to, step);
+    }
+    const former = this.seats.filter(({ to }) => to < Number.POSITIVE_INFINITY);
+    const oldest = new Set(former.slice(0, -FORMER_SEATS_MAX));
+    if (oldest.size > 0) this.#seats = this.seats.filter((seat) => !oldest.has(seat));
+  }
+
+  /** The device was answered the conversation up to there. */
+  brought(conversation: ConversationId, to: Position): void {
+    this.#unsaid ??= new Map();
+    this.#unsaid.delete(conversation);
+    this.#unsaid.set(conversation, to);
+    for (const longest of this.#unsaid.keys()) {
+      if (this.#unsaid.size > UNSAID_MAX) this.#unsaid.delete(longest);
+    }
+  }
+
+  /** The device stands there. @returns whether that says more than was known. */
+  says(conversation: ConversationId, position: Position): boolean {
+    const brought = this.#unsaid?.get(conversation);
+    if (brought === undefined || comparePositions(position, brought) < 0) return false;
+    this.#unsaid?.delete(conversation);
+    return true;
   }
 }
 

@@ -31,8 +31,20 @@ export interface DeviceTrace {
   pushed(frame: Push<WireEntry>): void;
   /** The device was told to sync: it was not sent something. */
   resynced(reason: Resync['reason']): void;
+  /** The device is sent from here on what goes out to the topic. */
+  listens(topic: string): void;
+  unlistens(topic: string): void;
+  /** Something that went out to its topics did not go to this device: it did not take what it was sent. */
+  passedOver(): void;
   /** The session is over. */
   ended(): void;
+}
+
+/** Entries of one conversation, and of one generation, that follow on each other. */
+export interface EntryRun {
+  readonly gen: number;
+  readonly from: SequenceId;
+  readonly to: SequenceId;
 }
 
 /**
@@ -56,6 +68,14 @@ export interface MessageTrace {
   told(device: Principal, inbox: Position): void;
   /** The device was answered what its inbox has up to there; `skipped`: not the messages, for it was too far behind. */
   pulled(device: Principal, inbox: Position, skipped: boolean): void;
+  /** The device was answered these entries, which are in no inbox, or a page of the conversation. */
+  brought(device: Principal, conversation: ConversationId, entries: EntryRun): void;
+  /** The device has said how far it has a conversation that is pulled: in so many words, or by its token. */
+  holds(device: Principal, conversation: ConversationId, position: Position, by: 'reached' | 'token'): void;
+  /** Entries of a conversation in read mode go out to those who listen to the topic, a number of sessions. */
+  shown(conversation: ConversationId, topic: string, entries: EntryRun, sessions: number): void;
+  /** What was shown is written to the sockets, or passes over the slow ones before this is called again. */
+  flushed(): void;
   /** The device has said that its user got, or has read, the conversation up to there. */
   receipt(device: Principal, conversation: ConversationId, seq: SequenceId, what: 'delivered' | 'read'): void;
   tell(question: TraceQuestion): TraceHere;
@@ -72,9 +92,16 @@ export const silentTrace: MessageTrace = {
   routed: nothing,
   committed: () => UNTRACED,
   diffused: nothing,
-  connected: () => ({ pushed: nothing, resynced: nothing, ended: nothing }),
+  connected: () => ({
+    ...{ pushed: nothing, resynced: nothing, ended: nothing },
+    ...{ listens: nothing, unlistens: nothing, passedOver: nothing },
+  }),
   told: nothing,
   pulled: nothing,
+  brought: nothing,
+  holds: nothing,
+  shown: nothing,
+  flushed: nothing,
   receipt: nothing,
   tell: () => ({
     kept: null,
@@ -84,10 +111,24 @@ export const silentTrace: MessageTrace = {
     copies: { delivered: null, pushed: null },
     delivered: [],
     pushed: [],
+    pulls: [],
     receipts: [],
     devices: [],
   }),
 };
+
+/** Notes that the device was answered these, in one direction or the other. */
+export function noteBrought(
+  trace: Pick<MessageTrace, 'brought'>,
+  device: Principal,
+  conversation: ConversationId,
+  messages: readonly WireEntry[],
+): void {
+  const [first, last] = [messages[0], messages.at(-1)];
+  if (first === undefined || last === undefined) return;
+  const [from, to] = first.seq <= last.seq ? [first, last] : [last, first];
+  trace.brought(device, conversation, { gen: to.gen, from: from.seq, to: to.seq });
+}
 
 /** A device's own name beside its user's. */
 export interface DeviceName {

@@ -213,6 +213,67 @@ describe('the trace of a node', () => {
     expect(trace.tell(of(3, [ben])).devices).toEqual([]);
   });
 
+  it('tells what went out live to devices that listened then, and not to those that were passed over', () => {
+    const clock = new AClock();
+    const trace = new NodeTrace(clock, 8);
+    const tablet = { user: ben, device: 'tablet' as DeviceId };
+    const [phones, tablets] = [trace.connected(phone, 's1'), trace.connected(tablet, 's2')];
+    const show = (seq: number, topic = 'live-1'): void => {
+      clock.ms = 100 + seq;
+      trace.shown(team, topic, { gen: 1, from: sequenceId(seq), to: sequenceId(seq + 1) }, 2);
+      trace.flushed();
+    };
+    phones.listens('live-1');
+    show(1);
+    tablets.listens('live-1');
+    show(3);
+    show(3, 'live-2');
+    const pushed = (seq: number) =>
+      trace.tell(of(seq, [ann, ben])).pushed.map(({ user, session, at }) => `${user} ${session} ${String(at)}`);
+    expect([pushed(2), pushed(3)]).toEqual([['ann s1 1000101'], ['ann s1 1000103', 'ben s2 1000103']]);
+    expect(trace.tell(of(3)).copies.pushed).toEqual({ count: 4, firstAt: 1_000_103, lastAt: 1_000_103 });
+    show(5);
+    // Of this one, or the one before, as far as the engine says.
+    tablets.passedOver();
+    tablets.unlistens('live-1');
+    phones.ended();
+    show(7);
+    tablets.listens('live-1');
+    show(9);
+    expect([3, 5, 7, 9].map(pushed)).toEqual([
+      ['ann s1 1000103', 'ben s2 1000103'],
+      ['ann s1 1000105'],
+      [],
+      ['ben s2 1000109'],
+    ]);
+  });
+
+  it('tells what devices pulled of what is in no inbox, and when they said that they have it', () => {
+    const clock = new AClock();
+    const trace = new NodeTrace(clock, 8);
+    trace.connected(phone, 's1');
+    const at = (seq: number) => ({ gen: generation(1), seq: sequenceId(seq) });
+    const pulls = (seq: number) => trace.tell(of(seq, [ann])).pulls?.map((each) => [each.isHeld, each.at - 1_000_000]);
+    // It stood there before.
+    trace.holds(phone, team, at(4), 'token');
+    trace.brought(phone, team, { gen: 1, from: sequenceId(5), to: sequenceId(9) });
+    clock.ms = 60;
+    trace.holds(phone, team, at(8), 'token');
+    expect([pulls(4), pulls(5), pulls(10)]).toEqual([[], [[false, 50]], []]);
+    trace.holds(phone, team, at(9), 'token');
+    clock.ms = 70;
+    trace.holds(phone, team, at(9), 'token');
+    expect(pulls(9)).toEqual([
+      [false, 50],
+      [true, 60],
+    ]);
+    trace.holds(phone, team, at(12), 'reached');
+    expect(pulls(11)).toEqual([[true, 70]]);
+    trace.holds(phone, team, { gen: generation(2), seq: sequenceId(1) }, 'reached');
+    expect(pulls(30)).toEqual([[true, 70]]);
+    expect(trace.tell(of(9, [ben])).pulls).toEqual([]);
+  });
+
   it('says from when on it still has all, once newer steps have taken the place of older ones (I9)', () => {
     const clock = new AClock();
     const trace = new NodeTrace(clock, 2);

@@ -1,4 +1,11 @@
-import { sequenceId, type Clock, type ConversationId, type PartitionId, type SequenceId } from '@millrace/kernel';
+import {
+  generation,
+  sequenceId,
+  type Clock,
+  type ConversationId,
+  type PartitionId,
+  type SequenceId,
+} from '@millrace/kernel';
 import type { CommittedBatch } from '@millrace/partition';
 import type { Ack, Push, WireEntry } from '@millrace/protocol';
 import type { Position } from '@millrace/timeline';
@@ -6,7 +13,14 @@ import type { AnyCommand, AnyReply } from '../actor-calls.ts';
 import type { Principal, UserPush } from '../chat-service.ts';
 import type { Effect } from '../effects.ts';
 import { DeviceCursors, type DeviceCursor } from './device-cursors.ts';
-import { UNTRACED, type DeviceTrace, type MessageTrace, type TraceQuestion, type Way } from './message-trace.ts';
+import {
+  UNTRACED,
+  type DeviceTrace,
+  type EntryRun,
+  type MessageTrace,
+  type TraceQuestion,
+  type Way,
+} from './message-trace.ts';
 import { StepRing } from './step-ring.ts';
 import type { TraceHere } from './trace-here.ts';
 import { NOT_YET, stepKind, tellTrace } from './tell-trace.ts';
@@ -28,6 +42,9 @@ export class NodeTrace implements MessageTrace {
   readonly #messages: StepRing;
   readonly #copies: StepRing;
   readonly #devices: DeviceCursors;
+  /** The copy that was to come when what was shown was flushed last, and the time before that. */
+  #flushedAt = 0;
+  #flushedBefore = 0;
   /** What wall time is ahead of monotonic time. */
   #aheadMs: number;
 
@@ -128,7 +145,18 @@ export class NodeTrace implements MessageTrace {
       resynced: (reason) => {
         cursor.resynced = { reason, atMs: this.#clock.monotonicMs() };
       },
+      listens: (topic) => {
+        cursor.listens(topic, session, this.#copies.count);
+      },
+      unlistens: (topic) => {
+        cursor.unlistens(topic, session, this.#copies.count);
+      },
+      passedOver: () => {
+        // Which message it was that passed it over is not said: one since the flush before the last.
+        cursor.unlistens(null, session, this.#flushedBefore);
+      },
       ended: () => {
+        cursor.unlistens(null, session, this.#copies.count);
         this.#devices.ended(user, cursor, session);
       },
     };
@@ -141,6 +169,31 @@ export class NodeTrace implements MessageTrace {
   pulled({ user, device }: Principal, inbox: Position, skipped: boolean): void {
     const cursor = this.#devices.find(user, device);
     (skipped ? cursor?.skipped : cursor?.pulled)?.moveTo(inbox, this.#clock.monotonicMs());
+  }
+
+  brought({ user, device }: Principal, conversation: ConversationId, { gen, from, to }: EntryRun): void {
+    this.#devices.find(user, device)?.brought(conversation, { gen: generation(gen), seq: to });
+    const nowMs = this.#clock.monotonicMs();
+    this.#copies.add(stepKind.pull, conversation, user, device, '', gen, from, to, 0, nowMs, 0, 0, 0);
+  }
+
+  holds({ user, device }: Principal, conversation: ConversationId, position: Position, by: 'reached' | 'token'): void {
+    // By its token it says so with each sync, of each conversation.
+    const isNews = this.#devices.find(user, device)?.says(conversation, position) ?? false;
+    if (by === 'token' && !isNews) return;
+    const { gen, seq } = position;
+    const nowMs = this.#clock.monotonicMs();
+    this.#copies.add(stepKind.pull, conversation, user, device, '', gen, 0, seq, 1, nowMs, 0, 0, 0);
+  }
+
+  shown(conversation: ConversationId, topic: string, { gen, from, to }: EntryRun, sessions: number): void {
+    const nowMs = this.#clock.monotonicMs();
+    this.#copies.add(stepKind.shown, conversation, topic, '', '', gen, from, to, sessions, nowMs, 0, 0, 0);
+  }
+
+  flushed(): void {
+    this.#flushedBefore = this.#flushedAt;
+    this.#flushedAt = this.#copies.count;
   }
 
   receipt(

@@ -8,6 +8,7 @@ import type {
   DeliveredStep,
   DeviceMarks,
   Mark,
+  PullStep,
   PushedStep,
   ReceiptStep,
   RoutedStep,
@@ -26,6 +27,8 @@ import type {
  * - `delivered`: conversation · user; gen · from · to · inbox gen · inbox seq (0: not known) · queued · stored
  * - `pushed`: conversation · user · device · session; gen · from · to · inbox gen · inbox seq · at
  * - `receipt`: conversation · user · device; seq · is read · at
+ * - `shown`: conversation · topic; gen · from · to · sessions · at
+ * - `pull`: conversation · user · device; gen · from (0: all that it may see) · to · the device has said so · at
  */
 export const stepKind = {
   accepted: 1,
@@ -35,6 +38,8 @@ export const stepKind = {
   delivered: 5,
   pushed: 6,
   receipt: 7,
+  shown: 8,
+  pull: 9,
 } as const;
 
 /** No time of a clock. */
@@ -49,6 +54,8 @@ const atColumn: Readonly<Record<number, number>> = {
   [stepKind.delivered]: 6,
   [stepKind.pushed]: 5,
   [stepKind.receipt]: 2,
+  [stepKind.shown]: 4,
+  [stepKind.pull]: 4,
 };
 
 export interface Noted {
@@ -75,7 +82,7 @@ export function tellTrace(question: TraceQuestion, noted: Noted): TraceHere {
       copiesFrom: keptFrom(copies, wall),
     },
     ...onItsWay(question, messages, wall),
-    ...copiesOf(question, copies, wall),
+    ...copiesOf(question, noted, wall),
     devices: question.of
       .flatMap((user) => noted.devicesOf(user).map((cursor) => marksOf(user, cursor, wall)))
       .slice(0, STEPS_TOLD_MAX),
@@ -179,8 +186,8 @@ class Spreading {
   #firstMs = Infinity;
   #lastMs = -Infinity;
 
-  add(atMs: number): void {
-    this.#count += 1;
+  add(atMs: number, count = 1): void {
+    this.#count += count;
     this.#firstMs = Math.min(this.#firstMs, atMs);
     this.#lastMs = Math.max(this.#lastMs, atMs);
   }
@@ -191,15 +198,38 @@ class Spreading {
   }
 }
 
+/** Messages that went out to a topic: which step it was, and when. */
+interface Shown {
+  readonly topic: string;
+  readonly step: number;
+  readonly atMs: number;
+}
+
+/** Which devices of the users listened when it went out. */
+function pushedLive(shown: readonly Shown[], of: readonly UserId[], noted: Noted, wall: ToWall): readonly PushedStep[] {
+  if (shown.length === 0) return [];
+  return of.flatMap((user) =>
+    noted.devicesOf(user).flatMap(({ device, seats }) =>
+      seats.flatMap(({ topic, session, from, to }): readonly PushedStep[] => {
+        const found = shown.find((each) => each.topic === topic && each.step >= from && each.step < to);
+        return found === undefined ? [] : [{ user, device, session, at: wall(found.atMs) }];
+      }),
+    ),
+  );
+}
+
 function copiesOf(
   { conversation, gen, seq, of }: TraceQuestion,
-  ring: StepRing,
+  noted: Noted,
   wall: ToWall,
-): Pick<TraceHere, 'copies' | 'delivered' | 'pushed' | 'receipts'> {
+): Pick<TraceHere, 'copies' | 'delivered' | 'pushed' | 'pulls' | 'receipts'> {
+  const ring = noted.copies;
   const asked = new Set<string>(of);
   const delivered: DeliveredStep[] = [];
   const pushed: PushedStep[] = [];
   const receipts: ReceiptStep[] = [];
+  const pulls: PullStep[] = [];
+  const shown: Shown[] = [];
   const all = { delivered: new Spreading(), pushed: new Spreading() };
   for (let step = ring.first; step < ring.count; step += 1) {
     const kind = ring.kind(step);
@@ -209,8 +239,21 @@ function copiesOf(
         receipts.push(receiptStep(ring, step, wall));
       continue;
     }
+    if (kind === stepKind.pull) {
+      const isMeant = ring.name(step, 0) === conversation && asked.has(ring.name(step, 1));
+      if (isMeant && pulls.length < STEPS_TOLD_MAX && covers(ring, step, gen, seq)) {
+        pulls.push(pullStep(ring, step, wall));
+      }
+      continue;
+    }
     const isOf = ring.number(step, 0) === gen && ring.number(step, 1) <= seq && ring.number(step, 2) >= seq;
     if (!isOf || ring.name(step, 0) !== conversation) continue;
+    if (kind === stepKind.shown) {
+      const atMs = ring.number(step, 4);
+      all.pushed.add(atMs, ring.number(step, 3));
+      if (shown.length < STEPS_TOLD_MAX) shown.push({ topic: ring.name(step, 1), step, atMs });
+      continue;
+    }
     const isTold = asked.has(ring.name(step, 1));
     if (kind === stepKind.delivered) {
       all.delivered.add(ring.number(step, 6));
@@ -221,8 +264,23 @@ function copiesOf(
     }
   }
   const copies = { delivered: all.delivered.told(wall), pushed: all.pushed.told(wall) };
-  return { copies, delivered, pushed, receipts };
+  const live = pushedLive(shown, of, noted, wall).slice(0, STEPS_TOLD_MAX - pushed.length);
+  return { copies, delivered, pushed: [...pushed, ...live], pulls, receipts };
 }
+
+/** A position says it of all that was before, also in another generation: the message is still there. */
+function covers(ring: StepRing, step: number, gen: number, seq: SequenceId): boolean {
+  const [ofGen, from, to] = [ring.number(step, 0), ring.number(step, 1), ring.number(step, 2)];
+  if (from === 0 && ofGen > gen) return true;
+  return ofGen === gen && from <= seq && to >= seq;
+}
+
+const pullStep = (ring: StepRing, step: number, wall: ToWall): PullStep => ({
+  user: ring.name(step, 1) as UserId,
+  device: ring.name(step, 2) as DeviceId,
+  isHeld: ring.number(step, 3) === 1,
+  at: wall(ring.number(step, 4)),
+});
 
 function deliveredStep(ring: StepRing, step: number, wall: ToWall): DeliveredStep {
   const inboxSeq = ring.number(step, 4);

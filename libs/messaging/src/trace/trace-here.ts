@@ -64,6 +64,12 @@ export interface PushedStep extends DeviceName {
   readonly at: number;
 }
 
+/** Of what is in no inbox: whether the device has said that it has it, or was only answered it. */
+export interface PullStep extends DeviceName {
+  readonly isHeld: boolean;
+  readonly at: number;
+}
+
 export interface ReceiptStep extends DeviceName {
   readonly what: 'delivered' | 'read';
   readonly at: number;
@@ -114,6 +120,8 @@ export interface TraceHere {
   readonly copies: { readonly delivered: Spread | null; readonly pushed: Spread | null };
   readonly delivered: readonly DeliveredStep[];
   readonly pushed: readonly PushedStep[];
+  /** A node of a former version does not tell them. */
+  readonly pulls?: readonly PullStep[];
   readonly receipts: readonly ReceiptStep[];
   readonly devices: readonly DeviceMarks[];
 }

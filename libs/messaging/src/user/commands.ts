@@ -1,8 +1,9 @@
 import type { DiffusionMode } from '@millrace/diffusion';
 import type { ConversationId, Generation, Result, SequenceId } from '@millrace/kernel';
-import type { ConversationSummary, FrameError, Hint, WireEntry } from '@millrace/protocol';
+import type { ConversationSummary, FrameError, Gone, Hint, ScheduledMessage, WireEntry } from '@millrace/protocol';
 import type { Position, TimelineHead } from '@millrace/timeline';
 import type { ConversationFacts, MembershipChange, Skipped } from '../effects.ts';
+import type { ScheduledContent } from './scheduled.ts';
 import type { Standing } from './standing.ts';
 
 /** What diffusion brings to a user. Entries are consecutive, of one generation, in rising seq. */
@@ -29,6 +30,15 @@ export type Delivery =
       readonly sentAtRead: number;
       /** See `ReadMoved`. */
       readonly sent: number | null;
+      readonly gone?: Gone;
+    }
+  /** See `DeletedFor`. */
+  | {
+      readonly d: 'deleted';
+      readonly conversation: ConversationId;
+      readonly gen: Generation;
+      readonly seq: SequenceId;
+      readonly counted: boolean;
     }
   /** Of an entry that is in no inbox: see `diffuse/hints.ts`. */
   | ({ readonly d: 'hint'; readonly conversation: ConversationId } & Hint);
@@ -43,6 +53,8 @@ export interface Recount {
   readonly reading: Reading;
   /** The user's unread mentions. A node that runs an earlier version leaves it out. */
   readonly mentions?: readonly SequenceId[];
+  /** What of what they have not read is gone. A node that runs an earlier version leaves it out. */
+  readonly gone?: Gone;
 }
 
 /** How far a member has read, as the conversation remembers it. */
@@ -95,6 +107,47 @@ export interface UserCalls {
   summaries: {
     command: { readonly slots: readonly number[] };
     reply: { readonly summaries: ReadonlyMap<number, ConversationSummary> } & Doubtful;
+  };
+  /**
+   * What is known of an erasure of all that is the user's, as a text that only who erases reads. Null sets nothing, and
+   * answers with what was set last, null for none.
+   */
+  erasure: { command: { readonly set: string | null }; reply: { readonly report: string | null } };
+  /** Everything is forgotten but that. */
+  forget: { command: Record<never, never>; reply: null };
+  /**
+   * Keeps a message that is to be sent later, in the place of one of the same key that waits. `replaced`: the job that this
+   * one waited for. Not `isTaken`: the time of one of that key has come before, and `message` tells what became of it.
+   */
+  schedule: {
+    command: { readonly message: ScheduledContent; readonly job: string };
+    reply: { readonly message: ScheduledMessage; readonly replaced: string | null; readonly isTaken: boolean };
+  };
+  /** Null when none waits under that key. */
+  unschedule: { command: { readonly key: string }; reply: { readonly job: string | null } };
+  /** All of them; the jobs that they waited for. */
+  unscheduleAll: { command: Record<never, never>; reply: { readonly jobs: readonly string[] } };
+  scheduled: {
+    command: { readonly after: string | null; readonly limit: number };
+    reply: { readonly messages: readonly ScheduledMessage[]; readonly next: string | null };
+  };
+  /** What is to be sent by a job whose time has come; null when it is not meant any more. */
+  due: {
+    command: { readonly key: string; readonly job: string };
+    reply: { readonly due: { readonly message: ScheduledMessage; readonly window: number | null } | null };
+  };
+  /** Before the first attempt: from then on it is not changed any more. */
+  sending: {
+    command: { readonly key: string; readonly job: string; readonly window: number };
+    reply: { readonly isDue: boolean };
+  };
+  settleScheduled: {
+    command: {
+      readonly key: string;
+      readonly job: string;
+      readonly outcome: Position | { readonly error: NonNullable<ScheduledMessage['error']> };
+    };
+    reply: null;
   };
   /** How far the inbox is in one conversation. */
   place: { command: { readonly conversation: ConversationId }; reply: Place };

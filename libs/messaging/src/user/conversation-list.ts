@@ -1,9 +1,9 @@
-import type { ConversationId, SequenceId, UserId } from '@millrace/kernel';
-import type { ConversationSummary } from '@millrace/protocol';
+import type { ConversationId, UserId } from '@millrace/kernel';
+import { goneFields, unreadOf, type ConversationSummary } from '@millrace/protocol';
 import type { ListCursor, Listed, Place, Uncounted, Unconfirmed, UserCalls } from './commands.ts';
 import { nothingDoubted, type Doubts } from './confirmation.ts';
 import { ownAfterRead } from './deliver.ts';
-import { isUncounted, type ListedConversation, type Progress, type UserState } from './user-state.ts';
+import { isUncounted, type Concern, type ListedConversation, type Progress, type UserState } from './user-state.ts';
 
 /** The other one of a direct conversation, whose id names both. */
 function peerOf(user: UserId, conversation: ConversationId): UserId | null {
@@ -17,11 +17,13 @@ function summaryOf(
   conversation: ConversationId,
   { kind, title }: ListedConversation,
   progress: Progress,
-  mentions: readonly SequenceId[],
+  { mentions: all, gone }: Pick<Concern, 'mentions' | 'gone'>,
 ): ConversationSummary {
   const { gen, seq, msgNo, readSeq, readMsgNo, lastAt, member, behind } = progress;
   const own = ownAfterRead(progress);
-  const unread = Math.max(0, msgNo - readMsgNo - own);
+  const fields = goneFields(gone);
+  const mentions = all.filter((each) => !gone.seqs.includes(each));
+  const unread = unreadOf({ msgNo, readMsgNo, own, ...fields });
   return {
     conversation,
     kind,
@@ -36,6 +38,7 @@ function summaryOf(
     readSeq,
     readMsgNo,
     own,
+    ...fields,
     unread,
     ...(mentions.length === 0 ? {} : { mentions }),
   };
@@ -55,7 +58,7 @@ export function summaries(
     const listed = conversation === undefined ? undefined : state.listed.get(conversation);
     const progress = state.progress.get(slot);
     if (conversation !== undefined && listed !== undefined && progress !== undefined) {
-      found.set(slot, summaryOf(state.id, conversation, listed, progress, state.concern(slot).mentions));
+      found.set(slot, summaryOf(state.id, conversation, listed, progress, state.concern(slot)));
       if (doubts(conversation, progress)) unconfirmed.push({ conversation, readSeq: progress.readSeq });
       // Of one that is pulled the conversation tells it anyway.
       if (isUncounted(progress) && progress.behind === 'write')

@@ -1,13 +1,27 @@
 import { generation, sequenceId, unreachable, type Generation, type SequenceId } from '@millrace/kernel';
-import { mentionsBehind, mentionsUser, withMentions, type PushItem, type WireEntry } from '@millrace/protocol';
+import {
+  goneBehind,
+  goneFields,
+  joinGone,
+  mentionsBehind,
+  mentionsUser,
+  withGone,
+  withMentions,
+  type Gone,
+  type PushItem,
+  type WireEntry,
+} from '@millrace/protocol';
 import { comparePositions, type GenerationSpan } from '@millrace/timeline';
+import { controlOf } from '../diffuse/control-of.ts';
 import type { Effect } from '../effects.ts';
 import type { MessagingLimits } from '../limits.ts';
 import type { Delivery, Reading, Recount, UserItem } from './commands.ts';
+import { unscheduleAll } from './scheduled.ts';
 import { takeStanding } from './standing.ts';
 import { isUncounted, type Concern, type Progress, type UserState } from './user-state.ts';
 
 type Messages = Extract<Delivery, { d: 'messages' }>;
+type DeletedOf = Extract<Delivery, { d: 'deleted' }>;
 type HintOf = Extract<Delivery, { d: 'hint' }>;
 type ReadPosition = Extract<Delivery, { d: 'read' }>;
 
@@ -56,6 +70,8 @@ function deliverOne(state: UserState, item: UserItem, nowMs: number): PushItem<W
       return takeStanding(state, item, nowMs);
     case 'hint':
       return deliverHint(state, item, nowMs);
+    case 'deleted':
+      return deliverDeleted(state, item, nowMs);
     default:
       return unreachable(item);
   }
@@ -65,6 +81,13 @@ function deliverOne(state: UserState, item: UserItem, nowMs: number): PushItem<W
 export function breakInbox(state: UserState, nowMs: number): readonly Effect[] {
   state.breakInbox(nowMs);
   return [{ e: 'broken', user: state.id }];
+}
+
+/** Nothing is listed any more, and nothing that came is kept: all that is left is where the inbox stands (I3). */
+export function forgetAll(state: UserState, nowMs: number): readonly Effect[] {
+  for (const conversation of [...state.listed.keys()]) state.unlist(conversation);
+  unscheduleAll(state);
+  return breakInbox(state, nowMs);
 }
 
 /** The entries behind the watermark. */
@@ -204,7 +227,35 @@ function concernAfter(
     before,
     told.map(({ seq }) => seq),
   );
-  return { ...known, mentions: mentionsBehind(mentions, readSeq) };
+  const goneBefore = (isTold ? item.skipped.gone : undefined) ?? goneBelow(known.gone, first?.seq ?? readSeq);
+  const gone = withGone(goneBefore, recalledIn(state, entries, readSeq));
+  return { ...known, mentions: mentionsBehind(mentions, readSeq), gone: goneBehind(gone, readSeq) };
+}
+
+/** What these entries take back of what the user has not read. */
+const recalledIn = (state: UserState, entries: readonly WireEntry[], readSeq: SequenceId): readonly SequenceId[] =>
+  entries.flatMap((entry) => {
+    const control = entry.isControl ? controlOf(entry) : null;
+    if (control?.control !== 'recalled' || control.author === state.id || control.seq <= readSeq) return [];
+    return [control.seq];
+  });
+
+/** What stood at an entry that comes now was lost. */
+const goneBelow = (gone: Gone, seq: SequenceId): Gone =>
+  (gone.seqs.at(-1) ?? 0) < seq ? gone : { ...gone, seqs: gone.seqs.filter((each) => each < seq) };
+
+/** A message that the user has deleted, here or on another device. */
+function deliverDeleted(state: UserState, item: DeletedOf, nowMs: number): PushItem<WireEntry> | null {
+  const { conversation, gen, seq, counted } = item;
+  const slot = state.listed.get(conversation)?.slot;
+  const before = slot === undefined ? undefined : state.progress.get(slot);
+  if (slot === undefined || before === undefined) return null;
+  const concern = state.concern(slot);
+  if (counted && seq > before.readSeq) state.setConcern(slot, { ...concern, gone: withGone(concern.gone, [seq]) });
+  // What an older generation brings late may have been lost with its end: then the conversation is asked again.
+  if (gen < before.confirmedGen) state.progress.set(slot, { ...before, confirmedGen: gen });
+  state.append({ kind: 'deleted', slot, seq }, nowMs);
+  return { conversation, deleted: { seq, counted } };
 }
 
 /** What stood at an entry that comes now was lost. */
@@ -220,7 +271,11 @@ function deliverHint(state: UserState, item: HintOf, nowMs: number): PushItem<Wi
   const { mentions, hinted } = state.concern(slot);
   if (comparePositions(item, hinted) <= 0 || comparePositions(item, before) <= 0) return null;
   const isUnread = why === 'mention' && seq > before.readSeq;
-  state.setConcern(slot, { mentions: isUnread ? withMentions(mentions, [seq]) : mentions, hinted: { gen, seq } });
+  state.setConcern(slot, {
+    ...state.concern(slot),
+    mentions: isUnread ? withMentions(mentions, [seq]) : mentions,
+    hinted: { gen, seq },
+  });
   // What an older generation brings late may have been lost with its end: then the conversation is asked again.
   if (gen < before.confirmedGen) state.progress.set(slot, { ...before, confirmedGen: gen });
   state.append({ kind: 'hint', slot, gen, seq, why }, nowMs);
@@ -244,7 +299,8 @@ function deliverRead(state: UserState, item: ReadPosition, nowMs: number): PushI
   const after: Progress = { ...before, readSeq, readMsgNo, sentAtRead, confirmedGen };
   state.progress.set(slot, after);
   const concern = state.concern(slot);
-  state.setConcern(slot, { ...concern, mentions: mentionsBehind(concern.mentions, readSeq) });
+  const gone = goneBehind(joinGone(item.gone ?? concern.gone, concern.gone), readSeq);
+  state.setConcern(slot, { ...concern, mentions: mentionsBehind(concern.mentions, readSeq), gone });
   if (isUncounted(after) && sent === null) {
     // The devices would be told a wrong number of their user's own: they ask for the list instead.
     state.breakInbox(nowMs);
@@ -252,11 +308,11 @@ function deliverRead(state: UserState, item: ReadPosition, nowMs: number): PushI
   }
   state.append({ kind: 'read', slot, readSeq, readMsgNo, sentAtRead }, nowMs);
   const own = sent === null ? ownAfterRead(after) : Math.max(0, sent - sentAtRead);
-  return { conversation, read: { readSeq, readMsgNo, own } };
+  return { conversation, read: { readSeq, readMsgNo, own, ...goneFields(gone) } };
 }
 
 /** What the conversation knew of the user at `from`, where the own count of the inbox begins. */
-function recount(state: UserState, { conversation, from, sent, reading, mentions }: Recount): null {
+function recount(state: UserState, { conversation, from, sent, reading, mentions, gone: told }: Recount): null {
   const slot = state.listed.get(conversation)?.slot;
   const before = slot === undefined ? undefined : state.progress.get(slot);
   if (slot === undefined || before === undefined || !isUncounted(before) || before.sentFrom !== from) return null;
@@ -266,7 +322,8 @@ function recount(state: UserState, { conversation, from, sent, reading, mentions
   const concern = state.concern(slot);
   const since = concern.mentions.filter((seq) => seq > from);
   const all = mentions === undefined ? concern.mentions : withMentions(since, upTo(mentions, from));
-  state.setConcern(slot, { ...concern, mentions: mentionsBehind(all, after.readSeq) });
+  const gone = goneBehind(joinGone(told ?? concern.gone, concern.gone), after.readSeq);
+  state.setConcern(slot, { ...concern, mentions: mentionsBehind(all, after.readSeq), gone });
   return null;
 }
 

@@ -14,7 +14,8 @@ import type { Hint, HintReason } from '@millrace/protocol';
  * One inbox record (I6). A conversation is named by its slot in the user's own list, so that a record stays small.
  * Layout: `u8 kind` then varints: kind 1 a pointer `slot · gen · from · count`, kind 2 a read position
  * `slot · readSeq · readMsgNo · sentAtRead`, kind 3 a break: nothing, kind 4 a pointer like 1, behind which the
- * conversation is pulled, kind 5 a hint `slot · gen · seq · why (0 mention, 1 control)`.
+ * conversation is pulled, kind 5 a hint `slot · gen · seq · why (0 mention, 1 control)`, kind 6 what the user has deleted
+ * `slot · seq`.
  */
 export type InboxEntry =
   | {
@@ -35,6 +36,8 @@ export type InboxEntry =
     }
   /** Of an entry of a conversation that is pulled, which concerns this user: it is not in the inbox, only told of. */
   | ({ readonly kind: 'hint'; readonly slot: number } & Hint)
+  /** A message that this user has deleted for themselves. */
+  | { readonly kind: 'deleted'; readonly slot: number; readonly seq: SequenceId }
   /** Something is missing here. It only takes up its seq: the inbox begins anew behind it. */
   | { readonly kind: 'break' };
 
@@ -55,6 +58,8 @@ export function encodeInboxEntry(entry: InboxEntry): Uint8Array {
   } else if (entry.kind === 'hint') {
     const { slot, gen, seq, why } = entry;
     writer.u8(5).varint(slot).varint(gen).varint(seq).varint(reasons.indexOf(why));
+  } else if (entry.kind === 'deleted') {
+    writer.u8(6).varint(entry.slot).varint(entry.seq);
   } else {
     writer.u8(2).varint(entry.slot).varint(entry.readSeq).varint(entry.readMsgNo).varint(entry.sentAtRead);
   }
@@ -84,5 +89,6 @@ export function decodeInboxEntry(bytes: Uint8Array): InboxEntry {
     const seq = sequenceId(reader.varint());
     return { kind: 'hint', slot, gen, seq, why: reasons[reader.varint()] ?? 'control' };
   }
+  if (kind === 6) return { kind: 'deleted', slot, seq: sequenceId(reader.varint()) };
   throw new MalformedBytes(`inbox record kind ${String(kind)} is not known`);
 }

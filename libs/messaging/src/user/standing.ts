@@ -1,10 +1,10 @@
 import type { DiffusionMode } from '@millrace/diffusion';
 import { sequenceId, unreachable, type ConversationId, type Generation, type SequenceId } from '@millrace/kernel';
-import { mentionsBehind } from '@millrace/protocol';
+import { goneBehind, mentionsBehind, type Gone } from '@millrace/protocol';
 import { comparePositions, cursorStatus, type Position, type TimelineHead } from '@millrace/timeline';
 import type { ConversationFacts } from '../effects.ts';
 import type { Reading } from './commands.ts';
-import { isUncounted, type Progress, type UserState } from './user-state.ts';
+import { isUncounted, noConcern, type Concern, type Progress, type UserState } from './user-state.ts';
 
 /** How far a user is in a conversation, by the conversation. */
 export interface Stand extends Reading {
@@ -23,6 +23,8 @@ export interface Stand extends Reading {
   readonly stays: number;
   /** Their unread mentions. A node that runs an earlier version leaves it out. */
   readonly mentions?: readonly SequenceId[];
+  /** What of what they have not read is gone. A node that runs an earlier version leaves it out. */
+  readonly gone?: Gone;
 }
 
 /** What a conversation answers that is asked whether it still knows what a user's inbox holds of it. */
@@ -52,7 +54,7 @@ const verdict = (kind: 'ignore' | 'adopt' | 'forget'): StandingVerdict => ({ kin
 /**
  * Holds what a user's inbox says of a conversation against what the conversation says.
  *
- * @param mentions - what the inbox says is unread and mentions the user.
+ * @param concern - what the inbox says of what is unread: what mentions the user, and what is gone.
  * @param ownGen - the generation of the user's own partition: behind one in which a progress was not confirmed yet, a
  *   delivery that is missing may have been lost here, and will not come again.
  */
@@ -60,7 +62,7 @@ export function judgeStanding(
   before: Progress | undefined,
   { head, stand, askedReadSeq }: Standing,
   ownGen: Generation,
-  mentions: readonly SequenceId[] = [],
+  concern: Pick<Concern, 'mentions' | 'gone'> = noConcern,
 ): StandingVerdict {
   if (before === undefined) return verdict(stand === null ? 'ignore' : 'adopt');
   // The conversation has gone on since it answered, or somebody answered who does not own it any more.
@@ -72,7 +74,7 @@ export function judgeStanding(
   // All that is known began with their return.
   if (before.confirmedIn === 0 && stand.stays > 1) return verdict('adopt');
   if (order < 0 && isOwnLoss) return verdict('adopt');
-  if (order === 0 && !(isSame(before, stand) && mentionsTheSame(before, stand, mentions))) return verdict('adopt');
+  if (order === 0 && !(isSame(before, stand) && concernsTheSame(before, stand, concern))) return verdict('adopt');
   const isRead = stand.readSeq > before.readSeq;
   // It may be on its way, but for what was lost here.
   if (isRead && isOwnLoss && order === 0) return { kind: 'confirm', breaks: true, reading: readingOf(stand) };
@@ -91,14 +93,24 @@ const isSame = (before: Progress, { member, behind, msgNo, sent }: Stand): boole
   return behind === 'read' || isUncounted(before) || before.sent === sent;
 };
 
-/** Of what neither says is read. While it is pulled, the conversation alone tells what mentions the user. */
-function mentionsTheSame(before: Progress, stand: Stand, mentions: readonly SequenceId[]): boolean {
-  if (stand.mentions === undefined || stand.behind === 'read') return true;
+/** Of what neither says is read. While it is pulled, the conversation alone tells what concerns the user. */
+function concernsTheSame(
+  before: Progress,
+  stand: Stand,
+  { mentions, gone }: Pick<Concern, 'mentions' | 'gone'>,
+): boolean {
+  if (stand.behind === 'read') return true;
   const readSeq = sequenceId(Math.max(before.readSeq, stand.readSeq));
-  const told = mentionsBehind(stand.mentions, readSeq);
-  const known = mentionsBehind(mentions, readSeq);
-  return told.length === known.length && told.every((seq, index) => seq === known[index]);
+  const behind = (seqs: readonly SequenceId[]): readonly SequenceId[] => mentionsBehind(seqs, readSeq);
+  if (stand.mentions !== undefined && !isEqual(behind(stand.mentions), behind(mentions))) return false;
+  if (stand.gone === undefined) return true;
+  const [told, known] = [goneBehind(stand.gone, readSeq), goneBehind(gone, readSeq)];
+  // Which of them are listed and which are a number, each decides for itself.
+  return told.before + known.before > 0 || isEqual(told.seqs, known.seqs);
 }
+
+const isEqual = (one: readonly SequenceId[], other: readonly SequenceId[]): boolean =>
+  one.length === other.length && one.every((seq, index) => seq === other[index]);
 
 const readingOf = ({ readSeq, readMsgNo, sentAtRead }: Reading): Reading => ({ readSeq, readMsgNo, sentAtRead });
 
@@ -108,8 +120,8 @@ export function takeStanding(state: UserState, standing: Standing, nowMs: number
   const slot = state.listed.get(conversation)?.slot;
   const before = slot === undefined ? undefined : state.progress.get(slot);
   const confirmed = { confirmedGen: head.gen, confirmedIn: state.head.value.gen };
-  const mentions = slot === undefined ? [] : state.concern(slot).mentions;
-  const judged = judgeStanding(before, standing, state.head.value.gen, mentions);
+  const concern = slot === undefined ? noConcern : state.concern(slot);
+  const judged = judgeStanding(before, standing, state.head.value.gen, concern);
   switch (judged.kind) {
     case 'ignore':
       return null;
@@ -120,7 +132,7 @@ export function takeStanding(state: UserState, standing: Standing, nowMs: number
     case 'confirm':
       if (before === undefined || slot === undefined) return null;
       state.progress.set(slot, { ...before, ...judged.reading, ...confirmed });
-      if (judged.reading !== null) setMentions(state, slot, stand);
+      if (judged.reading !== null) setConcern(state, slot, stand);
       if (judged.breaks) state.breakInbox(nowMs);
       return null;
     case 'adopt':
@@ -132,11 +144,12 @@ export function takeStanding(state: UserState, standing: Standing, nowMs: number
   }
 }
 
-/** What the conversation says mentions the user, behind what is read by now. */
-function setMentions(state: UserState, slot: number, stand: Stand | null): void {
+/** What the conversation says concerns the user, behind what is read by now. */
+function setConcern(state: UserState, slot: number, stand: Stand | null): void {
   const readSeq = state.progress.get(slot)?.readSeq ?? sequenceId(0);
   const concern = state.concern(slot);
-  state.setConcern(slot, { ...concern, mentions: mentionsBehind(stand?.mentions ?? concern.mentions, readSeq) });
+  const mentions = mentionsBehind(stand?.mentions ?? concern.mentions, readSeq);
+  state.setConcern(slot, { ...concern, mentions, gone: goneBehind(stand?.gone ?? concern.gone, readSeq) });
 }
 
 function adopt(
@@ -164,5 +177,5 @@ function adopt(
     confirmedGen: kept?.confirmedGen ?? head.gen,
     confirmedIn: kept?.confirmedIn ?? state.head.value.gen,
   });
-  setMentions(state, slot, stand);
+  setConcern(state, slot, stand);
 }

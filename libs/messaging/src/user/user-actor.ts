@@ -5,8 +5,17 @@ import type { MessagingLimits } from '../limits.ts';
 import type { AnyUserReply, UserCalls, UserCommand, UserItem } from './commands.ts';
 import { Confirmation, type KnownGenerations } from './confirmation.ts';
 import { listConversations, place, summaries } from './conversation-list.ts';
-import { breakInbox, deliver } from './deliver.ts';
+import { breakInbox, deliver, forgetAll } from './deliver.ts';
 import { readModeConversations } from './read-mode.ts';
+import {
+  beginSending,
+  dueMessage,
+  listScheduled,
+  schedule,
+  settleScheduled,
+  unschedule,
+  unscheduleAll,
+} from './scheduled.ts';
 import { userWrite } from './user-record.ts';
 import type { UserState } from './user-state.ts';
 
@@ -32,7 +41,7 @@ export class UserActor implements PartitionActor<UserCommand, AnyUserReply, Effe
   }
 
   get weight(): number {
-    return 1 + this.#state.listed.size;
+    return 1 + this.#state.listed.size + this.#state.scheduled.size;
   }
 
   handle(command: UserCommand, nowMs: number): Handled<AnyUserReply, Effect> {
@@ -49,6 +58,26 @@ export class UserActor implements PartitionActor<UserCommand, AnyUserReply, Effe
         return { reply: ok({ head: state.head.value, readMode: readModeConversations(state) }), effects: [] };
       case 'summaries':
         return { reply: ok(summaries(state, command.slots, doubts)), effects: [] };
+      case 'erasure':
+        if (command.set !== null) state.erasure.value = command.set;
+        return { reply: ok({ report: state.erasure.value }), effects: [] };
+      case 'forget':
+        return { reply: ok(null), effects: forgetAll(state, nowMs) };
+      case 'schedule':
+        return { reply: schedule(state, command, nowMs), effects: [] };
+      case 'unschedule':
+        return { reply: unschedule(state, command), effects: [] };
+      case 'unscheduleAll':
+        return { reply: ok({ jobs: unscheduleAll(state) }), effects: [] };
+      case 'scheduled':
+        return { reply: listScheduled(state, command), effects: [] };
+      case 'due':
+        return { reply: ok(dueMessage(state, command)), effects: [] };
+      case 'sending':
+        return { reply: ok({ isDue: beginSending(state, command) }), effects: [] };
+      case 'settleScheduled':
+        settleScheduled(state, command, nowMs);
+        return { reply: ok(null), effects: [] };
       case 'place':
         return { reply: ok(place(state, command.conversation)), effects: [] };
       case 'list':

@@ -8,8 +8,9 @@ import {
   type UserId,
 } from '@millrace/kernel';
 import type { ActorRecord, ActorWrite } from '@millrace/partition';
-import type { ConversationKind } from '@millrace/protocol';
+import { bodyFromJson, goneCount, jsonScheduled, noGone, type ConversationKind, type Gone } from '@millrace/protocol';
 import { emptyHead, generationOf, inGeneration, userKey, type Position, type TimelineHead } from '@millrace/timeline';
+import type { Scheduled } from './scheduled.ts';
 import {
   newInbox,
   UserState,
@@ -22,10 +23,14 @@ import {
 /*
  * A user's record, version 1. One field each:
  *   s        JSON {"v":1, "oldest", "nextSlot", "switched", "days": [[at, seq], …]}
+ *   x        how far the erasure of all that is theirs has come, see erase/erasures.ts; absent for none
  *   i:<conversation>   JSON [slot, kind, title]
  *   p:<slot>           "gen seq msgNo sent readSeq readMsgNo sentAtRead lastAt member(0|1) sentFrom confirmedGen confirmedIn
  *                       behind(0 write|1 read)"
- *   h:<slot>           JSON [gen, seq, [<seq>, …]]: the last hint, and the unread mentions
+ *   h:<slot>           JSON [gen, seq, [<seq>, …]]: the last hint, and the unread mentions; behind them [before, [<seq>, …]],
+ *                      what is gone, where there is any
+ *   q        JSON [[key, job, dueAt], …] of the scheduled messages that wait, the first due first; absent for none
+ *   q:<key>            JSON of one: see scheduled.ts
  */
 const VERSION = 1;
 
@@ -55,14 +60,18 @@ function decodeProgress(text: string): Progress {
   };
 }
 
-type StoredConcern = readonly [gen: number, seq: number, mentions: readonly number[]];
+type StoredGone = readonly [before: number, seqs: readonly number[]];
+type StoredConcern = readonly [gen: number, seq: number, mentions: readonly number[], gone?: StoredGone];
 
-const encodeConcern = ({ mentions, hinted: { gen, seq } }: Concern): string =>
-  JSON.stringify([gen, seq, mentions] satisfies StoredConcern);
+const encodeConcern = ({ mentions, gone, hinted: { gen, seq } }: Concern): string =>
+  JSON.stringify([...[gen, seq, mentions], ...(goneCount(gone) === 0 ? [] : [[gone.before, gone.seqs]])]);
+
+const decodeGone = ([before, seqs]: StoredGone): Gone => ({ before, seqs: seqs.map(sequenceId) });
 
 function decodeConcern(text: string): Concern {
-  const [gen, seq, mentions] = JSON.parse(text) as StoredConcern;
-  return { mentions: mentions.map(sequenceId), hinted: { gen: generation(gen), seq: sequenceId(seq) } };
+  const [gen, seq, mentions, gone] = JSON.parse(text) as StoredConcern;
+  const known = gone === undefined ? noGone : decodeGone(gone);
+  return { mentions: mentions.map(sequenceId), gone: known, hinted: { gen: generation(gen), seq: sequenceId(seq) } };
 }
 
 function decodeInbox(text: string): InboxMeta {
@@ -78,9 +87,13 @@ export function decodeUser(id: UserId, record: ActorRecord, gen: Generation): Us
   const listed: [ConversationId, ListedConversation][] = [];
   const progress: [number, Progress][] = [];
   const concerns: [number, Concern][] = [];
+  const scheduled: [string, Scheduled][] = [];
+  let erasure: string | null = null;
   for (const [field, value] of record.fields) {
     const text = fromUtf8(value);
     if (field === 's') inbox = decodeInbox(text);
+    else if (field === 'x') erasure = text;
+    else if (field.startsWith('q:')) scheduled.push([field.slice(2), decodeScheduled(text)]);
     else if (field.startsWith('i:')) {
       const [slot, kind, title] = JSON.parse(text) as [number, ConversationKind, string];
       listed.push([field.slice(2) as ConversationId, { slot, kind, title }]);
@@ -89,7 +102,37 @@ export function decodeUser(id: UserId, record: ActorRecord, gen: Generation): Us
   }
   const storedAt: Position = record.head ?? { gen: generation(0), seq: sequenceId(0) };
   const head = inGeneration(record.head ?? emptyHead(gen), gen);
-  return new UserState({ id, storedAt, head, inbox, listed, progress, concerns });
+  return new UserState({ id, storedAt, head, inbox, listed, progress, concerns, erasure, scheduled });
+}
+
+function decodeScheduled(text: string): Scheduled {
+  const { body, bodyBase64, ...rest } = JSON.parse(text) as Omit<Scheduled, 'body'> & {
+    readonly body?: string;
+    readonly bodyBase64?: string;
+  };
+  const given = { ...(body === undefined ? {} : { body }), ...(bodyBase64 === undefined ? {} : { bodyBase64 }) };
+  return { ...rest, ...bodyFromJson(given) };
+}
+
+/** What waits, for who looks whether each of them still has its job. */
+export type WaitingScheduled = readonly (readonly [key: string, job: string, dueAt: number])[];
+
+export const SCHEDULED_FIELD = 'q';
+
+export const decodeWaiting = (value: Uint8Array): WaitingScheduled => JSON.parse(fromUtf8(value)) as WaitingScheduled;
+
+function writeScheduled(state: UserState, set: [string, string][], unset: string[]): void {
+  if (!state.scheduled.dirty) return;
+  for (const [key, scheduled] of state.scheduled.changes()) {
+    if (scheduled === undefined) unset.push(`q:${key}`);
+    else set.push([`q:${key}`, JSON.stringify(jsonScheduled(scheduled))]);
+  }
+  const waiting = [...state.scheduled.values()]
+    .filter(({ endedAt }) => endedAt === null)
+    .sort((left, right) => left.dueAt - right.dueAt)
+    .map(({ key, job, dueAt }): WaitingScheduled[number] => [key, job, dueAt]);
+  if (waiting.length === 0) unset.push(SCHEDULED_FIELD);
+  else set.push([SCHEDULED_FIELD, JSON.stringify(waiting)]);
 }
 
 /** The position of the first entry that stays, for the trim; null when it is not known to be stored. */
@@ -106,6 +149,7 @@ export function userWrite(state: UserState): ActorWrite | null {
   const set: [string, string][] = [];
   const unset: string[] = [];
   const inbox = state.inbox.value;
+  if (state.erasure.dirty && state.erasure.value !== null) set.push(['x', state.erasure.value]);
   if (state.inbox.dirty) set.push(['s', JSON.stringify({ v: VERSION, ...inbox })]);
   for (const [conversation, listed] of state.listed.changes()) {
     if (listed === undefined) unset.push(`i:${conversation}`);
@@ -119,6 +163,7 @@ export function userWrite(state: UserState): ActorWrite | null {
     if (concern === undefined) unset.push(`h:${String(slot)}`);
     else set.push([`h:${String(slot)}`, encodeConcern(concern)]);
   }
+  writeScheduled(state, set, unset);
   return {
     actor: userKey(state.id),
     expected: { gen: state.storedAt.gen, seq: state.storedAt.seq },

@@ -8,9 +8,10 @@ import {
   type SequenceId,
   type UserId,
 } from '@millrace/kernel';
-import type { ConversationKind } from '@millrace/protocol';
+import { goneCount, noGone, type ConversationKind, type Gone } from '@millrace/protocol';
 import { advanced, type Position, type TimelineHead } from '@millrace/timeline';
 import { encodeInboxEntry, type InboxEntry } from './inbox-entry.ts';
+import type { Scheduled } from './scheduled.ts';
 
 /** What does not change of a conversation in a user's list. */
 export interface ListedConversation {
@@ -53,11 +54,13 @@ export interface Progress extends Position {
 export interface Concern {
   /** The messages that mention them, or all, and that they have not read: see `@millrace/protocol`, mentions.ts. */
   readonly mentions: readonly SequenceId[];
+  /** What of what they have not read does not count: see `@millrace/protocol`, gone.ts. */
+  readonly gone: Gone;
   /** The last entry that the inbox has a hint of: what is at or before it was told already (I6). */
   readonly hinted: Position;
 }
 
-export const noConcern: Concern = { mentions: [], hinted: { gen: generation(0), seq: sequenceId(0) } };
+export const noConcern: Concern = { mentions: [], gone: noGone, hinted: { gen: generation(0), seq: sequenceId(0) } };
 
 /** Whether the conversation has to be asked before anybody is told how much the user has not read. */
 export const isUncounted = ({ sentFrom }: Progress): boolean => sentFrom > 0;
@@ -93,6 +96,10 @@ export class UserState {
   readonly progress: TrackedMap<number, Progress>;
   /** By slot, of conversations in which something ever concerned the user. */
   readonly #concerns: TrackedMap<number, Concern>;
+  /** See the command `erasure`; null for none. */
+  readonly erasure: TrackedValue<string | null>;
+  /** Messages that are to be sent later, or were, by the user's keys: see scheduled.ts. */
+  readonly scheduled: TrackedMap<string, Scheduled>;
   storedAt: Position;
   #entries: Uint8Array[] = [];
   #bySlot: Map<number, ConversationId>;
@@ -105,12 +112,16 @@ export class UserState {
     readonly listed: Iterable<readonly [ConversationId, ListedConversation]>;
     readonly progress: Iterable<readonly [number, Progress]>;
     readonly concerns: Iterable<readonly [number, Concern]>;
+    readonly erasure?: string | null;
+    readonly scheduled?: Iterable<readonly [string, Scheduled]>;
   }) {
     this.id = stored.id;
     this.storedAt = stored.storedAt;
     this.head = new TrackedValue(stored.head);
     this.inbox = new TrackedValue(stored.inbox);
     this.listed = new TrackedMap(stored.listed);
+    this.erasure = new TrackedValue(stored.erasure ?? null);
+    this.scheduled = new TrackedMap(stored.scheduled ?? []);
     this.progress = new TrackedMap(stored.progress);
     this.#concerns = new TrackedMap(stored.concerns);
     this.#bySlot = new Map([...this.listed.entries()].map(([conversation, { slot }]) => [slot, conversation]));
@@ -151,9 +162,9 @@ export class UserState {
   }
 
   setConcern(slot: number, next: Concern): void {
-    const { mentions, hinted } = this.concern(slot);
-    if (next.mentions === mentions && next.hinted === hinted) return;
-    if (next.mentions.length === 0 && next.hinted.seq === 0) this.#concerns.delete(slot);
+    const { mentions, gone, hinted } = this.concern(slot);
+    if (next.mentions === mentions && next.gone === gone && next.hinted === hinted) return;
+    if (next.mentions.length === 0 && goneCount(next.gone) === 0 && next.hinted.seq === 0) this.#concerns.delete(slot);
     else this.#concerns.set(slot, next);
   }
 
@@ -204,7 +215,7 @@ export class UserState {
   }
 
   get #tracked(): readonly Tracked[] {
-    return [this.head, this.inbox, this.listed, this.progress, this.#concerns];
+    return [this.head, this.inbox, this.listed, this.progress, this.#concerns, this.erasure, this.scheduled];
   }
 
   get dirty(): boolean {

@@ -19,6 +19,7 @@ export function claimSuite(stores: () => StoresUnderTest): void {
         level: 'memory',
         releasedIn: 0,
         diffusedTo: 0,
+        feedTrimmedTo: null,
         recovering: 0,
       });
     });
@@ -39,7 +40,7 @@ export function claimSuite(stores: () => StoresUnderTest): void {
       const { run } = await partition.claim();
       await partition.stored([], { settle: { gen: generation(3), run, level: 'disk' } });
       await partition.stored([appending(actorKey('c:room'), nowhere, ['one'])], { feed: utf8('f') });
-      await partition.stored([], { diffusedTo: 2 });
+      await partition.stored([], { diffusedTo: 2, feedFrom: 2 });
       const { found } = await partition.claim();
       expect(found).toEqual({
         epoch: 1,
@@ -50,6 +51,7 @@ export function claimSuite(stores: () => StoresUnderTest): void {
         level: 'disk',
         releasedIn: 0,
         diffusedTo: 2,
+        feedTrimmedTo: 1,
         recovering: 0,
       });
     });

@@ -1,6 +1,6 @@
 import { generation, sequenceId } from '@millrace/kernel';
 import { describe, expect, it } from 'vitest';
-import type { RangeQuery } from '@millrace/timeline';
+import { ByteBudget, type RangeQuery } from '@millrace/timeline';
 import { actorKey, APartition, appending, at, head, nowhere, texts } from './a-partition.ts';
 import type { StoresUnderTest } from './stores-under-test.ts';
 
@@ -18,6 +18,29 @@ export function readSuite(stores: () => StoresUnderTest): void {
   };
   const read = async (partition: APartition, query: RangeQuery): Promise<readonly string[]> =>
     texts(await stores().timelines.range(partition.id, room, query));
+
+  describe('a read of fields', () => {
+    const names = ['one', 'two', 'three'];
+
+    it('tells those that are there, of any record of the partition, also one without a Timeline', async () => {
+      const partition = await filled();
+      const beside = actorKey('r:room');
+      const nothing = { expected: nowhere, head: head(0, 0), entries: [], trimBefore: null };
+      const set = [
+        ['one', '1'],
+        ['two', Uint8Array.of(0, 255)],
+      ] as const;
+      await partition.stored([{ actor: beside, ...nothing, set, unset: [] }]);
+      await partition.stored([{ actor: beside, ...nothing, set: [['three', '3']], unset: ['one'] }]);
+      const found = await stores().records.fields(partition.id, beside, names);
+      expect([...found].map(([name, value]) => [name, [...value]])).toEqual([
+        ['two', [0, 255]],
+        ['three', [51]],
+      ]);
+      expect(await stores().records.fields(partition.id, actorKey('r:none'), names)).toEqual(new Map());
+      expect(await stores().records.fields(partition.id, beside, [])).toEqual(new Map());
+    });
+  });
 
   describe('a read', () => {
     it('forward begins at `from` and stops at `to` or the limit', async () => {
@@ -92,6 +115,28 @@ export function readSuite(stores: () => StoresUnderTest): void {
       ]);
       expect(await load('c:room')).toMatchObject({ ok: true, value: { head: head(1, 2), fields: new Map() } });
       expect(await load('c:none', 'k')).toEqual({ ok: true, value: { head: null, fields: new Map() } });
+    });
+
+    it('of several ranges within a budget ends early where it is spent, and nowhere else', async () => {
+      const partition = new APartition(stores());
+      await partition.claim();
+      const rooms = ['c:one', 'c:two', 'c:three'].map(actorKey);
+      const tenBytesEach = Array.from({ length: 20 }, (_, index) => `entry ${String(index).padStart(4)}`);
+      await partition.stored(rooms.map((each) => appending(each, nowhere, tenBytesEach)));
+      const query = { from: at(1, 1), to: at(1, 20), limit: 20, direction: 'forward' } as const;
+      for (const bytesMax of [1, 10, 55, 250, 605, 1_000_000]) {
+        const budget = new ByteBudget(bytesMax);
+        const found = await Promise.all(
+          rooms.map((each) => stores().timelines.range(partition.id, each, { ...query, budget })),
+        );
+        for (const entries of found)
+          expect(entries.map(({ seq }) => seq)).toEqual(entries.map((_, index) => index + 1));
+        const count = found.reduce((sum, entries) => sum + entries.length, 0);
+        expect(count).toBeGreaterThan(0);
+        if (count < 60) expect(budget.isSpent).toBe(true);
+        // A store that knows nothing of budgets brings everything.
+        if (budget.left < bytesMax) expect(count * 10).toBeLessThan(bytesMax + 10);
+      }
     });
 
     it('many at once are each answered with their own', async () => {

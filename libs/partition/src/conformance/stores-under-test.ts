@@ -1,4 +1,4 @@
-import type { TimelineReader } from '@millrace/timeline';
+import type { RecordReader, TimelineReader } from '@millrace/timeline';
 import type { PartitionStore } from '../partition-store.ts';
 import type { ClusterStore } from '../placement/cluster-store.ts';
 
@@ -7,6 +7,7 @@ export interface StoresUnderTest {
   readonly partitions: PartitionStore;
   readonly cluster: ClusterStore;
   readonly timelines: TimelineReader;
+  readonly records: RecordReader;
   /** Resolves once the clock that leases go by has run on by at least `ms`. */
   passTime(ms: number): Promise<void>;
   close(): Promise<void>;

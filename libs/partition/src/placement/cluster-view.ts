@@ -18,6 +18,10 @@ export interface Member {
   readonly url: string;
   /** Where clients open sockets to it; empty without the role `gateway`, and when it cannot tell. */
   readonly socketUrl: string;
+  /** The identity of the archive that it uses; absent without one. */
+  readonly archive?: string;
+  /** The identity of the search index that it feeds; absent without one. */
+  readonly search?: string;
 }
 
 /** Who is in the cluster, and who is to own what. Immutable; of two views the one with the higher version is the newer. */
@@ -100,7 +104,7 @@ function parsed(text: string): Result<Fields, ViewError> {
 
 function memberOf(value: unknown): Result<Member, ViewError> {
   // Whoever wrote none runs an older version of the program.
-  const { name, node, roles, isDraining, url, socketUrl = '' } = fieldsOf(value);
+  const { name, node, roles, isDraining, url, socketUrl = '', archive, search } = fieldsOf(value);
   if (typeof name !== 'string' || name === '') return bad('a member has no name');
   const run = parseNodeId(node);
   if (!run.ok) return bad(`member ${name}: ${run.error.message}`);
@@ -108,16 +112,21 @@ function memberOf(value: unknown): Result<Member, ViewError> {
   if (typeof isDraining !== 'boolean') return bad(`member ${name}: isDraining`);
   if (typeof url !== 'string') return bad(`member ${name}: its url`);
   if (typeof socketUrl !== 'string') return bad(`member ${name}: its socketUrl`);
-  return ok({ name, node: run.value, roles: roles as readonly Role[], isDraining, url, socketUrl });
+  if (archive !== undefined && typeof archive !== 'string') return bad(`member ${name}: its archive`);
+  if (search !== undefined && typeof search !== 'string') return bad(`member ${name}: its search`);
+  const of = { ...(archive === undefined ? {} : { archive }), ...(search === undefined ? {} : { search }) };
+  return ok({ name, node: run.value, roles: roles as readonly Role[], isDraining, url, socketUrl, ...of });
 }
 
-const plainMember = ({ name, node, roles, isDraining, url, socketUrl }: Member): Member => ({
+const plainMember = ({ name, node, roles, isDraining, url, socketUrl, archive, search }: Member): Member => ({
   name,
   node,
   roles,
   isDraining,
   url,
   socketUrl,
+  ...(archive === undefined ? {} : { archive }),
+  ...(search === undefined ? {} : { search }),
 });
 
 /** One member as text, as it is kept beside its registration. */

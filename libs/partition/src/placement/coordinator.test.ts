@@ -109,11 +109,13 @@ describe('the coordinator', () => {
     expect(await asked(1, 0)).toBe(0);
     expect(store.view?.version).toBe(2);
     expect(await asked(2, 1)).toBe(0);
-    expect(await asked(2, 2)).toBe(4);
+    // Who has none gets one, and then as many as they have.
+    expect(await asked(2, 2)).toBe(1);
     expect(store.view?.version).toBe(3);
-    expect(await asked(2, 3)).toBe(4);
-    expect(await asked(3, 3)).toBe(4);
-    expect(store.view?.version).toBe(3);
+    expect(await asked(2, 3)).toBe(1);
+    expect(await asked(3, 3)).toBe(2);
+    expect(await asked(4, 4)).toBe(4);
+    expect(store.view?.version).toBe(5);
   });
 });
 

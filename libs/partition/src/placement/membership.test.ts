@@ -177,6 +177,32 @@ describe('the right to act', () => {
 });
 
 describe('a renewal', () => {
+  it('that is to be told now is told by one that begins from here on, and not by one that is under way', async () => {
+    const { membership, called } = await aMemberOf();
+    store.view = view(7);
+    store.isHolding = true;
+    membership.renewNow();
+    store.view = view(8);
+    const isTold = membership.tellNow();
+    await time.settle();
+    store.letGo();
+    const told: unknown[] = [];
+    for (let looks = 0; looks < 3; looks += 1) {
+      told.push([isTold(), membership.view?.version]);
+      await time.advance(1);
+    }
+    expect(told.at(-1)).toEqual([true, 8]);
+    expect(told).not.toContainEqual([true, 7]);
+    store.isAway = true;
+    const isToldAgain = membership.tellNow();
+    await time.advance(100);
+    expect(isToldAgain()).toBe(false);
+    store.isAway = false;
+    await time.advance(THIRD_MS);
+    expect(isToldAgain()).toBe(true);
+    expect(called.filter((each) => each.startsWith('view'))).toEqual(['view 7 held', 'view 8 held']);
+  });
+
   it('that is asked for while one is under way follows it, and does not run beside it (M4)', async () => {
     const { membership } = await aMemberOf();
     store.isHolding = true;

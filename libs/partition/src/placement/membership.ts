@@ -58,6 +58,9 @@ export class Membership {
   #over = false;
   #asking = false;
   #againDue = false;
+  /** How many registrations were begun, and the last of them that the store has taken. */
+  #begun = 0;
+  #taken = 0;
   #timer: { readonly dueMs: number; readonly cancel: Cancel } | null = null;
   #complaint = '';
   #whenJoined: ((isMember: boolean) => void)[] = [];
@@ -92,6 +95,18 @@ export class Membership {
     if (this.#over) return;
     if (this.#asking) this.#againDue = true;
     else void this.#renew();
+  }
+
+  /**
+   * Registers once more.
+   *
+   * @returns whether the store has taken that: then everything that this node had to say is said, and the newest view that
+   *   was stored is known here. True also when this run is not a member any more.
+   */
+  tellNow(): () => boolean {
+    const number = this.#begun + 1;
+    this.renewNow();
+    return () => this.#over || this.#taken >= number;
   }
 
   /** This node goes down soon: the coordinator moves away what it owns. There is no way back. */
@@ -141,6 +156,8 @@ export class Membership {
     this.#timer = null;
     this.#asking = true;
     this.#againDue = false;
+    this.#begun += 1;
+    const number = this.#begun;
     const telling = { member: this.#member, settled: this.#settled };
     const known = { version: this.#view?.version ?? 0, digest: this.#digest, settled: telling.settled };
     const answer = await this.#parts.store.register(telling.member, this.#parts.leaseMs, known);
@@ -150,8 +167,10 @@ export class Membership {
       this.#parts.onLost(`run ${answer.by} of this node replaced it`);
       return;
     }
-    if (answer.code === 'held') this.#hold(answer, telling);
-    else this.#complain(answer.message);
+    if (answer.code === 'held') {
+      this.#hold(answer, telling);
+      this.#taken = number;
+    } else this.#complain(answer.message);
     this.#asking = false;
     this.#renewIn(this.#delayAfter(answer));
   }

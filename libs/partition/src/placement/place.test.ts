@@ -100,13 +100,34 @@ describe('a member that joins', () => {
     expect(cluster.step()).toBe(false);
     cluster.settle('node2');
     expect(cluster.step()).toBe(true);
-    expect(cluster.owned('node2')).toHaveLength(8);
+    expect(cluster.owned('node2')).toHaveLength(1);
     cluster.settle('node0');
     cluster.settle('node2');
     expect(cluster.step()).toBe(false);
     cluster.settle('node1');
     cluster.step();
-    expect(cluster.owned('node2')).toHaveLength(16);
+    expect(cluster.owned('node2')).toHaveLength(2);
+  });
+
+  it('has few senders wait for it while it is new: a round at most doubles what it has', () => {
+    const cluster = settled(256, 3, 16);
+    cluster.start('node3');
+    cluster.step();
+    cluster.settleAll();
+    const had: number[] = [];
+    while (cluster.step()) {
+      had.push(cluster.owned('node3').length);
+      cluster.settleAll();
+    }
+    expect(had).toEqual([1, 2, 4, 8, 16, 32, 48, 64]);
+  });
+
+  it('leaves the rounds of a drain as large as they may be: who takes has some already', () => {
+    const cluster = settled(256, 4, 16);
+    const before = cluster.view.owners;
+    cluster.drain('node3');
+    cluster.step();
+    expect(moved(before, cluster.view.owners)).toHaveLength(16);
   });
 
   it('is given what the others have the least use for', () => {
@@ -278,7 +299,7 @@ describe('whatever happens in the cluster', () => {
       fc.property(
         fc.integer({ min: 1, max: 130 }),
         fc.integer({ min: 1, max: 16 }),
-        fc.array(event, { maxLength: 40 }),
+        fc.array(event, { maxLength: 40, size: 'max' }),
         (partitions, movesMax, events) => {
           const cluster = new PlacedCluster(partitions, movesMax);
           for (const { do: what, name, steps } of events) {

@@ -3,11 +3,14 @@ import type { LivingMember } from './cluster-store.ts';
 import { digestOf, type ClusterView, type Member } from './cluster-view.ts';
 
 export interface PlacementLimits {
-  /** Partitions that change hands in one view though their owner lives. Each is away while it moves, some ms. */
+  /**
+   * Partitions that change hands in one view though their owner lives. Each is away while it moves, some ms. No member
+   * gets more of them at once than it has already, and one when it has none.
+   */
   readonly movesPerRoundMax: number;
 }
 
-export const defaultPlacementLimits: PlacementLimits = { movesPerRoundMax: 16 };
+export const defaultPlacementLimits: PlacementLimits = { movesPerRoundMax: 6 };
 
 /** Of a living member, what its place in the next view follows from. */
 export type Standing = Pick<LivingMember, 'member' | 'knownVersion' | 'knownDigest' | 'settledVersion'>;
@@ -43,6 +46,8 @@ class Placing {
   readonly owners: (string | null)[];
   readonly #names: readonly string[];
   readonly #loads: Map<string, number>;
+  /** What each had before anything was moved. */
+  readonly #loadsBefore: ReadonlyMap<string, number>;
   readonly #least: number;
   readonly #fullMax: number;
 
@@ -53,6 +58,7 @@ class Placing {
     this.#least = Math.floor(owners.length / names.length);
     this.#fullMax = owners.length % names.length;
     for (const owner of owners) this.#count(owner, 1);
+    this.#loadsBefore = new Map(this.#loads);
   }
 
   #count(owner: string | null, by: number): void {
@@ -64,21 +70,36 @@ class Placing {
     return this.#loads.get(name) ?? 0;
   }
 
-  /** To the member with room that it belongs to most. */
-  place(partition: number): void {
+  /**
+   * Whether a member gets no more by planned moves of this round. Who has few gets few: a program that has just been
+   * started is slow at first, and the senders of every partition that it takes meanwhile would feel it.
+   */
+  #hasEnough(name: string): boolean {
+    const before = this.#loadsBefore.get(name) ?? 0;
+    return this.#load(name) - before >= Math.max(before, 1);
+  }
+
+  /**
+   * To the member with room that it belongs to most.
+   *
+   * @param isPlanned - its owner lives, so that it can wait for the next round.
+   * @returns whether it was placed.
+   */
+  place(partition: number, isPlanned: boolean): boolean {
     const full = this.#names.filter((name) => this.#load(name) > this.#least).length;
     const roomBelow = this.#least + (full < this.#fullMax ? 1 : 0);
     let best: { readonly name: string; readonly weight: number } | null = null;
     for (const name of this.#names) {
-      if (this.#load(name) >= roomBelow) continue;
+      if (this.#load(name) >= roomBelow || (isPlanned && this.#hasEnough(name))) continue;
       const weight = weightOf(partition, name);
       // Names are in order, so that of two equal weights the lesser name has it.
       if (best === null || weight > best.weight) best = { name, weight };
     }
-    if (best === null) return;
+    if (best === null) return false;
     this.#count(this.owners[partition] ?? null, -1);
     this.owners[partition] = best.name;
     this.#count(best.name, 1);
+    return true;
   }
 
   /** The partition that the fullest member is to give away, null when all loads are even. */
@@ -111,14 +132,13 @@ function nextOwners(
   for (const [partition, owner] of owners.entries()) {
     const member = owner === null ? undefined : living.get(owner);
     // A living run without the role serves nothing that could be handed over.
-    if (member?.roles.includes('actors') !== true) placing.place(partition);
+    if (member?.roles.includes('actors') !== true) placing.place(partition, false);
     else if (member.isDraining) toMove.push(partition);
   }
-  for (const partition of toMove.slice(0, plannedMax)) placing.place(partition);
+  for (const partition of toMove.slice(0, plannedMax)) placing.place(partition, true);
   for (let planned = toMove.length; planned < plannedMax; planned += 1) {
     const partition = placing.nextToShed();
-    if (partition === null) break;
-    placing.place(partition);
+    if (partition === null || !placing.place(partition, true)) break;
   }
   return placing.owners;
 }
@@ -149,8 +169,8 @@ function following(view: ClusterView, next: Omit<ClusterView, 'since' | 'before'
  * - Only living members with the role `actors` that do not drain are given anything. Without one, owners stay.
  * - A partition whose owner is dead (no member of that name lives) gets a new one at once.
  * - A partition whose owner drains, or has more than its even share, is a planned move: at most
- *   `limits.movesPerRoundMax` in a view, and only when every living member has settled `view` itself, so that there is
- *   one round of them at a time.
+ *   `limits.movesPerRoundMax` in a view, to no member more than it has (or one), and only when every living member has
+ *   settled `view` itself, so that there is one round of them at a time.
  * - In the end, loads are within 1 of even. A member that joins takes at most `ceil(P / N)`, and nothing else moves; one
  *   that goes gives away what it had, and nothing else moves. A new run of a member changes no owner.
  * - The version is the next one above `view`'s and above every one that a living member knows: the store may have lost

@@ -49,6 +49,7 @@ export class ScriptedStore implements PartitionStore {
       level: 'memory',
       releasedIn: 0,
       diffusedTo: 0,
+      feedTrimmedTo: null,
       recovering: generation(0),
     },
     actors: new Map(),
@@ -122,7 +123,8 @@ export class ScriptedStore implements PartitionStore {
     const { commitNo, commitId, settle } = commit;
     const diffusedTo = commit.diffusedTo ?? found.diffusedTo;
     const recovering = commit.recovering ?? found.recovering;
-    const after = { ...found, commitNo, commitId, diffusedTo, recovering, ...settle, releasedIn: 0 };
+    const feedTrimmedTo = commit.feedFrom === null ? found.feedTrimmedTo : commit.feedFrom - 1;
+    const after = { ...found, commitNo, commitId, diffusedTo, feedTrimmedTo, recovering, ...settle, releasedIn: 0 };
     this.#moment = { actors: next, found: after };
     this.executed.push(commit);
     return { code: 'ok' };

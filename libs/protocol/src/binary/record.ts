@@ -10,11 +10,11 @@ import { ByteWriter } from '@millrace/kernel';
 
 export const HEADER_BYTES = 12;
 
-export const recordKind = { json: 0, send: 1, ack: 2, push: 3, page: 4, synced: 5, live: 6 } as const;
+export const recordKind = { json: 0, send: 1, ack: 2, push: 3, page: 4, synced: 5, live: 6, found: 7 } as const;
 
 /** Every flag of every kind. */
 export const recordFlag = {
-  send: { text: 1, after: 2, mentions: 4 },
+  send: { text: 1, after: 2, mentions: 4, reply: 8 },
   ack: { duplicate: 1 },
   page: { hasMore: 1, first: 2 },
   synced: { tooLong: 1, regressed: 2, hasMore: 4 },

@@ -6,6 +6,7 @@ import {
   ok,
   parseConversationId,
   parseUserId,
+  sequenceId,
   utf8,
   type ByteWriter,
   type Result,
@@ -21,8 +22,8 @@ import { recordFlag, recordKind, writeRecord, type BinaryRecord } from './record
 
 /*
  * Payload of `send`: string conversation · varint n · varint after, with flag 2 only · varint sentAt · u8 type ·
- * u8 1 for mentionAll, else 0 · varint count · string user…, with flag 4 only · body: the rest. Flag 1: the body is UTF-8
- * text. Flag 2: there is an `after`. Flag 4: somebody is mentioned.
+ * u8 1 for mentionAll, else 0 · varint count · string user…, with flag 4 only · varint replyTo, with flag 8 only · body: the
+ * rest. Flag 1: the body is UTF-8 text. Flag 2: there is an `after`. Flag 4: somebody is mentioned. Flag 8: it answers a message.
  */
 
 const typeNumbers: readonly (SendableType | undefined)[] = messageTypes.map((type) =>
@@ -32,13 +33,14 @@ const typeNumbers: readonly (SendableType | undefined)[] = messageTypes.map((typ
 export function writeSend(writer: ByteWriter, frame: Send): void {
   const isText = typeof frame.body === 'string';
   const body = typeof frame.body === 'string' ? utf8(frame.body) : frame.body;
-  const { after } = frame;
+  const { after, replyTo } = frame;
   const { mentions = [], mentionAll } = frame;
   const hasMentions = mentions.length > 0 || mentionAll === true;
   const flags =
     (isText ? recordFlag.send.text : 0) |
     (after === undefined ? 0 : recordFlag.send.after) |
-    (hasMentions ? recordFlag.send.mentions : 0);
+    (hasMentions ? recordFlag.send.mentions : 0) |
+    (replyTo === undefined ? 0 : recordFlag.send.reply);
   writeRecord(writer, recordKind.send, flags, frame.id, (payload) => {
     payload.string(frame.conversation).varint(frame.n);
     if (after !== undefined) payload.varint(after);
@@ -47,6 +49,7 @@ export function writeSend(writer: ByteWriter, frame: Send): void {
       payload.u8(mentionAll === true ? 1 : 0).varint(mentions.length);
       for (const user of mentions) payload.string(user);
     }
+    if (replyTo !== undefined) payload.varint(replyTo);
     payload.raw(body);
   });
 }
@@ -79,13 +82,16 @@ function readPayload({ id, flags, payload }: BinaryRecord, limits: ProtocolLimit
   if (type === undefined) return refused(`type must be one of ${typeNames}, got ${String(typeNumber)}`);
   const mentioned = (flags & recordFlag.send.mentions) === 0 ? ok({}) : readMentions(reader, limits);
   if (!mentioned.ok) return mentioned;
+  const replyTo = (flags & recordFlag.send.reply) === 0 ? undefined : reader.varint();
+  if (replyTo === 0) return refused('replyTo must be a whole number from 1 to 9007199254740991, got 0');
   const bytes = reader.raw(reader.remaining);
   const problem = bodyProblem(bytes, limits);
   if (problem !== null) return err(problem);
   const body = readBody(bytes, (flags & recordFlag.send.text) !== 0);
   if (body === null) return refused('body must be UTF-8, as its flag says');
   const follows = after === undefined ? {} : { after };
-  return ok({ t: 'send', id, conversation: conversation.value, n, ...follows, sentAt, type, body, ...mentioned.value });
+  const more = { ...mentioned.value, ...(replyTo === undefined ? {} : { replyTo: sequenceId(replyTo) }) };
+  return ok({ t: 'send', id, conversation: conversation.value, n, ...follows, sentAt, type, body, ...more });
 }
 
 const typeNames = sendableTypes.map((type) => `${String(messageTypes.indexOf(type))} (${type})`).join(', ');

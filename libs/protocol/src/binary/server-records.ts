@@ -8,10 +8,23 @@ import {
   type SequenceId,
 } from '@millrace/kernel';
 import { decodeEntry, type WireEntry } from '../entry.ts';
-import type { Ack, ConversationDelta, Live, Message, Page, Push, PushItem, ServerFrame, Synced } from '../frames.ts';
+import type {
+  Ack,
+  ConversationDelta,
+  Found,
+  FoundHit,
+  Live,
+  Message,
+  Page,
+  Push,
+  PushItem,
+  ServerFrame,
+  Synced,
+  UnreadInputs,
+} from '../frames.ts';
 import { FieldReader } from '../json/field-reader.ts';
 import { isJsonObject, parseJson } from '../json/json-object.ts';
-import { ackedLevels, hintReasons, readSummary } from '../json/server-frame-decoders.ts';
+import { ackedLevels, hintReasons, readFoundRest, readSummary } from '../json/server-frame-decoders.ts';
 import { recordFlag, recordKind, writeRecord, type BinaryRecord } from './record.ts';
 
 /*
@@ -24,12 +37,20 @@ import { recordFlag, recordKind, writeRecord, type BinaryRecord } from './record
  *           items = varint count, then each: u8 0 · string conversation · messages
  *                                        or: u8 1 · string conversation · varint readSeq · varint readMsgNo · varint own
  *           and behind them, where there are any: varint count of hints, then each: string conversation · varint gen ·
- *           varint seq · u8 reason (a reader of before them ignores what stands behind the items)
+ *           varint seq · u8 reason (a reader of before them ignores what stands behind the items). Behind these, where
+ *           there are any: varint count of deletions, then each: string conversation · varint seq · u8 1 when it counted,
+ *           else 0; varint count of what is gone, then each: varint index of the `read` among the items · varint gone ·
+ *           seqs
  *   live    string conversation · varint gen · varint prev · varint seq · messages
  *   page    string conversation · varint head gen · varint head seq · messages          flag 1: hasMore
  *           flag 2: varint first behind them
  *   synced  varint inbox gen · varint inbox seq · string token · varint count, then each:
  *           string summary (the JSON of one) · messages                   flags 1 tooLong, 2 regressed, 4 hasMore
+ *           and behind them, where there are any: varint count of those with deletions, then each: varint index · seqs
+ *   found   string rest (the JSON of all but `t`, `id` and `hits`) · varint count, then each: string conversation ·
+ *           message · varint count of places, then each: varint start, from the end of the one before · varint length
+ *
+ * `seqs` = varint count · varint first · varint (difference to the one before)….
  *
  * A reader ignores what stands behind the fields that it knows.
  */
@@ -49,25 +70,56 @@ export function writeAck(writer: ByteWriter, ack: Ack): void {
   });
 }
 
+/** @param seqs - rising. */
+function writeSeqs(writer: ByteWriter, seqs: readonly SequenceId[]): void {
+  writer.varint(seqs.length);
+  let before = 0;
+  for (const seq of seqs) {
+    writer.varint(seq - before);
+    before = seq;
+  }
+}
+
 export function writePushItems(writer: ByteWriter, items: readonly PushItem<WireEntry>[]): void {
   const hints = items.filter((item) => 'hint' in item);
-  writer.varint(items.length - hints.length);
-  for (const item of items) {
-    if ('hint' in item) continue;
+  const deletions = items.filter((item) => 'deleted' in item);
+  const plain = items.filter((item) => !('hint' in item || 'deleted' in item));
+  const gone = plain.flatMap((item, index) =>
+    'read' in item && isGone(item.read) ? [[index, item.read] as const] : [],
+  );
+  writer.varint(plain.length);
+  for (const item of plain) {
     if ('messages' in item) {
       writer.u8(ITEM_MESSAGES).string(item.conversation);
       writeMessages(writer, item.messages);
-    } else {
+    } else if ('read' in item) {
       const { readSeq, readMsgNo, own } = item.read;
       writer.u8(ITEM_READ).string(item.conversation).varint(readSeq).varint(readMsgNo).varint(own);
     }
   }
-  if (hints.length === 0) return;
+  const hasMore = deletions.length > 0 || gone.length > 0;
+  if (hints.length === 0 && !hasMore) return;
   writer.varint(hints.length);
   for (const { conversation, hint } of hints) {
     writer.string(conversation).varint(hint.gen).varint(hint.seq).u8(hintReasons.indexOf(hint.why));
   }
+  if (!hasMore) return;
+  writer.varint(deletions.length);
+  for (const { conversation, deleted } of deletions) {
+    writer
+      .string(conversation)
+      .varint(deleted.seq)
+      .u8(deleted.counted ? 1 : 0);
+  }
+  writer.varint(gone.length);
+  for (const [index, read] of gone) {
+    writer.varint(index).varint(read.gone ?? 0);
+    writeSeqs(writer, read.goneSeqs ?? []);
+  }
 }
+
+const isGone = ({ gone, goneSeqs }: Pick<UnreadInputs, 'gone' | 'goneSeqs'>): boolean =>
+  gone !== undefined || goneSeqs !== undefined;
 
 /** @param writeItems - appends what {@link writePushItems} writes, perhaps written before. */
 export function writePush(
@@ -98,6 +150,20 @@ export function writePage(writer: ByteWriter, page: Page<WireEntry>): void {
   });
 }
 
+export function writeFound(writer: ByteWriter, { t: _t, id, hits, ...rest }: Found<WireEntry>): void {
+  writeRecord(writer, recordKind.found, 0, id, (payload) => {
+    payload.string(JSON.stringify(rest)).varint(hits.length);
+    for (const { conversation, message, places } of hits) {
+      payload.string(conversation).varint(message.gen).varint(message.seq).bytes(message.data).varint(places.length);
+      let before = 0;
+      for (const { start, end } of places) {
+        payload.varint(start - before).varint(end - start);
+        before = end;
+      }
+    }
+  });
+}
+
 export function writeSynced(writer: ByteWriter, synced: Synced<WireEntry>): void {
   const { tooLong, regressed, hasMore } = recordFlag.synced;
   const flags = (synced.tooLong ? tooLong : 0) | (synced.regressed ? regressed : 0) | (synced.hasMore ? hasMore : 0);
@@ -108,12 +174,18 @@ export function writeSynced(writer: ByteWriter, synced: Synced<WireEntry>): void
       payload.string(JSON.stringify(summary));
       writeMessages(payload, messages);
     }
+    const deletions = synced.conversations.flatMap(({ deleted }, index) =>
+      deleted === undefined ? [] : [[index, deleted] as const],
+    );
+    if (deletions.length === 0) return;
+    payload.varint(deletions.length);
+    for (const [index, deleted] of deletions) writeSeqs(payload.varint(index), deleted);
   });
 }
 
 // ------------------------------------------------------------------------------------------------------- reading
 
-type CompactFrame = Extract<ServerFrame, { t: 'ack' | 'push' | 'live' | 'page' | 'synced' }>;
+type CompactFrame = Extract<ServerFrame, { t: 'ack' | 'push' | 'live' | 'page' | 'synced' | 'found' }>;
 
 /**
  * @returns null for a kind that is not compact, or not known.
@@ -132,6 +204,8 @@ export function readCompactRecord(record: BinaryRecord): CompactFrame | null {
       return readPage(reader, record);
     case recordKind.synced:
       return readSynced(reader, record);
+    case recordKind.found:
+      return readFound(reader, record);
     default:
       return null;
   }
@@ -191,12 +265,38 @@ function readHint(reader: ByteReader): PushItem | null {
   return why === undefined ? null : { conversation, hint: { gen, seq, why } };
 }
 
+function readDeleted(reader: ByteReader): PushItem {
+  const conversation = readConversation(reader);
+  return { conversation, deleted: { seq: readSeq(reader), counted: reader.u8() !== 0 } };
+}
+
+function readSeqs(reader: ByteReader): SequenceId[] {
+  let seq = 0;
+  return readList(reader, (each) => (seq += each.varint()) as SequenceId);
+}
+
+/** Adds to the read positions among the items what is gone behind them. */
+function readGone(reader: ByteReader, items: PushItem[]): void {
+  for (let count = reader.varint(); count > 0; count -= 1) {
+    const index = reader.varint();
+    const gone = { gone: reader.varint(), goneSeqs: readSeqs(reader) };
+    const item = items[index];
+    if (item === undefined || !('read' in item)) throw new MalformedBytes('what is gone belongs to no read position');
+    items[index] = { conversation: item.conversation, read: { ...item.read, ...gone } };
+  }
+}
+
 function readPush(reader: ByteReader): CompactFrame {
   const gen = readGen(reader);
   const prev = readSeq(reader);
   const seq = readSeq(reader);
   const items = readList(reader, readPushItem);
   if (reader.remaining > 0) for (const hint of readList(reader, readHint)) if (hint !== null) items.push(hint);
+  if (reader.remaining > 0) {
+    const deletions = readList(reader, readDeleted);
+    readGone(reader, items);
+    items.push(...deletions);
+  }
   return { t: 'push', gen, prev, seq, items };
 }
 
@@ -216,19 +316,49 @@ function readPage(reader: ByteReader, { flags, id }: BinaryRecord): CompactFrame
   return { t: 'page', id, conversation, messages, hasMore: (flags & recordFlag.page.hasMore) !== 0, head, ...first };
 }
 
-function readDelta(reader: ByteReader): ConversationDelta {
+/** A part that is the JSON of an object. */
+function readJson<T>(reader: ByteReader, what: string, read: (fields: FieldReader) => T): T {
   const json = parseJson(reader.string());
-  if (json === null || !isJsonObject(json.value)) throw new MalformedBytes('a summary is not a JSON object');
-  const fields = new FieldReader(json.value, 'summary.');
-  const summary = readSummary(fields);
+  if (json === null || !isJsonObject(json.value)) throw new MalformedBytes(`a ${what} is not a JSON object`);
+  const fields = new FieldReader(json.value, `${what}.`);
+  const part = read(fields);
   if (fields.problem !== null) throw new MalformedBytes(fields.problem.message);
+  return part;
+}
+
+function readDelta(reader: ByteReader): ConversationDelta {
+  const summary = readJson(reader, 'summary', readSummary);
   return { summary, messages: readList(reader, readMessage) };
+}
+
+function readHit(reader: ByteReader): FoundHit {
+  const conversation = readConversation(reader);
+  const message = readMessage(reader);
+  let before = 0;
+  const places = readList(reader, (each) => {
+    const start = before + each.varint();
+    before = start + each.varint();
+    return { start, end: before };
+  });
+  return { conversation, message, places };
+}
+
+function readFound(reader: ByteReader, { id }: BinaryRecord): CompactFrame {
+  const rest = readJson(reader, 'found', readFoundRest);
+  return { t: 'found', id, hits: readList(reader, readHit), ...rest };
 }
 
 function readSynced(reader: ByteReader, { flags, id }: BinaryRecord): CompactFrame {
   const inbox = { gen: readGen(reader), seq: readSeq(reader) };
   const token = reader.string();
   const conversations = readList(reader, readDelta);
+  for (let count = reader.remaining > 0 ? reader.varint() : 0; count > 0; count -= 1) {
+    const index = reader.varint();
+    const deleted = readSeqs(reader);
+    const delta = conversations[index];
+    if (delta === undefined) throw new MalformedBytes('deletions belong to no conversation');
+    conversations[index] = { ...delta, deleted };
+  }
   const { tooLong, regressed, hasMore } = recordFlag.synced;
   return {
     t: 'synced',

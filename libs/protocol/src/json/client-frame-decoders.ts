@@ -1,4 +1,5 @@
-import type { ClientFrame, MentionAllPolicy, Reached, ReadersList, SendableType } from '../frames.ts';
+import type { Generation } from '@millrace/kernel';
+import type { ClientFrame, MentionAllPolicy, Reached, ReadersList, SearchField, SendableType } from '../frames.ts';
 import { requestIdMax, type ProtocolLimits } from '../limits.ts';
 import type { FieldReader } from './field-reader.ts';
 
@@ -17,6 +18,16 @@ const usersIn = (fields: FieldReader, limits: ProtocolLimits) => ({
   users: fields.users('users', 1, limits.membersPerFrame),
 });
 
+const genOf = (fields: FieldReader): { readonly gen?: Generation } =>
+  fields.has('gen') ? { gen: fields.gen('gen') } : {};
+
+/** Of those whose content is one message. */
+const messageIn = (fields: FieldReader) => ({
+  conversation: fields.conversation('conversation'),
+  seq: fields.seq('seq', 1),
+  ...genOf(fields),
+});
+
 const limitOf = (fields: FieldReader, max: number): { readonly limit?: number } =>
   fields.has('limit') ? { limit: fields.whole('limit', 1, max) } : {};
 
@@ -27,6 +38,24 @@ function mentionAllOf(fields: FieldReader): { readonly mentionAll?: true } {
   return {};
 }
 
+/** What is said, and to whom above all. */
+const contentOf = (fields: FieldReader, limits: ProtocolLimits) => ({
+  type: fields.oneOf('type', sendableTypes),
+  body: fields.body(limits.bodyBytes),
+  ...(fields.has('mentions') ? { mentions: fields.users('mentions', 1, limits.mentionsPerMessage) } : {}),
+  ...(fields.has('mentionAll') ? mentionAllOf(fields) : {}),
+  ...(fields.has('replyTo') ? { replyTo: fields.seq('replyTo', 1) } : {}),
+});
+
+/** 0: none. */
+function lifetimeOf(fields: FieldReader, { lifetimeMs, lifetimeMsMin }: ProtocolLimits): number {
+  const lifetime = fields.whole('lifetimeMs', 0, lifetimeMs);
+  if (lifetime > 0 && lifetime < lifetimeMsMin) fields.refuse('lifetimeMs', `0, or ${String(lifetimeMsMin)} or more`);
+  return lifetime;
+}
+
+const keyOf = (fields: FieldReader, limits: ProtocolLimits): string => fields.text('key', limits.scheduledKeyChars, 1);
+
 export const mentionAllPolicies = ['admins', 'members'] as const satisfies readonly MentionAllPolicy[];
 
 const reachedOf = (fields: FieldReader, max: number): readonly Reached[] =>
@@ -35,6 +64,42 @@ const reachedOf = (fields: FieldReader, max: number): readonly Reached[] =>
     (at) => ({ conversation: at.conversation('conversation'), gen: at.gen('gen'), seq: at.seq('seq') }),
     max,
   );
+
+const NUMBER_MIN = Number.MIN_SAFE_INTEGER;
+
+function searchFieldsOf(fields: FieldReader, limits: ProtocolLimits): readonly SearchField[] {
+  const list = fields.list(
+    'fields',
+    (at): SearchField => {
+      const name = at.name('name');
+      if (at.has('is')) {
+        if (at.has('min') || at.has('max')) at.refuse('is', 'alone, without min and max');
+        return { name, is: at.scalar('is', limits.searchValueChars) };
+      }
+      if (!at.has('min') && !at.has('max')) at.refuse('is', 'there, or min, or max');
+      return {
+        name,
+        ...(at.has('min') ? { min: at.whole('min', NUMBER_MIN) } : {}),
+        ...(at.has('max') ? { max: at.whole('max', NUMBER_MIN) } : {}),
+      };
+    },
+    limits.searchFields,
+  );
+  if (list.length === 0) fields.refuse('fields', `1 to ${String(limits.searchFields)} objects`);
+  return list;
+}
+
+/** Of those that are numbered together. */
+function counted(fields: FieldReader) {
+  const id = idOf(fields);
+  const conversation = fields.conversation('conversation');
+  const n = fields.whole('n', 1);
+  const after = fields.has('after') ? { after: fields.whole('after', 0, n - 1) } : {};
+  return { id, conversation, n, ...after, sentAt: fields.whole('sentAt', 0) };
+}
+
+/** Of those that change a message. */
+const numbered = (fields: FieldReader) => ({ ...counted(fields), seq: fields.seq('seq', 1), ...genOf(fields) });
 
 const decoders: Decoders = {
   connect: (fields, limits) => ({
@@ -60,12 +125,30 @@ const decoders: Decoders = {
       n,
       ...(fields.has('after') ? { after: fields.whole('after', 0, n - 1) } : {}),
       sentAt: fields.whole('sentAt', 0),
-      type: fields.oneOf('type', sendableTypes),
-      body: fields.body(limits.bodyBytes),
-      ...(fields.has('mentions') ? { mentions: fields.users('mentions', 1, limits.mentionsPerMessage) } : {}),
-      ...(fields.has('mentionAll') ? mentionAllOf(fields) : {}),
+      ...contentOf(fields, limits),
     };
   },
+  forward: (fields) => ({
+    t: 'forward',
+    ...counted(fields),
+    source: fields.object('source', (source) => ({
+      conversation: source.conversation('conversation'),
+      seq: source.seq('seq', 1),
+    })),
+  }),
+  edit: (fields, limits) => ({ t: 'edit', ...numbered(fields), body: fields.body(limits.bodyBytes) }),
+  recall: (fields, limits) => ({
+    t: 'recall',
+    ...numbered(fields),
+    ...(fields.has('reason') ? { reason: fields.text('reason', limits.reasonChars, 1) } : {}),
+  }),
+  react: (fields, limits) => ({
+    t: 'react',
+    ...numbered(fields),
+    emoji: fields.text('emoji', limits.reactionChars, 1),
+    on: fields.flag('on'),
+  }),
+  delete: (fields) => ({ t: 'delete', id: idOf(fields), ...messageIn(fields) }),
   sync: (fields, limits) => ({
     t: 'sync',
     id: idOf(fields),
@@ -84,6 +167,34 @@ const decoders: Decoders = {
     ...(fields.has('from') ? { from: fields.seq('from', 1) } : {}),
     ...(fields.has('gen') ? { gen: fields.gen('gen') } : {}),
     ...limitOf(fields, limits.pageMessages),
+  }),
+  search: (fields, limits) => ({
+    t: 'search',
+    id: idOf(fields),
+    ...(fields.has('text') ? { text: fields.text('text', limits.searchChars, 1) } : {}),
+    ...(fields.has('prefix') ? { prefix: fields.flag('prefix') } : {}),
+    ...(fields.has('conversations')
+      ? { conversations: fields.conversations('conversations', 1, limits.searchConversations) }
+      : {}),
+    ...(fields.has('senders') ? { senders: fields.users('senders', 1, limits.searchSenders) } : {}),
+    ...(fields.has('types') ? { types: fields.someOf('types', sendableTypes) } : {}),
+    ...(fields.has('since') ? { since: fields.whole('since', 0) } : {}),
+    ...(fields.has('until') ? { until: fields.whole('until', 0) } : {}),
+    ...(fields.has('mentioning') ? { mentioning: fields.user('mentioning') } : {}),
+    ...(fields.has('fields') ? { fields: searchFieldsOf(fields, limits) } : {}),
+    ...(fields.has('sort') ? { sort: fields.oneOf('sort', ['time', 'relevance']) } : {}),
+    ...limitOf(fields, limits.pageHits),
+    ...(fields.has('count') ? { count: fields.flag('count') } : {}),
+    ...(fields.has('cursor') ? { cursor: fields.text('cursor', limits.opaqueChars, 1) } : {}),
+  }),
+  thread: (fields, limits) => ({
+    t: 'thread',
+    id: idOf(fields),
+    conversation: fields.conversation('conversation'),
+    seq: fields.seq('seq', 1),
+    direction: fields.oneOf('direction', ['forward', 'backward']),
+    ...(fields.has('from') ? { from: fields.seq('from', 1) } : {}),
+    ...limitOf(fields, limits.pageReplies),
   }),
   conversations: (fields, limits) => ({
     t: 'conversations',
@@ -138,7 +249,8 @@ const decoders: Decoders = {
     role: fields.oneOf('role', ['owner', 'admin', 'member']),
   }),
   settings: (fields, limits) => {
-    const names = ['title', 'joinPolicy', 'historyPolicy', 'muted', 'slowModeMs', 'mentionAllBy'];
+    const policies = ['mentionAllBy', 'pinBy', 'retentionDays', 'lifetimeMs'];
+    const names = ['title', 'joinPolicy', 'historyPolicy', 'muted', 'slowModeMs', ...policies];
     if (!names.some((name) => fields.has(name))) fields.refuse('title', `there, or another of ${names.join(', ')}`);
     return {
       t: 'settings',
@@ -150,6 +262,9 @@ const decoders: Decoders = {
       ...(fields.has('muted') ? { muted: fields.flag('muted') } : {}),
       ...(fields.has('slowModeMs') ? { slowModeMs: fields.whole('slowModeMs', 0, limits.slowModeMs) } : {}),
       ...(fields.has('mentionAllBy') ? { mentionAllBy: fields.oneOf('mentionAllBy', mentionAllPolicies) } : {}),
+      ...(fields.has('retentionDays') ? { retentionDays: fields.whole('retentionDays', 0, limits.retentionDays) } : {}),
+      ...(fields.has('lifetimeMs') ? { lifetimeMs: lifetimeOf(fields, limits) } : {}),
+      ...(fields.has('pinBy') ? { pinBy: fields.oneOf('pinBy', mentionAllPolicies) } : {}),
     };
   },
   mute: (fields, limits) => ({
@@ -162,6 +277,8 @@ const decoders: Decoders = {
   unmute: (fields, limits) => ({ t: 'unmute', id: idOf(fields), ...usersIn(fields, limits) }),
   ban: (fields, limits) => ({ t: 'ban', id: idOf(fields), ...usersIn(fields, limits) }),
   unban: (fields, limits) => ({ t: 'unban', id: idOf(fields), ...usersIn(fields, limits) }),
+  pin: (fields) => ({ t: 'pin', id: idOf(fields), ...messageIn(fields) }),
+  unpin: (fields) => ({ t: 'unpin', id: idOf(fields), ...messageIn(fields) }),
   promote: (fields) => ({ t: 'promote', id: idOf(fields), conversation: fields.conversation('conversation') }),
   dissolve: (fields) => ({ t: 'dissolve', id: idOf(fields), conversation: fields.conversation('conversation') }),
   bans: (fields, limits) => ({
@@ -173,6 +290,21 @@ const decoders: Decoders = {
   }),
   block: (fields) => ({ t: 'block', id: idOf(fields), user: fields.user('user') }),
   unblock: (fields) => ({ t: 'unblock', id: idOf(fields), user: fields.user('user') }),
+  schedule: (fields, limits) => ({
+    t: 'schedule',
+    id: idOf(fields),
+    key: keyOf(fields, limits),
+    conversation: fields.conversation('conversation'),
+    dueAt: fields.whole('dueAt', 0),
+    ...contentOf(fields, limits),
+  }),
+  unschedule: (fields, limits) => ({ t: 'unschedule', id: idOf(fields), key: keyOf(fields, limits) }),
+  scheduled: (fields, limits) => ({
+    t: 'scheduled',
+    id: idOf(fields),
+    ...(fields.has('after') ? { after: fields.text('after', limits.opaqueChars) } : {}),
+    ...limitOf(fields, limits.pageScheduled),
+  }),
   subscribePresence: (fields, limits) => ({
     t: 'subscribePresence',
     id: idOf(fields),

@@ -107,6 +107,37 @@ export class FieldReader {
     return values[0];
   }
 
+  /** An array of one or more of these. */
+  someOf<const T extends string>(field: string, values: readonly [T, ...T[]]): readonly T[] {
+    const value: unknown = this.#record[field];
+    const isOne = (item: unknown): boolean => values.some((one) => one === item);
+    if (Array.isArray(value) && value.length > 0 && value.length <= values.length && value.every(isOne))
+      return value as T[];
+    this.refuse(field, `an array of 1 to ${String(values.length)} of ${values.join(', ')}`);
+    return [];
+  }
+
+  /** The name of an application's own field. */
+  name(field: string): string {
+    const value = this.#record[field];
+    if (typeof value === 'string' && /^[A-Za-z0-9_]{1,32}$/.test(value)) return value;
+    this.refuse(field, '1 to 32 of A-Z a-z 0-9 _');
+    return '';
+  }
+
+  /** A text of at most `max` code units, a whole number within 2^53, or a truth value. */
+  scalar(field: string, max: number): string | number | boolean {
+    const value = this.#record[field];
+    if (typeof value === 'boolean' || Number.isSafeInteger(value)) return value as boolean | number;
+    if (typeof value === 'string' && value.length <= max && isWellFormed(value)) return value;
+    this.refuse(field, `a text of at most ${String(max)} characters, a whole number, true or false`);
+    return '';
+  }
+
+  conversations(field: string, min: number, max: number): readonly ConversationId[] {
+    return this.#ids(field, 'conversation ids', parseConversationId, min, max);
+  }
+
   user(field: string): UserId {
     return this.#named(field, parseUserId(this.#record[field]));
   }
@@ -127,17 +158,27 @@ export class FieldReader {
   }
 
   users(field: string, min: number, max: number): readonly UserId[] {
+    return this.#ids(field, 'user ids', parseUserId, min, max);
+  }
+
+  #ids<Id extends string>(
+    field: string,
+    what: string,
+    parse: (value: unknown) => Result<Id, IdError>,
+    min: number,
+    max: number,
+  ): readonly Id[] {
     const value: unknown = this.#record[field];
     if (!Array.isArray(value) || value.length < min || value.length > max) {
-      this.refuse(field, `an array of ${String(min)} to ${String(max)} user ids`);
+      this.refuse(field, `an array of ${String(min)} to ${String(max)} ${what}`);
       return [];
     }
-    const users: UserId[] = [];
+    const ids: Id[] = [];
     for (const [index, item] of value.entries()) {
-      users.push(this.#named(`${field}[${String(index)}]`, parseUserId(item)));
+      ids.push(this.#named(`${field}[${String(index)}]`, parse(item)));
       if (this.#findings.problem !== null) break;
     }
-    return users;
+    return ids;
   }
 
   /** An array of positions. */

@@ -1,21 +1,29 @@
 import { messageTypes } from '../entry.ts';
-import { errorRetry, type ErrorCode } from '../errors.ts';
 import type {
   AckedLevel,
   AckLevelName,
   ConversationDelta,
   ConversationKind,
   ConversationSummary,
+  Deleted,
+  ForwardedFrom,
+  Found,
+  FoundHit,
   Hint,
   HintReason,
   Message,
+  Pinned,
   PushItem,
+  Reaction,
   ReceiptCounts,
+  Replies,
   ServerFrame,
   UnreadInputs,
 } from '../frames.ts';
 import { protocolLimits, requestIdMax } from '../limits.ts';
+import { readErrorCode } from './error-code.ts';
 import type { FieldReader } from './field-reader.ts';
+import { readScheduled } from './scheduled-message.ts';
 
 type Decoder<Frame> = (fields: FieldReader) => Frame;
 type Decoders = { readonly [T in ServerFrame['t']]: Decoder<Extract<ServerFrame, { t: T }>> };
@@ -38,6 +46,28 @@ const readPosition: Decoder<Pick<Message, 'gen' | 'seq'>> = (fields) => ({
   seq: fields.seq('seq'),
 });
 
+const readReaction: Decoder<Reaction> = (fields) => ({
+  emoji: fields.text('emoji', ANY_LENGTH),
+  count: fields.whole('count', 1),
+  users: fields.users('users', 0, ANY_LENGTH),
+});
+
+const readForwarded: Decoder<ForwardedFrom> = (fields) => ({
+  conversation: fields.conversation('conversation'),
+  seq: fields.seq('seq', 1),
+  author: nullable(fields, 'author', () => fields.user('author')),
+  at: fields.whole('at', 0),
+});
+
+const readReplies: Decoder<Replies> = (fields) => ({ count: fields.whole('count', 1), last: fields.seq('last', 1) });
+
+const readRecalled: Decoder<NonNullable<Message['recalled']>> = (fields) => ({
+  by: nullable(fields, 'by', () => fields.user('by')),
+  at: fields.whole('at', 0),
+});
+
+const readPinned: Decoder<Pinned> = (fields) => ({ seq: fields.seq('seq', 1), ...readRecalled(fields) });
+
 const readMessage: Decoder<Message> = (fields) => ({
   gen: fields.gen('gen'),
   seq: fields.seq('seq', 1),
@@ -52,6 +82,21 @@ const readMessage: Decoder<Message> = (fields) => ({
   body: fields.body(ANY_LENGTH),
   ...(fields.has('mentions') ? { mentions: fields.users('mentions', 0, ANY_LENGTH) } : {}),
   ...(fields.has('mentionAll') && fields.flag('mentionAll') ? { mentionAll: true } : {}),
+  ...(fields.has('replyTo') ? { replyTo: fields.seq('replyTo', 1) } : {}),
+  ...(fields.has('thread') ? { thread: fields.seq('thread', 1) } : {}),
+  ...(fields.has('forwardedFrom') ? { forwardedFrom: fields.object('forwardedFrom', readForwarded) } : {}),
+  ...(fields.has('rev') ? { rev: fields.seq('rev', 1) } : {}),
+  ...(fields.has('editedAt') ? { editedAt: fields.whole('editedAt', 0) } : {}),
+  ...(fields.has('reactions') ? { reactions: fields.list('reactions', readReaction) } : {}),
+  ...(fields.has('replies') ? { replies: fields.object('replies', readReplies) } : {}),
+  ...(fields.has('recalled') ? { recalled: fields.object('recalled', readRecalled) } : {}),
+  ...(fields.has('deleted') && fields.flag('deleted') ? { deleted: true } : {}),
+  ...(fields.has('erased') && fields.flag('erased') ? { erased: true } : {}),
+});
+
+const readGone: Decoder<Pick<UnreadInputs, 'gone' | 'goneSeqs'>> = (fields) => ({
+  ...(fields.has('gone') ? { gone: fields.whole('gone', 0) } : {}),
+  ...(fields.has('goneSeqs') ? { goneSeqs: fields.seqs('goneSeqs') } : {}),
 });
 
 const readUnreadInputs: Decoder<UnreadInputs> = (fields) => ({
@@ -59,6 +104,7 @@ const readUnreadInputs: Decoder<UnreadInputs> = (fields) => ({
   readSeq: fields.seq('readSeq'),
   readMsgNo: fields.whole('readMsgNo', 0),
   own: fields.whole('own', 0),
+  ...readGone(fields),
   unread: fields.whole('unread', 0),
 });
 
@@ -86,6 +132,7 @@ export const readSummary: Decoder<ConversationSummary> = (fields) => ({
 const readDelta: Decoder<ConversationDelta> = (fields) => ({
   summary: fields.object('summary', readSummary),
   messages: fields.list('messages', readMessage),
+  ...(fields.has('deleted') ? { deleted: fields.seqs('deleted') } : {}),
 });
 
 /** Index = the reason's number in binary pushes. */
@@ -97,17 +144,50 @@ const readHint: Decoder<Hint> = (fields) => ({
   why: fields.oneOf('why', hintReasons),
 });
 
+const readDeleted: Decoder<Deleted> = (fields) => ({ seq: fields.seq('seq', 1), counted: fields.flag('counted') });
+
 const readPushItem: Decoder<PushItem> = (fields) => {
   const conversation = fields.conversation('conversation');
   if (fields.has('hint')) return { conversation, hint: fields.object('hint', readHint) };
+  if (fields.has('deleted')) return { conversation, deleted: fields.object('deleted', readDeleted) };
   if (!fields.has('read')) return { conversation, messages: fields.list('messages', readMessage) };
   const read = fields.object('read', (inner) => ({
     readSeq: inner.seq('readSeq'),
     readMsgNo: inner.whole('readMsgNo', 0),
     own: inner.whole('own', 0),
+    ...readGone(inner),
   }));
   return { conversation, read };
 };
+
+const readHit: Decoder<FoundHit> = (fields) => ({
+  conversation: fields.conversation('conversation'),
+  message: fields.object('message', readMessage),
+  places: fields.list('places', (place) => ({ start: place.whole('start', 0), end: place.whole('end', 0) })),
+});
+
+/** All of a `found` but its hits. */
+export const readFoundRest: Decoder<Omit<Found, 't' | 'id' | 'hits'>> = (fields) => ({
+  next: nullable(fields, 'next', () => fields.text('next', protocolLimits.opaqueChars)),
+  complete: fields.flag('complete'),
+  unsearched: fields.list('unsearched', (part) => ({
+    conversation: part.conversation('conversation'),
+    indexedThrough: part.seq('indexedThrough'),
+    searchedFrom: part.seq('searchedFrom', 1),
+  })),
+  ...(fields.has('counts')
+    ? {
+        counts: fields.object('counts', (counts) => ({
+          total: counts.whole('total', 0),
+          exact: counts.flag('exact'),
+          conversations: counts.list('conversations', (each) => ({
+            conversation: each.conversation('conversation'),
+            count: each.whole('count', 1),
+          })),
+        })),
+      }
+    : {}),
+});
 
 const readMutedUntil: Decoder<{ readonly mutedUntil?: number | null }> = (fields) =>
   fields.has('mutedUntil') ? { mutedUntil: nullable(fields, 'mutedUntil', () => fields.whole('mutedUntil', 1)) } : {};
@@ -121,11 +201,6 @@ const readReceiptCounts: Decoder<ReceiptCounts> = (fields) => ({
 });
 
 /** A code that this program does not know is `internal`, with the advice that came with it. */
-function readErrorCode(fields: FieldReader): ErrorCode {
-  const code = fields.text('code', ANY_LENGTH);
-  return Object.hasOwn(errorRetry, code) ? (code as ErrorCode) : 'internal';
-}
-
 const decoders: Decoders = {
   connected: (fields) => ({
     t: 'connected',
@@ -175,6 +250,12 @@ const decoders: Decoders = {
     head: fields.object('head', readPosition),
     ...(fields.has('first') ? { first: fields.seq('first', 1) } : {}),
   }),
+  found: (fields) => ({
+    t: 'found',
+    id: idOf(fields),
+    hits: fields.list('hits', readHit),
+    ...readFoundRest(fields),
+  }),
   conversations: (fields) => ({
     t: 'conversations',
     id: idOf(fields),
@@ -203,6 +284,12 @@ const decoders: Decoders = {
     users: fields.users('users', 0, ANY_LENGTH),
     next: nullable(fields, 'next', () => fields.user('next')),
   }),
+  scheduled: (fields) => ({
+    t: 'scheduled',
+    id: idOf(fields),
+    messages: fields.list('messages', readScheduled),
+    next: nullable(fields, 'next', () => fields.text('next', ANY_LENGTH)),
+  }),
   info: (fields) => ({
     t: 'info',
     id: idOf(fields),
@@ -215,9 +302,13 @@ const decoders: Decoders = {
     slowModeMs: fields.whole('slowModeMs', 0),
     // A server of before knows of no mentions.
     mentionAllBy: fields.has('mentionAllBy') ? fields.oneOf('mentionAllBy', ['admins', 'members']) : 'admins',
+    ...(fields.has('retentionDays') ? { retentionDays: fields.whole('retentionDays', 1) } : {}),
+    ...(fields.has('lifetimeMs') ? { lifetimeMs: fields.whole('lifetimeMs', 1) } : {}),
+    pinBy: fields.has('pinBy') ? fields.oneOf('pinBy', ['admins', 'members']) : 'admins',
     memberCount: fields.whole('memberCount', 0),
     role: fields.oneOf('role', roles),
     ...readMutedUntil(fields),
+    ...(fields.has('pinned') ? { pinned: fields.list('pinned', readPinned) } : {}),
     ...(fields.has('blocked') ? { blocked: fields.flag('blocked') } : {}),
   }),
   readers: (fields) => ({
@@ -273,6 +364,7 @@ const decoders: Decoders = {
       conversation: head.conversation('conversation'),
       ...readPosition(head),
       msgNo: head.whole('msgNo', 0),
+      ...(head.has('mentionAll') ? { mentionAll: head.seqs('mentionAll') } : {}),
     })),
   }),
   ended: (fields) => ({ t: 'ended', conversation: fields.conversation('conversation') }),

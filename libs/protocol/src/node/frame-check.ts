@@ -32,13 +32,15 @@ function serverJson(frame: ServerFrame): unknown {
       return {
         ...frame,
         items: frame.items.map((item) => {
-          if ('hint' in item) return { ...item, messages: [] };
+          if ('hint' in item || 'deleted' in item) return { ...item, messages: [] };
           return 'messages' in item ? { ...item, messages: messages(item.messages) } : item;
         }),
       };
     case 'live':
     case 'page':
       return { ...frame, messages: messages(frame.messages) };
+    case 'found':
+      return { ...frame, hits: frame.hits.map((hit) => ({ ...hit, message: jsonMessage(hit.message) })) };
     case 'synced':
       return {
         ...frame,

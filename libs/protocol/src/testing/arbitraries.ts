@@ -1,13 +1,5 @@
 import fc, { type Arbitrary } from 'fast-check';
-import {
-  generation,
-  sequenceId,
-  type ConversationId,
-  type DeviceId,
-  type Generation,
-  type SequenceId,
-  type UserId,
-} from '@millrace/kernel';
+import type { SequenceId } from '@millrace/kernel';
 import { encodeEntry, messageTypes, WireEntry } from '../entry.ts';
 import { errorRetry, type ErrorCode } from '../errors.ts';
 import type {
@@ -20,50 +12,47 @@ import type {
   UnreadInputs,
 } from '../frames.ts';
 import { ackedLevels, ackLevels } from '../json/server-frame-decoders.ts';
-import { requestIdMax } from '../limits.ts';
+import {
+  body,
+  c,
+  conversation,
+  count,
+  device,
+  gen,
+  id,
+  limit,
+  position,
+  positive,
+  seq,
+  someUsers,
+  storedSeq,
+  text,
+  token,
+  user,
+  withPartly,
+} from './arbitrary-parts.ts';
+import { listScheduled, schedule, scheduled, unschedule } from './scheduled-arbitraries.ts';
+import { foundWith, search } from './search-arbitraries.ts';
 
 // Every frame that protocol v1 allows, as fast-check arbitraries.
-
-const id = fc.integer({ min: 1, max: requestIdMax });
-const count = fc.oneof(fc.integer({ min: 0, max: 200 }), fc.maxSafeNat());
-const positive = fc.oneof(fc.integer({ min: 1, max: 200 }), fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }));
-const seq: Arbitrary<SequenceId> = count.map(sequenceId);
-const storedSeq: Arbitrary<SequenceId> = positive.map(sequenceId);
-const gen: Arbitrary<Generation> = count.map(generation);
-const name = fc.stringMatching(/^[A-Za-z0-9._~@:%+=-]{1,64}$/);
-const user = name as Arbitrary<UserId>;
-const device = name as Arbitrary<DeviceId>;
-const conversation = fc.oneof(
-  name,
-  fc.tuple(name, name).map(([one, other]) => `${one}!${other}`),
-) as Arbitrary<ConversationId>;
-const text = (maxLength: number): Arbitrary<string> => fc.string({ unit: 'binary', maxLength });
-const body = fc.oneof(
-  text(100),
-  fc.constantFrom('', '\uFEFFa text may begin with U+FEFF', '你好，世界', '👩‍👩‍👧‍👦', '\u0000\u2028"\\'),
-  fc.uint8Array({ maxLength: 100 }),
-);
-const position = fc.record({ gen, seq });
-const token = text(60);
-
-/** Fields that are there or absent, never undefined. */
-const partly = <T extends object>(fields: { [Name in keyof T]: Arbitrary<T[Name]> }): Arbitrary<Partial<T>> =>
-  fc.record(fields, { requiredKeys: [] }) as Arbitrary<Partial<T>>;
-
-const withPartly = <Base extends object, More extends object>(
-  base: Arbitrary<Base>,
-  more: { [Name in keyof More]: Arbitrary<More[Name]> },
-): Arbitrary<Base & Partial<More>> => fc.tuple(base, partly(more)).map(([left, right]) => ({ ...left, ...right }));
-
-const limit = (max: number): Arbitrary<number> => fc.integer({ min: 1, max });
-const someUsers = fc.array(user, { minLength: 1, maxLength: 10 });
-const c = <const T extends string>(t: T): Arbitrary<T> => fc.constant(t);
 
 const yes = fc.constant<true>(true);
 
 const reached = fc.array(fc.record({ conversation, gen, seq }), { maxLength: 3 });
 
 const mentionAllBy = fc.constantFrom('admins', 'members');
+
+/** A change of a message: numbered like one. */
+function numbered<const T extends string, More extends object = object>(
+  t: Arbitrary<T>,
+  more: { [Name in keyof More]: Arbitrary<More[Name]> } = {} as { [Name in keyof More]: Arbitrary<More[Name]> },
+) {
+  return positive.chain((n) => {
+    const fixed = fc.record({ t, id, conversation, n: fc.constant(n), sentAt: count, seq: storedSeq });
+    const base = fc.tuple(fixed, fc.record(more)).map(([one, other]) => ({ ...one, ...other }));
+    return withPartly(base, { after: fc.oneof(fc.constant(n - 1), fc.nat({ max: n - 1 })), gen });
+  });
+}
 
 export const clientFrames: { readonly [T in ClientFrame['t']]: Arbitrary<Extract<ClientFrame, { t: T }>> } = {
   connect: withPartly(fc.record({ t: c('connect'), id, token: fc.base64String({ minLength: 4 }), device }), {
@@ -81,13 +70,36 @@ export const clientFrames: { readonly [T in ClientFrame['t']]: Arbitrary<Extract
         type: fc.constantFrom('text', 'image', 'file', 'custom'),
         body,
       }),
-      { after: fc.oneof(fc.constant(n - 1), fc.nat({ max: n - 1 })), mentions: someUsers, mentionAll: yes },
+      {
+        after: fc.oneof(fc.constant(n - 1), fc.nat({ max: n - 1 })),
+        mentions: someUsers,
+        mentionAll: yes,
+        replyTo: storedSeq,
+      },
     ),
   ),
+  forward: positive.chain((n) =>
+    withPartly(
+      fc.record({
+        ...{ t: c('forward'), id, conversation, n: fc.constant(n), sentAt: count },
+        source: fc.record({ conversation, seq: storedSeq }),
+      }),
+      { after: fc.oneof(fc.constant(n - 1), fc.nat({ max: n - 1 })) },
+    ),
+  ),
+  edit: numbered(c('edit'), { body }),
+  recall: withPartly(numbered(c('recall')), { reason: fc.constantFrom('off topic', 'x'.repeat(200), '好') }),
+  react: numbered(c('react'), { emoji: fc.constantFrom('👍', '🫶🏽', 'x'.repeat(32), '好'), on: fc.boolean() }),
+  delete: withPartly(fc.record({ t: c('delete'), id, conversation, seq: storedSeq }), { gen }),
   sync: withPartly(fc.record({ t: c('sync'), id }), { token, seen: position, reached, limit: limit(1_000) }),
   history: withPartly(
     fc.record({ t: c('history'), id, conversation, direction: fc.constantFrom('forward', 'backward') }),
     { from: storedSeq, gen, limit: limit(1_000) },
+  ),
+  search,
+  thread: withPartly(
+    fc.record({ t: c('thread'), id, conversation, seq: storedSeq, direction: fc.constantFrom('forward', 'backward') }),
+    { from: storedSeq, limit: limit(200) },
   ),
   conversations: withPartly(fc.record({ t: c('conversations'), id }), { after: token, limit: limit(500) }),
   members: withPartly(fc.record({ t: c('members'), id, conversation }), { after: user, limit: limit(1_000) }),
@@ -126,6 +138,9 @@ export const clientFrames: { readonly [T in ClientFrame['t']]: Arbitrary<Extract
       muted: fc.boolean(),
       slowModeMs: fc.nat(86_400_000),
       mentionAllBy,
+      retentionDays: fc.nat(36_500),
+      lifetimeMs: fc.oneof(fc.constant(0), fc.integer({ min: 5_000, max: 31_622_400_000 })),
+      pinBy: mentionAllBy,
     }),
   ),
   mute: withPartly(fc.record({ t: c('mute'), id, conversation, users: someUsers }), {
@@ -134,9 +149,14 @@ export const clientFrames: { readonly [T in ClientFrame['t']]: Arbitrary<Extract
   unmute: fc.record({ t: c('unmute'), id, conversation, users: someUsers }),
   ban: fc.record({ t: c('ban'), id, conversation, users: someUsers }),
   unban: fc.record({ t: c('unban'), id, conversation, users: someUsers }),
+  pin: withPartly(fc.record({ t: c('pin'), id, conversation, seq: storedSeq }), { gen }),
+  unpin: withPartly(fc.record({ t: c('unpin'), id, conversation, seq: storedSeq }), { gen }),
   promote: fc.record({ t: c('promote'), id, conversation }),
   dissolve: fc.record({ t: c('dissolve'), id, conversation }),
   bans: withPartly(fc.record({ t: c('bans'), id, conversation }), { after: user, limit: limit(1_000) }),
+  schedule,
+  unschedule,
+  scheduled: listScheduled,
   block: fc.record({ t: c('block'), id, user }),
   unblock: fc.record({ t: c('unblock'), id, user }),
   subscribePresence: fc.record({ t: c('subscribePresence'), id, users: someUsers }),
@@ -152,7 +172,7 @@ export const clientFrames: { readonly [T in ClientFrame['t']]: Arbitrary<Extract
 
 export const clientFrame: Arbitrary<ClientFrame> = fc.oneof(...Object.values(clientFrames));
 
-export const message: Arbitrary<Message> = withPartly(
+const plainMessage: Arbitrary<Message> = withPartly(
   fc.record({
     gen,
     seq: storedSeq,
@@ -166,42 +186,81 @@ export const message: Arbitrary<Message> = withPartly(
     type: fc.constantFrom(...messageTypes),
     body,
   }),
-  { mentions: someUsers, mentionAll: yes },
+  {
+    mentions: someUsers,
+    mentionAll: yes,
+    forwardedFrom: fc.record({ conversation, seq: storedSeq, author: fc.option(user), at: count }),
+    rev: storedSeq,
+    replies: fc.record({ count: positive, last: storedSeq }),
+    reactions: fc.array(fc.record({ emoji: text(8), count: positive, users: fc.array(user, { maxLength: 3 }) }), {
+      minLength: 1,
+      maxLength: 3,
+    }),
+    editedAt: count,
+    recalled: fc.record({ by: fc.option(user), at: count }),
+    deleted: yes,
+    erased: yes,
+  },
 );
 
+/** What it answers and the thread that it stands in are there together. */
+export const message: Arbitrary<Message> = fc
+  .tuple(plainMessage, fc.option(fc.record({ replyTo: storedSeq, thread: storedSeq })))
+  .map(([base, reply]) => ({ ...base, ...reply }));
+
 const messages = fc.array(message, { maxLength: 4 });
+
 const unreadFields = { msgNo: count, readSeq: seq, readMsgNo: count, own: count, unread: count } satisfies {
-  [Name in keyof UnreadInputs]: Arbitrary<UnreadInputs[Name]>;
+  [Name in keyof Required<UnreadInputs> as Name extends 'gone' | 'goneSeqs' ? never : Name]: Arbitrary<
+    UnreadInputs[Name]
+  >;
 };
 
+/** Rising, as a list of positions is. */
+const someSeqs: Arbitrary<readonly SequenceId[]> = fc
+  .uniqueArray(storedSeq, { minLength: 1, maxLength: 3 })
+  .map((seqs) => seqs.sort((one, other) => one - other));
+
+/** With what is gone, or nothing of it. */
+const withGone = <T extends object>(base: Arbitrary<T>) =>
+  fc
+    .tuple(base, fc.option(fc.record({ gone: count, goneSeqs: someSeqs })))
+    .map(([fields, gone]) => ({ ...fields, ...gone }));
+
 const summary: Arbitrary<ConversationSummary> = withPartly(
-  fc.record({
-    conversation,
-    kind: fc.constantFrom('direct', 'group', 'channel'),
-    title: text(30),
-    peer: fc.option(user),
-    member: fc.boolean(),
-    diffusion: fc.constantFrom('write', 'read'),
-    gen,
-    seq,
-    lastAt: count,
-    ...unreadFields,
-  }),
+  withGone(
+    fc.record({
+      conversation,
+      kind: fc.constantFrom('direct', 'group', 'channel'),
+      title: text(30),
+      peer: fc.option(user),
+      member: fc.boolean(),
+      diffusion: fc.constantFrom('write', 'read'),
+      gen,
+      seq,
+      lastAt: count,
+      ...unreadFields,
+    }),
+  ),
   { mentions: fc.array(storedSeq, { minLength: 1, maxLength: 3 }) },
 );
 
 const pushItem: Arbitrary<PushItem> = fc.oneof(
   fc.record({ conversation, messages }),
-  fc.record({ conversation, read: fc.record({ readSeq: seq, readMsgNo: count, own: count }) }),
+  fc.record({ conversation, read: withGone(fc.record({ readSeq: seq, readMsgNo: count, own: count })) }),
 );
 const hint: Arbitrary<PushItem> = fc.record({
   conversation,
   hint: fc.record({ gen, seq: storedSeq, why: fc.constantFrom('mention', 'control') }),
 });
-/** Hints stand behind everything else, as a binary push has them. */
+const deletion: Arbitrary<PushItem> = fc.record({
+  conversation,
+  deleted: fc.record({ seq: storedSeq, counted: fc.boolean() }),
+});
+/** Hints stand behind everything else, and deletions behind these, as a binary push has them. */
 const pushItems = fc
-  .tuple(fc.array(pushItem, { maxLength: 3 }), fc.array(hint, { maxLength: 2 }))
-  .map(([items, hints]) => [...items, ...hints]);
+  .tuple(fc.array(pushItem, { maxLength: 3 }), fc.array(hint, { maxLength: 2 }), fc.array(deletion, { maxLength: 2 }))
+  .map(([items, hints, deletions]) => [...items, ...hints, ...deletions]);
 
 const receiptFields = { gen, seq: storedSeq, recipients: count, delivered: count, read: count };
 
@@ -250,7 +309,7 @@ export const serverFrames: { readonly [T in ServerFrame['t']]: Arbitrary<Extract
     id,
     tooLong: fc.boolean(),
     regressed: fc.boolean(),
-    conversations: fc.array(fc.record({ summary, messages }), { maxLength: 3 }),
+    conversations: fc.array(withPartly(fc.record({ summary, messages }), { deleted: someSeqs }), { maxLength: 3 }),
     hasMore: fc.boolean(),
     inbox: position,
     token,
@@ -258,6 +317,7 @@ export const serverFrames: { readonly [T in ServerFrame['t']]: Arbitrary<Extract
   page: withPartly(fc.record({ t: c('page'), id, conversation, messages, hasMore: fc.boolean(), head: position }), {
     first: storedSeq,
   }),
+  found: foundWith(message),
   conversations: fc.record({
     t: c('conversations'),
     id,
@@ -286,6 +346,7 @@ export const serverFrames: { readonly [T in ServerFrame['t']]: Arbitrary<Extract
     users: fc.array(user, { maxLength: 3 }),
     next: fc.option(user),
   }),
+  scheduled,
   info: withPartly(
     fc.record({
       t: c('info'),
@@ -298,10 +359,17 @@ export const serverFrames: { readonly [T in ServerFrame['t']]: Arbitrary<Extract
       muted: fc.boolean(),
       slowModeMs: count,
       mentionAllBy,
+      pinBy: mentionAllBy,
       memberCount: count,
       role: fc.constantFrom('owner', 'admin', 'member'),
     }),
-    { mutedUntil: fc.option(positive), blocked: fc.boolean() },
+    {
+      mutedUntil: fc.option(positive),
+      pinned: fc.array(fc.record({ seq: storedSeq, by: fc.option(user), at: count }), { minLength: 1, maxLength: 3 }),
+      blocked: fc.boolean(),
+      retentionDays: fc.integer({ min: 1, max: 36_500 }),
+      lifetimeMs: fc.integer({ min: 5_000, max: 31_622_400_000 }),
+    },
   ),
   readers: fc.record({
     t: c('readers'),
@@ -313,13 +381,18 @@ export const serverFrames: { readonly [T in ServerFrame['t']]: Arbitrary<Extract
   }),
   created: fc.record({ t: c('created'), id, conversation, gen, seq, fresh: fc.boolean() }),
   changed: fc.record({ t: c('changed'), id, conversation, gen, seq }),
-  read: fc.record({ t: c('read'), id, conversation, ...unreadFields }),
+  read: withGone(fc.record({ t: c('read'), id, conversation, ...unreadFields })),
   pong: fc.record({ t: c('pong'), id, serverTime: count }),
   push: fc.record({ t: c('push'), gen, prev: seq, seq, items: pushItems }),
   live: fc.record({ t: c('live'), conversation, gen, prev: seq, seq: storedSeq, messages }),
   heads: fc.record({
     t: c('heads'),
-    heads: fc.array(fc.record({ conversation, gen, seq, msgNo: count }), { maxLength: 3 }),
+    heads: fc.array(
+      withPartly(fc.record({ conversation, gen, seq, msgNo: count }), {
+        mentionAll: fc.array(storedSeq, { minLength: 1, maxLength: 3 }),
+      }),
+      { maxLength: 3 },
+    ),
   }),
   ended: fc.record({ t: c('ended'), conversation }),
   receipt: fc.record({ t: c('receipt'), conversation, user, readSeq: seq, deliveredSeq: seq }),
@@ -353,6 +426,8 @@ export function toWire(frame: ServerFrame): ServerFrame<WireEntry> {
     case 'live':
     case 'page':
       return { ...frame, messages: frame.messages.map(wired) };
+    case 'found':
+      return { ...frame, hits: frame.hits.map((hit) => ({ ...hit, message: wired(hit.message) })) };
     case 'synced':
       return {
         ...frame,

@@ -21,6 +21,8 @@ const message = (fields: object): Message =>
 const switched = JSON.stringify({ control: 'diffusion', mode: 'read' });
 const joined = JSON.stringify({ control: 'joined', users: ['cat'] });
 const promoted = JSON.stringify({ control: 'promoted', kind: 'group', title: 'Match 1', gen: 4_294_967_297, first: 2 });
+const edited = JSON.stringify({ control: 'edited', seq: 11, body: 'hello, again' });
+const recalled = JSON.stringify({ control: 'recalled', seq: 13, author: 'ann' });
 const noSender = { deviceTag: 0, n: 0, sentAt: 0, countable: false };
 
 /** The messages of the golden vectors. */
@@ -45,6 +47,62 @@ export const exampleMessages: readonly { readonly name: string; readonly message
     message: message({ seq: 9, msgNo: 6, n: 6, body: 'hello @bob', mentions: ['bob', 'cat'] }),
   },
   { name: 'for all', message: message({ seq: 10, msgNo: 7, n: 7, body: 'hello all', mentionAll: true }) },
+  {
+    name: 'edited',
+    message: message({ seq: 11, msgNo: 8, n: 8, body: 'hello, again', rev: 12, editedAt: 1_700_000_060_000 }),
+  },
+  {
+    name: 'with reactions',
+    message: message({
+      seq: 17,
+      msgNo: 12,
+      n: 13,
+      rev: 19,
+      reactions: [
+        { emoji: '👍', count: 300, users: ['bob', 'cat'] },
+        { emoji: '🫶🏽', count: 1, users: [] },
+      ],
+    }),
+  },
+  { name: 'a reply', message: message({ seq: 20, msgNo: 13, n: 14, body: 'hello yourself', replyTo: 19, thread: 2 }) },
+  {
+    name: 'forwarded',
+    message: message({
+      seq: 21,
+      msgNo: 14,
+      n: 15,
+      forwardedFrom: { conversation: 'coffee', seq: 300, author: 'bob', at: 1_700_000_000_000 },
+    }),
+  },
+  {
+    name: 'the first message of a thread',
+    message: message({ rev: 20, replies: { count: 300, last: 20 } }),
+  },
+  {
+    name: 'recalled',
+    message: message({ seq: 13, msgNo: 9, n: 10, body: '', rev: 14, recalled: { by: 'bob', at: 1_700_000_060_000 } }),
+  },
+  {
+    name: 'recalled by the backend, and deleted for oneself',
+    message: message({
+      seq: 15,
+      msgNo: 10,
+      n: 11,
+      body: '',
+      rev: 300,
+      recalled: { by: null, at: 1_700_000_060_000 },
+      deleted: true,
+    }),
+  },
+  { name: 'deleted for oneself', message: message({ seq: 16, msgNo: 11, n: 12, body: '', deleted: true }) },
+  {
+    name: 'the entry of an edit',
+    message: message({ seq: 12, msgNo: 8, n: 9, countable: false, type: 'control', body: edited }),
+  },
+  {
+    name: 'the entry of a recall',
+    message: message({ seq: 14, msgNo: 9, n: 1, from: 'bob', countable: false, type: 'control', body: recalled }),
+  },
   {
     name: 'the largest numbers',
     message: message({

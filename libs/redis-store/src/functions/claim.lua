@@ -12,15 +12,17 @@
 --            level     the ack level it declared
 --            clean     the version of the view that gave it to an owner which released after its last commit, else 0
 --            diffused  followers of the changefeed have everything up to this commit
+--            trimmed   no changefeed entry of a later commit was ever trimmed
 --            recovering  the generation that has not asked yet for what the partition lost, 0 for none
 -- ARGV[1]  the epoch to be above, beside the stored one
 -- ARGV[2]  the new token's uuid
 --
 -- Returns { new epoch, '<run id>/<replication id>', epoch, no, id, gen, run, level, clean, diffused,
--- recovering }, the last nine as they were found, false for one that was never written.
+-- recovering, trimmed }, the last ten as they were found, false for one that was never written.
 
 local function claim(keys, args)
-  local found = redis.call('HMGET', keys[1], 'epoch', 'no', 'id', 'gen', 'run', 'level', 'clean', 'diffused', 'recovering')
+  local found = redis.call('HMGET', keys[1], 'epoch', 'no', 'id', 'gen', 'run', 'level', 'clean', 'diffused', 'recovering',
+    'trimmed')
   local stored = tonumber(found[1] or '0')
   local above = tonumber(args[1])
   if above > stored then stored = above end
@@ -29,7 +31,7 @@ local function claim(keys, args)
   local replication = redis.call('INFO', 'replication')
   local run = string.match(server, 'run_id:(%w+)') .. '/' .. string.match(replication, 'master_replid:(%w+)')
   redis.call('HSET', keys[1], 'epoch', epoch, 'token', epoch .. ':' .. args[2])
-  return { epoch, run, found[1], found[2], found[3], found[4], found[5], found[6], found[7], found[8], found[9] }
+  return { epoch, run, unpack(found, 1, 10) }
 end
 
 redis.register_function{ function_name = LIBRARY .. '_claim', callback = claim, flags = { 'allow-oom' } }

@@ -28,6 +28,7 @@ export const underTest = (stores: RedisStores, redis: TestRedis): StoresUnderTes
   partitions: stores.partitions,
   cluster: stores.cluster,
   timelines: stores.timelines,
+  records: stores.records,
   async passTime(ms) {
     const until = (await redisNowMs(redis)) + ms;
     await vi.waitUntil(async () => (await redisNowMs(redis)) > until, { interval: 5, timeout: ms + 10_000 });

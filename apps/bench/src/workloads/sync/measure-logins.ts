@@ -111,7 +111,7 @@ export async function measureLogins(options: BenchOptions, host: BenchHost): Pro
     const prepared = await Promise.all(syncSets(scale).map((set) => setUp.prepare(set)));
     const parts = partsOf(prepared, target);
     const [logins, floor] = await Promise.all([startRole(host, 'logins'), startRole(host, 'xrange')]);
-    const redis = (): number | null => cpuMicrosOf(target.redisPid);
+    const redis = (): number | null => sumOver(target.redisPids, cpuMicrosOf);
     const onMillrace = (): CpuReading => ({
       node: sumOver(target.serverPids, cpuMicrosOf),
       redis: redis(),

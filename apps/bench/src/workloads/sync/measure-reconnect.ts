@@ -1,4 +1,3 @@
-import { systemRandom } from '@millrace/kernel';
 import type { LoadCommand, LoadMode, LoadResult } from '../../load/load-plan.ts';
 import type { StormCommand, StormResult } from '../../load/storm-plan.ts';
 import { Latency, type LatencySummary } from '../../measure/latency.ts';
@@ -10,6 +9,7 @@ import { addChecked, nothingChecked, type Checked } from '../checked.ts';
 import { MillraceUsers } from '../millrace-users.ts';
 import type { CpuCost, CpuReading } from '../part-result.ts';
 import type { BenchHost } from '../bench-host.ts';
+import { runName } from '../run-name.ts';
 import { PAYLOAD_BYTES, planOf, type Shape } from '../shape.ts';
 import { UserSessions } from '../user-sessions.ts';
 import { loopDelayOf, type LoopDelay } from './loop-delay.ts';
@@ -62,8 +62,6 @@ export interface MeasuredReconnect {
   readonly checked: Checked;
   readonly faults: readonly string[];
 }
-
-const runName = (): string => systemRandom.id().slice(0, 12);
 
 const othersShape = (scale: number): Shape => ({
   name: 'others',
@@ -141,7 +139,7 @@ export async function measureReconnect(options: BenchOptions, host: BenchHost): 
       label(round, 'set-up');
       await new MillraceUsers(target).prepare(others, run);
       target = await target.restart();
-      const { serverPids, redisPid } = target;
+      const { serverPids, redisPids } = target;
       const load = await startRole(host, 'load');
       await load.ask({
         op: 'open',
@@ -153,7 +151,7 @@ export async function measureReconnect(options: BenchOptions, host: BenchHost): 
       label(round, 'storm');
       const reading = (): CpuReading => ({
         node: sumOver(serverPids, cpuMicrosOf),
-        redis: cpuMicrosOf(redisPid),
+        redis: sumOver(redisPids, cpuMicrosOf),
         load: cpuMicrosOf(storms.pid),
       });
       const resident = (): number | null => sumOver(serverPids, residentBytesOf);

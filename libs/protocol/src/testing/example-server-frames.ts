@@ -1,23 +1,17 @@
-import type { ClientFrame, ServerFrame } from '../frames.ts';
+import type { ServerFrame } from '../frames.ts';
 import { exampleMessages } from './example-messages.ts';
+import { tea, type Named } from './example-parts.ts';
 
 /*
- * The frames of the golden vectors: every frame at least once, with the edges that an implementation gets wrong
+ * The server's frames of the golden vectors: every frame at least once, with the edges that an implementation gets wrong
  * (numbers over 2^32, text outside of ASCII, bytes, nobody as the author, a text that begins with U+FEFF).
  */
 
-interface Named<Frame> {
-  readonly name: string;
-  readonly frame: Frame;
-}
-
-// Written as the wire has them: ids are plain texts and numbers here.
-const client = (name: string, frame: object): Named<ClientFrame> => ({ name, frame: frame as ClientFrame });
 const server = (name: string, frame: object): Named<ServerFrame> => ({ name, frame: frame as ServerFrame });
 
-const tea = 'tea';
 const [first, second] = exampleMessages.map((example) => example.message);
 const unread = { msgNo: 7, readSeq: 3, readMsgNo: 2, own: 1, unread: 4 };
+const gone = { gone: 3, goneSeqs: [5, 300], unread: 1 };
 const summary = {
   conversation: tea,
   kind: 'group',
@@ -31,148 +25,6 @@ const summary = {
   ...unread,
 };
 const direct = { ...summary, conversation: 'ann!bob', kind: 'direct', title: '', peer: 'bob', member: false };
-
-export const exampleClientFrames: readonly Named<ClientFrame>[] = [
-  client('connect', { t: 'connect', id: 1, token: 'eyJ.eyJ.sig', device: 'phone-1', client: 'doc/1.0' }),
-  client('refresh', { t: 'refresh', id: 2, token: 'eyJ.eyJ.sig' }),
-  client('send, a text', {
-    t: 'send',
-    id: 3,
-    conversation: tea,
-    n: 1,
-    sentAt: 1_700_000_000_000,
-    type: 'text',
-    body: 'hello',
-  }),
-  client('send, a text outside of ASCII', {
-    t: 'send',
-    id: 4,
-    conversation: 'ann!bob',
-    n: 128,
-    sentAt: 0,
-    type: 'text',
-    body: '你好 👋🏽',
-  }),
-  client('send, bytes', {
-    t: 'send',
-    id: 4_294_967_295,
-    conversation: tea,
-    n: 16_384,
-    sentAt: 1,
-    type: 'file',
-    body: Uint8Array.of(0, 255),
-  }),
-  client('send, after one that was refused', {
-    t: 'send',
-    id: 38,
-    conversation: tea,
-    n: 300,
-    after: 298,
-    sentAt: 1_700_000_000_000,
-    type: 'text',
-    body: 'hello',
-  }),
-  client('send, with mentions', {
-    t: 'send',
-    id: 53,
-    conversation: tea,
-    n: 301,
-    sentAt: 1_700_000_000_000,
-    type: 'text',
-    body: 'hello @bob',
-    mentions: ['bob', 'cat'],
-  }),
-  client('send, for all', {
-    t: 'send',
-    id: 54,
-    conversation: tea,
-    n: 302,
-    sentAt: 1_700_000_000_000,
-    type: 'text',
-    body: 'hello all',
-    mentionAll: true,
-  }),
-  client('sync, a new device', { t: 'sync', id: 5 }),
-  client('sync, with what came beside it', {
-    t: 'sync',
-    id: 7,
-    token: 'opaque',
-    reached: [{ conversation: tea, gen: 1, seq: 9 }],
-  }),
-  client('sync', { t: 'sync', id: 6, token: 'opaque', seen: { gen: 1, seq: 42 }, limit: 200 }),
-  client('history, backward from the head', { t: 'history', id: 7, conversation: tea, direction: 'backward' }),
-  client('history, forward from a known position', {
-    t: 'history',
-    id: 8,
-    conversation: tea,
-    direction: 'forward',
-    from: 9,
-    gen: 1,
-    limit: 1_000,
-  }),
-  client('conversations', { t: 'conversations', id: 9, after: 'opaque', limit: 500 }),
-  client('members', { t: 'members', id: 10, conversation: tea, after: 'ann', limit: 1_000 }),
-  client('readers, the counts alone', { t: 'readers', id: 39, conversation: tea, seq: 8 }),
-  client('readers', { t: 'readers', id: 39, conversation: tea, seq: 8, list: 'unread', after: 'ann', limit: 1_000 }),
-  client('create, a group', {
-    t: 'create',
-    id: 11,
-    kind: 'group',
-    conversation: tea,
-    title: 'Tea ☕',
-    members: ['ann', 'bob'],
-    joinPolicy: 'open',
-    historyPolicy: 'join',
-  }),
-  client('create, a direct conversation', { t: 'create', id: 12, kind: 'direct', members: ['bob'] }),
-  client('create, a lobby', {
-    t: 'create',
-    id: 53,
-    kind: 'lobby',
-    conversation: '~match-1',
-    title: 'Match 1',
-    members: ['bob'],
-    joinPolicy: 'open',
-    backlog: 100,
-    membersMax: 50,
-  }),
-  client('join', { t: 'join', id: 13, conversation: tea }),
-  client('leave', { t: 'leave', id: 14, conversation: tea }),
-  client('invite', { t: 'invite', id: 15, conversation: tea, users: ['cat'] }),
-  client('kick', { t: 'kick', id: 16, conversation: tea, users: ['cat', 'dan'] }),
-  client('role', { t: 'role', id: 17, conversation: tea, user: 'bob', role: 'admin' }),
-  client('settings', {
-    t: 'settings',
-    id: 40,
-    conversation: tea,
-    title: 'Tea ☕',
-    joinPolicy: 'open',
-    historyPolicy: 'join',
-    muted: false,
-    slowModeMs: 30_000,
-  }),
-  client('settings, who mentions all', { t: 'settings', id: 55, conversation: tea, mentionAllBy: 'members' }),
-  client('settings, of one', { t: 'settings', id: 41, conversation: tea, muted: true }),
-  client('mute', { t: 'mute', id: 42, conversation: tea, users: ['cat'], until: 1_700_000_600_000 }),
-  client('mute, for ever', { t: 'mute', id: 43, conversation: tea, users: ['cat'] }),
-  client('unmute', { t: 'unmute', id: 44, conversation: tea, users: ['cat'] }),
-  client('ban', { t: 'ban', id: 45, conversation: tea, users: ['cat', 'dan'] }),
-  client('unban', { t: 'unban', id: 46, conversation: tea, users: ['dan'] }),
-  client('promote', { t: 'promote', id: 54, conversation: '~match-1' }),
-  client('dissolve', { t: 'dissolve', id: 55, conversation: '~match-1' }),
-  client('bans', { t: 'bans', id: 47, conversation: tea, after: 'ann', limit: 1_000 }),
-  client('block', { t: 'block', id: 48, user: 'bob' }),
-  client('unblock', { t: 'unblock', id: 49, user: 'bob' }),
-  client('subscribePresence', { t: 'subscribePresence', id: 51, users: ['bob', 'cat'] }),
-  client('unsubscribePresence', { t: 'unsubscribePresence', id: 52, users: ['cat'] }),
-  client('info', { t: 'info', id: 50, conversation: tea }),
-  client('read', { t: 'read', id: 18, conversation: tea, seq: 9 }),
-  client('delivered', { t: 'delivered', id: 19, conversation: tea, seq: 9 }),
-  client('open', { t: 'open', id: 21, conversation: tea }),
-  client('close', { t: 'close', id: 22, conversation: tea }),
-  client('typing', { t: 'typing', conversation: tea }),
-  client('ping', { t: 'ping', id: 20 }),
-];
 
 export const exampleServerFrames: readonly Named<ServerFrame>[] = [
   server('connected', {
@@ -236,6 +88,19 @@ export const exampleServerFrames: readonly Named<ServerFrame>[] = [
     inbox: { gen: 1, seq: 44 },
     token: 'opaque-2',
   }),
+  server('synced, with what was deleted, and what is gone', {
+    t: 'synced',
+    id: 6,
+    tooLong: false,
+    regressed: false,
+    conversations: [
+      { summary: direct, messages: [] },
+      { summary: { ...summary, ...gone }, messages: [first], deleted: [4, 300] },
+    ],
+    hasMore: false,
+    inbox: { gen: 1, seq: 44 },
+    token: 'opaque-2',
+  }),
   server('synced, too long', {
     t: 'synced',
     id: 6,
@@ -271,6 +136,33 @@ export const exampleServerFrames: readonly Named<ServerFrame>[] = [
     head: { gen: 4_294_967_297, seq: 300 },
     first: 201,
   }),
+  server('found', {
+    t: 'found',
+    id: 61,
+    hits: [
+      { conversation: tea, message: first, places: [{ start: 0, end: 5 }] },
+      {
+        conversation: 'ann!bob',
+        message: second,
+        places: [
+          { start: 0, end: 2 },
+          { start: 300, end: 302 },
+        ],
+      },
+    ],
+    next: 'opaque',
+    complete: true,
+    unsearched: [],
+  }),
+  server('found, with counts, and not everything looked at', {
+    t: 'found',
+    id: 62,
+    hits: [{ conversation: tea, message: first, places: [] }],
+    next: null,
+    complete: false,
+    unsearched: [{ conversation: tea, indexedThrough: 0, searchedFrom: 300 }],
+    counts: { total: 1_001, exact: false, conversations: [{ conversation: tea, count: 1_001 }] },
+  }),
   server('ended', { t: 'ended', conversation: '~match-1' }),
   server('conversations, with mentions', {
     t: 'conversations',
@@ -296,6 +188,26 @@ export const exampleServerFrames: readonly Named<ServerFrame>[] = [
     next: null,
   }),
   server('bans', { t: 'bans', id: 47, conversation: tea, count: 2, users: ['cat', 'dan'], next: null }),
+  server('scheduled', {
+    t: 'scheduled',
+    id: 73,
+    messages: [
+      {
+        ...{ key: 'birthday', conversation: tea, dueAt: 1_700_086_400_000, state: 'open', type: 'text' },
+        ...{ body: 'Happy birthday 🎂', mentions: ['cat'], replyTo: 9 },
+      },
+      {
+        ...{ key: 'k-2', conversation: 'ann!bob', dueAt: 1_700_086_400_001, state: 'sending', type: 'custom' },
+        ...{ body: new Uint8Array([0, 255, 10]), mentionAll: true },
+      },
+      { key: 'k-3', conversation: tea, dueAt: 1_700_000_000_000, state: 'sent', type: 'text', gen: 1, seq: 300 },
+      {
+        ...{ key: 'k-4', conversation: tea, dueAt: 1_700_000_000_000, state: 'failed', type: 'text', body: 'Hi' },
+        error: { code: 'not_member', message: 'ann is not a member of tea' },
+      },
+    ],
+    next: 'opaque',
+  }),
   server('info', {
     t: 'info',
     id: 50,
@@ -307,6 +219,11 @@ export const exampleServerFrames: readonly Named<ServerFrame>[] = [
     muted: false,
     slowModeMs: 30_000,
     mentionAllBy: 'admins',
+    pinBy: 'members',
+    pinned: [
+      { seq: 9, by: 'ann', at: 1_700_000_000_000 },
+      { seq: 11, by: null, at: 1_700_000_060_000 },
+    ],
     memberCount: 10_000,
     role: 'member',
     mutedUntil: 1_700_000_600_000,
@@ -326,6 +243,7 @@ export const exampleServerFrames: readonly Named<ServerFrame>[] = [
   server('created', { t: 'created', id: 11, conversation: tea, gen: 1, seq: 1, fresh: true }),
   server('changed', { t: 'changed', id: 13, conversation: tea, gen: 1, seq: 7 }),
   server('read', { t: 'read', id: 18, conversation: tea, ...unread }),
+  server('read, with what is gone', { t: 'read', id: 18, conversation: tea, ...unread, ...gone }),
   server('pong', { t: 'pong', id: 20, serverTime: 1_700_000_000_000 }),
   server('push', {
     t: 'push',
@@ -348,6 +266,18 @@ export const exampleServerFrames: readonly Named<ServerFrame>[] = [
       { conversation: 'coffee', hint: { gen: 1, seq: 301, why: 'control' } },
     ],
   }),
+  server('push, what was deleted, and what is gone', {
+    t: 'push',
+    gen: 1,
+    prev: 47,
+    seq: 50,
+    items: [
+      { conversation: tea, messages: [first] },
+      { conversation: tea, read: { readSeq: 3, readMsgNo: 2, own: 1, gone: 3, goneSeqs: [5, 300] } },
+      { conversation: 'coffee', deleted: { seq: 300, counted: true } },
+      { conversation: tea, deleted: { seq: 4, counted: false } },
+    ],
+  }),
   server('push, only the position', { t: 'push', gen: 1, prev: 44, seq: 45, items: [] }),
   server('live', { t: 'live', conversation: tea, gen: 1, prev: 1, seq: 3, messages: [first, second] }),
   server('heads', {
@@ -355,6 +285,13 @@ export const exampleServerFrames: readonly Named<ServerFrame>[] = [
     heads: [
       { conversation: tea, gen: 1, seq: 300, msgNo: 280 },
       { conversation: 'coffee', gen: 2, seq: 4_294_967_296, msgNo: 4_294_967_000 },
+    ],
+  }),
+  server('heads, mentions of all', {
+    t: 'heads',
+    heads: [
+      { conversation: tea, gen: 1, seq: 310, msgNo: 290, mentionAll: [302, 307] },
+      { conversation: 'coffee', gen: 2, seq: 12, msgNo: 9 },
     ],
   }),
   server('receipt', { t: 'receipt', conversation: tea, user: 'bob', readSeq: 8, deliveredSeq: 9 }),

@@ -1,0 +1,70 @@
+import type { LatencySummary } from '../measure/latency.ts';
+
+/** A corpus that was archived while it was sent, and how it is read back. */
+export interface HistoryFigures {
+  readonly messages: number;
+  readonly conversations: number;
+  readonly replayedPerSecond: number;
+  /** Of one conversation at a time, while the corpus was sent. */
+  readonly hotEntriesMost: number;
+  /** In the end, in Redis and in the archive. */
+  readonly hotEntries: number;
+  readonly archivedEntries: number;
+  /** `used_memory`, and what MEMORY USAGE says of the Timelines alone. */
+  readonly redisUsedBytes: number;
+  readonly hotBytesPerMessage: number | null;
+  /** On disk, all that SQLite needs for it. */
+  readonly archivedBytesPerMessage: number | null;
+  /** Pages of any size from anywhere, in both directions. */
+  readonly pagesRead: number;
+  readonly entriesRead: number;
+  /** A page of 50 from the archive, as a client waits for it. */
+  readonly pageMs: LatencySummary | null;
+  /** The same of the archive itself, behind its port. */
+  readonly archiveMs: LatencySummary | null;
+}
+
+export interface HistoryRatio {
+  readonly pageP50: number | null;
+  readonly pageP99: number | null;
+  readonly archiveP50: number | null;
+  readonly archiveP99: number | null;
+}
+
+const times = (value: number | undefined, floor: number | undefined): number | null =>
+  value === undefined || floor === undefined || floor === 0 ? null : value / floor;
+
+/** To the library's own range read. */
+export const historyRatio = (
+  { pageMs, archiveMs }: Pick<HistoryFigures, 'pageMs' | 'archiveMs'>,
+  floorMs: LatencySummary | null,
+): HistoryRatio => ({
+  pageP50: times(pageMs?.p50, floorMs?.p50),
+  pageP99: times(pageMs?.p99, floorMs?.p99),
+  archiveP50: times(archiveMs?.p50, floorMs?.p50),
+  archiveP99: times(archiveMs?.p99, floorMs?.p99),
+});
+
+const whole = (value: number | null): string => (value === null ? '-' : Math.round(value).toLocaleString('en-US'));
+const fine = (value: number | null, digits = 1): string => (value === null ? '-' : value.toFixed(digits));
+const ms = (latency: LatencySummary | null): string =>
+  latency === null ? '-' : `p50 ${latency.p50.toFixed(2)} ms, p99 ${latency.p99.toFixed(2)} ms`;
+
+/** For people. */
+export function historyLines(
+  figures: HistoryFigures,
+  floorMs: LatencySummary | null,
+  ratio: HistoryRatio,
+): readonly string[] {
+  return [
+    `${whole(figures.messages)} messages in ${whole(figures.conversations)} conversations, sent ${whole(figures.replayedPerSecond)}/s ` +
+      `while they were archived; at most ${whole(figures.hotEntriesMost)} entries of one in Redis at a time`,
+    `in the end ${whole(figures.hotEntries)} entries in Redis, ${whole(figures.archivedEntries)} in the archive`,
+    `bytes a message: hot ${fine(figures.hotBytesPerMessage)}, archived ${fine(figures.archivedBytesPerMessage)} on disk; ` +
+      `used_memory of Redis ${whole(figures.redisUsedBytes)}`,
+    `${whole(figures.pagesRead)} pages from anywhere in both directions, ${whole(figures.entriesRead)} entries with those of all from end to end`,
+    `a page of 50 from the archive, as a client gets it: ${ms(figures.pageMs)}; by the archive's port: ${ms(figures.archiveMs)}`,
+    `the library's own range read: ${ms(floorMs)}; to it, p50 and p99: client ${fine(ratio.pageP50, 2)}, ${fine(ratio.pageP99, 2)}; ` +
+      `port ${fine(ratio.archiveP50, 2)}, ${fine(ratio.archiveP99, 2)}`,
+  ];
+}

@@ -1,0 +1,22 @@
+import { err, type Result } from '@millrace/kernel';
+import { frameError, type FrameError } from '@millrace/protocol';
+import { StoreUnavailable } from '@millrace/timeline';
+import { EntriesMissing } from './sync/read-messages.ts';
+
+/**
+ * Turns a store that cannot be asked into an answer; anything else is a bug and goes on.
+ *
+ * @param work - is begun once more, from where things stand then, when entries went while it read them: the asker is not
+ *   to notice that old ones leave a Timeline (I8). So it must be harmless to do it twice.
+ */
+export async function answered<T>(work: () => Promise<Result<T, FrameError>>): Promise<Result<T, FrameError>> {
+  try {
+    return await work().catch((error: unknown) => {
+      if (error instanceof EntriesMissing) return work();
+      throw error;
+    });
+  } catch (error) {
+    if (error instanceof StoreUnavailable) return err(frameError('unavailable', error.message));
+    throw error;
+  }
+}

@@ -1,0 +1,303 @@
+import type { ArchiveStore, Tiers } from '@millrace/archive';
+import type { Clock, ConversationId, Timers } from '@millrace/kernel';
+import { RetryWait, type ClusterView, type PartitionLog } from '@millrace/partition';
+import type { HotTimelines, TimelineReader } from '@millrace/timeline';
+import type { ActorCalls, AnyReply } from '../actor-calls.ts';
+import { birthKey } from '../cluster/birth-actor.ts';
+import type { Effect } from '../effects.ts';
+import { atOf } from './aged.ts';
+import { roll, type RollLimits, type Rolled } from './roll.ts';
+import { defaultSweepLimits, Sweeper, type SweepLimits } from './sweeper.ts';
+
+export interface ArchiverLimits extends RollLimits {
+  /** Conversations of one append. */
+  readonly conversationsPerRoll: number;
+  /** Conversations that wait; one more is left until somebody writes there again (I9). */
+  readonly waitingMax: number;
+  readonly retry: { readonly msMin: number; readonly msMax: number };
+  readonly sweep: SweepLimits;
+  /** With so much of Redis's memory in use, of 1, only the last chunk of a conversation stays hot; until it is well below. */
+  readonly tightShare: number;
+  /** After so long without an answer of the archive an error is logged, and again each time as long. */
+  readonly alarmMs: number;
+}
+
+export const defaultArchiverLimits: ArchiverLimits = {
+  hotEntries: 1_000,
+  hotMs: 30 * 24 * 3_600_000,
+  chunkEntries: 50,
+  chunksMax: 20,
+  bytesMax: 16 * 1024 * 1024,
+  conversationsPerRoll: 16,
+  waitingMax: 100_000,
+  retry: { msMin: 250, msMax: 30_000 },
+  sweep: defaultSweepLimits,
+  tightShare: 0.6,
+  alarmMs: 30_000,
+};
+
+/** Nothing stays hot: what was sequenced up to now is old enough, whatever the clocks of then said. */
+const WHOLE = { hotEntries: 0, hotMs: -24 * 3_600_000 };
+const WHOLE_ROUNDS_MAX = 10_000;
+
+export interface ArchiverParts {
+  readonly archive: ArchiveStore;
+  /** Of {@link archive}. */
+  readonly identity: string;
+  readonly timelines: TimelineReader;
+  /** Absent: only what is written to is archived. */
+  readonly hot?: HotTimelines;
+  readonly limits: ArchiverLimits;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly log: PartitionLog;
+}
+
+/** The node that it works for. */
+export interface ArchiverNode {
+  readonly calls: ActorCalls;
+  /** The newest view, null before the first one. */
+  readonly view: () => ClusterView | null;
+  /** Where a conversation stands that lives here, without bringing it into memory; null for another one. */
+  readonly tiers: (conversation: ConversationId) => Promise<Tiers | null>;
+}
+
+export interface ArchiverStats {
+  /** Conversations that wait to be archived. */
+  readonly waiting: number;
+  /** Since the start. */
+  readonly entriesArchived: number;
+  readonly rollsFailed: number;
+  readonly conversationsStuck: number;
+  /** For how long nothing could be archived though something waits, milliseconds; 0 when it can. */
+  readonly failingMs: number;
+  /** Why, in words for the operator; empty when it can. */
+  readonly failingWhy: string;
+}
+
+/**
+ * Archives what the partitions of this node have beyond what is to stay hot, one roll after the other.
+ *
+ * (K1) Nothing waits for it: sends go on when the archive is away, and conversations then stay hot.
+ * (K2) What is to be done follows from what is stored. A roll that ended anywhere, or a conversation that was forgotten, is
+ *      found again with the next chunk that is written there.
+ * (K3) Nothing is archived while a node of the cluster does not use this archive: it could not read what left Redis.
+ */
+export class Archiver {
+  readonly identity: string;
+  readonly #parts: ArchiverParts;
+  readonly #waiting = new Set<ConversationId>();
+  readonly #retry: RetryWait;
+  #node: ArchiverNode | null = null;
+  #isRolling = false;
+  #isStopped = false;
+  #isBound = false;
+  #failing: { readonly sinceMs: number; alarmedMs: number; why: string } | null = null;
+  #entriesArchived = 0;
+  #rollsFailed = 0;
+  #conversationsStuck = 0;
+  #isTight = false;
+  #sweeper: Sweeper | null = null;
+
+  constructor(parts: ArchiverParts) {
+    this.#parts = parts;
+    this.identity = parts.identity;
+    this.#retry = new RetryWait(parts.timers, parts.limits.retry);
+  }
+
+  get stats(): ArchiverStats {
+    const { sinceMs = null, why = '' } = this.#failing ?? {};
+    return {
+      waiting: this.#waiting.size,
+      entriesArchived: this.#entriesArchived,
+      rollsFailed: this.#rollsFailed,
+      conversationsStuck: this.#conversationsStuck,
+      failingMs: sinceMs === null ? 0 : this.#parts.clock.monotonicMs() - sinceMs,
+      failingWhy: why,
+    };
+  }
+
+  /** From here on it works. */
+  serve(node: ArchiverNode): void {
+    const { hot, timelines, limits, clock, timers } = this.#parts;
+    this.#node = node;
+    if (hot !== undefined && !this.#isStopped) {
+      this.#sweeper = new Sweeper({
+        ...{ hot, clock, timers, limits: limits.sweep, tiers: node.tiers },
+        bounds: () => this.#limits,
+        atOf: (conversation, tiers, seq) => atOf(timelines, node.calls, conversation, tiers, seq),
+        found: (conversation) => {
+          this.add(conversation);
+        },
+      });
+    }
+    this.#rollSoon();
+  }
+
+  /** How much of Redis's memory is in use, of 1: of the fullest one. 0 where it has no bound. */
+  memory(share: number): void {
+    const { tightShare } = this.#parts.limits;
+    if (this.#isTight && share < tightShare * 0.8) this.#isTight = false;
+    if (this.#isTight || share < tightShare) return;
+    this.#isTight = true;
+    this.#parts.log.warn('the memory of Redis fills up: conversations keep no more in it than their last entries', {
+      share: Math.round(share * 100) / 100,
+    });
+    void this.#sweeper?.sweep();
+  }
+
+  get #limits(): ArchiverLimits {
+    const { limits } = this.#parts;
+    return this.#isTight ? { ...limits, hotEntries: Math.min(limits.hotEntries, limits.chunkEntries) } : limits;
+  }
+
+  /** Effects of a commit: a conversation that has filled another chunk may have one too many. */
+  told(effects: readonly Effect[]): void {
+    const { hotEntries, chunkEntries } = this.#limits;
+    /** Those that need not be hot when a conversation ends there. */
+    const chunksUpTo = (seq: number): number => Math.floor((seq - hotEntries) / chunkEntries);
+    for (const effect of effects) {
+      if (effect.e !== 'appended' && effect.e !== 'imported' && effect.e !== 'staged') continue;
+      const { from, to } = effect;
+      if (to <= hotEntries || chunksUpTo(to) <= chunksUpTo(from - 1)) continue;
+      this.add(effect.e === 'appended' ? effect.facts.conversation : effect.conversation);
+    }
+  }
+
+  /** A conversation that may have something to archive. */
+  add(conversation: ConversationId): void {
+    if (this.#isStopped || this.#waiting.size >= this.#parts.limits.waitingMax) return;
+    this.#waiting.add(conversation);
+    this.#rollSoon();
+  }
+
+  /**
+   * Brings all of a conversation into the archive, so that nothing of it is in Redis any more for the moment.
+   *
+   * @returns why that cannot be; null when it is so.
+   */
+  async rollWhole(conversation: ConversationId): Promise<string | null> {
+    const node = this.#node;
+    if (node === null) return 'the node has not started';
+    const unfit = await this.#unfit(node);
+    if (unfit !== null) return unfit;
+    const { archive, timelines, clock } = this.#parts;
+    const limits = { ...this.#parts.limits, ...WHOLE };
+    for (let round = 0; round < WHOLE_ROUNDS_MAX && !this.#isStopped; round += 1) {
+      const parts = { archive, timelines, limits, calls: node.calls, nowMs: clock.nowMs() };
+      const rolled = await roll(parts, [conversation]);
+      if ('code' in rolled) return rolled.reason;
+      const outcome = rolled.get(conversation);
+      if (outcome !== undefined) this.#note(conversation, outcome);
+      if (outcome !== undefined && 'reason' in outcome) return outcome.reason;
+      const tiers = await node.calls.conversation(conversation, { t: 'tiers' });
+      if (!tiers.ok) return tiers.error.message;
+      if (tiers.value.archivedTo === tiers.value.head.seq) return null;
+    }
+    return 'it goes on faster than it is archived';
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#sweeper?.stop();
+    this.#waiting.clear();
+    this.#retry.wake();
+  }
+
+  #rollSoon(): void {
+    if (this.#isRolling || this.#node === null || this.#waiting.size === 0) return;
+    this.#isRolling = true;
+    this.#parts.timers.soon(() => {
+      void this.#rollAll();
+    });
+  }
+
+  async #rollAll(): Promise<void> {
+    while (this.#waiting.size > 0 && !this.#isStopped) {
+      const refused = await this.#rollSome();
+      if (refused === null) {
+        this.#goesOn();
+        continue;
+      }
+      this.#fails(refused);
+      await this.#retry.wait();
+    }
+    this.#isRolling = false;
+  }
+
+  /** @returns why nothing could be archived, null when something could, or need not be. */
+  async #rollSome(): Promise<string | null> {
+    const node = this.#node;
+    if (node === null) return 'the node has not started';
+    const unfit = await this.#unfit(node);
+    if (unfit !== null) return unfit;
+    const { archive, timelines, clock } = this.#parts;
+    const limits = this.#limits;
+    const some = [...this.#waiting].slice(0, limits.conversationsPerRoll);
+    const parts = { archive, timelines, limits, calls: node.calls, nowMs: clock.nowMs() };
+    const rolled = await roll(parts, some);
+    if ('code' in rolled) return rolled.reason;
+    let reason: string | null = null;
+    let isAny = false;
+    for (const [conversation, outcome] of rolled) {
+      // Behind those that wait already.
+      this.#waiting.delete(conversation);
+      if (outcome.code === 'more' || outcome.code === 'later') this.#waiting.add(conversation);
+      if (outcome.code === 'later') reason = outcome.reason;
+      else isAny = true;
+      this.#note(conversation, outcome);
+    }
+    return isAny ? null : reason;
+  }
+
+  #note(conversation: ConversationId, outcome: Rolled): void {
+    if ('entries' in outcome) this.#entriesArchived += outcome.entries;
+    if (outcome.code !== 'stuck') return;
+    this.#conversationsStuck += 1;
+    this.#parts.log.error('a conversation cannot be archived, and stays in Redis', {
+      conversation,
+      error: outcome.reason,
+    });
+  }
+
+  /** Why nothing may leave Redis now: not every node of the cluster would find it again (K3). */
+  async #unfit({ calls, view }: ArchiverNode): Promise<string | null> {
+    const other = view()?.members.find(({ archive }) => archive !== this.identity);
+    if (other !== undefined) {
+      const which = other.archive === undefined ? 'no archive' : 'another archive';
+      return `the node ${other.name} uses ${which}, and could not read what leaves Redis`;
+    }
+    if (this.#isBound) return null;
+    const bound = await new Promise<AnyReply>((resolve) => {
+      calls.post(birthKey, { t: 'archive', identity: this.identity }, resolve, 'client');
+    });
+    if (!bound.ok) return bound.error.message;
+    this.#isBound = bound.value === this.identity;
+    return this.#isBound ? null : 'what left Redis before is in another archive';
+  }
+
+  #fails(why: string): void {
+    const nowMs = this.#parts.clock.monotonicMs();
+    this.#rollsFailed += 1;
+    if (this.#failing === null) {
+      this.#failing = { sinceMs: nowMs, alarmedMs: nowMs, why };
+      this.#parts.log.warn('nothing can be archived at the moment; conversations stay in Redis', { error: why });
+      return;
+    }
+    this.#failing.why = why;
+    if (nowMs - this.#failing.alarmedMs < this.#parts.limits.alarmMs) return;
+    this.#failing.alarmedMs = nowMs;
+    this.#parts.log.error('nothing is archived: conversations stay in Redis, whose memory grows', {
+      error: why,
+      forSeconds: Math.round((nowMs - this.#failing.sinceMs) / 1_000),
+      waiting: this.#waiting.size,
+    });
+  }
+
+  #goesOn(): void {
+    this.#retry.reset();
+    if (this.#failing === null) return;
+    this.#failing = null;
+    this.#parts.log.info('conversations are archived again', { waiting: this.#waiting.size });
+  }
+}

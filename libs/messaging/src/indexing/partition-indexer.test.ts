@@ -1,0 +1,154 @@
+import { generation, partitionId, systemTimers, type ConversationId, type UserId } from '@millrace/kernel';
+import type { SearchIndex } from '@millrace/search';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { aDocument } from '../testing/a-document.ts';
+import { applyingBehind, IndexedRooms } from '../testing/indexed-rooms.ts';
+import { noFieldRules } from './field-rules.ts';
+import { Indexer } from './indexer.ts';
+
+const b = 'b' as UserId;
+const PARTITION = partitionId(0);
+const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+/** What feeds the index of some rooms, from now on. */
+function feed(world: IndexedRooms, index: SearchIndex = world.index): Indexer {
+  const { names, limits, clock, node } = world;
+  const indexer = new Indexer({
+    ...{ identity: 'shared', index, rules: noFieldRules, names, limits, clock, timers: systemTimers, log: silent },
+  });
+  onTestFinished(() => {
+    indexer.stop();
+  });
+  indexer.serve(node);
+  return indexer;
+}
+
+/** Rooms in each of which b says something that no changefeed tells of. */
+function roomsWith(...names: readonly string[]): IndexedRooms {
+  const world = new IndexedRooms();
+  for (const name of names) world.rooms.do(name, world.rooms.room(name).sendOf('b'));
+  return world;
+}
+
+const cursorOf = (world: IndexedRooms) => world.disk.live.cursors.get(PARTITION);
+
+describe('a comparison with the index', () => {
+  it('is made once more when the partition is claimed behind it: its store may have been away', async () => {
+    const world = roomsWith('early', 'late');
+    world.unnamed.add('late');
+    const indexer = feed(world);
+    await expect.poll(() => cursorOf(world)).toBe('1-0');
+    expect(world.indexed()).toEqual(['early 2']);
+    world.unnamed.clear();
+    indexer.claimed(PARTITION);
+    await expect.poll(() => world.indexed()).toEqual(['early 2', 'late 2']);
+  });
+
+  it('is made once more when the partition is claimed amid it', async () => {
+    const world = roomsWith('early', 'late');
+    world.unnamed.add('late');
+    let tell = (): void => undefined;
+    world.naming = new Promise((resolve) => (tell = resolve));
+    const indexer = feed(world);
+    await expect.poll(() => world.named).toBe(1);
+    indexer.claimed(PARTITION);
+    world.naming = Promise.resolve();
+    tell();
+    // The first pass has none of it; whoever claims has it there by the second one.
+    await expect.poll(() => world.named).toBe(2);
+    world.unnamed.clear();
+    indexer.claimed(PARTITION);
+    await expect.poll(() => world.indexed()).toEqual(['early 2', 'late 2']);
+    await expect.poll(() => cursorOf(world)).toBe('1-0');
+  });
+
+  it('of long before is not made once more by a claim', async () => {
+    const world = roomsWith('early');
+    const indexer = feed(world);
+    await expect.poll(() => cursorOf(world)).toBe('1-0');
+    world.nowMs += 60_000;
+    indexer.claimed(PARTITION);
+    world.do('early', world.rooms.room('early').sendOf('a'));
+    indexer.claimed(PARTITION);
+    await expect.poll(() => world.indexed()).toEqual(['early 2', 'early 3']);
+    expect(world.named).toBe(1);
+  });
+
+  it('for an index that is made anew counts for it, once that is in its place', async () => {
+    const world = roomsWith('early', 'late');
+    const indexer = feed(world);
+    await expect.poll(() => cursorOf(world)).toBe('1-0');
+    world.nowMs += 60_000;
+    // While the other one is made, a store is away.
+    world.unnamed.add('late');
+    await indexer.rebuild?.begin();
+    await expect.poll(() => world.disk.next).toBeNull();
+    expect(world.indexed()).toEqual(['early 2']);
+    world.unnamed.clear();
+    indexer.claimed(PARTITION);
+    await expect.poll(() => world.indexed()).toEqual(['early 2', 'late 2']);
+  });
+});
+
+describe('an index that is being made anew', () => {
+  it('is begun once more where it may hold what was lost meanwhile (X2)', async () => {
+    const world = roomsWith('early');
+    await world.index.beginRebuild();
+    const lost = { ...aDocument(9), conversation: 'early' as ConversationId };
+    const batch = { partition: PARTITION, after: null, cursor: '1-7@1 comparing', through: [] };
+    const applied = await world.index.apply({ ...batch, changes: [{ kind: 'put', document: lost }] }, 'next');
+    expect(applied.ok).toBe(true);
+    world.gen = generation(2);
+    feed(world);
+    await expect.poll(() => world.disk.next).toBeNull();
+    await expect.poll(() => cursorOf(world)).toBe('2-0@1');
+    expect(world.indexed()).toEqual(['early 2']);
+  });
+});
+
+describe('an index that is ahead of its store', () => {
+  it('is gone through once, and followed from there', async () => {
+    const world = roomsWith('early');
+    const applied = await world.index.apply({
+      ...{ partition: PARTITION, after: null, cursor: '1-7', changes: [], through: [] },
+    });
+    expect(applied.ok).toBe(true);
+    feed(world);
+    await expect.poll(() => cursorOf(world)).toBe('1-0');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(world.named).toBe(1);
+    expect(world.indexed()).toEqual(['early 2']);
+  });
+});
+
+describe('what is erased', () => {
+  it('amid a batch that was read before and comes into the index behind the erasure is forgotten by the next one', async () => {
+    const world = new IndexedRooms();
+    for (const user of ['b', 'a']) world.rooms.do('room', world.rooms.room('room').sendOf(user));
+    let isHeld = false;
+    let reached = false;
+    let release = (): void => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    const index = applyingBehind(world.index, async () => {
+      reached ||= isHeld;
+      if (isHeld) await held;
+    });
+    const indexer = feed(world, index);
+    await expect.poll(() => cursorOf(world)).toBe('1-0');
+    expect(world.indexed()).toEqual(['room 2', 'room 3']);
+    // Long behind the comparison: the changefeed is followed.
+    world.nowMs += 60_000;
+    isHeld = true;
+    world.do('room', world.rooms.room('room').sendOf('b'));
+    indexer.claimed(PARTITION);
+    await expect.poll(() => reached).toBe(true);
+    world.do('room', { t: 'eraseUser', user: b, pinned: [] });
+    await world.index.eraseSender(b);
+    expect(world.indexed()).toEqual(['room 3']);
+    const { seq } = world.rooms.room('room').state.head.value;
+    isHeld = false;
+    release();
+    await expect.poll(() => world.disk.live.conversations.get('room' as never)?.through?.seq).toBe(seq);
+    expect(world.indexed()).toEqual(['room 3']);
+  });
+});

@@ -1,0 +1,148 @@
+import {
+  generation,
+  ok,
+  partitionId,
+  sequenceId,
+  type ConversationId,
+  type DeviceId,
+  type UserId,
+} from '@millrace/kernel';
+import type { ConversationSummary } from '@millrace/protocol';
+import { emptyHead, type RangeQuery, type TimelineEntry, type TimelineReader } from '@millrace/timeline';
+import { describe, expect, it } from 'vitest';
+import type { ActorCalls } from '../actor-calls.ts';
+import type { ChatReads } from '../chat.ts';
+import type { ConversationHead } from '../conversation/commands.ts';
+import { silentTrace } from '../trace/message-trace.ts';
+import type { UserCommand } from '../user/commands.ts';
+import { ReadAhead } from './read-ahead.ts';
+import { encodeSyncToken } from './sync-token.ts';
+import { sync } from './sync.ts';
+
+const ann = { user: 'ann' as UserId, device: 'phone' as DeviceId };
+const gen = generation(1);
+const at = (seq: number) => ({ gen, seq: sequenceId(seq) });
+const SEEN = 1;
+
+/** A user who has nothing in the inbox, and conversations in read mode, by slot from 1, of so many entries each. */
+class AReader {
+  readonly heads: number[];
+  /** Heads that were asked for, by question. */
+  readonly asked: number[] = [];
+  readonly #bytesEach: number;
+
+  constructor(pending: readonly number[], bytesEach = 10) {
+    this.heads = pending.map((count) => SEEN + count);
+    this.#bytesEach = bytesEach;
+  }
+
+  readonly #calls = {
+    partitionOf: () => partitionId(0),
+    user: (_user: UserId, command: UserCommand) => {
+      if (command.t === 'inbox') {
+        const inbox = { head: emptyHead(gen), oldest: sequenceId(1), switched: sequenceId(0), slots: [] };
+        return Promise.resolve(ok({ ...inbox, unconfirmed: [], uncounted: [] }));
+      }
+      const slots = command.t === 'summaries' ? command.slots : [];
+      const summaries = new Map(
+        slots.map((slot) => [
+          slot,
+          { conversation: String(slot), diffusion: 'read' } as unknown as ConversationSummary,
+        ]),
+      );
+      return Promise.resolve(ok({ summaries, unconfirmed: [], uncounted: [] }));
+    },
+  } as unknown as ActorCalls;
+
+  readonly #reads: ChatReads = {
+    heads: {
+      of: (_user, conversations) => {
+        this.asked.push(conversations.length);
+        return Promise.resolve(ok(new Map(conversations.map((each) => [each, this.#headOf(each)]))));
+      },
+    },
+    timelines: {
+      range: (_partition: unknown, _actor: unknown, { from, to, budget }: RangeQuery) => {
+        const entries: TimelineEntry[] = [];
+        for (let seq: number = from.seq; seq <= to.seq && budget?.isSpent !== true; seq += 1) {
+          entries.push({ ...at(seq), data: new Uint8Array(this.#bytesEach) });
+          budget?.draw(this.#bytesEach);
+        }
+        return Promise.resolve(entries);
+      },
+    } as unknown as TimelineReader,
+    records: { fields: () => Promise.resolve(new Map()) },
+  };
+
+  #headOf(conversation: ConversationId): ConversationHead {
+    const seq = this.heads[Number(conversation) - 1] ?? 0;
+    return {
+      head: { ...at(seq), first: sequenceId(1), past: [] },
+      msgNo: seq,
+      lastAt: 0,
+      segments: [{ from: sequenceId(1), to: null }],
+      intervals: [{ joined: sequenceId(1), from: sequenceId(1), to: null }],
+      reading: { readSeq: sequenceId(0), readMsgNo: 0, sentAtRead: 0 },
+      sent: 0,
+    };
+  }
+
+  get token(): string {
+    const cursors = new Map(this.heads.map((_, index) => [index + 1, at(SEEN)]));
+    return encodeSyncToken(ann.user, { position: at(0), offset: 0, cursors });
+  }
+
+  /** Syncs until there is nothing more. @returns the seqs of each answer by conversation. */
+  async all(limit: number): Promise<readonly ReadonlyMap<string, readonly number[]>[]> {
+    const answers: ReadonlyMap<string, readonly number[]>[] = [];
+    const ahead = new ReadAhead();
+    for (let { token } = this; ;) {
+      const answer = await sync(this.#calls, this.#reads, ann, { token, limit }, silentTrace, ahead);
+      if (!answer.ok) throw new Error(answer.error.message);
+      const { conversations, hasMore } = answer.value;
+      answers.push(
+        new Map(conversations.map(({ summary, messages }) => [summary.conversation, messages.map(({ seq }) => seq)])),
+      );
+      if (!hasMore) return answers;
+      ({ token } = answer.value);
+    }
+  }
+}
+
+const seqs = (count: number): readonly number[] => Array.from({ length: count }, (_, index) => SEEN + 1 + index);
+
+describe('a sync of conversations that are pulled', () => {
+  it('brings everything once and in order, and asks for each head about once in a chain of answers', async () => {
+    const pending = Array.from({ length: 500 }, () => 20);
+    const reader = new AReader(pending);
+    const answers = await reader.all(1_000);
+    pending.forEach((count, index) => {
+      expect(answers.flatMap((answer) => answer.get(String(index + 1)) ?? [])).toEqual(seqs(count));
+    });
+    // The last one finds that there is nothing more.
+    expect(answers).toHaveLength(11);
+    expect(Math.max(...answers.map(({ size }) => size))).toBeLessThanOrEqual(50);
+    expect(reader.asked.reduce((sum, count) => sum + count, 0)).toBeLessThan(2.5 * pending.length);
+  });
+
+  it('asks for all heads when few have anything', async () => {
+    const pending = Array.from({ length: 200 }, (_, index) => (index === 150 ? 30 : 0));
+    const reader = new AReader(pending);
+    const answers = await reader.all(100);
+    expect(answers).toHaveLength(1);
+    expect(answers[0]?.get('151')).toEqual(seqs(30));
+    expect(reader.asked).toEqual([32, 128, 40]);
+  });
+
+  it('of large messages is cut to what an answer may hold (I9), and loses none', async () => {
+    const bytesEach = 100_000;
+    const reader = new AReader([25, 25], bytesEach);
+    const answers = await reader.all(1_000);
+    for (const conversation of ['1', '2'])
+      expect(answers.flatMap((answer) => answer.get(conversation) ?? [])).toEqual(seqs(25));
+    for (const answer of answers) {
+      const count = [...answer.values()].reduce((sum, those) => sum + those.length, 0);
+      expect(count * bytesEach).toBeLessThanOrEqual(1_048_576);
+    }
+  });
+});

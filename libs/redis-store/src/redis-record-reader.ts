@@ -1,0 +1,120 @@
+import { InvariantViolation, type PartitionId } from '@millrace/kernel';
+import { StoreUnavailable, type ActorKey, type RecordReader } from '@millrace/timeline';
+import { Cluster } from 'ioredis';
+import { answerWithin } from './deadline.ts';
+import { readByFunction } from './function-library.ts';
+import { Packer } from './pack.ts';
+import type { RedisTimelineReaderParts } from './redis-timeline-reader.ts';
+import { messageOf } from './store-errors.ts';
+import { Unpacker } from './unpack.ts';
+
+type Fields = ReadonlyMap<string, Uint8Array>;
+
+/** Fields that one call may be asked for, if it is for more than one record: about a millisecond of Redis. */
+const FIELDS_PER_CALL = 1_000;
+
+/** Fields of one record that are wanted. */
+interface Wanted {
+  readonly partition: PartitionId;
+  readonly key: string;
+  readonly names: readonly string[];
+  readonly resolve: (fields: Fields) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * {@link RecordReader} on Redis hashes. The reads of one turn of the event loop go together, apart from the commits: several
+ * as one call of functions/read-fields.lua, for each partition in a Cluster. A single one is an HMGET.
+ */
+export class RedisRecordReader implements RecordReader {
+  readonly #parts: RedisTimelineReaderParts;
+  readonly #packer = new Packer();
+  #wanted: Wanted[] = [];
+
+  constructor(parts: RedisTimelineReaderParts) {
+    this.#parts = parts;
+  }
+
+  async fields(partition: PartitionId, actor: ActorKey, names: readonly string[]): Promise<Fields> {
+    if (names.length === 0) return new Map();
+    const key = this.#parts.layout.record(partition, actor);
+    try {
+      return await new Promise<Fields>((resolve, reject) => {
+        this.#wanted.push({ partition, key, names, resolve, reject });
+        if (this.#wanted.length > 1) return;
+        this.#parts.timers.soon(() => {
+          const wanted = this.#wanted;
+          this.#wanted = [];
+          for (const call of this.#callsOf(wanted)) void this.#carry(call);
+        });
+      });
+    } catch (error) {
+      if (error instanceof InvariantViolation) throw error;
+      throw new StoreUnavailable(`could not read the record of ${actor}: ${messageOf(error)}`, { cause: error });
+    }
+  }
+
+  #callsOf(all: readonly Wanted[]): readonly (readonly Wanted[])[] {
+    const inCluster = this.#parts.reads.client instanceof Cluster;
+    const calls: Wanted[][] = [];
+    const open = new Map<PartitionId | null, { readonly call: Wanted[]; fields: number }>();
+    for (const wanted of all) {
+      const place = inCluster ? wanted.partition : null;
+      const count = wanted.names.length;
+      let last = open.get(place);
+      if (last === undefined || last.fields + count > FIELDS_PER_CALL) {
+        last = { call: [], fields: 0 };
+        open.set(place, last);
+        calls.push(last.call);
+      }
+      last.call.push(wanted);
+      last.fields += count;
+    }
+    return calls;
+  }
+
+  async #carry(call: readonly Wanted[]): Promise<void> {
+    try {
+      const [first] = call;
+      if (first !== undefined && call.length === 1) await this.#alone(first);
+      else await this.#together(call);
+    } catch (error) {
+      for (const { reject } of call) reject(error);
+    }
+  }
+
+  async #alone({ key, names, resolve }: Wanted): Promise<void> {
+    const { reads, timers, answerMsMax } = this.#parts;
+    const values = await answerWithin(timers, answerMsMax, reads.client.hmgetBuffer(key, ...names));
+    const fields = new Map<string, Uint8Array>();
+    names.forEach((name, at) => {
+      const value = values[at] ?? null;
+      if (value !== null) fields.set(name, value);
+    });
+    resolve(fields);
+  }
+
+  async #together(call: readonly Wanted[]): Promise<void> {
+    const { reads, timers, answerMsMax } = this.#parts;
+    this.#packer.array(call.reduce((sum, { names }) => sum + 2 + names.length, 0));
+    for (const { key, names } of call) {
+      this.#packer.text(key).count(names.length);
+      for (const name of names) this.#packer.text(name);
+    }
+    const reply = readByFunction(reads.client, 'read_fields', [call[0]?.key ?? ''], [this.#packer.take()]);
+    const unpacker = new Unpacker(await answerWithin(timers, answerMsMax, reply));
+    unpacker.array();
+    for (const { names, resolve, reject } of call) {
+      if (unpacker.isAtText) {
+        reject(new Error(unpacker.bytes().toString()));
+        continue;
+      }
+      const fields = new Map<string, Uint8Array>();
+      for (let left = unpacker.count(); left > 0; left -= 1) {
+        const name = names[unpacker.count() - 1] ?? '';
+        fields.set(name, unpacker.bytes());
+      }
+      resolve(fields);
+    }
+  }
+}

@@ -1,0 +1,1 @@
+export { TypesenseSearch, type TypesenseSearchOptions } from './typesense-search.ts';

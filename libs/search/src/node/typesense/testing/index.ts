@@ -1,0 +1,2 @@
+export { FakeTypesense } from './fake-typesense.ts';
+export { OpenApiCheck } from './openapi-check.ts';
