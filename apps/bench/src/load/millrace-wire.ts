@@ -64,6 +64,8 @@ export function millraceWire(plan: LoadPlan, sink: WireSink): Wire {
           else reject(error);
         };
       });
+      // Of a connection that is not taken at all, what `open` rejects with tells more.
+      answer.catch(() => undefined);
       let isConnected = false;
       const scanSink = {
         acked: (id: number) => {

@@ -40,6 +40,10 @@ function offeredBy(request: IncomingMessage): string[] {
     .filter((name) => name !== '');
 }
 
+/** What keeps the relay itself from reaching the server; not that the server is not there, or cuts it off. */
+const isOwnTrouble = ({ code, message }: NodeJS.ErrnoException): boolean =>
+  /^(?:EMFILE|ENFILE|EADDR)/.test(code ?? '') || message.includes('handshake has timed out');
+
 /** The server's answer to an upgrade that it refuses, as it is. */
 function passRefusal(response: IncomingMessage, socket: Duplex, done: () => void): void {
   const { statusCode = 502, statusMessage = '', rawHeaders } = response;
@@ -155,12 +159,16 @@ export class CheckingRelay {
       socket.destroy();
       return;
     }
-    server.on('error', nothing);
     // Until both sides are open, the end of one is the end of the other.
     const endServer = (): void => server.terminate();
     const endClient = (): void => void socket.destroy();
     socket.on('close', endServer);
     server.on('close', endClient);
+    server.on('error', (error) => {
+      if (!isOwnTrouble(error)) return;
+      server.off('close', endClient);
+      socket.end(`HTTP/1.1 502 No way to the server: ${error.message}\r\nConnection: close\r\n\r\n`);
+    });
     server.on('unexpected-response', (_request, response) => {
       server.off('close', endClient);
       passRefusal(response, socket, endServer);
