@@ -26,7 +26,7 @@ function testsOf(redis: TestRedis, connect: () => JobConnection): void {
     const worker = new JobWorker({
       ...{ name: 'due', prefix: PREFIX, connection: connect(), atOnce: 4, onTrouble: () => undefined },
       work: (job) => {
-        worked.push({ ...job, atMs: Date.now() });
+        worked.push({ ...job, atMs: systemClock.nowMs() });
         return Promise.resolve(does(job));
       },
       onGivenUp: (job, why) => givenUp.push(`${String(job.data['key'])}: ${why}`),
@@ -43,7 +43,7 @@ function testsOf(redis: TestRedis, connect: () => JobConnection): void {
   it('is worked at its time and not before, once, and is gone then (J1)', async () => {
     const queue = open();
     const { worked, worker } = work();
-    const dueAt = Date.now() + 1_500;
+    const dueAt = systemClock.nowMs() + 1_500;
     expect(await queue.add([job('now', 0), job('later', dueAt), job('later', dueAt + 1)])).toMatchObject({ ok: true });
     await untilWorked(worked, 2);
     expect(worked.map(({ data }) => data['key'])).toEqual(['now', 'later']);
@@ -69,7 +69,7 @@ function testsOf(redis: TestRedis, connect: () => JobConnection): void {
 
   it('that is taken back is not worked', async () => {
     const queue = open();
-    await queue.add([job('a', Date.now() + 500), job('b', Date.now() + 600)]);
+    await queue.add([job('a', systemClock.nowMs() + 500), job('b', systemClock.nowMs() + 600)]);
     await queue.remove(['a', 'never there']);
     expect(await queue.counts()).toMatchObject({ delayed: 1 });
     const { worked } = work();
@@ -90,7 +90,7 @@ function testsOf(redis: TestRedis, connect: () => JobConnection): void {
   it('keeps all its keys under its prefix, and so in one slot', async () => {
     const queue = open();
     const { worked } = work();
-    await queue.add([job('now', 0), job('later', Date.now() + 60_000)]);
+    await queue.add([job('now', 0), job('later', systemClock.nowMs() + 60_000)]);
     await untilWorked(worked, 1);
     const keys = (await redis.call('KEYS', '*')) as readonly string[];
     expect(keys.length).toBeGreaterThan(0);

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer as createTcpServer, type AddressInfo } from 'node:net';
 import { subprotocols } from '@millrace/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket, WebSocketServer, type ClientOptions } from 'ws';
@@ -149,6 +149,21 @@ describe('a checking relay', () => {
     expect(response.headers).toMatchObject({ 'retry-after': '7', 'content-length': '4' });
     expect(Buffer.concat(await response.toArray()).toString()).toBe('busy');
     client.terminate();
+  });
+
+  it('says so when the server does not answer an upgrade', async () => {
+    const silent = createTcpServer().listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const { port } = silent.address() as AddressInfo;
+    const impatient = await CheckingRelay.start(() => `ws://127.0.0.1:${String(port)}`, 50);
+    const client = new WebSocket(impatient.url, json);
+    client.on('error', () => undefined);
+    const [, response] = (await once(client, 'unexpected-response')) as [unknown, IncomingMessage];
+    expect(response.statusCode).toBe(502);
+    expect(response.statusMessage).toMatch(/^No way to the server: .*handshake has timed out$/);
+    client.terminate();
+    await impatient.close();
+    silent.close();
   });
 
   it.each<[number | undefined, string, number]>([

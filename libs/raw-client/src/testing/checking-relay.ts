@@ -74,11 +74,13 @@ function passClose(to: WebSocket, code: number, reason: Buffer): void {
 export class CheckingRelay {
   readonly #http: Server;
   readonly #upstream: () => string | null;
+  readonly #handshakeMsMax: number;
   readonly #frames = new FrameCheck();
   readonly #sockets = new Set<Duplex>();
 
-  private constructor(upstream: () => string | null) {
+  private constructor(upstream: () => string | null, handshakeMsMax: number) {
     this.#upstream = upstream;
+    this.#handshakeMsMax = handshakeMsMax;
     this.#http = createServer((request, response) => {
       this.#passRequest(request, response);
     });
@@ -91,9 +93,10 @@ export class CheckingRelay {
    * Listens on a loopback port. The caller closes it.
    *
    * @param upstream - the server's socket address, asked for each connection; null while there is none.
+   * @param handshakeMsMax - which the server has for its answer to an upgrade.
    */
-  static async start(upstream: () => string | null): Promise<CheckingRelay> {
-    const relay = new CheckingRelay(upstream);
+  static async start(upstream: () => string | null, handshakeMsMax = HANDSHAKE_MS_MAX): Promise<CheckingRelay> {
+    const relay = new CheckingRelay(upstream, handshakeMsMax);
     relay.#http.listen(0, '127.0.0.1');
     await once(relay.#http, 'listening');
     return relay;
@@ -142,7 +145,7 @@ export class CheckingRelay {
     try {
       return new WebSocket(new URL(request.url ?? '/', upstream), offeredBy(request), {
         ...socketOptions,
-        handshakeTimeout: HANDSHAKE_MS_MAX,
+        handshakeTimeout: this.#handshakeMsMax,
         ...(origin === undefined ? {} : { origin }),
       });
     } catch {
