@@ -1,6 +1,6 @@
 import type { ConversationId, UserId } from '@millrace/kernel';
 import { startMillrace, type MillraceProcess } from './millrace-process.ts';
-import { parseMetrics, sumOf } from './prometheus.ts';
+import { parseMetrics } from './prometheus.ts';
 import { compare, connectAs, readAll } from './read-back.ts';
 import { SturdySender } from './sturdy-sender.ts';
 import { until } from './until.ts';
@@ -8,6 +8,8 @@ import { until } from './until.ts';
 export interface ClusterNode extends MillraceProcess {
   readonly name: string;
 }
+
+const total = (counts: readonly number[]): number => counts.reduce((sum, count) => sum + count, 0);
 
 /** Several nodes over one Redis, as many processes, and clients that are spread over them. */
 export class MillraceCluster {
@@ -49,17 +51,23 @@ export class MillraceCluster {
   }
 
   async owned(node: ClusterNode): Promise<number> {
-    const answer = await fetch(`${node.httpUrl}/metrics`);
-    return sumOf(parseMetrics(await answer.text()), 'millrace_partitions_serving');
+    return total(await this.#ownedByProcess(node));
   }
 
-  /** Waits until every partition is served, by these nodes alone and evenly. @returns how many each has. */
+  /** How many partitions each process serves behind this address: one number, unless `MILLRACE_PROCESSES` says more. */
+  async #ownedByProcess(node: ClusterNode): Promise<readonly number[]> {
+    const answer = await fetch(`${node.httpUrl}/metrics`);
+    return parseMetrics(await answer.text())
+      .filter(({ name }) => name === 'millrace_partitions_serving')
+      .map(({ value }) => value);
+  }
+
+  /** Waits until every partition is served, by these nodes' processes alone and evenly. @returns how many each has. */
   async untilSpread(partitions: number): Promise<readonly number[]> {
     let counts: readonly number[] = [];
     await until('the partitions are spread evenly', async () => {
-      counts = await Promise.all(this.nodes.map((node) => this.owned(node)));
-      const sum = counts.reduce((total, count) => total + count, 0);
-      return sum === partitions && Math.max(...counts) - Math.min(...counts) <= 1;
+      counts = (await Promise.all(this.nodes.map((node) => this.#ownedByProcess(node)))).flat();
+      return total(counts) === partitions && Math.max(...counts) - Math.min(...counts) <= 1;
     });
     return counts;
   }
