@@ -45,6 +45,17 @@ async function startAgain(redis: LocalRedis): Promise<void> {
   }
 }
 
+/** A master that holds a conversation, with its replica: nobody would wait for another one. */
+async function masterInUse({ below: { redis } }: Stage, run: number): Promise<readonly [LocalRedis, LocalRedis]> {
+  for (let turn = run; turn < run + 3; turn += 1) {
+    const [master, heir] = [redis[turn % 3], redis[(turn % 3) + 3]];
+    if (master === undefined || heir === undefined) throw new Error('there are three masters and their replicas');
+    const timelines = (await ask(master, 'KEYS', '*:t:c:*')) as readonly string[];
+    if (timelines.length > 0) return [master, heir];
+  }
+  throw new Error('no master holds a conversation');
+}
+
 async function loseTail(stage: Stage, say: Say, alsoKill: string | null): Promise<void> {
   const { redis, replicaLink, service } = stage.below;
   const [master, replica] = redis;
@@ -145,10 +156,7 @@ export const faults: readonly Fault[] = [
     setting: 'cluster',
     targetMs: () => 2.5 * NODE_TIMEOUT_MS,
     async inject(stage, run, say) {
-      const { redis } = stage.below;
-      const at = run % 3;
-      const [master, heir] = [redis[at], redis[at + 3]];
-      if (master === undefined || heir === undefined) throw new Error('there are three masters and their replicas');
+      const [master, heir] = await masterInUse(stage, run);
       await master.kill('SIGKILL');
       say(`the master at port ${String(master.port)} is killed`);
       await until('its replica takes over', async () => (await roleOf(heir)) === 'master', FAILOVER_MS_MAX);
