@@ -298,7 +298,7 @@ export class Server {
         ? null
         : new Archiver({
             ...{ archive: archive.store, identity: archive.identity, timelines, clock, timers, log },
-            hot: stores.hotTimelines,
+            ...{ hot: stores.hotTimelines, isHeld: () => stores.isArchiveHeld() },
             limits: archiverLimitsOf(config),
           });
     if (archive !== null && archiver !== null) {

@@ -33,6 +33,7 @@ export {
   type ArchiverParts,
   type ArchiverStats,
 } from './archive/archiver.ts';
+export { neverHeld, type IsHeld } from './archive/drop-before.ts';
 export { Lifetimes, type ExpiryJobs } from './archive/lifetimes.ts';
 export {
   defaultRetentionLimits,

@@ -1,3 +1,4 @@
+export { holdArchive, type ArchiveHold } from './archive-hold.ts';
 export { defaultCommitPipeLimits, type CommitPipeLimits } from './commit-pipe.ts';
 export { inspectRedis, type RedisInspection } from './inspect-redis.ts';
 export { type RedisFacts, type RedisFinding, type RedisSettings } from './judge-redis.ts';

@@ -2,7 +2,7 @@ import { invariant, type NodeId, type PartitionId } from '@millrace/kernel';
 import type { ActorKey } from '@millrace/timeline';
 
 /** What is kept of the cluster as a whole. */
-export type ClusterKey = 'members' | 'left' | 'replaced' | 'leader' | 'view';
+export type ClusterKey = 'members' | 'left' | 'replaced' | 'leader' | 'view' | 'backups';
 
 /**
  * Every key that Millrace keeps in Redis. All keys of one partition share the Cluster hash tag `{p<number>}`, so one
@@ -24,6 +24,7 @@ export type ClusterKey = 'members' | 'left' | 'replaced' | 'leader' | 'view';
  * | `{cluster}:replaced` | hash   | by run, the run that replaced it, about the last 1,000                    |
  * | `{cluster}:leader`   | hash   | `name node until term`, see functions/lead-cluster.lua                    |
  * | `{cluster}:view`     | hash   | `version view`, see functions/put-view.lua                                |
+ * | `{cluster}:backups`  | zset   | backups that are taken now, by when each is given up: see archive-hold.ts |
  * | `{n:<node>}:in`    | stream | what others say to one run of a node, see functions/open-node-stream.lua           |
  * | `{n:<node>}:open`  | hash   | `run entries bytes added taken` of that stream; both expire without their reader    |
  * | `{jobs}:due:…`       | BullMQ | jobs that wait for their time, and those that are worked, see libs/jobs                |

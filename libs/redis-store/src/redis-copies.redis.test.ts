@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
-import { generation, partitionId, systemTimers, type NodeId } from '@millrace/kernel';
+import { generation, partitionId, systemClock, systemTimers, type NodeId } from '@millrace/kernel';
 import { testRedis } from '@millrace/local-redis/testing';
 import { decideClaim } from '@millrace/partition';
 import { beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { holdArchive } from './archive-hold.ts';
 import { markCopied, snapshotRedis } from './redis-copies.ts';
 import { openRedisStores } from './testing/open-stores.ts';
 
@@ -33,6 +34,38 @@ describe.each([
       expect(file.subarray(0, 5).toString()).toBe('REDIS');
       expect(file.includes(value)).toBe(true);
     }
+  });
+
+  it('has nothing leave the archive while it is taken, by anybody, and no longer than was said', async () => {
+    const stores = await openRedisStores(redis.url, { keyPrefix: 'blue:' });
+    const others = await openRedisStores(redis.url, { keyPrefix: 'green:' });
+    onTestFinished(() => {
+      stores.close();
+      others.close();
+    });
+    const hold = async (id: string, forMs: number) => {
+      const held = await holdArchive({ url: redis.url, prefix: 'blue:', forMs, id }, systemClock);
+      if (!held.ok) throw new Error(held.error.message);
+      return held.value;
+    };
+    expect(await stores.isArchiveHeld()).toBe(false);
+    const [long, short] = [await hold('long', 60_000), await hold('short', 30)];
+    expect([await stores.isArchiveHeld(), await others.isArchiveHeld()]).toEqual([true, false]);
+    await new Promise((resolve) => setTimeout(resolve, 40));
+    expect(await short.release()).toEqual({ ok: true, value: 'over' });
+    expect(await stores.isArchiveHeld()).toBe(true);
+    expect(await long.release()).toEqual({ ok: true, value: 'held' });
+    expect(await stores.isArchiveHeld()).toBe(false);
+    const cutOff = await hold('cut off', 50);
+    await vi.waitUntil(async () => !(await stores.isArchiveHeld()));
+    expect(await redis.call('EXISTS', 'blue:{cluster}:backups')).toBe(0);
+    expect(await cutOff.release()).toEqual({ ok: true, value: 'over' });
+    // What is put back was copied in the midst of it.
+    await hold('in the copy', 60_000);
+    expect((await markCopied(redis.url, 'blue:')).ok).toBe(true);
+    expect(await stores.isArchiveHeld()).toBe(false);
+    stores.close();
+    expect(await stores.isArchiveHeld()).toBe(true);
   });
 
   it('is marked so that every partition begins a generation, whatever the level, behind all that were there', async () => {

@@ -3,6 +3,7 @@ import { err, ok, type Result, type Timers } from '@millrace/kernel';
 import type { StoreError } from '@millrace/partition';
 import { Cluster, type Redis } from 'ioredis';
 import { parseInfo } from './inspect-redis.ts';
+import { keyLayout } from './key-layout.ts';
 import { clientUrl, openRedis } from './redis-address.ts';
 import { messageOf } from './store-errors.ts';
 
@@ -30,11 +31,14 @@ interface Master {
   readonly slots: string | null;
 }
 
-/** Does a job with all masters, each over a connection of its own. */
-async function withMasters<T>(
-  url: string,
-  job: (masters: readonly Master[]) => Promise<T>,
-): Promise<Result<T, StoreError>> {
+interface Whole {
+  /** For what has a key. */
+  readonly client: Redis | Cluster;
+  readonly masters: readonly Master[];
+}
+
+/** Does a job with a Redis, or with all masters of a Cluster, each over a connection of its own. */
+export async function withRedis<T>(url: string, job: (whole: Whole) => Promise<T>): Promise<Result<T, StoreError>> {
   const common = { connectTimeout: CONNECT_MS_MAX, maxRetriesPerRequest: 0, protocol: 2 } as const;
   const one = openRedis(url, { ...common, lazyConnect: true, retryStrategy: null });
   one.on('error', () => undefined);
@@ -42,12 +46,12 @@ async function withMasters<T>(
   try {
     await one.connect();
     if (parseInfo(await one.info('cluster')).get('cluster_enabled') !== '1')
-      return ok(await job([{ client: one, slots: null }]));
+      return ok(await job({ client: one, masters: [{ client: one, slots: null }] }));
     cluster = new Cluster([clientUrl(url)], { redisOptions: common, retryDelayOnFailover: 0, lazyConnect: true });
     cluster.on('error', () => undefined);
     await cluster.connect();
     const masters = cluster.nodes('master').map(async (client) => ({ client, slots: await slotsOf(client) }));
-    return ok(await job(await Promise.all(masters)));
+    return ok(await job({ client: cluster, masters: await Promise.all(masters) }));
   } catch (error) {
     return err({ code: 'unavailable', message: messageOf(error) });
   } finally {
@@ -92,7 +96,7 @@ async function snapshotOf({ client, slots }: Master, timers: Timers): Promise<Re
  * in a process of its own.
  */
 export const snapshotRedis = (url: string, timers: Timers): Promise<Result<readonly RedisSnapshot[], StoreError>> =>
-  withMasters(url, (masters) => Promise.all(masters.map((master) => snapshotOf(master, timers))));
+  withRedis(url, ({ masters }) => Promise.all(masters.map((master) => snapshotOf(master, timers))));
 
 /**
  * Marks that a store is a copy of what once was, so that every partition begins a generation when it is claimed next: what was
@@ -102,7 +106,9 @@ export const snapshotRedis = (url: string, timers: Timers): Promise<Result<reado
  * @returns how many partitions there are.
  */
 export const markCopied = (url: string, prefix: string): Promise<Result<number, StoreError>> =>
-  withMasters(url, async (masters) => {
+  withRedis(url, async ({ client: whole, masters }) => {
+    // The backup that this copy is of was under way.
+    await whole.del(keyLayout(prefix).cluster('backups'));
     const marked = new Set<string>();
     for (const { client } of masters) {
       for (let cursor = ''; cursor !== '0';) {

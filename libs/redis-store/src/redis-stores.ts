@@ -10,6 +10,7 @@ import type {
   TimelineReader,
 } from '@millrace/timeline';
 import { Cluster, type Redis } from 'ioredis';
+import { isArchiveHeld } from './archive-hold.ts';
 import { CommitPipe, defaultCommitPipeLimits, type CommitPipeLimits } from './commit-pipe.ts';
 import { Connection } from './connection.ts';
 import { answerWithin } from './deadline.ts';
@@ -194,6 +195,13 @@ export class RedisStores {
    */
   onReconnect(listener: () => void): () => void {
     return this.#connections.commits.onReconnect(listener);
+  }
+
+  /** Whether a backup is taken, so that nothing may leave the archive; also true when Redis does not tell. */
+  async isArchiveHeld(): Promise<boolean> {
+    const { clock, keyPrefix = '' } = this.#options;
+    const asked = isArchiveHeld(this.#connections.leases.client, keyPrefix, clock.nowMs());
+    return answerWithin(this.#timers, this.#answerMsMax, asked).catch(() => true);
   }
 
   async health(): Promise<StoreHealth> {

@@ -1,5 +1,5 @@
 import { TieredTimelines, type ArchiveChunk } from '@millrace/archive';
-import { Archiver, defaultArchiverLimits, type ChatNodeParts } from '@millrace/messaging';
+import { Archiver, defaultArchiverLimits, neverHeld, type ChatNodeParts } from '@millrace/messaging';
 import { conversationKey, StoreUnavailable } from '@millrace/timeline';
 import { ModelArchive } from './model-archive.ts';
 import type { SimulatedProcess, Stores } from './simulated-process.ts';
@@ -38,7 +38,7 @@ export function tiersOf(
     limits: { pageEntries: 4, cacheBytesMax: 2_000 },
   });
   const archiver = new Archiver({
-    ...{ archive, identity: world.archive.disk.identity, timelines, log },
+    ...{ archive, identity: world.archive.disk.identity, isHeld: neverHeld, timelines, log },
     clock: world.time.clock,
     timers: process.timers,
     limits: {

@@ -1,22 +1,25 @@
+import { randomUUID } from 'node:crypto';
 import { constants, copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { err, ok, systemClock, systemTimers, type Result } from '@millrace/kernel';
-import { snapshotRedis } from '@millrace/redis-store';
+import { holdArchive, snapshotRedis } from '@millrace/redis-store';
 import Database from 'libsql';
 import { exitCode, type Args, type Command, type Context } from '../command.ts';
 import { grouped } from '../progress.ts';
 import { fileIn, MANIFEST, type BackupFile, type BackupManifest } from './backup-manifest.ts';
 import { POSTGRES_HINT, privateUrl, storeOptions, storesOf, type Stores } from './stores.ts';
 
+/** For how long nothing leaves the archive because of this backup, should it not come to its end. */
+const HOLD_MS = 6 * 3_600_000;
+
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** Copies what Redis has, each master's into a file of its own. */
 async function copyRedis(
-  { redisUrl, redisDir }: Stores,
+  url: string,
+  { redisDir }: Stores,
   dir: string,
 ): Promise<Result<BackupManifest['redis'], string>> {
-  const url = redisUrl ?? (redisDir === null ? null : privateUrl(redisDir));
-  if (url === null) return err('There is no Redis to copy: start the server, or name one with --redis-url.');
   const taken = await snapshotRedis(url, systemTimers);
   if (!taken.ok) return err(`Redis: ${taken.error.message}`);
   const files: (BackupFile & { readonly slots: string | null })[] = [];
@@ -52,6 +55,33 @@ async function copyArchive(from: string, dir: string): Promise<Result<BackupFile
   return ok(await fileIn(dir, name));
 }
 
+/** Copies both, and has nothing leave the archive in between: what the copy of Redis names is in the other one, too. */
+async function copyBoth(
+  stores: Stores,
+  dir: string,
+  note: (step: string) => void,
+): Promise<Result<Pick<BackupManifest, 'redis' | 'archive'>, string>> {
+  const { redisUrl, redisPrefix: prefix, redisDir, archive: from, isPostgres } = stores;
+  const url = redisUrl ?? (redisDir === null ? null : privateUrl(redisDir));
+  if (url === null) return err('There is no Redis to copy: start the server, or name one with --redis-url.');
+  const held = await holdArchive({ url, prefix, forMs: HOLD_MS, id: randomUUID() }, systemClock);
+  if (!held.ok) return err(`Redis: ${held.error.message}`);
+  note('Redis writes its data into a file.');
+  // First Redis, then the archive: what has left Redis by then was in the archive before (I8).
+  const redis = await copyRedis(url, stores, dir);
+  if (from !== null && redis.ok) note('The archive is copied.');
+  const archive = from === null || !redis.ok ? ok(null) : await copyArchive(from, dir);
+  // A copy of PostgreSQL is yet to come: it ends by itself.
+  const released = redis.ok && archive.ok && isPostgres ? ok('held' as const) : await held.value.release();
+  if (!redis.ok) return redis;
+  if (!archive.ok) return archive;
+  if (!released.ok) return err(`Redis: ${released.error.message}`);
+  if (released.value === 'held') return ok({ redis: redis.value, archive: archive.value });
+  return err(
+    'It took longer than six hours, so that the archive may have lost what the copy of Redis names: try again.',
+  );
+}
+
 async function run(args: Args, { terminal, environment }: Context): Promise<number> {
   const told = (text: string, code: number): number => {
     terminal.note(text);
@@ -66,20 +96,17 @@ async function run(args: Args, { terminal, environment }: Context): Promise<numb
     return told(`${dir} is not empty: give a new directory.`, exitCode.failed);
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const at = new Date(systemClock.nowMs()).toISOString();
-  terminal.note('Redis writes its data into a file.');
-  // First Redis, then the archive: what has left Redis by then was in the archive before (I8).
-  const redis = await copyRedis(stores.value, dir);
-  if (!redis.ok) return told(redis.error, exitCode.failed);
-  const { archive: file, isPostgres } = stores.value;
-  if (file !== null) terminal.note('The archive is copied.');
-  const archive = file === null ? ok(null) : await copyArchive(file, dir);
-  if (!archive.ok) return told(archive.error, exitCode.failed);
-  const manifest: BackupManifest = { millrace: 'backup', version: 1, at, redis: redis.value, archive: archive.value };
+  const copied = await copyBoth(stores.value, dir, (step) => {
+    terminal.note(step);
+  });
+  if (!copied.ok) return told(copied.error, exitCode.failed);
+  const { redis, archive } = copied.value;
+  const manifest: BackupManifest = { millrace: 'backup', version: 1, at, redis, archive };
   writeFileSync(join(dir, `${MANIFEST}.new`), `${JSON.stringify(manifest, null, 2)}\n`, { mode: 0o600 });
   renameSync(join(dir, `${MANIFEST}.new`), join(dir, MANIFEST));
-  const bytes = [...redis.value, ...(archive.value === null ? [] : [archive.value])].map((each) => each.bytes);
+  const bytes = [...redis, ...(archive === null ? [] : [archive])].map((each) => each.bytes);
   terminal.out(`backed up ${grouped(bytes.reduce((sum, each) => sum + each, 0))} bytes as of ${at} into ${dir}`);
-  if (isPostgres) terminal.note(POSTGRES_HINT.replace('DIR', dir));
+  if (stores.value.isPostgres) terminal.note(POSTGRES_HINT.replace('DIR', dir));
   return exitCode.done;
 }
 

@@ -68,5 +68,5 @@ export const storeOptions: readonly OptionSpec[] = [
 ];
 
 export const POSTGRES_HINT =
-  'The archive is in PostgreSQL: copy it now, behind Redis and not before, with\n' +
+  'The archive is in PostgreSQL: copy it now, behind Redis and not before, and within six hours, with\n' +
   '  pg_dump --format=custom --schema=millrace_archive --file=DIR/archive.pgdump URL';

@@ -8,13 +8,15 @@ import type { OpenedArchive } from './open-archive.ts';
 /** What lets go of entries that are older than is kept. Also where the deployment keeps all: a conversation may say less. */
 export const retentionOf = (
   config: Pick<ServerConfig, 'retentionDays'>,
-  { partitions, storedConversations }: Pick<RedisStores, 'partitions' | 'storedConversations'>,
+  stores: Pick<RedisStores, 'partitions' | 'storedConversations' | 'isArchiveHeld'>,
   timelines: TimelineReader,
   archive: OpenedArchive | null,
   parts: Pick<RetentionParts, 'clock' | 'timers' | 'log'>,
 ): Retention =>
   new Retention({
     ...parts,
-    ...{ timelines, partitions, stored: storedConversations, limits: retentionLimitsOf(config) },
+    ...{ timelines, partitions: stores.partitions, stored: stores.storedConversations },
+    limits: retentionLimitsOf(config),
     archive: archive === null ? null : archive.store,
+    isHeld: () => stores.isArchiveHeld(),
   });

@@ -15,6 +15,7 @@ import { SomeRooms } from '../testing/some-rooms.ts';
 import type { ImportedEntry } from '../transfer/entry-line.ts';
 import type { About } from '../transfer/lines.ts';
 import { Archiver, defaultArchiverLimits, type ArchiverLimits } from './archiver.ts';
+import { neverHeld } from './drop-before.ts';
 
 const room = 'room' as ConversationId;
 const DAY_MS = 24 * 3_600_000;
@@ -29,6 +30,7 @@ function setUp(limits: Partial<ArchiverLimits> = {}, identity?: string) {
   const archiver = new Archiver({
     archive: rooms.archive,
     identity: identity ?? rooms.disk.identity,
+    isHeld: neverHeld,
     timelines: rooms.timelines,
     hot: rooms.hotTimelines,
     clock: { nowMs: () => time.nowMs, monotonicMs: () => systemClock.monotonicMs() },
@@ -193,6 +195,7 @@ describe('what archives conversations', () => {
     const next = new Archiver({
       archive: world.rooms.archive,
       identity: world.rooms.disk.identity,
+      isHeld: neverHeld,
       timelines: world.rooms.timelines,
       clock: systemClock,
       timers: systemTimers,

@@ -6,6 +6,7 @@ import type { ActorCalls, AnyReply } from '../actor-calls.ts';
 import { birthKey } from '../cluster/birth-actor.ts';
 import type { Effect } from '../effects.ts';
 import { atOf } from './aged.ts';
+import type { IsHeld } from './drop-before.ts';
 import { roll, type RollLimits, type Rolled } from './roll.ts';
 import { defaultSweepLimits, Sweeper, type SweepLimits } from './sweeper.ts';
 
@@ -44,6 +45,7 @@ export interface ArchiverParts {
   readonly archive: ArchiveStore;
   /** Of {@link archive}. */
   readonly identity: string;
+  readonly isHeld: IsHeld;
   readonly timelines: TimelineReader;
   /** Absent: only what is written to is archived. */
   readonly hot?: HotTimelines;
@@ -181,10 +183,10 @@ export class Archiver {
     if (node === null) return 'the node has not started';
     const unfit = await this.#unfit(node);
     if (unfit !== null) return unfit;
-    const { archive, timelines, clock } = this.#parts;
+    const { archive, isHeld, timelines, clock } = this.#parts;
     const limits = { ...this.#parts.limits, ...WHOLE };
     for (let round = 0; round < WHOLE_ROUNDS_MAX && !this.#isStopped; round += 1) {
-      const parts = { archive, timelines, limits, calls: node.calls, nowMs: clock.nowMs() };
+      const parts = { archive, isHeld, timelines, limits, calls: node.calls, nowMs: clock.nowMs() };
       const rolled = await roll(parts, [conversation]);
       if ('code' in rolled) return rolled.reason;
       const outcome = rolled.get(conversation);
@@ -231,10 +233,10 @@ export class Archiver {
     if (node === null) return 'the node has not started';
     const unfit = await this.#unfit(node);
     if (unfit !== null) return unfit;
-    const { archive, timelines, clock } = this.#parts;
+    const { archive, isHeld, timelines, clock } = this.#parts;
     const limits = this.#limits;
     const some = [...this.#waiting].slice(0, limits.conversationsPerRoll);
-    const parts = { archive, timelines, limits, calls: node.calls, nowMs: clock.nowMs() };
+    const parts = { archive, isHeld, timelines, limits, calls: node.calls, nowMs: clock.nowMs() };
     const rolled = await roll(parts, some);
     if ('code' in rolled) return rolled.reason;
     let reason: string | null = null;

@@ -7,7 +7,8 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { positionsOf, readDense } from '../sync/read-messages.ts';
 import { SomeRooms } from '../testing/some-rooms.ts';
 import { defaultArchiverLimits } from './archiver.ts';
-import { defaultRetentionLimits, dropBefore, Retention, type RetentionLimits } from './retention.ts';
+import { dropBefore } from './drop-before.ts';
+import { defaultRetentionLimits, Retention, type RetentionLimits } from './retention.ts';
 import { keptSinceMs, retentionDaysOf } from './retention-plan.ts';
 import { roll } from './roll.ts';
 
@@ -26,8 +27,10 @@ function setUp(more: Partial<RetentionLimits> = {}) {
     refused: () => undefined,
     limits: { pageEntries: 4 },
   });
+  const hold = { isHeld: false };
+  const dropParts = { archive: rooms.archive, isHeld: () => Promise.resolve(hold.isHeld) };
   const retention = new Retention({
-    ...{ archive: rooms.archive, timelines, stored: rooms.hotTimelines },
+    ...{ ...dropParts, timelines, stored: rooms.hotTimelines },
     partitions: {
       loadActor: (_partition, actor) => {
         const fields = new Map(rooms.rooms.get(actor.slice(2) as ConversationId)?.beside.fields);
@@ -53,7 +56,8 @@ function setUp(more: Partial<RetentionLimits> = {}) {
     return known === null ? null : { ...known, retentionDays, lifetimeMs };
   };
   retention.serve({ calls: rooms.calls, tiers });
-  const rollOnce = () => roll({ archive: rooms.archive, timelines, calls: rooms.calls, limits, nowMs: 0 }, [room]);
+  const rollOnce = () =>
+    roll({ ...dropParts, archive: rooms.archive, timelines, calls: rooms.calls, limits, nowMs: 0 }, [room]);
   const extent = async (): Promise<readonly string[]> => {
     const told = await rooms.archive.extent(room);
     return told.ok ? told.value.map(({ first, last }) => `${String(first)}-${String(last)}`) : [];
@@ -75,7 +79,7 @@ function setUp(more: Partial<RetentionLimits> = {}) {
       rooms.room('room').nowMs += DAY_MS;
     }
   };
-  return { rooms, retention, time, rollOnce, extent, whole, writeDays, timelines };
+  return { rooms, retention, time, hold, dropParts, rollOnce, extent, whole, writeDays, timelines };
 }
 
 const seqs = (first: number, last: number): readonly number[] =>
@@ -150,6 +154,30 @@ describe('how long entries are kept', () => {
     expect(await world.whole()).toEqual([6, 7]);
   });
 
+  it('leaves the archive as it is while a backup is taken, and takes from it behind that (I8)', async () => {
+    const world = setUp();
+    world.writeDays(5, 10);
+    await world.rollOnce();
+    world.hold.isHeld = true;
+    const archived = await world.extent();
+    await world.retention.look(room);
+    const head = world.rooms.room('room').state.head.value;
+    expect(keptFrom(head)).toBe(32);
+    // What has gone over in the meantime follows on what is to leave: it waits, and no other conversation for it.
+    expect([...((await world.rollOnce()) as ReadonlyMap<string, unknown>).values()]).toEqual([
+      { code: 'later', reason: expect.stringContaining('backup') as string },
+    ]);
+    expect(await dropBefore(world.dropParts, room, head)).toContain('backup');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(await world.extent()).toEqual(archived);
+    expect(world.retention.stats.dropping).toBe(1);
+    expect(await world.whole()).toEqual(seqs(32, 51));
+    world.hold.isHeld = false;
+    await expect.poll(world.extent).toEqual([]);
+    expect(world.retention.stats.dropping).toBe(0);
+    expect(await world.whole()).toEqual(seqs(32, 51));
+  });
+
   it('may end anywhere, while entries go over into an archive that comes and goes: what is there is read whole (I3, I8)', async () => {
     const step = fc.constantFrom('write', 'write', 'day', 'roll', 'look', 'drop', 'away', 'back', 'unheard', 'heard');
     await fc.assert(
@@ -163,7 +191,7 @@ describe('how long entries are kept', () => {
           else if (one === 'roll') await world.rollOnce();
           else if (one === 'look') await world.retention.look(room).catch(() => undefined);
           else if (one === 'drop') {
-            await dropBefore(world.rooms.archive, room, world.rooms.room('room').state.head.value);
+            await dropBefore(world.dropParts, room, world.rooms.room('room').state.head.value);
           } else if (one === 'away' || one === 'back') world.rooms.disk.isDown = one === 'away';
           else {
             const isUnheard = one === 'unheard';
@@ -189,7 +217,7 @@ describe('how long entries are kept', () => {
           ).toBeUndefined();
         }
         const head = world.rooms.room('room').state.head.value;
-        expect(await dropBefore(world.rooms.archive, room, head)).toBeNull();
+        expect(await dropBefore(world.dropParts, room, head)).toBeNull();
         expect(await world.whole()).toEqual(seqs(keptFrom(head), head.seq));
         expect(world.rooms.hotSeqs('room').length).toBeLessThan(limits.hotEntries + limits.chunkEntries);
         const held = [...(world.rooms.disk.conversations.get(room)?.values() ?? [])].flat();

@@ -1,10 +1,9 @@
-import { describeArchiveError, type ArchiveStore } from '@millrace/archive';
+import type { ArchiveStore } from '@millrace/archive';
 import { sequenceId, type Clock, type ConversationId, type Timers } from '@millrace/kernel';
 import type { PartitionLog, PartitionStore } from '@millrace/partition';
 import { decodeEntry } from '@millrace/protocol';
 import {
   conversationKey,
-  generationOf,
   keptFrom,
   revisionsKey,
   StoreUnavailable,
@@ -15,6 +14,7 @@ import {
 import type { ActorCalls } from '../actor-calls.ts';
 import type { KeptTiers } from '../conversation/commands.ts';
 import { positionsOf, readDense } from '../sync/read-messages.ts';
+import { dropBefore, HELD, type IsHeld } from './drop-before.ts';
 import { retiredOf, tooOld, tooOldBeforeMs, type ReadEntry } from './retention-plan.ts';
 import { Rounds, type RoundLimits } from './rounds.ts';
 
@@ -43,6 +43,7 @@ export const defaultRetentionLimits: RetentionLimits = {
 export interface RetentionParts {
   /** Null where everything stays hot. */
   readonly archive: Pick<ArchiveStore, 'extent' | 'trim' | 'erase'> | null;
+  readonly isHeld: IsHeld;
   readonly timelines: TimelineReader;
   readonly partitions: Pick<PartitionStore, 'loadActor'>;
   readonly stored: StoredConversations;
@@ -236,6 +237,7 @@ export class Retention {
       if (dropping.isDone || clock.monotonicMs() - dropping.sinceMs < limits.dropAfterMs) continue;
       const problem = await this.#drop(conversation);
       if (problem === null) dropping.isDone = true;
+      else if (problem === HELD) break;
       else log.warn('entries that are too old stay in the archive for now', { conversation, error: problem });
     }
     this.#isDropWaiting = false;
@@ -244,10 +246,10 @@ export class Retention {
 
   /** @returns what went wrong, null for nothing. */
   async #drop(conversation: ConversationId): Promise<string | null> {
-    const { archive } = this.#parts;
+    const { archive, isHeld } = this.#parts;
     // As it is stored by now: what was lost with the end of a store is not too old again before it was looked at anew.
     const kept = await this.#keptAnywhere(conversation);
-    return archive === null || kept === null ? null : dropBefore(archive, conversation, kept.head);
+    return archive === null || kept === null ? null : dropBefore({ archive, isHeld }, conversation, kept.head);
   }
 
   /** As its owner has it, where it lives on another node. */
@@ -257,32 +259,4 @@ export class Retention {
     const told = await this.#node.calls.conversation(conversation, { t: 'tiers' });
     return told.ok ? told.value : null;
   }
-}
-
-const NOTHING = new Uint8Array(0);
-const ERASED_MAX = 1_000;
-
-/**
- * Takes out of the archive what stands before the first entry of the head: whole chunks, and what of the first one that
- * stays is before it.
- *
- * @returns what went wrong; null when nothing is left of it.
- */
-export async function dropBefore(
-  archive: Pick<ArchiveStore, 'extent' | 'trim' | 'erase'>,
-  conversation: ConversationId,
-  head: TimelineHead,
-): Promise<string | null> {
-  const first = keptFrom(head);
-  const gen = generationOf(head, first) ?? head.gen;
-  const trimmed = await archive.trim(conversation, { gen, seq: first });
-  if (!trimmed.ok) return describeArchiveError(trimmed.error);
-  const extent = await archive.extent(conversation);
-  if (!extent.ok) return describeArchiveError(extent.error);
-  const span = extent.value.find((each) => each.gen === gen);
-  if (span === undefined || span.first >= first) return null;
-  const count = Math.min(first - span.first, ERASED_MAX);
-  const tombstones = Array.from({ length: count }, () => NOTHING);
-  const erased = await archive.erase(conversation, [{ gen, seq: sequenceId(first - count), tombstones }]);
-  return erased.ok ? null : describeArchiveError(erased.error);
 }

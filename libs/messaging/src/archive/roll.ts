@@ -12,7 +12,7 @@ import { conversationKey, keptFrom, StoreUnavailable, type Position, type Timeli
 import type { ActorCalls } from '../actor-calls.ts';
 import { readDense } from '../sync/read-messages.ts';
 import { agedRoll, atOf } from './aged.ts';
-import { dropBefore } from './retention.ts';
+import { dropBefore, HELD, type IsHeld } from './drop-before.ts';
 
 export interface RollLimits {
   /** Entries of a conversation that stay hot; up to a chunk more, for chunks go over whole. */
@@ -28,6 +28,7 @@ export interface RollLimits {
 
 export interface RollParts {
   readonly archive: ArchiveStore;
+  readonly isHeld: IsHeld;
   readonly timelines: TimelineReader;
   readonly calls: Pick<ActorCalls, 'conversation' | 'partitionOf'>;
   readonly limits: RollLimits;
@@ -145,7 +146,8 @@ async function conclude(
     }
     if (outcome?.ok === false && outcome.error.code === 'hole' && outcome.error.expected < keptFrom(tiers.head)) {
       // What was too old has left the Timeline, and not yet the archive.
-      const problem = await dropBefore(parts.archive, conversation, tiers.head);
+      const problem = await dropBefore(parts, conversation, tiers.head);
+      if (problem === HELD) return { code: 'later', reason: problem };
       return problem === null ? { code: 'more', entries: 0 } : { code: 'unavailable', reason: problem };
     }
     const held = await heldAlready(parts.archive, chunk, outcome);

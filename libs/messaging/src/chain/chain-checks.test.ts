@@ -3,7 +3,7 @@ import { generation, ok, sequenceId, utf8, type ConversationId, type SequenceId,
 import { emptyHead, type GenerationSpan, type TimelineHead } from '@millrace/timeline';
 import { describe, expect, it } from 'vitest';
 import { defaultArchiverLimits } from '../archive/archiver.ts';
-import { dropBefore } from '../archive/retention.ts';
+import { dropBefore, neverHeld } from '../archive/drop-before.ts';
 import { roll } from '../archive/roll.ts';
 import { encodeErased } from '../revise/revision.ts';
 import { eraseArchived } from '../erase/erase-archived.ts';
@@ -29,7 +29,8 @@ function setUp(archiveOf: (archive: ArchiveStore) => Pick<ArchiveStore, 'chain' 
   };
   const reads = { timelines, records };
   const checks = new ChainChecks({ calls: rooms.calls, reads, archive: archiveOf(rooms.archive) });
-  const rollOnce = () => roll({ archive: rooms.archive, timelines, calls: rooms.calls, limits, nowMs: 0 }, [room]);
+  const rollOnce = () =>
+    roll({ archive: rooms.archive, isHeld: neverHeld, timelines, calls: rooms.calls, limits, nowMs: 0 }, [room]);
   const check = async (): Promise<ChainCheck> => {
     const checked = await checks.check(room, null);
     if (!checked.ok) throw new Error(checked.error.message);
@@ -75,7 +76,7 @@ describe('the check of a chain', () => {
     await rollOnce();
     const { head } = rooms.room('room').state;
     head.value = { ...head.value, first: sequenceId(6) };
-    expect(await dropBefore(rooms.archive, room, head.value)).toBeNull();
+    expect(await dropBefore({ archive: rooms.archive, isHeld: neverHeld }, room, head.value)).toBeNull();
     expect(await check()).toMatchObject({ erased: 2, broken: [] });
   });
 

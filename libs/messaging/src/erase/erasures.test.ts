@@ -12,6 +12,7 @@ import { decodeEntry } from '@millrace/protocol';
 import { conversationKey, type ActorKey } from '@millrace/timeline';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Archiver, defaultArchiverLimits } from '../archive/archiver.ts';
+import { neverHeld } from '../archive/drop-before.ts';
 import { SomeRooms } from '../testing/some-rooms.ts';
 import { Erasures, type ErasuresParts } from './erasures.ts';
 import type { ErasureReport } from './erasure-report.ts';
@@ -26,7 +27,7 @@ function setUp(names: readonly string[], more: Partial<ErasuresParts> = {}) {
   const idOf = (actor: ActorKey): ConversationId => actor.slice(2) as ConversationId;
   const archiver = new Archiver({
     ...{ archive: rooms.archive, identity: rooms.disk.identity, timelines: rooms.timelines },
-    ...{ clock: systemClock, timers: systemTimers, limits: defaultArchiverLimits, log: silent },
+    ...{ isHeld: neverHeld, clock: systemClock, timers: systemTimers, limits: defaultArchiverLimits, log: silent },
   });
   archiver.serve({ calls: rooms.calls, ...rooms.node });
   const stored = new Map<UserId, string>();
