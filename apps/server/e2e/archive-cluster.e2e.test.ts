@@ -1,8 +1,8 @@
 import { testPostgres } from '@millrace/local-postgres/testing';
 import { testRedis } from '@millrace/local-redis/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { hotLengths } from './support/hot-lengths.ts';
 import { MillraceCluster, SteadyLoad, type ClusterNode } from './support/millrace-cluster.ts';
-import { parseMetrics, sumOf } from './support/prometheus.ts';
 import { until } from './support/until.ts';
 
 const PARTITIONS = 16;
@@ -27,17 +27,6 @@ describe('a cluster with an archive in PostgreSQL', () => {
   }, 240_000);
   afterEach(() => cluster.stop());
 
-  const sumOver = async (name: string): Promise<number> => {
-    const values = cluster.nodes.map(async ({ httpUrl }) => {
-      const answer = await fetch(`${httpUrl}/metrics`);
-      return sumOf(parseMetrics(await answer.text()), name);
-    });
-    return (await Promise.all(values)).reduce((sum, value) => sum + value, 0);
-  };
-  const hotLengths = async (): Promise<readonly number[]> => {
-    const keys = (await redis.call('KEYS', '*:t:c:*')) as readonly string[];
-    return Promise.all(keys.map(async (key) => Number(await redis.call('XLEN', key))));
-  };
   const node = (at: number): ClusterNode => {
     const found = cluster.nodes[at];
     if (found === undefined) throw new Error(`there is no node ${String(at)}`);
@@ -47,7 +36,7 @@ describe('a cluster with an archive in PostgreSQL', () => {
   it('loses, repeats and hides nothing while nodes and PostgreSQL are killed, and keeps strangers out (I8)', async () => {
     const load = await SteadyLoad.start(cluster);
     await load.untilMore(400);
-    await until('entries are archived', async () => (await sumOver('millrace_archived_entries')) > 0);
+    await until('entries are archived', async () => (await cluster.sumOver('millrace_archived_entries')) > 0);
     await expect(cluster.add({ MILLRACE_ARCHIVE: 'none' })).rejects.toThrow(/MILLRACE_ARCHIVE does not fit/);
     for (const victim of [0, 1]) {
       await node(victim).restart();
@@ -55,16 +44,16 @@ describe('a cluster with an archive in PostgreSQL', () => {
     }
     await postgres.server.kill();
     await load.untilMore(150);
-    expect(await sumOver('millrace_archive_reachable')).toBe(0);
+    expect(await cluster.sumOver('millrace_archive_reachable')).toBe(0);
     const restarted = await postgres.server.restart();
     expect(restarted.ok).toBe(true);
     await node(2).restart();
     await load.untilMore(150);
     expect(await load.findings()).toEqual({ lost: [], duplicated: [], gaps: [] });
     // Whoever was to archive something when it was killed does so with the next chunk, which may not come.
-    await until('nothing waits to be archived', async () => (await sumOver('millrace_archive_waiting')) === 0);
-    const lengths = await hotLengths();
+    await until('nothing waits to be archived', async () => (await cluster.sumOver('millrace_archive_waiting')) === 0);
+    const lengths = await hotLengths(redis);
     expect(Math.min(...lengths)).toBeLessThanOrEqual(HOT_MAX);
-    expect(await sumOver('millrace_archive_stuck')).toBe(0);
+    expect(await cluster.sumOver('millrace_archive_stuck')).toBe(0);
   }, 240_000);
 });

@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { seededRandom, type ConversationId, type Random, type SequenceId, type UserId } from '@millrace/kernel';
 import { testRedis } from '@millrace/local-redis/testing';
-import type { Message } from '@millrace/protocol';
 import type { RawSession } from '@millrace/raw-client';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { hotLengths } from './support/hot-lengths.ts';
 import { startMillrace, type MillraceProcess } from './support/millrace-process.ts';
 import { parseMetrics, sumOf } from './support/prometheus.ts';
-import { compare, connectAs, readAll } from './support/read-back.ts';
+import { compare, connectAs, readAll, readBackward } from './support/read-back.ts';
 import { SturdySender } from './support/sturdy-sender.ts';
 import { testApiKey } from './support/test-tokens.ts';
 import { until } from './support/until.ts';
@@ -70,12 +70,6 @@ async function untilMore(senders: readonly SturdySender[], count: number): Promi
   await until(`${String(count)} more messages are acknowledged`, () => acknowledgedBy(senders) >= goal);
 }
 
-/** How many entries each conversation has in Redis. */
-async function hotLengths(): Promise<readonly number[]> {
-  const keys = (await redis.call('KEYS', '*:t:c:*')) as readonly string[];
-  return Promise.all(keys.map(async (key) => Number(await redis.call('XLEN', key))));
-}
-
 async function metric(name: string): Promise<number> {
   const answer = await fetch(`${millrace.httpUrl}/metrics`, { headers: { authorization: `Bearer ${testApiKey}` } });
   return sumOf(parseMetrics(await answer.text()), name);
@@ -83,7 +77,7 @@ async function metric(name: string): Promise<number> {
 
 const untilArchived = (): Promise<void> =>
   until('nothing waits to be archived', async () => {
-    const lengths = await hotLengths();
+    const lengths = await hotLengths(redis);
     return (await metric('millrace_archive_waiting')) === 0 && lengths.every((length) => length <= HOT_MAX);
   });
 
@@ -113,19 +107,6 @@ async function readSomePage(
       ...(isWrong ? [`${place} says ${String(body)}, and said ${before}`] : []),
     ];
   });
-}
-
-/** Backward from the end, page by page. */
-async function readBackward(session: RawSession, conversation: ConversationId, limit: number): Promise<Message[]> {
-  const messages: Message[] = [];
-  for (let from: number | undefined; ;) {
-    const more = from === undefined ? {} : { from: from as SequenceId };
-    const page = await session.request({ t: 'history', conversation, direction: 'backward', limit, ...more });
-    if (!page.ok) throw new Error(JSON.stringify(page.error));
-    messages.push(...page.value.messages);
-    if (!page.value.hasMore) return messages;
-    from = (messages.at(-1)?.seq ?? 1) - 1;
-  }
 }
 
 describe('a server with an archive', () => {
@@ -168,7 +149,7 @@ describe('a server with an archive', () => {
     expect(reading.pages).toBeGreaterThan(20);
 
     await untilArchived();
-    expect(Math.max(...(await hotLengths()))).toBeLessThanOrEqual(HOT_MAX);
+    expect(Math.max(...(await hotLengths(redis)))).toBeLessThanOrEqual(HOT_MAX);
     const acknowledged = senders.flatMap((sender) => sender.acknowledged);
     expect(acknowledged.length).toBeGreaterThan(1_600);
     for (const user of USERS) {
@@ -196,10 +177,10 @@ describe('a server with an archive', () => {
     await until('something is archived', async () => (await metric('millrace_archived_entries')) > 0);
     renameSync(file(), `${file()}.away`);
     await until('the archive fails', async () => (await metric('millrace_archive_failing_seconds')) > 0);
-    const before = (await hotLengths()).reduce((sum, length) => sum + length, 0);
+    const before = (await hotLengths(redis)).reduce((sum, length) => sum + length, 0);
     const acknowledged = acknowledgedBy(senders);
     await untilMore(senders, 600);
-    const after = (await hotLengths()).reduce((sum, length) => sum + length, 0);
+    const after = (await hotLengths(redis)).reduce((sum, length) => sum + length, 0);
     // One chunk of each may have been under way.
     expect(after - before).toBeGreaterThan(acknowledgedBy(senders) - acknowledged - 3 * 50 - 100);
     expect(await metric('millrace_archive_reachable')).toBe(0);

@@ -41,6 +41,8 @@ const START_MS_MAX = 120_000;
 const STOP_MS_MAX = 60_000;
 const POLL_MS = 20;
 const FREE_PORT_TRIES_MAX = 5;
+const RESTART_TRIES_MAX = 50;
+const RESTART_PAUSE_MS = 200;
 
 interface Place {
   readonly dir: string;
@@ -232,10 +234,17 @@ function handleOf(place: Place, port: number, firstPid: number, password: string
     async restart() {
       const ended = await endCleanly();
       if (!ended.ok) return ended;
-      const started = await startServer(place, port);
-      if (!started.ok) return started;
-      pid = started.value;
-      return ok(undefined);
+      for (let tries = 1; ; tries += 1) {
+        const started = await startServer(place, port);
+        if (started.ok) pid = started.value;
+        if (started.ok) return ok(undefined);
+        // Somebody else may have the port for a moment, and what was killed leaves its memory behind for as long.
+        const isSoonFree = /could not bind|could not create any TCP|pre-existing shared memory/.test(
+          started.error.message,
+        );
+        if (!isSoonFree || tries === RESTART_TRIES_MAX) return started;
+        await sleep(RESTART_PAUSE_MS);
+      }
     },
   };
 }

@@ -1,6 +1,6 @@
 import type { ConversationId, UserId } from '@millrace/kernel';
 import { startMillrace, type MillraceProcess } from './millrace-process.ts';
-import { parseMetrics } from './prometheus.ts';
+import { parseMetrics, sumOf } from './prometheus.ts';
 import { compare, connectAs, readAll } from './read-back.ts';
 import { SturdySender } from './sturdy-sender.ts';
 import { until } from './until.ts';
@@ -50,6 +50,15 @@ export class MillraceCluster {
     await Promise.all(this.nodes.splice(0).map((node) => node.stop()));
   }
 
+  /** Of all nodes together. */
+  async sumOver(metric: string): Promise<number> {
+    const values = this.nodes.map(async ({ httpUrl }) => {
+      const answer = await fetch(`${httpUrl}/metrics`);
+      return sumOf(parseMetrics(await answer.text()), metric);
+    });
+    return total(await Promise.all(values));
+  }
+
   async owned(node: ClusterNode): Promise<number> {
     return total(await this.#ownedByProcess(node));
   }
@@ -74,22 +83,23 @@ export class MillraceCluster {
 }
 
 export const USERS = ['ann', 'ben', 'cleo', 'dora', 'eve', 'finn'];
-const ROOMS = ['one', 'two', 'three', 'four'] as ConversationId[];
+export const ROOMS = ['one', 'two', 'three', 'four'] as ConversationId[];
 
 /** Users on all nodes that talk in several conversations, until they are told to finish. */
 export class SteadyLoad {
   readonly senders: readonly SturdySender[];
   readonly #cluster: MillraceCluster;
 
-  private constructor(cluster: MillraceCluster) {
+  private constructor(cluster: MillraceCluster, pauseMs: number) {
     this.#cluster = cluster;
     this.senders = USERS.flatMap((user) =>
-      ROOMS.map((room) => new SturdySender(user, `${user}-${room}`, room, () => cluster.nextSocketUrl())),
+      ROOMS.map((room) => new SturdySender(user, `${user}-${room}`, room, () => cluster.nextSocketUrl(), pauseMs)),
     );
     for (const sender of this.senders) sender.start();
   }
 
-  static async start(cluster: MillraceCluster): Promise<SteadyLoad> {
+  /** @param pauseMs - of each sender, between what was acknowledged and what it sends next. */
+  static async start(cluster: MillraceCluster, pauseMs = 0): Promise<SteadyLoad> {
     const session = await connectAs(cluster.nextSocketUrl(), 'ann', 'setup');
     for (const conversation of ROOMS) {
       const members = USERS.slice(1) as UserId[];
@@ -97,7 +107,7 @@ export class SteadyLoad {
       if (!created.ok) throw new Error(JSON.stringify(created.error));
     }
     session.close();
-    return new SteadyLoad(cluster);
+    return new SteadyLoad(cluster, pauseMs);
   }
 
   get acknowledged(): number {

@@ -1,4 +1,4 @@
-import { systemTimers, type ConversationId, type DeviceId, type SequenceId } from '@millrace/kernel';
+import { systemTimers, type ConversationId, type DeviceId, type Random, type SequenceId } from '@millrace/kernel';
 import type { Message } from '@millrace/protocol';
 import { describeSessionError, RawSession, type UnaskedFrame } from '@millrace/raw-client';
 import { CheckedWebSocket } from './checked-web-socket.ts';
@@ -40,6 +40,48 @@ export async function readAll(session: RawSession, conversation: ConversationId)
     if (!page.value.hasMore) return messages;
     from = (messages.at(-1)?.seq ?? 0) + 1;
   }
+}
+
+/** Backward from the end, page by page. */
+export async function readBackward(
+  session: RawSession,
+  conversation: ConversationId,
+  limit: number,
+): Promise<readonly Message[]> {
+  const messages: Message[] = [];
+  for (let from: number | undefined; ;) {
+    const more = from === undefined ? {} : { from: from as SequenceId };
+    const page = await session.request({ t: 'history', conversation, direction: 'backward', limit, ...more });
+    if (!page.ok) throw new Error(`history of ${conversation}: ${describeSessionError(page.error)}`);
+    messages.push(...page.value.messages);
+    if (!page.value.hasMore) return messages;
+    from = (messages.at(-1)?.seq ?? 1) - 1;
+  }
+}
+
+/** Pages of any length from anywhere, in both directions. @returns those that do not say what all of it says. */
+export async function readAnyPages(
+  session: RawSession,
+  conversation: ConversationId,
+  all: readonly Message[],
+  count: number,
+  random: Random,
+): Promise<readonly string[]> {
+  const wrong: string[] = [];
+  for (let page = 0; page < count; page += 1) {
+    const direction = random.uint32() % 2 === 0 ? 'forward' : 'backward';
+    const from = 1 + (random.uint32() % all.length);
+    const limit = 1 + (random.uint32() % 120);
+    const read = await session.request({ t: 'history', conversation, direction, from: from as SequenceId, limit });
+    if (!read.ok) throw new Error(`history of ${conversation}: ${describeSessionError(read.error)}`);
+    const wanted =
+      direction === 'forward'
+        ? all.slice(from - 1, from - 1 + limit)
+        : all.slice(Math.max(0, from - limit), from).reverse();
+    if (JSON.stringify(read.value.messages) === JSON.stringify(wanted)) continue;
+    wrong.push(`${conversation} from ${String(from)} ${direction}, ${String(limit)}`);
+  }
+  return wrong;
 }
 
 export interface Findings {

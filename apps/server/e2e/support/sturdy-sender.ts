@@ -4,6 +4,9 @@ import { RawSession } from '@millrace/raw-client';
 import { CheckedWebSocket } from './checked-web-socket.ts';
 import { tokenFor } from './test-tokens.ts';
 
+/** Sends that a device has under way at most. */
+export const WINDOW = 4;
+
 export interface Acknowledged {
   readonly conversation: ConversationId;
   readonly user: UserId;
@@ -24,6 +27,7 @@ export class SturdySender {
   readonly device: DeviceId;
   readonly #conversation: ConversationId;
   readonly #url: () => string;
+  readonly #pauseMs: number;
   readonly acknowledged: Acknowledged[] = [];
   /** The longest time between two acks, milliseconds. */
   pauseMsMax = 0;
@@ -40,11 +44,13 @@ export class SturdySender {
   #stopping = false;
   #done: Promise<void> = Promise.resolve();
 
-  constructor(user: string, device: string, conversation: ConversationId, url: () => string) {
+  /** @param pauseMs - between what was acknowledged and what is sent next. */
+  constructor(user: string, device: string, conversation: ConversationId, url: () => string, pauseMs = 0) {
     this.user = user as UserId;
     this.device = device as DeviceId;
     this.#conversation = conversation;
     this.#url = url;
+    this.#pauseMs = pauseMs;
   }
 
   start(): void {
@@ -76,7 +82,7 @@ export class SturdySender {
   async #send(session: RawSession): Promise<void> {
     for (;;) {
       if (!this.#stopping) {
-        while (this.#unanswered.size < 4) {
+        while (this.#unanswered.size < WINDOW) {
           this.#unanswered.set(this.#next, `${this.user} ${this.device} says ${String(this.#next)}`);
           this.#next += 1;
         }
@@ -95,6 +101,7 @@ export class SturdySender {
       // Below all of ours: the server remembers less than it had acknowledged (its generation rose).
       if (expected !== undefined) this.#last = expected - 1;
       if (outcomes.some((outcome) => outcome !== 'acked')) await sleep(20);
+      else if (this.#pauseMs > 0 && !this.#stopping) await sleep(this.#pauseMs);
     }
   }
 
