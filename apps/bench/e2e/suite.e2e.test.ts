@@ -7,6 +7,7 @@ import type { IdleRatio, IdleSide } from '../src/report/idle.ts';
 import type { MemoryFigures } from '../src/report/memory.ts';
 import type { PeerReport } from '../src/report/peers.ts';
 import type { ReplayFigures } from '../src/report/replay.ts';
+import type { SearchFigures, SearchFloorFigures } from '../src/report/search.ts';
 import type { SuiteState } from '../src/suite/suite-state.ts';
 import { BenchRuns, BRIEF } from './bench-runs.ts';
 
@@ -92,6 +93,27 @@ describe('a workload, briefly,', () => {
     const named = await runs.measured('replay', '--corpus', file);
     expect(named.report.checked).toMatchObject({ sent: 2, stored: 2 });
     expect(named.report.config['corpus']).toBe('two.jsonl');
+  }, 240_000);
+
+  it('search: what was imported is indexed, made anew and found, and what comes is found by the index alone', async () => {
+    const { report, checkedByName } = await runs.measured('search');
+    const { search } = report.median as unknown as { readonly search: SearchFigures };
+    const floor = (report.floor as unknown as { readonly search: SearchFloorFigures }).search;
+    const { sent, acked, stored, delivered } = report.checked;
+    // With the reader's own word in each channel.
+    expect(search).toMatchObject({ messages: 2_100, conversations: 100, fresh: { tries: 50 } });
+    expect(sent).toBeGreaterThan(2_150);
+    expect([acked, stored]).toEqual([sent, sent]);
+    expect(delivered).toBeGreaterThan(100);
+    expect(Object.keys(search.queries)).toEqual(['word', 'two words', 'beginning', 'two characters']);
+    for (const latency of Object.values(search.queries)) expect(latency?.p99).toBeGreaterThan(0);
+    for (const cost of [search.rebuilt, floor.insert]) {
+      expect(cost.perSecond).toBeGreaterThan(0);
+      expect(cost.cpuMicros).toBeGreaterThan(0);
+    }
+    expect(search.indexBytesPerMessage).toBeGreaterThan(20);
+    expect(search.fresh.ms?.max).toBeGreaterThan(0);
+    expect(checkedByName['client send']).toBe(sent - 2_100);
   }, 240_000);
 
   it('history: what was archived while it was sent is read back from anywhere, and is what the corpus says', async () => {

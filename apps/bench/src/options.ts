@@ -16,6 +16,7 @@ export const workloads = [
   'failover',
   'replay',
   'history',
+  'search',
   'peers',
   'redis-floor',
   'ws-floor',
@@ -31,7 +32,7 @@ const secondsOf: Partial<Record<Workload, number>> = { sync: 2, lobby: 5, peers:
 /** Of one measurement, and not of where it goes. */
 const HANDED_ON = ['rounds', 'seconds', 'warmup', 'ack', 'engine', 'nodes', 'scale', 'corpus'] as const;
 /** A fault takes a minute or more, and a history is as long as its corpus. */
-const roundsOf: Partial<Record<Workload, number>> = { failover: 1, history: 1 };
+const roundsOf: Partial<Record<Workload, number>> = { failover: 1, history: 1, search: 1 };
 export type EngineChoice = 'auto' | 'uws' | 'ws';
 export const ackLevels = ['memory', 'disk', 'replicated'] as const;
 export type AckLevel = (typeof ackLevels)[number];
@@ -54,7 +55,7 @@ export interface BenchOptions {
   readonly scale: number;
   /** Of the group of `huge-group` and `crossing`, of each lobby; null for the workload's own. */
   readonly members: number | null;
-  /** For `replay` and `history`; null: one that is made. */
+  /** For `replay`, `history` and `search`, which takes several with commas; null: one that is made. */
   readonly corpus: string | null;
   /** Of `failover` the faults that are wanted, of `peers` the peers, by name; empty: all that there are. */
   readonly only: readonly string[];
@@ -84,6 +85,7 @@ Workloads:
   failover      nodes and Redis are killed, stopped, cut off, added and drained under load: the longest pause of a client
   replay        a corpus of real conversations is sent through the server, and read back as every member
   history       a corpus is archived while it is sent, and read back by pages from anywhere in both directions
+  search        a corpus is imported, indexed and searched: messages a second, how soon each is found, how fast
   peers         Socket.IO and Colyseus beside Millrace and ws-floor: pairs and a group, saturated, then at 1,000 a second
   all           one after the other in under 40 minutes, gone on with where it was ended; with --long all that there is
   ws-floor      the socket engine passes messages on, nothing stored (direct and group shapes)
@@ -91,7 +93,7 @@ Workloads:
 
 Options:
   --rounds N          Rounds, each with a server and a floor of its own; the median counts. Default: 5,
-                      for failover and history 1
+                      for failover, history and search 1
   --seconds N         Measured time of each part of a round. Default: 10, for lobby and peers 5, for sync 2, for each size of crossing
                       1.5
   --warmup N          Seconds before it that are not measured. Default: 2, for sync 0.5
@@ -105,7 +107,8 @@ Options:
   --scale SHARE       Fewer users: a share of the workload's, above 0 and up to 1. For trying the bench itself.
   --members N         Members of huge-group that are online (default 10,000), of each lobby (default 50, at most 1,000), of
                       crossing at the most (default 12,000).
-  --corpus FILE       For replay and history: as the command line's replay takes it. Default: conversations that are made up.
+  --corpus FILE       For replay, history and search (several with commas): as the command line's replay takes it. Default:
+                      conversations that are made up, of search with --long 2,000,000 messages.
   --only NAME,NAME    Of failover: only these faults. Of peers: only these. Of all: only these workloads.
   --long              Also what takes long: 50,000 connections of idle; of all, the large workloads.
   --anew              Of all: begins anew, whatever was done before.

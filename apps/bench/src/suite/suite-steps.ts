@@ -23,8 +23,9 @@ const STEPS: readonly SuiteStep[] = [
   { name: 'sync', workload: 'sync', args: timing(3, 1, 0.5), minutes: 4.5 },
   { name: 'lobby', workload: 'lobby', args: timing(2, 3, 1), minutes: 2.5 },
   { name: 'huge-group', workload: 'huge-group', args: timing(1, 4, 1), minutes: 2.5 },
-  { name: 'replay', workload: 'replay', args: timing(3, 3, 0.5), minutes: 2 },
+  { name: 'replay', workload: 'replay', args: timing(2, 3, 0.5), minutes: 1.3 },
   { name: 'history', workload: 'history', args: ['--rounds', '1', '--scale', '0.2'], minutes: 0.4 },
+  { name: 'search', workload: 'search', args: ['--rounds', '1', '--scale', '0.2'], minutes: 0.4 },
   { name: 'failover', workload: 'failover', args: ['--rounds', '1'], minutes: 7 },
   { name: 'peers', workload: 'peers', args: timing(3, 3, 1), minutes: 4.5 },
 ];
@@ -37,6 +38,7 @@ const LONG_STEPS: readonly SuiteStep[] = [
   { name: 'crossing', workload: 'crossing', args: timing(3, 1.5, 0.5), minutes: 15 },
   { name: 'burst', workload: 'burst', args: timing(3, 3, 1), minutes: 9 },
   { name: 'history', workload: 'history', args: ['--rounds', '1'], minutes: 3 },
+  { name: 'search', workload: 'search', args: ['--rounds', '1', '--long'], minutes: 20 },
 ];
 
 /** @param only - names; empty for all. @throws for a name that is none. */

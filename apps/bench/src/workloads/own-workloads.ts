@@ -10,6 +10,7 @@ import { measureLobbies } from './lobby.ts';
 import { measureMemory } from './memory.ts';
 import { measurePeers } from './peers.ts';
 import { measureReplay } from './replay.ts';
+import { measureSearch } from './search/measure-search.ts';
 import { measureSync } from './sync/measure-sync.ts';
 
 /** Workloads that measure in a way of their own; the others are shapes of users who write to each other. */
@@ -24,5 +25,6 @@ export const ownWorkloads: Partial<Record<Workload, MeasureFindings>> = {
   failover: measureFailover,
   replay: measureReplay,
   history: measureHistory,
+  search: measureSearch,
   peers: measurePeers,
 };

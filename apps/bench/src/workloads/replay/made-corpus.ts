@@ -31,9 +31,12 @@ function drawn(index: number, salt: number, below: number): number {
 /**
  * Made-up conversations of the form of a corpus: channels with regulars and guests, lines of one to two dozen words.
  * The same for the same count.
+ *
+ * @param from - which of all that could be made is the first one.
  */
-export function madeCorpus(messages: number, channels = CHANNELS): readonly CorpusMessage[] {
-  return Array.from({ length: messages }, (_, index) => {
+export function madeCorpus(messages: number, channels = CHANNELS, from = 0): readonly CorpusMessage[] {
+  return Array.from({ length: messages }, (_, offset) => {
+    const index = from + offset;
     const channel = drawn(index, 1, channels);
     const isGuest = drawn(index, 2, GUEST_EVERY) === 0;
     const person = isGuest ? drawn(index, 3, PEOPLE) : channel * REGULARS + drawn(index, 3, REGULARS);
