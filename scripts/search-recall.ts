@@ -44,7 +44,11 @@ function documentOf(file: string, number: number, line: string): SearchDocument 
   const seq = (heads.get(conversation.value) ?? 0) + 1;
   heads.set(conversation.value, seq);
   const position = { conversation: conversation.value, gen: generation(1), seq: sequenceId(seq), rev: 0 };
-  const nobody = { mentions: [], mentionAll: false, fields: {} };
+  const nobody = {
+    mentions: [],
+    mentionAll: false,
+    fields: { weekday: new Date(at).getUTCDay(), short: text.length < 40 },
+  };
   return { ...position, sender: sender.value, type: 'text', at: Date.parse(at), text, ...nobody };
 }
 
@@ -67,10 +71,10 @@ await opened.value.close();
 rmSync(directory, { recursive: true });
 const seconds = ((performance.now() - beganMs) / 1_000).toFixed(0);
 console.log(`${String(report.messages)} messages, ${String(questions)} questions, ${seconds} s`);
-for (const { kind, questions: asked, wanted, found, wrong } of report.kinds) {
+for (const { kind, questions: asked, narrowed, wanted, found, wrong } of report.kinds) {
   const recall = wanted === 0 ? '-' : (found / wanted).toFixed(4);
   console.log(
-    `  ${kind.padEnd(16)} ${String(asked)} asked, ${String(found)} of ${String(wanted)} found, ${String(wrong)} too many, recall ${recall}`,
+    `  ${kind.padEnd(16)} ${String(asked)} asked, ${String(narrowed)} of them narrowed, ${String(found)} of ${String(wanted)} found, ${String(wrong)} too many, recall ${recall}`,
   );
 }
 for (const miss of report.misses) console.log(`  ${miss}`);

@@ -5,11 +5,13 @@ import {
   PAGE_HITS_MAX,
   type ScopedConversation,
   type SearchDocument,
+  type SearchFilters,
   type SearchIndex,
   type SearchPage,
   type SearchQuery,
   type SeqInterval,
 } from '../search-index.ts';
+import { isNarrowed, narrowingOf } from './narrowing.ts';
 import { partOfRun, piecesOf, ReferenceTexts, type Sought } from './reference-texts.ts';
 
 /** What kind of question it is, for the report. */
@@ -19,6 +21,8 @@ export type QuestionKind =
 export interface RecallOfKind {
   readonly kind: QuestionKind;
   readonly questions: number;
+  /** Of those, how many asked for a sender, a time, a type or a field, too. */
+  readonly narrowed: number;
   /** Messages that a look at every visible one finds. */
   readonly wanted: number;
   readonly found: number;
@@ -42,9 +46,12 @@ interface Looked {
 interface Question {
   readonly kind: QuestionKind;
   readonly text: string;
+  readonly filters: SearchFilters;
 }
 
 const MISSES_MAX = 20;
+/** Times as many as are wanted: a corpus may have nothing of most kinds. */
+const ATTEMPTS_MAX = 8;
 /**
  * A page costs as much as all that its question finds. Of a larger answer the hits of each conversation are counted, and those
  * of some conversations looked at one by one.
@@ -142,6 +149,9 @@ async function fill(index: SearchIndex, documents: readonly SearchDocument[]): P
   }
 }
 
+/** What is asked, wherever. */
+type Words = SearchFilters & { readonly text: string };
+
 interface Answer {
   readonly total: number;
   /** By conversation. */
@@ -164,12 +174,12 @@ async function asked(index: SearchIndex, query: SearchQuery): Promise<SearchPage
 
 async function namesOf(
   index: SearchIndex,
-  text: string,
+  words: Words,
   scope: readonly ScopedConversation[],
 ): Promise<readonly string[]> {
   const names: string[] = [];
   for (let cursor: string | null | undefined; cursor !== null;) {
-    const query = { text, scope, sort: 'time', limit: PAGE_HITS_MAX } as const;
+    const query = { ...words, scope, sort: 'time', limit: PAGE_HITS_MAX } as const;
     const { hits, next }: SearchPage = await asked(index, cursor === undefined ? query : { ...query, cursor });
     names.push(...hits.map(nameOf));
     cursor = next;
@@ -180,13 +190,13 @@ async function namesOf(
 async function answerOf(
   index: SearchIndex,
   random: Random,
-  text: string,
+  words: Words,
   scope: readonly ScopedConversation[],
 ): Promise<Answer> {
-  const { total, facets = [] } = await asked(index, { text, scope, sort: 'time', limit: 1, facets: true });
+  const { total, facets = [] } = await asked(index, { ...words, scope, sort: 'time', limit: 1, facets: true });
   const counts = new Map(facets.map(({ conversation, count }) => [conversation, count]));
   if (total <= HITS_AT_ONCE) {
-    const names = new Set(await namesOf(index, text, scope));
+    const names = new Set(await namesOf(index, words, scope));
     return { total, counts, looked: new Set(scope.map(({ conversation }) => conversation)), names };
   }
   const names = new Set<string>();
@@ -195,7 +205,7 @@ async function answerOf(
     const one = pick(random, scope);
     if (one === undefined || looked.has(one.conversation)) continue;
     looked.add(one.conversation);
-    for (const name of await namesOf(index, text, [one])) names.add(name);
+    for (const name of await namesOf(index, words, [one])) names.add(name);
   }
   return { total, counts, looked, names };
 }
@@ -238,40 +248,46 @@ export async function measureRecall(
   const texts = new ReferenceTexts(documents.map(({ text }) => text));
   const heads = new Map<ConversationId, number>();
   for (const { conversation, seq } of documents) heads.set(conversation, Math.max(seq, heads.get(conversation) ?? 0));
-  const sums = new Map(kinds.map((kind) => [kind, { questions: 0, wanted: 0, found: 0, wrong: 0 }]));
+  const sums = new Map(kinds.map((kind) => [kind, { questions: 0, narrowed: 0, wanted: 0, found: 0, wrong: 0 }]));
   const misses: string[] = [];
-  for (let at = 0; at < questions; at += 1) {
+  let count = 0;
+  for (let at = 0; count < questions && at < ATTEMPTS_MAX * questions; at += 1) {
     const question = questionOf(random, documents, at);
     if (question === null) continue;
+    count += 1;
+    const { text, filters } = question;
     const scope = scopeOf(random, heads);
-    const wanted = visibleOf(documents, texts.saying(soughtBy(question)), scope);
-    const answer = await answerOf(index, random, question.text, scope);
+    const visible = visibleOf(documents, texts.saying(soughtBy(question)), scope);
+    const wanted = visible.filter((document) => isNarrowed(document, filters));
+    const answer = await answerOf(index, random, { text, ...filters }, scope);
     const { total } = answer;
     const { found, wrong } = compared(wanted, answer);
     const sum = sums.get(question.kind);
     if (sum === undefined) continue;
     sum.questions += 1;
+    sum.narrowed += Number(Object.keys(filters).length > 0);
     sum.wanted += wanted.length;
     sum.found += found;
     sum.wrong += wrong;
     const isExact = found === wanted.length && wrong === 0 && total === wanted.length;
     if (!isExact && misses.length < MISSES_MAX) {
       misses.push(
-        `${question.kind} ${JSON.stringify(question.text)}: ${String(found)} of ${String(wanted.length)}, ${String(wrong)} too many, ${String(total)} counted`,
+        `${question.kind} ${JSON.stringify({ text, ...filters })}: ${String(found)} of ${String(wanted.length)}, ${String(wrong)} too many, ${String(total)} counted`,
       );
     }
-    onQuestion(at + 1);
+    onQuestion(count);
   }
   return { messages: documents.length, kinds: [...sums].map(([kind, sum]) => ({ kind, ...sum })), misses };
 }
 
-/** Kinds take turns; where the corpus has nothing of one, there is no question. */
+/** Kinds take turns; where the corpus has nothing of one, another one is asked in its place. */
 function questionOf(random: Random, documents: readonly SearchDocument[], asked: number): Question | null {
   const kind = kinds[asked % kinds.length] ?? 'word';
   for (let attempt = 0; attempt < 200; attempt += 1) {
     const document = pick(random, documents);
     const text = document && questionAbout(random, kind, { document, units: unitsOf(document.text) });
-    if (typeof text === 'string') return { kind, text };
+    if (document !== undefined && typeof text === 'string')
+      return { kind, text, filters: narrowingOf(random, document) };
   }
   return null;
 }

@@ -22,7 +22,8 @@ function corpus(count: number): readonly SearchDocument[] {
     const seq = (heads.get(room) ?? 0) + 1;
     heads.set(room, seq);
     const text = Array.from({ length: 1 + (random.uint32() % 3) }, part).join(random.fraction() < 0.3 ? '' : ' ');
-    return { ...messageOf(seq, text), conversation: conversationId(room), seq: sequenceId(seq) };
+    const fields = { part: random.uint32() % 5, whole: random.fraction() < 0.5 };
+    return { ...messageOf(seq, text), conversation: conversationId(room), seq: sequenceId(seq), fields };
   });
 }
 
@@ -31,7 +32,8 @@ it('every message that a look at all of them finds is found, and no other, whate
   const { kinds, misses } = await measureRecall(under.index, corpus(600), 105, seededRandom(9));
   await under.close();
   expect(misses).toEqual([]);
-  for (const { kind, questions, wanted, found } of kinds) {
-    expect([kind, questions >= 10, wanted > 0, found]).toEqual([kind, true, true, wanted]);
+  expect(kinds.reduce((sum, { questions }) => sum + questions, 0)).toBe(105);
+  for (const { kind, questions, narrowed, wanted, found } of kinds) {
+    expect([kind, questions >= 10, narrowed > 0, wanted > 0, found]).toEqual([kind, true, true, true, wanted]);
   }
 }, 120_000);
