@@ -35,7 +35,7 @@ describe('a page of hits', () => {
   const hit = (name: string, body: string, from = 'ann') => ({ name, body, from });
 
   it('is right when all are hits, each once, and the message of the question among them, or no room for it', () => {
-    expect(pageFault(question, [hit('a 1', said.text), hit('a 2', 'Kettles!')], 50)).toBeNull();
+    expect(pageFault(question, [hit('a 1', said.text), hit('a 2', 'Kéttles!')], 50)).toBeNull();
     expect(pageFault(question, [hit('a 1', 'kettles 1'), hit('a 2', 'kettles 2')], 2)).toBeNull();
   });
 

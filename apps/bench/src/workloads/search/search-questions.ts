@@ -39,6 +39,9 @@ export function questionOf(random: Random, kind: QuestionKind, of: Said): Questi
   return { kind, text, prefix: kind === 'beginning', sender: kind === 'sender and word' ? of.from : null, of };
 }
 
+/** Case and accents do not count. */
+const folded = (text: string): string => text.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase();
+
 /** A hit as a client gets it. */
 export interface SeenHit {
   readonly name: string;
@@ -56,10 +59,9 @@ export interface HitFault {
  * which the question was made, though the page has room.
  */
 export function pageFault({ text, sender, of }: Question, hits: readonly SeenHit[], limit: number): HitFault | null {
-  const words = text.toLowerCase().split(' ');
+  const words = folded(text).split(' ');
   const strange = hits.find(
-    ({ from, body }) =>
-      (sender !== null && from !== sender) || !words.every((word) => body.toLowerCase().includes(word)),
+    ({ from, body }) => (sender !== null && from !== sender) || !words.every((word) => folded(body).includes(word)),
   );
   if (strange !== undefined) return { kind: 'lost', text: `"${text}" found ${strange.name}: ${strange.body}` };
   if (new Set(hits.map(({ name }) => name)).size < hits.length) return { kind: 'duplicated', text: `"${text}" twice` };
