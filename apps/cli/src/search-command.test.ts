@@ -30,8 +30,37 @@ describe('what is asked on a command line', () => {
     );
   });
 
+  it('may be fields alone, each a number, a truth value, a text or bounds', () => {
+    const texts = ['order=17', 'paid=false', 'state=in use', 'code="17"', 'price=-5..20', 'price=..9', 'price=1..'];
+    expect(question(...texts.flatMap((text) => ['--field', text]))).toEqual(
+      ok({
+        fields: [
+          ...[
+            { name: 'order', is: 17 },
+            { name: 'paid', is: false },
+            { name: 'state', is: 'in use' },
+          ],
+          ...[
+            { name: 'code', is: '17' },
+            { name: 'price', min: -5, max: 20 },
+          ],
+          ...[
+            { name: 'price', max: 9 },
+            { name: 'price', min: 1 },
+          ],
+        ],
+      }),
+    );
+  });
+
   it.each([
     [[], /what to search for/],
+    [['--field', 'order'], /--field must be NAME=VALUE/],
+    [['--field', 'a b=1'], /got "a b=1"/],
+    [['--field', 'a=..'], /--field must be/],
+    [['--field', 'a=99999999999999999'], /--field must be/],
+    [['--field', 'a=1..99999999999999999'], /--field must be/],
+    [Array.from({ length: 9 }, () => ['--field', 'a=1']).flat(), /8 times at most/],
     [['x', '--type', 'song'], /--type must be one of text, image, file, custom, got "song"/],
     [['x', '--since', 'soon'], /--since must be a date/],
     [['x', '--conversation', 'a b'], /--conversation: a conversation id must/],

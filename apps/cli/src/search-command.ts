@@ -4,6 +4,7 @@ import { jsonMessage, type Found, type FoundHit, type FoundPlace } from '@millra
 import { exitCode, wholeNumber, type Args, type Command, type Context } from './command.ts';
 import { urlOption } from './endpoints.ts';
 import { openClient, reasonOf } from './open-client.ts';
+import { searchFieldsOf } from './search-fields.ts';
 import { visible } from './tail-command.ts';
 import { parseDuration } from './token-command.ts';
 import { tokenOptions } from './token-source.ts';
@@ -55,6 +56,8 @@ export function questionOf(args: Args, nowMs: number): Result<SearchOptions, str
   if (!senders.ok) return senders;
   const mentions = idsOf(args, 'mentions', parseUserId);
   if (!mentions.ok) return mentions;
+  const fields = searchFieldsOf(args.texts('field'));
+  if (!fields.ok) return fields;
   const type = oneOf(args, 'type', TYPES);
   if (!type.ok) return type;
   const sort = oneOf(args, 'sort', SORTS);
@@ -74,7 +77,7 @@ export function questionOf(args: Args, nowMs: number): Result<SearchOptions, str
   const text = args.words.join(' ');
   const mentioned = mentions.value.at(-1);
   const cursor = args.text('cursor');
-  const filters = [conversations.value, senders.value, mentions.value].flat().length;
+  const filters = [conversations.value, senders.value, mentions.value, fields.value].flat().length;
   if (text === '' && filters === 0 && type.value === undefined && Object.keys(times).length === 0)
     return err('Say what to search for: millrace search WORDS… --as USER, or by an option such as --sender.');
   return ok({
@@ -82,6 +85,7 @@ export function questionOf(args: Args, nowMs: number): Result<SearchOptions, str
     ...(args.flag('whole-words') ? { prefix: false } : {}),
     ...(conversations.value.length === 0 ? {} : { conversations: conversations.value }),
     ...(senders.value.length === 0 ? {} : { sender: senders.value }),
+    ...(fields.value.length === 0 ? {} : { fields: fields.value }),
     ...(type.value === undefined ? {} : { type: type.value }),
     ...times,
     ...(mentioned === undefined ? {} : { mentions: mentioned }),
@@ -183,6 +187,12 @@ export const searchCommand: Command = {
     { name: 'conversation', value: 'ID', several: true, help: 'Only this conversation; may be given several times.' },
     { name: 'sender', value: 'USER', several: true, help: 'Only what they sent; may be given several times.' },
     { name: 'mentions', value: 'USER', help: 'Only what mentions them, or all.' },
+    {
+      name: 'field',
+      value: 'NAME=VALUE',
+      several: true,
+      help: 'Only where this field of MILLRACE_SEARCH_FIELDS is so: order=17, paid=true, state=open, order=10..20; several must all be.',
+    },
     { name: 'type', value: 'TYPE', help: `Only ${TYPES.join(', ')}.` },
     { name: 'since', value: 'TIME', help: 'Not before a date such as 2026-01-31, or a time ago: 24h, 7d.' },
     { name: 'until', value: 'TIME', help: 'Not behind it.' },
