@@ -44,7 +44,7 @@ const PAGES = 10_000;
 const PAGES_MIN = 200;
 const TIMED = 1_000;
 const TIMED_MIN = 50;
-const WARM_UP = 50;
+const WARM_UP = 500;
 /** Pages of one side before it is the other one's turn. */
 const TURN = 100;
 const READS_AT_ONCE = 8;
