@@ -2,6 +2,7 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isAlive } from '@millrace/local-redis';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { findPostgres } from './find-postgres.ts';
@@ -59,6 +60,27 @@ describe('the PostgreSQL of a test', () => {
       expect(await takesConnections(server.port)).toBe(true);
       former = { pid: server.pid, dir: server.dir };
     }
+  });
+
+  it('waits with its start until what was killed has left its memory', async () => {
+    const { server } = postgres;
+    const killed = server.pid;
+    const [held] = await childrenOf(killed);
+    if (held === undefined) throw new Error('it has no processes');
+    // It does not see that its parent is gone.
+    process.kill(held, 'SIGSTOP');
+    process.kill(killed, 'SIGKILL');
+    while (isAlive(killed)) await sleep(10);
+    const restarting = server.restart();
+    try {
+      await sleep(1_500);
+      expect(readFileSync(server.logFile, 'utf8')).toContain('pre-existing shared memory');
+    } finally {
+      process.kill(held, 'SIGKILL');
+    }
+    expect(await restarting).toEqual({ ok: true, value: undefined });
+    expect(await takesConnections(server.port)).toBe(true);
+    former = { pid: server.pid, dir: server.dir };
   });
 });
 
