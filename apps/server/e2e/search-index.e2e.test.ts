@@ -2,15 +2,14 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { sequenceId, type ConversationId, type UserId } from '@millrace/kernel';
+import type { ConversationId, UserId } from '@millrace/kernel';
 import { testRedis } from '@millrace/local-redis/testing';
-import type { SearchHit, SearchIndex, SearchQuery } from '@millrace/search';
-import { SqliteSearch } from '@millrace/search/sqlite';
+import type { SearchIndex } from '@millrace/search';
 import { TypesenseSearch } from '@millrace/search/typesense';
 import { FakeTypesense, OpenApiCheck } from '@millrace/search/typesense/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { allHits, metric, openedIndex, shownHit, untilIndexed } from './support/index-content.ts';
 import { startMillrace, type MillraceProcess } from './support/millrace-process.ts';
-import { parseMetrics, sumOf } from './support/prometheus.ts';
 import { connectAs } from './support/read-back.ts';
 import { SturdySender } from './support/sturdy-sender.ts';
 import { testApiKey } from './support/test-tokens.ts';
@@ -20,7 +19,6 @@ const USERS = ['ann', 'ben', 'cleo'];
 const ROOMS = ['one', 'two', 'three'] as ConversationId[];
 /** `MILLRACE_TEST_KILLS=50 npm test -- search-index`: so many, each at a random moment. */
 const KILLS = Number(process.env['MILLRACE_TEST_KILLS'] ?? 3);
-const workerProgram = new URL('../../../dist/search-worker.mjs', import.meta.url);
 
 const redis = testRedis();
 let dir = '';
@@ -70,55 +68,10 @@ async function post({ httpUrl }: MillraceProcess, path: string, method = 'POST',
   }
 }
 
-async function metric({ httpUrl }: MillraceProcess, name: string): Promise<number> {
-  const answer = await fetch(`${httpUrl}/metrics`, { headers: { authorization: `Bearer ${testApiKey}` } });
-  return sumOf(parseMetrics(await answer.text()), name);
-}
-
-/** Nothing waits to be indexed, looked at several times: a follower that has not begun yet says nothing. */
-async function untilIndexed(millrace: MillraceProcess): Promise<void> {
-  let times = 0;
-  await until(
-    'everything is indexed',
-    async () => {
-      const lag = await metric(millrace, 'millrace_search_lag_seconds');
-      const comparing = await metric(millrace, 'millrace_search_comparing');
-      times = lag === 0 && comparing === 0 ? times + 1 : 0;
-      await sleep(200);
-      return times >= 5;
-    },
-    120_000,
-  );
-}
-
-const scope: SearchQuery['scope'] = ROOMS.map((conversation) => ({
-  conversation,
-  visible: [{ from: sequenceId(1), to: sequenceId(Number.MAX_SAFE_INTEGER) }],
-}));
-
-async function allHits(index: SearchIndex, query: Partial<SearchQuery> = {}): Promise<readonly SearchHit[]> {
-  const hits: SearchHit[] = [];
-  for (let cursor: string | null | undefined; cursor !== null;) {
-    const more = cursor === undefined ? {} : { cursor };
-    const page = await index.search({ scope, sort: 'time', limit: 100, ...query, ...more });
-    if (!page.ok) throw new Error(JSON.stringify(page.error));
-    hits.push(...page.value.hits);
-    cursor = page.value.next;
-  }
-  return hits;
-}
-
-const shown = ({ conversation, gen, seq, rev, sender, type }: SearchHit): string =>
-  `${conversation} ${String(gen)}-${String(seq)} rev ${String(rev)} ${type} of ${sender}`;
-
-async function opened(directory: string): Promise<SearchIndex> {
-  const index = await SqliteSearch.open({ directory, program: workerProgram });
-  if (!index.ok) throw new Error(index.error.message);
-  return index.value;
-}
-
 const found = async (index: SearchIndex, text: string): Promise<readonly string[]> =>
-  (await allHits(index, { text, prefix: false })).map(({ conversation, seq }) => `${conversation} ${String(seq)}`);
+  (await allHits(index, ROOMS, { text, prefix: false })).map(
+    ({ conversation, seq }) => `${conversation} ${String(seq)}`,
+  );
 
 describe('the search index of a server', () => {
   it(
@@ -163,9 +116,9 @@ describe('the search index of a server', () => {
       const anew = await start({ MILLRACE_SEARCH: `sqlite:${scratch}` });
       await untilIndexed(anew);
       await stop(anew);
-      const [one, other] = [await opened(directory), await opened(scratch)];
-      const all = await allHits(one);
-      expect(all.map(shown).sort()).toEqual((await allHits(other)).map(shown).sort());
+      const [one, other] = [await openedIndex(directory), await openedIndex(scratch)];
+      const all = await allHits(one, ROOMS);
+      expect(all.map(shownHit).sort()).toEqual((await allHits(other, ROOMS)).map(shownHit).sort());
       expect(all.length).toBeGreaterThan(KILLS * 250);
       expect(all.some(({ rev }) => rev > 0)).toBe(true);
       const places = new Set(all.map(({ conversation, seq }) => `${conversation} ${String(seq)}`));
@@ -178,8 +131,8 @@ describe('the search index of a server', () => {
         expect(await found(one, `"${text}"`)).toEqual(place);
         expect(await found(other, `"${text}"`)).toEqual(place);
       }
-      expect((await allHits(one, { text: 'instead' })).map(shown)).toEqual(
-        (await allHits(other, { text: 'instead' })).map(shown),
+      expect((await allHits(one, ROOMS, { text: 'instead' })).map(shownHit)).toEqual(
+        (await allHits(other, ROOMS, { text: 'instead' })).map(shownHit),
       );
       await one.close();
       await other.close();
@@ -210,7 +163,7 @@ describe('the search index of a server', () => {
     await untilIndexed(millrace);
     const index = await TypesenseSearch.open({ nodes: [fake.url], key: 'the-key', name: 'e2e' });
     if (!index.ok) throw new Error(index.error.message);
-    const seqs = (await allHits(index.value)).map(({ seq }) => Number(seq)).sort((a, b) => a - b);
+    const seqs = (await allHits(index.value, ROOMS)).map(({ seq }) => Number(seq)).sort((a, b) => a - b);
     expect(seqs).toEqual(sender.acknowledged.map(({ seq }) => seq).sort((a, b) => a - b));
     await index.value.close();
     await stop(millrace);
