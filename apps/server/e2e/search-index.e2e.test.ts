@@ -158,7 +158,19 @@ describe('the search index of a server', () => {
     fake.isDown = true;
     const goal = sender.acknowledged.length + 50;
     await until('more messages are acknowledged', () => sender.acknowledged.length >= goal);
+    // What the index lacks is in the Timeline, and is no answer to a question all the same: never by half.
+    const asker = await connectAs(millrace.socketUrl, 'ben', 'asking');
+    const [text] = sender.acknowledged.slice(-1).map((last) => `"${last.text}"`);
+    const asked = { t: 'search', prefix: false, ...(text === undefined ? {} : { text }) } as const;
+    const unavailable = { kind: 'refused', error: { code: 'unavailable', retry: 'later' } };
+    expect(await asker.request(asked)).toMatchObject({ ok: false, error: unavailable });
     fake.isDown = false;
+    await until('it is asked again', async () => {
+      const again = await asker.request(asked);
+      await sleep(300);
+      return again.ok && again.value.complete && again.value.hits.length === 1;
+    });
+    asker.close();
     await sender.finish();
     await untilIndexed(millrace);
     const index = await TypesenseSearch.open({ nodes: [fake.url], key: 'the-key', name: 'e2e' });

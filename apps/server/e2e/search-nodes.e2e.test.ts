@@ -1,22 +1,28 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConversationId, SequenceId, UserId } from '@millrace/kernel';
 import { testRedis } from '@millrace/local-redis/testing';
 import type { RawSession } from '@millrace/raw-client';
-import { FakeTypesense, OpenApiCheck } from '@millrace/search/typesense/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { Asking } from './support/asking.ts';
+import { allHits, openedIndex, shownHit, untilIndexed } from './support/index-content.ts';
 import { MillraceCluster, ROOMS, SteadyLoad, USERS } from './support/millrace-cluster.ts';
+import { startMillrace } from './support/millrace-process.ts';
 import { connectAs } from './support/read-back.ts';
+import { Searcher } from './support/searcher.ts';
+import { SharedIndex } from './support/shared-index.ts';
+import type { Acknowledged } from './support/sturdy-sender.ts';
+import { testApiKey } from './support/test-tokens.ts';
 import { until } from './support/until.ts';
 
 const PARTITIONS = 16;
 /** `MILLRACE_TEST_KILLS=50 npm test -- search-nodes`: so many. */
 const KILLS = Number(process.env['MILLRACE_TEST_KILLS'] ?? 2);
-const KEY = 'the-key';
 /** Few: a user asks so often in a second, and no more. */
 const MESSAGES = 8;
+const ENV = { MILLRACE_PARTITIONS: String(PARTITIONS), MILLRACE_LEASE_MS: '1500' };
 const TEA = 'tea' as ConversationId;
 const [ben, cleo, dora] = ['ben', 'cleo', 'dora'] as never as readonly [UserId, UserId, UserId];
 
@@ -39,20 +45,13 @@ describe('two nodes that search in one index', () => {
   const redis = testRedis();
   const open: RawSession[] = [];
   let dir = '';
-  let fake: FakeTypesense;
+  let shared: SharedIndex;
   let cluster: MillraceCluster;
 
   beforeAll(async () => {
     dir = mkdtempSync(join(tmpdir(), 'millrace-search-nodes-'));
-    fake = await FakeTypesense.start(OpenApiCheck.fromEnvironment(), KEY);
-    const keyFile = join(dir, 'key');
-    writeFileSync(keyFile, KEY);
-    cluster = new MillraceCluster(redis.url, {
-      MILLRACE_PARTITIONS: String(PARTITIONS),
-      MILLRACE_LEASE_MS: '1500',
-      MILLRACE_SEARCH: `typesense:${fake.url}?name=nodes`,
-      MILLRACE_SEARCH_KEY_FILE: keyFile,
-    });
+    shared = await SharedIndex.start(dir);
+    cluster = new MillraceCluster(redis.url, { ...ENV, ...shared.env });
     for (let count = 0; count < 2; count += 1) await cluster.add();
     await cluster.untilSpread(PARTITIONS);
   }, 120_000);
@@ -61,7 +60,7 @@ describe('two nodes that search in one index', () => {
   });
   afterAll(async () => {
     await cluster.stop();
-    await fake.stop();
+    await shared.stop();
     rmSync(dir, { recursive: true, force: true });
   });
 
@@ -126,62 +125,112 @@ describe('two nodes that search in one index', () => {
   }, 60_000);
 
   it(
-    'find everything that was acknowledged, and once, while they are killed in turn (I1)',
+    'answer for nothing that is not so while they are killed in turn, and then find everything, as an index made anew (I1, I7)',
     async () => {
-      const load = await SteadyLoad.start(cluster, 20);
-      let answers = 0;
-      const state = { isOver: false };
-      const goesOn = (): boolean => !state.isOver;
-      const asking = (async () => {
-        while (goesOn()) {
-          try {
-            const session = await connectAs(cluster.nextSocketUrl(), 'eve', 'asking');
-            while (goesOn() && session.isOpen) {
-              const page = await session.request({ t: 'search', text: 'says', conversations: ROOMS, limit: 20 });
-              if (!page.ok && page.error.kind === 'lost') break;
-              await sleep(250);
-              // It may say that it cannot answer now.
-              if (page.ok) answers += 1;
-              else if (page.error.kind !== 'refused' || page.error.error.retry !== 'later')
-                throw new InvalidAnswer(JSON.stringify(page.error));
-            }
-            session.close();
-          } catch (error) {
-            if (error instanceof InvalidAnswer) throw error;
-            // It is down at the moment.
-          }
-        }
-      })();
+      const [ROOM] = ROOMS as [ConversationId];
+      const load = await SteadyLoad.start(cluster, 150);
+      const acknowledged = (): readonly Acknowledged[] => load.senders.flatMap((sender) => sender.acknowledged);
+      const owner = await as('ann');
+      const guest = 'gus' as UserId;
+      valueOf(await owner.request({ t: 'invite', conversation: ROOM, users: [guest] }));
+      await load.untilMore(100);
+      const removed = valueOf(await owner.request({ t: 'ban', conversation: ROOM, users: [guest] }));
+
+      const recalling = new Set<string>();
+      const recalled: Acknowledged[] = [];
+      const anyOf = <T>(all: readonly T[]): T | undefined => all[Math.floor(Math.random() * all.length)];
+      const wordsOf = ({ text, conversation }: Acknowledged) => ({
+        ...{ text: `"${text}"`, prefix: false, conversations: [conversation] },
+      });
+      const url = (): string => cluster.nextSocketUrl();
+      const asking = [
+        new Asking('ben', url, () => {
+          const newest = anyOf(load.senders.flatMap((sender) => sender.acknowledged.slice(-1)));
+          if (newest === undefined) return null;
+          const { text } = newest;
+          return [
+            wordsOf(newest),
+            ({ hits, complete }) => {
+              if (recalling.has(text) || (!complete && hits.length === 0)) return;
+              expect(hits.map(({ message }) => message.body)).toEqual([text]);
+            },
+          ];
+        }),
+        new Asking('cleo', url, () => {
+          const gone = anyOf(recalled);
+          if (gone === undefined) return null;
+          return [
+            wordsOf(gone),
+            ({ hits }) => {
+              expect(hits).toEqual([]);
+            },
+          ];
+        }),
+        new Asking(guest, url, () => [
+          { text: 'says', conversations: [ROOM], limit: 100, count: true },
+          ({ hits, counts, complete }) => {
+            expect(hits.filter(({ message }) => message.seq >= removed.seq)).toEqual([]);
+            if (complete) expect(hits.length).toBeGreaterThan(0);
+            expect(counts?.total).toBeLessThan(removed.seq);
+          },
+        ]),
+      ];
+      const recall = async (message: Acknowledged): Promise<void> => {
+        const { conversation, seq, text } = message;
+        recalling.add(text);
+        const path = `/api/v1/conversations/${conversation}/messages/${String(seq)}/recall`;
+        const headers = { authorization: `Bearer ${testApiKey}` };
+        // Who owns it may be another one by now.
+        await until('it is recalled', async () => {
+          const { ok } = await fetch(`${cluster.nodes[0]?.httpUrl ?? ''}${path}`, { method: 'POST', headers });
+          return ok;
+        });
+        recalled.push(message);
+      };
+      for (const one of asking) one.start();
       for (let kill = 0; kill < KILLS; kill += 1) {
         await load.untilMore(200);
+        for (const message of acknowledged().slice(-3)) await recall(message);
+        await sleep(Math.random() * 300);
         await cluster.nodes[kill % 2]?.restart();
       }
       await load.untilMore(200);
-      expect(await load.findings()).toEqual({ lost: [], duplicated: [], gaps: [] });
-      state.isOver = true;
-      await asking;
-      expect(answers).toBeGreaterThan(0);
-      const said = load.senders.flatMap(({ acknowledged }) => acknowledged).map(({ text }) => text);
-      for (const [at, user] of USERS.slice(0, 2).entries()) {
-        const session = await as(user, at);
+      // What was recalled is not what its sender was told any more.
+      const { lost, duplicated, gaps } = await load.findings();
+      expect([lost.length, duplicated, gaps]).toEqual([recalled.length * USERS.length, [], []]);
+      for (const one of asking) {
+        await one.finish();
+        expect(one.answers).toBeGreaterThan(0);
+      }
+      const standing = acknowledged().filter(({ text }) => !recalling.has(text));
+      const texts = standing.map(({ text }) => text).sort();
+      for (const [at, node] of cluster.nodes.entries()) {
+        const searcher = await Searcher.at(node, USERS[at] ?? '', 'in-the-end');
         const bodies: string[] = [];
-        for (let cursor: string | undefined; ;) {
-          const more = cursor === undefined ? {} : { cursor };
-          const page = valueOf(
-            await session.request({ t: 'search', text: 'says', conversations: ROOMS, limit: 100, ...more }),
-          );
+        for (let cursor: string | null | undefined; cursor !== null;) {
+          const question = { t: 'search', text: 'says', conversations: ROOMS, limit: 100 } as const;
+          const page = await searcher.ask({ ...question, ...(cursor === undefined ? {} : { cursor }) });
           expect(page.complete).toBe(true);
           bodies.push(...page.hits.map(({ message }) => String(message.body)));
-          if (page.next === null) break;
           cursor = page.next;
         }
-        expect(bodies.sort()).toEqual([...said].sort());
+        searcher.close();
+        expect(bodies.sort()).toEqual(texts);
       }
+
+      await untilIndexed(...cluster.nodes);
+      for (const session of open.splice(0)) session.close();
+      await cluster.stop();
+      const directory = join(dir, 'anew');
+      const anew = await startMillrace(redis.url, { ...ENV, MILLRACE_SEARCH: `sqlite:${directory}` });
+      await untilIndexed(anew).finally(() => anew.stop());
+      const [followed, scratch] = [await shared.open(), await openedIndex(directory)];
+      const [one, other] = [await allHits(followed, ROOMS), await allHits(scratch, ROOMS)];
+      expect(one.map(shownHit).sort()).toEqual(other.map(shownHit).sort());
+      expect(one).toHaveLength(standing.length);
+      await followed.close();
+      await scratch.close();
     },
-    120_000 + KILLS * 30_000,
+    180_000 + KILLS * 30_000,
   );
 });
-
-class InvalidAnswer extends Error {
-  override readonly name = 'InvalidAnswer';
-}

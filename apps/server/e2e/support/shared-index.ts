@@ -34,11 +34,6 @@ export class SharedIndex {
     );
   }
 
-  /** Does nothing to a real one. */
-  set isDown(isDown: boolean) {
-    if (this.#fake !== null) this.#fake.isDown = isDown;
-  }
-
   /** As a node opens it. The caller closes it. */
   async open(): Promise<SearchIndex> {
     const index = await TypesenseSearch.open(this.#place);
