@@ -2,7 +2,6 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { isAlive } from '@millrace/local-redis';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { findPostgres } from './find-postgres.ts';
@@ -70,11 +69,12 @@ describe('the PostgreSQL of a test', () => {
     // It does not see that its parent is gone.
     process.kill(held, 'SIGSTOP');
     process.kill(killed, 'SIGKILL');
-    while (isAlive(killed)) await sleep(10);
+    await expect.poll(() => isAlive(killed)).toBe(false);
     const restarting = server.restart();
     try {
-      await sleep(1_500);
-      expect(readFileSync(server.logFile, 'utf8')).toContain('pre-existing shared memory');
+      await expect
+        .poll(() => readFileSync(server.logFile, 'utf8'), { timeout: 30_000 })
+        .toContain('pre-existing shared memory');
     } finally {
       process.kill(held, 'SIGKILL');
     }

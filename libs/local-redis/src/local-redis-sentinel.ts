@@ -34,6 +34,7 @@ export interface LocalSentinels {
 
 const FORMING_MS_MAX = 60_000;
 const POLL_MS = 50;
+const FREE_PORT_TRIES_MAX = 5;
 
 /** Thrown inside of this file only: something refused or did not answer. */
 class SentinelFault extends Error {}
@@ -44,7 +45,7 @@ async function call(port: number, ...args: readonly (string | number)[]): Promis
   return reply.value;
 }
 
-async function until(what: string, condition: () => Promise<boolean>): Promise<void> {
+async function until(what: string | (() => string), condition: () => Promise<boolean>): Promise<void> {
   const deadlineMs = systemClock.monotonicMs() + FORMING_MS_MAX;
   for (;;) {
     try {
@@ -52,7 +53,9 @@ async function until(what: string, condition: () => Promise<boolean>): Promise<v
     } catch (error) {
       if (!(error instanceof SentinelFault) || systemClock.monotonicMs() > deadlineMs) throw error;
     }
-    if (systemClock.monotonicMs() > deadlineMs) throw new SentinelFault(`not in time: ${what}`);
+    if (systemClock.monotonicMs() > deadlineMs) {
+      throw new SentinelFault(`not in time: ${typeof what === 'string' ? what : what()}`);
+    }
     await sleep(POLL_MS);
   }
 }
@@ -62,13 +65,22 @@ interface Sentinel {
   readonly process: ChildProcess;
 }
 
-async function startSentinel(
+const hasEnded = ({ exitCode, signalCode }: ChildProcess): boolean => exitCode !== null || signalCode !== null;
+
+/** Whether it is this process that answers there: another one may have taken the port before it. */
+async function answersAt(port: number, child: ChildProcess): Promise<boolean> {
+  if (hasEnded(child)) return true;
+  return infoField(await call(port, 'INFO', 'server'), 'process_id') === String(child.pid);
+}
+
+/** @returns null when the port was taken meanwhile, so that it has ended. */
+async function startSentinelAt(
+  port: number,
   binary: string,
   dir: string,
   lines: readonly string[],
   detached: boolean,
-): Promise<Sentinel> {
-  const port = await freePort();
+): Promise<Sentinel | null> {
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const file = join(dir, 'sentinel.conf');
   // It writes what it learns into this file.
@@ -80,7 +92,21 @@ async function startSentinel(
   const child = spawn(binary, [file, '--sentinel'], { cwd: dir, detached, stdio: ['ignore', log, log] });
   closeSync(log);
   child.on('error', () => undefined);
-  return { port, process: child };
+  await until('a Sentinel answers', () => answersAt(port, child));
+  return hasEnded(child) ? null : { port, process: child };
+}
+
+async function startSentinel(
+  binary: string,
+  dir: string,
+  lines: readonly string[],
+  detached: boolean,
+): Promise<Sentinel> {
+  for (let tries = 1; tries <= FREE_PORT_TRIES_MAX; tries += 1) {
+    const started = await startSentinelAt(await freePort(), binary, dir, lines, detached);
+    if (started !== null) return started;
+  }
+  throw new SentinelFault('a Sentinel ended at its start, again and again');
 }
 
 /** Replicas follow, and every Sentinel knows them and the other Sentinels. */
@@ -90,10 +116,13 @@ async function form(nodes: readonly LocalRedis[], sentinels: readonly Sentinel[]
     const told = await Promise.all(nodes.slice(1).map(({ port }) => call(port ?? 0, 'INFO', 'replication')));
     return told.every((info) => infoField(info, 'master_link_status') === 'up');
   });
-  await until('the Sentinels know all of it', async () => {
+  let last = '';
+  const all = (): string => `the Sentinels know all of it; they said last:\n${last}`;
+  await until(all, async () => {
     const told = await Promise.all(sentinels.map(({ port }) => call(port, 'INFO', 'sentinel')));
     const whole = `name=${name},status=ok,`;
     const counts = `slaves=${String(replicas)},sentinels=${String(sentinels.length)}`;
+    last = told.map((info) => infoField(info, 'master0') ?? 'nothing').join('\n');
     return told.every((info) => String(info).includes(whole) && String(info).includes(counts));
   });
 }
@@ -110,7 +139,7 @@ export async function startSentinels(options: StartSentinelsOptions): Promise<Re
   const sentinels: Sentinel[] = [];
   const kill = async (): Promise<void> => {
     for (const { process: child } of sentinels) {
-      if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) continue;
+      if (hasEnded(child) || child.pid === undefined) continue;
       const gone = once(child, 'exit');
       child.kill('SIGKILL');
       await gone;
