@@ -1,4 +1,5 @@
 import type { LatencySummary } from '../measure/latency.ts';
+import { fine, latencyText, times, whole } from './figures.ts';
 
 /** A corpus that was archived while it was sent, and how it is read back. */
 export interface HistoryFigures {
@@ -31,9 +32,6 @@ export interface HistoryRatio {
   readonly archiveP99: number | null;
 }
 
-const times = (value: number | undefined, floor: number | undefined): number | null =>
-  value === undefined || floor === undefined || floor === 0 ? null : value / floor;
-
 /** To the library's own range read. */
 export const historyRatio = (
   { pageMs, archiveMs }: Pick<HistoryFigures, 'pageMs' | 'archiveMs'>,
@@ -45,11 +43,6 @@ export const historyRatio = (
   archiveP99: times(archiveMs?.p99, floorMs?.p99),
 });
 
-const whole = (value: number | null): string => (value === null ? '-' : Math.round(value).toLocaleString('en-US'));
-const fine = (value: number | null, digits = 1): string => (value === null ? '-' : value.toFixed(digits));
-const ms = (latency: LatencySummary | null): string =>
-  latency === null ? '-' : `p50 ${latency.p50.toFixed(2)} ms, p99 ${latency.p99.toFixed(2)} ms`;
-
 /** For people. */
 export function historyLines(
   figures: HistoryFigures,
@@ -60,11 +53,11 @@ export function historyLines(
     `${whole(figures.messages)} messages in ${whole(figures.conversations)} conversations, sent ${whole(figures.replayedPerSecond)}/s ` +
       `while they were archived; at most ${whole(figures.hotEntriesMost)} entries of one in Redis at a time`,
     `in the end ${whole(figures.hotEntries)} entries in Redis, ${whole(figures.archivedEntries)} in the archive`,
-    `bytes a message: hot ${fine(figures.hotBytesPerMessage)}, archived ${fine(figures.archivedBytesPerMessage)} on disk; ` +
+    `bytes a message: hot ${fine(figures.hotBytesPerMessage, 1)}, archived ${fine(figures.archivedBytesPerMessage, 1)} on disk; ` +
       `used_memory of Redis ${whole(figures.redisUsedBytes)}`,
     `${whole(figures.pagesRead)} pages from anywhere in both directions, ${whole(figures.entriesRead)} entries with those of all from end to end`,
-    `a page of 50 from the archive, as a client gets it: ${ms(figures.pageMs)}; by the archive's port: ${ms(figures.archiveMs)}`,
-    `the library's own range read: ${ms(floorMs)}; to it, p50 and p99: client ${fine(ratio.pageP50, 2)}, ${fine(ratio.pageP99, 2)}; ` +
+    `a page of 50 from the archive, as a client gets it: ${latencyText(figures.pageMs)}; by the archive's port: ${latencyText(figures.archiveMs)}`,
+    `the library's own range read: ${latencyText(floorMs)}; to it, p50 and p99: client ${fine(ratio.pageP50, 2)}, ${fine(ratio.pageP99, 2)}; ` +
       `port ${fine(ratio.archiveP50, 2)}, ${fine(ratio.archiveP99, 2)}`,
   ];
 }

@@ -1,5 +1,6 @@
 import type { CpuCost } from '../workloads/part-result.ts';
 import { alignedRows } from './text-table.ts';
+import { whole } from './figures.ts';
 
 /** Of the processes of one side together, at one time. */
 export interface IdleLook {
@@ -74,7 +75,6 @@ export const idleRatio = ({ millrace, floor }: IdleFigures, name: string): IdleR
 });
 
 const fine = (value: number | null, digits: number): string => (value === null ? '-' : value.toFixed(digits));
-const whole = (value: number | null): string => (value === null ? '-' : Math.round(value).toLocaleString('en-US'));
 const HEADINGS = [
   '',
   'connections',

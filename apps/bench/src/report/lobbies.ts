@@ -1,3 +1,5 @@
+import { whole } from './figures.ts';
+
 /** What lobbies cost beside their messages. Bytes are resident memory of the servers together. */
 export interface LobbiesFigures {
   readonly createdPerMinute: number;
@@ -19,7 +21,6 @@ export interface LobbiesFigures {
   };
 }
 
-const whole = (value: number): string => Math.round(value).toLocaleString('en-US');
 const mebibytes = (bytes: number | null): string => (bytes === null ? '-' : whole(bytes / 2 ** 20));
 
 /** For people. */

@@ -1,4 +1,5 @@
 import type { KeyKind, MemoryByKind } from '../measure/redis-memory.ts';
+import { whole } from './figures.ts';
 
 /** Of a message beside its body: number, times, author, device. */
 const MESSAGE_FIELDS_BYTES = 60;
@@ -66,7 +67,6 @@ export function memoryFigures({ payloadBytes, quiet, busy }: MemoryLooks): Memor
   };
 }
 
-const whole = (value: number | null): string => (value === null ? '-' : Math.round(value).toLocaleString('en-US'));
 const fine = (value: number | null): string => (value === null ? '-' : value.toFixed(2));
 
 /** For people. */

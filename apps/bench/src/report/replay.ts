@@ -1,5 +1,6 @@
 import type { CpuCost } from '../workloads/part-result.ts';
 import type { RedisFloor } from '../workloads/redis-floor.ts';
+import { whole } from './figures.ts';
 
 /** A corpus that was sent, and read back as every member. */
 export interface ReplayFigures {
@@ -13,7 +14,6 @@ export interface ReplayFigures {
   readonly cpuMicrosPerMessage: CpuCost;
 }
 
-const whole = (value: number): string => Math.round(value).toLocaleString('en-US');
 const fine = (value: number | null, digits = 1): string => (value === null ? '-' : value.toFixed(digits));
 
 /** For people. */

@@ -1,4 +1,5 @@
 import type { LatencySummary } from '../measure/latency.ts';
+import { latencyText, times, whole } from './figures.ts';
 
 /** How fast messages come in: of all threads together. */
 export interface IndexCost {
@@ -33,9 +34,6 @@ export interface SearchFloorFigures {
   readonly queries: Readonly<Record<string, LatencySummary | null>>;
 }
 
-const times = (value: number | null | undefined, floor: number | null | undefined): number | null =>
-  value === undefined || value === null || floor === undefined || floor === null || floor === 0 ? null : value / floor;
-
 /** To the library's own bulk insert and query. */
 export const searchRatio = ({ rebuilt, queries }: SearchFigures, floor: SearchFloorFigures) => ({
   indexRate: times(rebuilt.perSecond, floor.insert.perSecond),
@@ -48,12 +46,6 @@ export const searchRatio = ({ rebuilt, queries }: SearchFigures, floor: SearchFl
   ),
 });
 
-const whole = (value: number | null): string => (value === null ? '-' : Math.round(value).toLocaleString('en-US'));
-const ms = (latency: LatencySummary | null | undefined): string =>
-  latency === null || latency === undefined
-    ? '-'
-    : `p50 ${latency.p50.toFixed(2)} ms, p99 ${latency.p99.toFixed(2)} ms`;
-
 /** For people. */
 export function searchLines(figures: SearchFigures, floor: SearchFloorFigures): readonly string[] {
   const { fresh } = figures;
@@ -63,10 +55,10 @@ export function searchLines(figures: SearchFigures, floor: SearchFloorFigures): 
     `made anew: ${whole(figures.rebuilt.perSecond)}/s, ${whole(figures.rebuilt.cpuMicros)} µs of CPU a message; ` +
       `the library's bulk insert: ${whole(floor.insert.perSecond)}/s, ${whole(floor.insert.cpuMicros)} µs`,
     `on disk ${whole(figures.indexBytesPerMessage)} bytes a message`,
-    `from the ack until the index alone finds it, ${whole(fresh.besidePerSecond)}/s beside: ${ms(fresh.ms)}, max ${(fresh.ms?.max ?? NaN).toFixed(0)} ms; ` +
+    `from the ack until the index alone finds it, ${whole(fresh.besidePerSecond)}/s beside: ${latencyText(fresh.ms)}, max ${(fresh.ms?.max ?? NaN).toFixed(0)} ms; ` +
       `${(100 * fresh.shareWithinSecond).toFixed(2)} % of ${whole(fresh.tries)} within a second`,
     ...Object.entries(figures.queries).map(
-      ([kind, latency]) => `${kind}: ${ms(latency)}; the library alone: ${ms(floor.queries[kind])}`,
+      ([kind, latency]) => `${kind}: ${latencyText(latency)}; the library alone: ${latencyText(floor.queries[kind])}`,
     ),
   ];
 }

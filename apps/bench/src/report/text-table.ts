@@ -1,5 +1,6 @@
 import type { BurstResult, PartResult } from '../workloads/part-result.ts';
 import type { BenchReport, Ratio } from './bench-report.ts';
+import { whole } from './figures.ts';
 
 const HEADINGS = [
   '',
@@ -15,8 +16,6 @@ const HEADINGS = [
   'refused',
 ];
 
-const whole = (value: number | null | undefined): string =>
-  value === null || value === undefined ? '-' : Math.round(value).toLocaleString('en-US');
 const fine = (value: number | null | undefined, digits = 2): string =>
   value === null || value === undefined ? '-' : value.toFixed(digits);
 

@@ -1,6 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { medianOf } from '../measure/median.ts';
 import { runProgram } from '../processes/program.ts';
 import type { Target } from '../processes/server-process.ts';
@@ -13,6 +10,7 @@ import { measureRedisFloor, type RedisFloor } from './redis-floor.ts';
 import { verifiedLines } from './replay/replay-lines.ts';
 import { brokenOff, corpusIn, sendCorpus, type Corpus } from './replay/send-corpus.ts';
 import { withServers } from './targets.ts';
+import { withDirectory } from './with-directory.ts';
 
 const FAULTS_MAX = 20;
 
@@ -73,17 +71,7 @@ async function replayOn(
 
 /** A corpus through the whole system by the command line's own replay, and back as every member; beside XADDs alone. */
 export const measureReplay: MeasureFindings = async (options, host): Promise<Findings> => {
-  const dir = mkdtempSync(join(tmpdir(), 'millrace-replay-'));
-  const tidy = (): Promise<void> => {
-    rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
-    return Promise.resolve();
-  };
-  host.onStop(tidy);
-  try {
-    return await measureIn(dir, options, host);
-  } finally {
-    await tidy();
-  }
+  return await withDirectory(host, 'replay', (dir) => measureIn(dir, options, host));
 };
 
 async function measureIn(dir: string, options: BenchOptions, host: BenchHost): Promise<Findings> {

@@ -1,5 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
@@ -32,6 +30,7 @@ import { UserSessions, type Ask } from '../user-sessions.ts';
 import { expectedOf, pageFault, textOf, type AskedPage, type ExpectedMessages } from './expected-history.ts';
 import { FloorTable } from './floor-table.ts';
 import { archivedPages, PAGE_ENTRIES, randomPages, type Readable } from './page-plan.ts';
+import { withDirectory } from '../with-directory.ts';
 
 const HOT_MESSAGES = 200;
 /** What fills no chunk stays. */
@@ -313,17 +312,7 @@ async function measureRound(setting: Setting, round: number): Promise<Measured> 
 export const measureHistory: MeasureFindings = async (options, host): Promise<Findings> => {
   if (options.url !== null || options.nodes > 1)
     throw new Error('history has one server of its own, whose archive is a file: leave --url and --nodes out');
-  const dir = mkdtempSync(join(tmpdir(), 'millrace-history-'));
-  const tidy = (): Promise<void> => {
-    rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
-    return Promise.resolve();
-  };
-  host.onStop(tidy);
-  try {
-    return await measureIn(dir, options, host);
-  } finally {
-    await tidy();
-  }
+  return await withDirectory(host, 'history', (dir) => measureIn(dir, options, host));
 };
 
 async function measureIn(dir: string, options: BenchOptions, host: BenchHost): Promise<Findings> {

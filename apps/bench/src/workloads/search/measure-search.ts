@@ -1,5 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
@@ -35,6 +33,7 @@ import { SearchApi } from './search-api.ts';
 import { READER, searchCorpusIn, textsIn, type SearchCorpus } from './search-corpus.ts';
 import { SearchFloor } from './search-floor.ts';
 import { pageFault, questionKinds, questionOf, type Question, type QuestionKind } from './search-questions.ts';
+import { withDirectory } from '../with-directory.ts';
 
 const PAGE = 50;
 const QUESTIONS = 400;
@@ -129,22 +128,26 @@ async function measureFresh(target: Target, api: SearchApi, tries: number) {
   const [ackedMs, foundMs] = [new Map<number, number>(), new Map<number, number>()];
   let isOver = false;
   let beside = 0;
+  const conversation = `fresh-${word}` as ConversationId;
+  const writer = 'fresh-writer' as UserId;
+  await sessions.as(writer, (ask) => ask({ t: 'create', kind: 'group', conversation, members: [READER as UserId] }));
   const startedMs = systemClock.monotonicMs();
   const writers = Array.from({ length: BESIDE.writers }, (_, number) =>
     sessions.as(`beside-${String(number)}` as UserId, async (ask) => {
-      const conversation = `beside-${word}-${String(number)}` as ConversationId;
-      await ask({ t: 'create', kind: 'group', conversation, members: [READER as UserId] });
+      const other = `beside-${word}-${String(number)}` as ConversationId;
+      await ask({ t: 'create', kind: 'group', conversation: other, members: [READER as UserId] });
       for (let n = 1; !isOver; n += 1) {
         const body = `something else is said here ${String(n)}`;
-        await ask({ t: 'send', conversation, n, sentAt: systemClock.nowMs(), type: 'text', body });
+        await ask({ t: 'send', conversation: other, n, sentAt: systemClock.nowMs(), type: 'text', body });
         beside += 1;
         await sleep(BESIDE.everyMs);
       }
     }),
   );
-  const conversation = `fresh-${word}` as ConversationId;
-  const sending = sessions.as('fresh-writer' as UserId, async (ask) => {
-    await ask({ t: 'create', kind: 'group', conversation, members: [READER as UserId] });
+  const besides = Promise.all(writers);
+  // Whoever of them fails is told of in the end.
+  besides.catch(() => undefined);
+  const sending = sessions.as(writer, async (ask) => {
     for (let n = 1; n <= tries; n += 1) {
       const content = { t: 'send', conversation, n, sentAt: systemClock.nowMs(), type: 'text' } as const;
       const { seq } = await ask({ ...content, body: `${word} ${String(n)}` });
@@ -157,10 +160,7 @@ async function measureFresh(target: Target, api: SearchApi, tries: number) {
     let lastMs = Infinity;
     while (foundMs.size < tries && systemClock.monotonicMs() < lastMs + FRESH_PATIENCE_MS) {
       const nowMs = systemClock.monotonicMs();
-      const { hits } = await api.search({ text: word, prefix: false, conversations: [conversation], limit: 100 }).catch(
-        // It is not there yet.
-        () => ({ hits: [] }),
-      );
+      const { hits } = await api.search({ text: word, prefix: false, conversations: [conversation], limit: 100 });
       for (const { message } of hits) if (!foundMs.has(message.seq)) foundMs.set(message.seq, nowMs);
       if (ackedMs.size === tries) lastMs = Math.min(lastMs, nowMs);
       await sleep(LOOK_EVERY_MS);
@@ -172,7 +172,7 @@ async function measureFresh(target: Target, api: SearchApi, tries: number) {
     isOver = true;
     await Promise.allSettled(writers);
   }
-  await Promise.all(writers);
+  await besides;
   const took = new Latency();
   let within = 0;
   let found = 0;
@@ -283,7 +283,7 @@ async function onServer(setting: Setting, target: Target, key: string): Promise<
         ...{ rebuilt: medianOf(rebuilds), fresh: fresh.figures, queries: asked.queries },
       },
       floor: { insert: medianOf(inserts), queries: asked.floorQueries },
-      checked: addChecked(asked.checked, { ...nothingChecked, sent, acked: sent }),
+      checked: addChecked(asked.checked, { ...nothingChecked, sent, acked: sent, lost: tries - fresh.found }),
       faults: asked.faults,
     };
   } finally {
@@ -295,17 +295,7 @@ async function onServer(setting: Setting, target: Target, key: string): Promise<
 export const measureSearch: MeasureFindings = async (options, host): Promise<Findings> => {
   if (options.url !== null || options.nodes > 1)
     throw new Error('search has one server of its own, whose index is a directory: leave --url and --nodes out');
-  const dir = mkdtempSync(join(tmpdir(), 'millrace-search-'));
-  const tidy = (): Promise<void> => {
-    rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
-    return Promise.resolve();
-  };
-  host.onStop(tidy);
-  try {
-    return await measureIn(dir, options, host);
-  } finally {
-    await tidy();
-  }
+  return await withDirectory(host, 'search', (dir) => measureIn(dir, options, host));
 };
 
 async function measureIn(dir: string, options: BenchOptions, host: BenchHost): Promise<Findings> {

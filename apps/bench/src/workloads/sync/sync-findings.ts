@@ -7,6 +7,7 @@ import { PAYLOAD_BYTES } from '../shape.ts';
 import { loginRatio, medianParts, type LoginFigures, type LoginRatio, type Named } from './login-figures.ts';
 import type { MeasuredLogins } from './measure-logins.ts';
 import type { MeasuredReconnect, StormFigures } from './measure-reconnect.ts';
+import { whole } from '../../report/figures.ts';
 
 /** The part that stands at the top level of the report. */
 const MAIN_PART = 'write-50';
@@ -18,8 +19,6 @@ const NOT_MEASURED = [
   'Clients that spread their reconnects, as the protocol asks of them: here all come within a few milliseconds.',
 ];
 
-const whole = (value: number | null | undefined): string =>
-  value === null || value === undefined ? '-' : Math.round(value).toLocaleString('en-US');
 const fine = (value: number | null | undefined, digits = 2): string =>
   value === null || value === undefined ? '-' : value.toFixed(digits);
 
