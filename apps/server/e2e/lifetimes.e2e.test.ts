@@ -1,12 +1,14 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConversationId, UserId } from '@millrace/kernel';
 import { testRedis } from '@millrace/local-redis/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { frameCheck } from './support/frame-check.ts';
 import { httpCaller, scopedKeysVariable } from './support/http-caller.ts';
 import { startMillrace, type MillraceProcess } from './support/millrace-process.ts';
+import { parseMetrics, sumOf } from './support/prometheus.ts';
 import { connectAs, readAll } from './support/read-back.ts';
 import { until } from './support/until.ts';
 
@@ -35,6 +37,8 @@ describe('a conversation whose messages disappear', { timeout: 240_000 }, () => 
     session.close();
     return messages.filter(({ countable }) => countable).map(({ body }) => String(body));
   };
+  const stillArchived = async (): Promise<number> =>
+    sumOf(parseMetrics((await ask('GET', '/metrics')).text), 'millrace_retired_archived');
   const filesOf = (name: string): string =>
     readdirSync(dir)
       .filter((file) => file.startsWith(name))
@@ -99,6 +103,8 @@ describe('a conversation whose messages disappear', { timeout: 240_000 }, () => 
     );
     expect(await bodies()).toHaveLength(TALK);
 
+    // As a backup says that it is under way.
+    await redis.call('ZADD', '{cluster}:backups', Date.now() + 600_000, 'a-backup');
     expect((await setLifetime(LIFETIME_MS)).status).toBe(200);
     await until('it has disappeared', async () => (await bodies()).length === 0, WAIT_MS);
     await until('devices are told', () => told.some((body) => body.includes('"expired"')), WAIT_MS);
@@ -107,6 +113,12 @@ describe('a conversation whose messages disappear', { timeout: 240_000 }, () => 
     expect(search.json).toMatchObject({ hits: [] });
     const list = await ask('GET', '/api/v1/users/ben/conversations');
     expect(list.json['conversations']).toMatchObject([{ conversation: tea, unread: 0 }]);
+    // It would leave the archive ten to twenty seconds later.
+    await until('it is to leave the archive', async () => (await stillArchived()) > 0, WAIT_MS);
+    await sleep(25_000);
+    expect(await stillArchived()).toBe(1);
+    await redis.call('DEL', '{cluster}:backups');
+    await until('nothing that is gone is archived', async () => (await stillArchived()) === 0, WAIT_MS);
     await until(
       'it has left the archive',
       async () => {
