@@ -1,18 +1,51 @@
-import { systemTimers, type ConversationId, type DeviceId, type Random, type SequenceId } from '@millrace/kernel';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  systemRandom,
+  systemTimers,
+  type ConversationId,
+  type DeviceId,
+  type Random,
+  type Result,
+  type SequenceId,
+} from '@millrace/kernel';
 import type { Message } from '@millrace/protocol';
-import { describeSessionError, RawSession, type UnaskedFrame } from '@millrace/raw-client';
+import {
+  describeSessionError,
+  RawSession,
+  withRetries,
+  type AnswerTo,
+  type RequestContent,
+  type RetryPolicy,
+  type SessionError,
+  type UnaskedFrame,
+} from '@millrace/raw-client';
 import { CheckedWebSocket } from './checked-web-socket.ts';
 import type { Acknowledged } from './sturdy-sender.ts';
 import { tokenFor } from './test-tokens.ts';
 
-export async function connectAs(
+/** For what a node cannot do at the moment, as behind a fault: it says so, and to come back. */
+const PATIENCE: RetryPolicy = { initialMs: 200, maxMs: 1_000, attemptsMax: 20, random: systemRandom, sleep };
+
+/** What is asked again for as long as the server asks for patience. @throws what it is refused with otherwise. */
+export async function patiently<Request extends RequestContent>(
+  session: RawSession,
+  request: Request,
+): Promise<AnswerTo<Request>> {
+  const answer = await withRetries(PATIENCE, () => session.request(request));
+  if (!answer.ok)
+    throw new Error(`${request.t}: ${describeSessionError(answer.error)}, for ${JSON.stringify(request)}`);
+  return answer.value;
+}
+
+/** @returns what the node said to it, also when that is that it cannot be reached. */
+export async function tryToConnectAs(
   socketUrl: string,
   user: string,
   device: string,
   onUnasked: (frame: UnaskedFrame) => void = () => undefined,
-): Promise<RawSession> {
+): Promise<Result<RawSession, SessionError>> {
   const token = await tokenFor(user);
-  const session = await RawSession.connect({
+  return RawSession.connect({
     url: socketUrl,
     token,
     device: device as DeviceId,
@@ -20,7 +53,11 @@ export async function connectAs(
     webSocket: CheckedWebSocket,
     onUnasked,
   });
-  if (!session.ok) throw new Error(`${user} cannot connect: ${describeSessionError(session.error)}`);
+}
+
+export async function connectAs(...who: Parameters<typeof tryToConnectAs>): Promise<RawSession> {
+  const session = await withRetries(PATIENCE, () => tryToConnectAs(...who));
+  if (!session.ok) throw new Error(`${who[1]} cannot connect: ${describeSessionError(session.error)}`);
   return session.value;
 }
 
@@ -28,16 +65,15 @@ export async function connectAs(
 export async function readAll(session: RawSession, conversation: ConversationId): Promise<readonly Message[]> {
   const messages: Message[] = [];
   for (let from = 1; ;) {
-    const page = await session.request({
+    const page = await patiently(session, {
       t: 'history',
       conversation,
       direction: 'forward',
       from: from as SequenceId,
       limit: 1000,
     });
-    if (!page.ok) throw new Error(`history of ${conversation}: ${describeSessionError(page.error)}`);
-    messages.push(...page.value.messages);
-    if (!page.value.hasMore) return messages;
+    messages.push(...page.messages);
+    if (!page.hasMore) return messages;
     from = (messages.at(-1)?.seq ?? 0) + 1;
   }
 }
@@ -51,10 +87,9 @@ export async function readBackward(
   const messages: Message[] = [];
   for (let from: number | undefined; ;) {
     const more = from === undefined ? {} : { from: from as SequenceId };
-    const page = await session.request({ t: 'history', conversation, direction: 'backward', limit, ...more });
-    if (!page.ok) throw new Error(`history of ${conversation}: ${describeSessionError(page.error)}`);
-    messages.push(...page.value.messages);
-    if (!page.value.hasMore) return messages;
+    const page = await patiently(session, { t: 'history', conversation, direction: 'backward', limit, ...more });
+    messages.push(...page.messages);
+    if (!page.hasMore) return messages;
     from = (messages.at(-1)?.seq ?? 1) - 1;
   }
 }
@@ -68,17 +103,22 @@ export async function readAnyPages(
   random: Random,
 ): Promise<readonly string[]> {
   const wrong: string[] = [];
-  for (let page = 0; page < count; page += 1) {
+  for (let tried = 0; tried < count; tried += 1) {
     const direction = random.uint32() % 2 === 0 ? 'forward' : 'backward';
     const from = 1 + (random.uint32() % all.length);
     const limit = 1 + (random.uint32() % 120);
-    const read = await session.request({ t: 'history', conversation, direction, from: from as SequenceId, limit });
-    if (!read.ok) throw new Error(`history of ${conversation}: ${describeSessionError(read.error)}`);
+    const page = await patiently(session, {
+      t: 'history',
+      conversation,
+      direction,
+      from: from as SequenceId,
+      limit,
+    });
     const wanted =
       direction === 'forward'
         ? all.slice(from - 1, from - 1 + limit)
         : all.slice(Math.max(0, from - limit), from).reverse();
-    if (JSON.stringify(read.value.messages) === JSON.stringify(wanted)) continue;
+    if (JSON.stringify(page.messages) === JSON.stringify(wanted)) continue;
     wrong.push(`${conversation} from ${String(from)} ${direction}, ${String(limit)}`);
   }
   return wrong;
