@@ -14,11 +14,19 @@ import type { Wire, WireSink } from './wire.ts';
 
 /** Speaks to the floor's relay. */
 export function relayWire(plan: LoadPlan, sink: WireSink): Wire {
-  const greeted = new Map<number, () => void>();
-  const greeting = (user: number): Promise<void> =>
-    new Promise<void>((resolve) => {
-      greeted.set(user, resolve);
+  /** Told null, or why the greeting will not be answered. */
+  const greeted = new Map<number, (error: Error | null) => void>();
+  const greeting = (user: number): Promise<void> => {
+    const answer = new Promise<void>((resolve, reject) => {
+      greeted.set(user, (error) => {
+        if (error === null) resolve();
+        else reject(error);
+      });
     });
+    // Of a connection that is not taken at all, what `open` rejects with tells more.
+    answer.catch(() => undefined);
+    return answer;
+  };
   return {
     async open(user) {
       const answer = greeting(user);
@@ -27,9 +35,10 @@ export function relayWire(plan: LoadPlan, sink: WireSink): Wire {
           const kind = bytes[0];
           if (kind === relayKind.ack) sink.acked(user, u32At(bytes, 1));
           else if (kind === relayKind.delivery) sink.delivered(user, bytes, RELAY_DELIVERY_HEAD_BYTES);
-          else if (kind === relayKind.hello) greeted.get(user)?.();
+          else if (kind === relayKind.hello) greeted.get(user)?.(null);
         },
         closed(reason: string) {
+          greeted.get(user)?.(new Error(`user ${String(user)}: ${reason}`));
           sink.broken(user, reason);
         },
       };

@@ -1,11 +1,5 @@
 import type { Result } from '@millrace/kernel';
 
-/**
- * Upgrades that are decided in one turn of the event loop: about a millisecond. When a network or a node comes back there are
- * thousands at once, each of which is followed by a login. Whoever sends meanwhile does not wait for all of them.
- */
-export const UPGRADES_PER_TURN = 16;
-
 /** What is known of a connection before it becomes a socket. */
 export interface UpgradeRequest {
   /** Of a browser; programs that are none send no origin. */
@@ -67,7 +61,7 @@ export interface EngineSocket<Context> {
 
 /** Called by an engine, one at a time. None may throw. A socket is the same object in all calls. */
 export interface EngineHandlers<Context> {
-  /** Decides at once; {@link UPGRADES_PER_TURN}. After an acceptance {@link onOpen} follows before this turn ends, or the connection is gone. */
+  /** Decides at once. After an acceptance {@link onOpen} follows before this turn ends, or the connection is gone. */
   onUpgrade(request: UpgradeRequest): UpgradeAnswer<Context>;
   onOpen(socket: EngineSocket<Context>): void;
   /** A whole message; a text as its UTF-8, checked. The bytes belong to the receiver. */

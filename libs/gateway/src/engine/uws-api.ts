@@ -24,9 +24,6 @@ export interface UwsResponse {
   end(body: string, closeConnection: boolean): UwsResponse;
   getRemoteAddressAsText(): ArrayBuffer;
   upgrade(userData: object, key: string, protocol: string, extensions: string, context: unknown): void;
-  /** The connection is gone: the response must not be used any more. Whoever answers later must listen to it. */
-  onAborted(handler: () => void): UwsResponse;
-  cork(callback: () => void): UwsResponse;
 }
 
 export interface UwsRequest {

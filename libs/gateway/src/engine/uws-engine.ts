@@ -1,16 +1,7 @@
 import { createServer } from 'node:net';
 import { err, ok, type Result, type Timers } from '@millrace/kernel';
 import { NOT_A_SOCKET, offeredProtocols, statusLine } from './http-refusal.ts';
-import { Paced } from './paced.ts';
-import {
-  UPGRADES_PER_TURN,
-  type EngineHandlers,
-  type EngineServer,
-  type ListenError,
-  type ListenOptions,
-  type SocketEngine,
-  type UpgradeRequest,
-} from './socket-engine.ts';
+import type { EngineHandlers, EngineServer, ListenError, ListenOptions, SocketEngine } from './socket-engine.ts';
 import { TurnQueue } from './turn-queue.ts';
 import type { UwsApi, UwsApp, UwsBehavior, UwsResponse } from './uws-api.ts';
 import { bytesOf, UwsSocket, type UwsUserData } from './uws-socket.ts';
@@ -61,16 +52,6 @@ function refuse(response: UwsResponse, status: number, message: string, retryAft
   if (status === 426) response.writeHeader('Upgrade', 'websocket');
   if (retryAfterS !== undefined) response.writeHeader('Retry-After', String(retryAfterS));
   response.end(`${message}\n`, true);
-}
-
-/** An upgrade that may wait for its turn: nothing of the library's request is left by then. */
-interface Asked {
-  readonly response: UwsResponse;
-  readonly request: UpgradeRequest;
-  readonly key: string;
-  readonly context: unknown;
-  /** Its connection is gone. */
-  isGone: boolean;
 }
 
 /**
@@ -138,22 +119,6 @@ export class UwsEngine implements SocketEngine {
     handlers: EngineHandlers<Context>,
     turn: TurnQueue<UwsSocket<Context>>,
   ): UwsBehavior<UwsUserData<Context>> {
-    const upgrades = new Paced<Asked>(
-      UPGRADES_PER_TURN,
-      this.#timers,
-      ({ response, request, key, context, isGone }) => {
-        if (isGone) return;
-        response.cork(() => {
-          const answer = handlers.onUpgrade(request);
-          if (!answer.accept) {
-            refuse(response, answer.status, answer.message, answer.retryAfterS);
-            return;
-          }
-          const userData: UwsUserData<Context> = { context: answer.context };
-          response.upgrade(userData, key, answer.subprotocol, '', context);
-        });
-      },
-    );
     return {
       maxPayloadLength: options.maxFrameBytes,
       maxBackpressure: options.maxSendBufferBytes,
@@ -162,25 +127,23 @@ export class UwsEngine implements SocketEngine {
       maxLifetime: 0,
       sendPingsAutomatically: false,
       compression: this.#uws.DISABLED,
+      // At once: of a socket that was upgraded later, corked as it must be, the library may read the state of a request
+      // where there is none any more, and close it (uNetworking/uWebSockets#1928).
       upgrade: (response, request, context) => {
         const header = (name: string): string | null => request.getHeader(name) || null;
-        const asked: Asked = {
-          response,
-          request: {
-            origin: header('origin'),
-            protocols: offeredProtocols(request.getHeader('sec-websocket-protocol')),
-            ip: Buffer.from(response.getRemoteAddressAsText()).toString(),
-            forwardedFor: header('x-forwarded-for'),
-            path: request.getUrl(),
-          },
-          key: request.getHeader('sec-websocket-key'),
-          context,
-          isGone: false,
-        };
-        response.onAborted(() => {
-          asked.isGone = true;
+        const answer = handlers.onUpgrade({
+          origin: header('origin'),
+          protocols: offeredProtocols(request.getHeader('sec-websocket-protocol')),
+          ip: Buffer.from(response.getRemoteAddressAsText()).toString(),
+          forwardedFor: header('x-forwarded-for'),
+          path: request.getUrl(),
         });
-        upgrades.add(asked);
+        if (!answer.accept) {
+          refuse(response, answer.status, answer.message, answer.retryAfterS);
+          return;
+        }
+        const userData: UwsUserData<Context> = { context: answer.context };
+        response.upgrade(userData, request.getHeader('sec-websocket-key'), answer.subprotocol, '', context);
       },
       open: (handle) => {
         const socket = new UwsSocket(handle, options, turn, this.#timers);

@@ -3,14 +3,12 @@ import { Socket } from 'node:net';
 import { systemTimers } from '@millrace/kernel';
 import { describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
-import { crowdConformance } from '../testing/crowd-conformance.ts';
 import { socketEngineConformance } from '../testing/engine-conformance.ts';
 import { RecordingHandlers } from '../testing/recording-handlers.ts';
 import { WsEngine } from './ws-engine.ts';
 
 describe('the engine on ws', () => {
   socketEngineConformance(() => new WsEngine(systemTimers));
-  crowdConformance(() => new WsEngine(systemTimers));
 
   it('joins what a turn sends to a socket into one write', async () => {
     const handlers = new RecordingHandlers();

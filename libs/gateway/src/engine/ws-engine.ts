@@ -4,15 +4,7 @@ import type { Duplex } from 'node:stream';
 import { err, ok, type Result, type Timers } from '@millrace/kernel';
 import { WebSocketServer, type ServerOptions } from 'ws';
 import { httpRefusal, NOT_A_SOCKET, offeredProtocols } from './http-refusal.ts';
-import { Paced } from './paced.ts';
-import {
-  UPGRADES_PER_TURN,
-  type EngineHandlers,
-  type EngineServer,
-  type ListenError,
-  type ListenOptions,
-  type SocketEngine,
-} from './socket-engine.ts';
+import type { EngineHandlers, EngineServer, ListenError, ListenOptions, SocketEngine } from './socket-engine.ts';
 import { TurnQueue } from './turn-queue.ts';
 import { serverFrame } from './ws-frame.ts';
 import { WsSocket } from './ws-socket.ts';
@@ -37,14 +29,6 @@ function refuse(stream: Duplex, answer: string): void {
   stream.on('finish', () => stream.destroy());
   stream.end(answer);
 }
-
-interface Asked {
-  readonly request: IncomingMessage;
-  readonly stream: Duplex;
-  readonly head: Buffer;
-}
-
-const ignore = (): void => undefined;
 
 class WsServer<Context> implements EngineServer {
   readonly port: number;
@@ -131,9 +115,11 @@ export class WsEngine implements SocketEngine {
       closeTimeout: options.closeMs,
     };
     const webSockets = new WebSocketServer(settings);
-    const upgrades = new Paced<Asked>(UPGRADES_PER_TURN, this.#timers, ({ request, stream, head }) => {
-      stream.off('error', ignore);
-      if (stream.destroyed) return;
+    http.on('upgrade', (request, stream, head) => {
+      if (!isWebSocketUpgrade(request)) {
+        refuse(stream, httpRefusal(400, 'This is no WebSocket upgrade of version 13.'));
+        return;
+      }
       const { headers } = request;
       const answer = handlers.onUpgrade({
         origin: single(headers.origin),
@@ -161,15 +147,6 @@ export class WsEngine implements SocketEngine {
         sockets.add(socket);
         handlers.onOpen(socket);
       });
-    });
-    http.on('upgrade', (request, stream, head) => {
-      if (!isWebSocketUpgrade(request)) {
-        refuse(stream, httpRefusal(400, 'This is no WebSocket upgrade of version 13.'));
-        return;
-      }
-      // It may go while it waits.
-      stream.on('error', ignore);
-      upgrades.add({ request, stream, head });
     });
     return new Promise((resolve) => {
       http.on('error', (error: NodeJS.ErrnoException) => {
