@@ -1,8 +1,9 @@
-import { err, seededRandom, type ConversationId, type DeviceId, type UserId } from '@millrace/kernel';
+import { err, seededRandom, systemClock, type ConversationId, type DeviceId, type UserId } from '@millrace/kernel';
 import { frameError } from '@millrace/protocol';
 import { describe, expect, it } from 'vitest';
 import type { ActorCalls } from './actor-calls.ts';
 import { chatOver, type ChatReads } from './chat.ts';
+import { ReadAhead } from './sync/read-ahead.ts';
 import { silentTrace } from './trace/message-trace.ts';
 
 const ann = { user: 'ann' as UserId, device: 'phone' as DeviceId };
@@ -16,7 +17,10 @@ function uncertain(code: 'unavailable' | 'overloaded') {
       return Promise.resolve(err(frameError(code, 'it was not answered')));
     },
   } as unknown as ActorCalls;
-  return { asked, chat: chatOver(calls, {} as ChatReads, seededRandom(1), silentTrace, null) };
+  return {
+    asked,
+    chat: chatOver(calls, {} as ChatReads, seededRandom(1), silentTrace, new ReadAhead(systemClock), null),
+  };
 }
 
 describe('a conversation that may have been created (I9)', () => {

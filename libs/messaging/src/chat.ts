@@ -32,7 +32,7 @@ import { history } from './sync/history.ts';
 import { decodeListCursor, encodeListCursor } from './sync/list-cursor.ts';
 import { orderedPage, pulledNow, type HeadsOf } from './sync/listing.ts';
 import { markRead } from './sync/mark-read.ts';
-import { ReadAhead } from './sync/read-ahead.ts';
+import type { ReadAhead } from './sync/read-ahead.ts';
 import { readers } from './sync/readers.ts';
 import { confirmed } from './sync/recount.ts';
 import { sync } from './sync/sync.ts';
@@ -97,12 +97,12 @@ export function chatOver(
   reads: ChatReads,
   random: Random,
   trace: MessageTrace,
+  ahead: ReadAhead,
   search: SearchIndex | null,
   searchRules: FieldRules = noFieldRules,
   jobs: DueJobs | null = null,
 ): Omit<ChatService, OfSockets> & TransferService {
   const { timelines } = reads;
-  const ahead = new ReadAhead();
   const order = new InOrder();
   const asking = new Asking(calls, order);
   const createAs = async (

@@ -5,11 +5,15 @@ import type { ChatService } from '../chat-service.ts';
 import { chatOver, type ChatReads } from '../chat.ts';
 import type { TransferService } from '../transfer/transfer-service.ts';
 import type { Live } from '../live/live.ts';
+import { ReadAhead } from '../sync/read-ahead.ts';
 import type { Attachments } from './attachments.ts';
 import type { Devices } from './devices.ts';
 import type { Presence } from './presence.ts';
 
-export interface ChatHereParts extends Pick<ChatNodeParts, 'random' | 'trace' | 'search' | 'searchRules' | 'jobs'> {
+export interface ChatHereParts extends Pick<
+  ChatNodeParts,
+  'clock' | 'random' | 'trace' | 'search' | 'searchRules' | 'jobs'
+> {
   readonly calls: ActorCalls;
   readonly reads: ChatReads;
   readonly attachments: Pick<Attachments, 'attach' | 'detach'>;
@@ -20,8 +24,8 @@ export interface ChatHereParts extends Pick<ChatNodeParts, 'random' | 'trace' | 
 
 /** The chat as a node has it: the actors, wherever they are, and what concerns the sockets of this node. */
 export function chatHere(parts: ChatHereParts): ChatService & TransferService {
-  const { calls, reads, random, trace, search, searchRules, jobs, attachments, devices, live, presence } = parts;
-  const chat = chatOver(calls, reads, random, trace, search, searchRules, jobs);
+  const { calls, reads, clock, random, trace, search, searchRules, jobs, attachments, devices, live, presence } = parts;
+  const chat = chatOver(calls, reads, random, trace, new ReadAhead(clock), search, searchRules, jobs);
   /** A device that comes into a lobby has it open, if it may: it has a seat before the owner tells of it. */
   const seated = async <T extends { readonly ok: boolean }>(
     user: UserId,

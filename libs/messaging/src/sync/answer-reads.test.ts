@@ -65,4 +65,19 @@ describe('the messages of an answer', () => {
     expect([second.entries.length, second.isCut]).toEqual([13, false]);
     expect(timeline.read).toBe(before);
   });
+
+  it('are read once when they were begun before they are asked for, also when they have no room (I9)', async () => {
+    for (const [bytesEach, count] of [
+      [200, 100],
+      [60_000, 18],
+    ] as const) {
+      const timeline = new ATimeline(bytesEach);
+      const reads = readsOf(timeline);
+      const begun = reads.pointed(tea, range(1, 100));
+      const asked = await reads.pointed(tea, range(1, 100));
+      expect([asked.entries.length, asked.isCut]).toEqual([count, count < 100]);
+      expect(await begun).toEqual(asked);
+      expect(timeline.read).toBe(count * bytesEach);
+    }
+  });
 });

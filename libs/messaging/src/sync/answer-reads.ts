@@ -25,8 +25,9 @@ const sizeOf = ({ from, to }: EntryRange): number => to.seq - from.seq + 1;
 export class AnswerReads {
   readonly #calls: ActorCalls;
   readonly #timelines: TimelineReader;
-  /** By where the range begins: a shorter answer takes less of the same ranges. */
-  readonly #read = new Map<string, readonly TimelineEntry[]>();
+  /** By where the range begins: a shorter answer takes less of the same ranges. Those under way are among them. */
+  readonly #read = new Map<string, { readonly of: ByteBudget; readonly reading: Promise<RangeRead> }>();
+  /** Of this attempt. */
   #budget = new ByteBudget(ANSWER_BYTES_MAX + 1);
 
   constructor(calls: ActorCalls, timelines: TimelineReader) {
@@ -67,13 +68,19 @@ export class AnswerReads {
     read: () => Promise<readonly TimelineEntry[]>,
   ): Promise<RangeRead> {
     const key = `${conversation} ${String(range.from.gen)}-${String(range.from.seq)}`;
-    const known = this.#read.get(key);
-    const count = sizeOf(range);
-    if (known !== undefined && known.length >= count) return { entries: known.slice(0, count), isCut: false };
     const budget = this.#budget;
-    const entries = await read();
-    this.#read.set(key, entries);
-    return { entries, isCut: budget.isSpent && entries.length < count };
+    const count = sizeOf(range);
+    const begun = this.#read.get(key);
+    if (begun !== undefined) {
+      const known = await begun.reading.catch(() => null);
+      if (known !== null && known.entries.length >= count)
+        return { entries: known.entries.slice(0, count), isCut: false };
+      // There was no more room, and in this attempt there still is none.
+      if (known?.isCut === true && begun.of === budget) return known;
+    }
+    const reading = read().then((entries) => ({ entries, isCut: budget.isSpent && entries.length < count }));
+    this.#read.set(key, { of: budget, reading });
+    return reading;
   }
 
   #dense(conversation: ConversationId, range: EntryRange): Promise<readonly TimelineEntry[]> {

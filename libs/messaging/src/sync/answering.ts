@@ -35,14 +35,24 @@ export class Answering {
   /** Whose turn is next, when not all were asked. */
   #turn: number | undefined;
 
-  /** @param isLast - whether the inbox has nothing behind the records of this answer. */
-  constructor(calls: ActorCalls, reads: ChatReads, by: Principal, head: TimelineHead, isLast: boolean) {
+  /**
+   * @param isLast - whether the inbox has nothing behind the records of this answer.
+   * @param messages - what was read of them ahead, by {@link readAhead} of the answer before.
+   */
+  constructor(
+    calls: ActorCalls,
+    reads: ChatReads,
+    by: Principal,
+    head: TimelineHead,
+    isLast: boolean,
+    messages: AnswerReads | null,
+  ) {
     this.#calls = calls;
     this.#reads = reads;
     this.#by = by;
     this.#head = head;
     this.#isLast = isLast;
-    this.#messages = new AnswerReads(calls, reads.timelines);
+    this.#messages = messages ?? new AnswerReads(calls, reads.timelines);
   }
 
   /** Those in no inbox, as far as they were asked where they stand. */
@@ -114,6 +124,18 @@ export class Answering {
     return ok({ isLost, pulled: pulled.value });
   }
 
+  /** Begins to read the messages of the next answer, as far as they are of conversations that this one tells of. */
+  readAhead(next: InboxDelta): AnswerReads {
+    const messages = new AnswerReads(this.#calls, this.#reads.timelines);
+    for (const [slot, ranges] of joinPointers(next.pointers)) {
+      const summary = this.#summaries.get(slot);
+      if (summary === undefined) continue;
+      // What cannot be read now is read again when it is asked for, and then it is told.
+      for (const range of ranges) void messages.pointed(summary.conversation, range).catch(() => undefined);
+    }
+    return messages;
+  }
+
   /** @returns with `fitting` how many messages would fit if all were like these, and somewhat less. */
   async answer(
     delta: InboxDelta,
@@ -126,7 +148,6 @@ export class Answering {
       : { pulls: [], cursors, hasMore: true };
     const ranges = joinPointers(delta.pointers);
     const pulls = new Map(plan.pulls.map(({ slot, range }) => [slot, range]));
-    this.#messages.again();
     let [bytes, count, isCut] = [0, 0, false];
     const conversations = await Promise.all(
       [...new Set([...delta.slots, ...pulls.keys()])].map(
@@ -153,6 +174,8 @@ export class Answering {
     const atHead = { ...upToDate(this.#head), cursors: plan.cursors };
     const turn = this.#turn === undefined ? {} : { turn: this.#turn };
     const next = isAtHead ? { ...atHead, ...turn } : delta.next;
+    const isTooLarge = isCut || (bytes > ANSWER_BYTES_MAX && count > 1);
+    if (isTooLarge) this.#messages.again();
     return {
       content: {
         tooLong: false,
@@ -162,7 +185,7 @@ export class Answering {
         inbox: next.position,
         token: encodeSyncToken(this.#by.user, next),
       },
-      isTooLarge: isCut || (bytes > ANSWER_BYTES_MAX && count > 1),
+      isTooLarge,
       fitting: Math.max(1, Math.min(limit - 1, Math.floor((count * ANSWER_BYTES_MAX * 0.8) / Math.max(1, bytes)))),
     };
   }

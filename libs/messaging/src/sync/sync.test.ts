@@ -3,6 +3,7 @@ import {
   ok,
   partitionId,
   sequenceId,
+  systemClock,
   type ConversationId,
   type DeviceId,
   type UserId,
@@ -95,7 +96,7 @@ class AReader {
   /** Syncs until there is nothing more. @returns the seqs of each answer by conversation. */
   async all(limit: number): Promise<readonly ReadonlyMap<string, readonly number[]>[]> {
     const answers: ReadonlyMap<string, readonly number[]>[] = [];
-    const ahead = new ReadAhead();
+    const ahead = new ReadAhead(systemClock);
     for (let { token } = this; ;) {
       const answer = await sync(this.#calls, this.#reads, ann, { token, limit }, silentTrace, ahead);
       if (!answer.ok) throw new Error(answer.error.message);

@@ -6,6 +6,7 @@ import type { Principal } from '../chat-service.ts';
 import type { ChatReads } from '../chat.ts';
 import { noteBrought, type MessageTrace } from '../trace/message-trace.ts';
 import type { UserReply } from '../user/commands.ts';
+import type { AnswerReads } from './answer-reads.ts';
 import { Answering, upToDate, type SyncedContent } from './answering.ts';
 import { cutDelta, isInLostRecord, withReached, type InboxDelta, type ReachedSlots } from './inbox-delta.ts';
 import { orderedPage, pulledNow } from './listing.ts';
@@ -70,20 +71,33 @@ export async function sync(
     // Each brings a message at least, as a rule: more of them than messages are wanted would be read for nothing.
     const readFrom = (after: SequenceId): Promise<readonly TimelineEntry[]> =>
       read(after, head.seq, Math.min(RECORDS.max, Math.max(RECORDS.min, limit)));
-    const records = (await ahead.take(by.user, token.position, head)) ?? (await readFrom(token.position.seq));
+    const known = await ahead.take(by.user, token.position, head);
+    const records = known?.records ?? (await readFrom(token.position.seq));
     if (isInLostRecord(token, records)) return await afresh(true);
     const isLast = token.position.seq + records.length >= head.seq;
     const cut = (most: number): InboxDelta => cutDelta(token, records, most, reached);
-    const answering = new Answering(calls, reads, by, head, isLast);
+    const answering = new Answering(calls, reads, by, head, isLast, known?.messages ?? null);
     let delta = cut(limit);
     const asked = await answering.ask(delta, limit);
     if (!asked.ok) return asked;
     if (asked.value.isLost) return await afresh(true);
-    for (let most = limit; ; delta = cut(most)) {
-      const answer = await answering.answer(delta, most);
+    const beginNext = (fits: boolean): void => {
+      const { next } = delta;
+      const readNext = (): Promise<readonly TimelineEntry[]> => readFrom(next.position.seq);
+      const messagesOf = (found: readonly TimelineEntry[]): AnswerReads =>
+        answering.readAhead(cutDelta(next, found, limit, reached));
+      ahead.begin(by.user, next.position, head, fits, readNext, messagesOf);
+    };
+    const isBegun = !isLast && known?.fits === true;
+    let most = limit;
+    let answered = answering.answer(delta, most);
+    // Behind what this answer asks of the store, and not behind the answer: the store is at work meanwhile.
+    if (isBegun) beginNext(true);
+    for (;;) {
+      const answer = await answered;
       if (!answer.isTooLarge || most === 1) {
-        const { position } = delta.next;
-        if (!isLast) ahead.begin(by.user, position, head, () => readFrom(position.seq));
+        const fits = most === limit;
+        if (!isLast && !(isBegun && fits)) beginNext(fits);
         for (const { slot, summary } of answering.pulled) {
           const cursor = token.cursors.get(slot);
           if (cursor !== undefined) trace.holds(by, summary.conversation, cursor, 'token');
@@ -95,6 +109,8 @@ export async function sync(
         return ok(answer.content);
       }
       most = answer.fitting;
+      delta = cut(most);
+      answered = answering.answer(delta, most);
     }
   } catch (error) {
     if (!(error instanceof MalformedBytes)) throw error;
