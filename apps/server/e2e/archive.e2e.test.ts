@@ -40,6 +40,7 @@ beforeEach(async () => {
   millrace = await start();
 });
 afterEach(async () => {
+  await redis.call('CONFIG', 'SET', 'maxmemory', '0');
   await millrace.stop();
   rmSync(dir, { recursive: true, force: true });
 });
@@ -189,6 +190,30 @@ describe('a server with an archive', () => {
     await Promise.all(senders.map((sender) => sender.finish()));
     await untilArchived();
     expect(await metric('millrace_archive_failing_seconds')).toBe(0);
+    const session = await connectAs(millrace.socketUrl, 'cleo', 'check');
+    for (const room of ROOMS) {
+      const own = senders.flatMap((sender) => sender.acknowledged).filter(({ conversation }) => conversation === room);
+      expect(compare(await readAll(session, room), own)).toEqual({ lost: [], duplicated: [], gaps: [] });
+    }
+    session.close();
+  }, 120_000);
+
+  it('lets entries go though the memory of Redis is full when the archive comes back: else it would be full for ever', async () => {
+    await createRooms();
+    const senders = startSenders();
+    await untilMore(senders, 300);
+    renameSync(file(), `${file()}.away`);
+    await untilMore(senders, 1_000);
+    // Less than there is: nothing is taken any more that needs room.
+    await redis.call('CONFIG', 'SET', 'maxmemory', '1');
+    const refusals = (): number => senders.reduce((sum, { refused }) => sum + (refused.get('unavailable') ?? 0), 0);
+    await until('messages are refused', () => refusals() > 50);
+    expect(Math.max(...(await hotLengths(redis)))).toBeGreaterThan(HOT_MAX);
+    renameSync(`${file()}.away`, file());
+    await until('entries leave', async () => Math.max(...(await hotLengths(redis))) <= HOT_MAX);
+    await redis.call('CONFIG', 'SET', 'maxmemory', '0');
+    await untilMore(senders, 100);
+    await Promise.all(senders.map((sender) => sender.finish()));
     const session = await connectAs(millrace.socketUrl, 'cleo', 'check');
     for (const room of ROOMS) {
       const own = senders.flatMap((sender) => sender.acknowledged).filter(({ conversation }) => conversation === room);

@@ -3,7 +3,7 @@ import { commitFault, type Commit, type CommitOutcome } from '@millrace/partitio
 import { Cluster } from 'ioredis';
 import type { Connection } from './connection.ts';
 import { answerWithin, DeadlineExceeded } from './deadline.ts';
-import { packCommit, writesOf } from './encode-commit.ts';
+import { isFreeing, packCommit, writesOf } from './encode-commit.ts';
 import { functionName, isFunctionMissing, loadLibrary } from './function-library.ts';
 import type { KeyLayout } from './key-layout.ts';
 import { Packer } from './pack.ts';
@@ -48,6 +48,7 @@ interface Pending {
   readonly ownerKey: string;
   readonly packed: Buffer;
   readonly writes: number;
+  readonly frees: boolean;
   readonly sinceMs: number;
   readonly resolve: (outcome: CommitOutcome) => void;
 }
@@ -84,11 +85,18 @@ type Answer = readonly CommitOutcome[] | Error;
 
 const asError = (reason: unknown): Error => (reason instanceof Error ? reason : new Error(String(reason)));
 
-/** One call of the function. In a Cluster it reaches one hash tag only, so there it carries one commit. */
+/**
+ * One call of the function: of commits that make room, which Redis takes over maxmemory, or of others. In a Cluster it reaches
+ * one hash tag only, so there it carries one commit.
+ */
 type Call = readonly Pending[];
 
-const callsOf = (batch: readonly Pending[], inCluster: boolean): readonly Call[] =>
-  inCluster ? batch.map((pending) => [pending]) : [batch];
+function callsOf(batch: readonly Pending[], inCluster: boolean): readonly Call[] {
+  if (inCluster) return batch.map((pending) => [pending]);
+  return [batch.filter(({ frees }) => !frees), batch.filter(({ frees }) => frees)].filter(({ length }) => length > 0);
+}
+
+const nameOf = ([first]: Call): string => functionName(first?.frees === true ? 'commit_freeing' : 'commit');
 
 function packCall(call: Call): Buffer {
   const head = new Packer(8).array(call.length).take();
@@ -100,8 +108,8 @@ function packCall(call: Call): Buffer {
  *
  * (W1) `submit` never rejects, and executes a commit at most once however often it is submitted (I5): the one thing
  *      that is ever sent again is a call that Redis refused because the function was not loaded.
- * (W2) The commits of one turn of the event loop go as one batch to each master, within the limits: one call, in a
- *      Cluster one for each partition, and one WAIT. An idle pipe adds no delay, and no master waits for another one.
+ * (W2) The commits of one turn of the event loop go as one batch to each master, within the limits: one call, another one of
+ *      those that make room, in a Cluster one for each partition, and one WAIT. An idle pipe adds no delay, and no master waits for another one.
  * (W3) A commit that was submitted on one connection never goes out on a later one: after a reconnect the owner claims
  *      first.
  */
@@ -143,7 +151,8 @@ export class CommitPipe {
     const packed = this.#packer.take();
     return new Promise((resolve) => {
       const ownerKey = layout.owner(commit.partition);
-      this.#queue.push({ ownerKey, packed, writes: writesOf(commit), sinceMs: clock.monotonicMs(), resolve });
+      const facts = { writes: writesOf(commit), frees: isFreeing(commit), sinceMs: clock.monotonicMs() };
+      this.#queue.push({ ownerKey, packed, ...facts, resolve });
       this.#queuedBytes += packed.length;
       if (this.#flushDue) return;
       this.#flushDue = true;
@@ -231,9 +240,8 @@ export class CommitPipe {
   async #send(calls: readonly Call[]): Promise<readonly Answer[]> {
     const { awaitReplica, connection } = this.#parts;
     if (awaitReplica) return this.#sendAndAwait(calls);
-    const name = functionName('commit');
     const sent = calls.map((call) =>
-      connection.client.fcall(name, call.length, ...call.map(({ ownerKey }) => ownerKey), packCall(call)),
+      connection.client.fcall(nameOf(call), call.length, ...call.map(({ ownerKey }) => ownerKey), packCall(call)),
     );
     const settled = await Promise.allSettled(sent);
     return settled.map((one) => (one.status === 'fulfilled' ? outcomesOf(one.value) : asError(one.reason)));
@@ -244,9 +252,8 @@ export class CommitPipe {
     const { connection, limits } = this.#parts;
     const { client } = connection;
     const pipeline = client.pipeline();
-    const name = functionName('commit');
     for (const call of calls)
-      pipeline.fcall(name, call.length, ...call.map(({ ownerKey }) => ownerKey), packCall(call));
+      pipeline.fcall(nameOf(call), call.length, ...call.map(({ ownerKey }) => ownerKey), packCall(call));
     const replies = (await pipeline.wait(1, limits.replicaMsMax).exec()) ?? [];
     const [refusal, replicas] = replies.at(-1) ?? [null, 0];
     const isReplicated = replies.length > calls.length && refusal === null && Number(replicas) >= 1;

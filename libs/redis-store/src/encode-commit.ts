@@ -105,3 +105,13 @@ export function writesOf(commit: Commit): number {
   for (const { entries } of commit.writes) writes += 1 + entries.length;
   return writes;
 }
+
+/** Whether it lets go of entries, and adds none where it lets go of none: Redis takes it over maxmemory, too. */
+export function isFreeing({ writes, deadLetters }: Commit): boolean {
+  const trims = writes.some(({ trimBefore }) => trimBefore !== null);
+  return (
+    trims &&
+    deadLetters.length === 0 &&
+    writes.every(({ entries, trimBefore }) => entries.length === 0 || trimBefore !== null)
+  );
+}

@@ -24,6 +24,7 @@ export interface FunctionLibrary {
 
 export type FunctionName =
   | 'commit'
+  | 'commit_freeing'
   | 'claim'
   | 'release'
   | 'register_member'

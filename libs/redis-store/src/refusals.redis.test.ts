@@ -1,12 +1,11 @@
 import { testRedis } from '@millrace/local-redis/testing';
 import { actorKey, APartition, appending, nowhere } from '@millrace/partition/conformance';
-import type { NodeId } from '@millrace/kernel';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { functionLibrary } from './function-library.ts';
 import { inspectRedis } from './inspect-redis.ts';
 import { RedisStores } from './redis-stores.ts';
 import { openRedisStores, underTest } from './testing/open-stores.ts';
-import { systemClock, systemRandom, systemTimers } from '@millrace/kernel';
+import { generation, sequenceId, systemClock, systemRandom, systemTimers, type NodeId } from '@millrace/kernel';
 
 const redis = testRedis();
 const room = actorKey('c:room');
@@ -46,6 +45,25 @@ describe('what Redis itself refuses', () => {
     await redis.call('CONFIG', 'SET', 'maxmemory', '0');
     expect(await partition.load(room)).toEqual({ head: null, fields: new Map() });
     await partition.stored([appending(room, nowhere, ['one'])]);
+  });
+
+  it('over maxmemory is no commit that makes room: what has left for an archive goes', async () => {
+    const other = new APartition(underTest(stores, redis), 8);
+    await other.claim();
+    await partition.stored([appending(room, nowhere, ['one', 'two', 'three'])]);
+    await redis.call('CONFIG', 'SET', 'maxmemory', '1');
+    const at = { gen: generation(1), seq: sequenceId(3) };
+    const third = { gen: generation(1), seq: sequenceId(3) };
+    const trimming = { ...appending(room, at, []), trimBefore: third };
+    const growing = appending(actorKey('c:other'), nowhere, ['one']);
+    // Beside one that only grows, of another partition and of the same one.
+    const outcomes = await Promise.all([
+      stores.partitions.commit(partition.next([trimming])),
+      stores.partitions.commit(other.next([growing])),
+    ]);
+    expect(outcomes.map(({ code }) => code)).toEqual(['ok', 'unavailable']);
+    await redis.call('CONFIG', 'SET', 'maxmemory', '0');
+    expect(await partition.entries(room)).toEqual(['1-3 three']);
   });
 
   it('for want of replicas is unavailable and changes nothing', async () => {

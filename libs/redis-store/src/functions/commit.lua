@@ -122,3 +122,7 @@ local function commit(keys, args)
 end
 
 redis.register_function(LIBRARY .. '_commit', commit)
+
+-- commit_freeing: the same of commits that make room, also over maxmemory: what has left for an archive could not be let
+-- go of otherwise.
+redis.register_function{ function_name = LIBRARY .. '_commit_freeing', callback = commit, flags = { 'allow-oom' } }
