@@ -9,7 +9,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { hotLengths } from './support/hot-lengths.ts';
 import { startMillrace, type MillraceProcess } from './support/millrace-process.ts';
 import { parseMetrics, sumOf } from './support/prometheus.ts';
-import { compare, connectAs, readAll, readBackward } from './support/read-back.ts';
+import { compare, connectAs, readAll, readBackward, tryToConnectAs } from './support/read-back.ts';
 import { SturdySender } from './support/sturdy-sender.ts';
 import { testApiKey } from './support/test-tokens.ts';
 import { until } from './support/until.ts';
@@ -121,20 +121,18 @@ describe('a server with an archive', () => {
     const goesOn = (): boolean => !reading.isOver;
     const readOn = async (): Promise<void> => {
       while (goesOn()) {
-        try {
-          const session = await connectAs(millrace.socketUrl, 'ben', 'reader');
-          while (goesOn() && session.isOpen) {
-            wrong.push(
-              ...(await readSomePage(session, random, seen, Math.floor(acknowledgedBy(senders) / ROOMS.length))),
-            );
-            reading.pages += 1;
-            await sleep(2);
-          }
-          session.close();
-        } catch {
-          // It is down at the moment.
-          await sleep(50);
+        const connected = await tryToConnectAs(millrace.socketUrl, 'ben', 'reader');
+        // It is down at the moment.
+        if (!connected.ok) await sleep(50);
+        const session = connected.ok ? connected.value : null;
+        while (goesOn() && session?.isOpen === true) {
+          wrong.push(
+            ...(await readSomePage(session, random, seen, Math.floor(acknowledgedBy(senders) / ROOMS.length))),
+          );
+          reading.pages += 1;
+          await sleep(2);
         }
+        session?.close();
       }
     };
     const readings = readOn();
