@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hotLengths } from './support/hot-lengths.ts';
 import { httpCaller, scopedKeysVariable } from './support/http-caller.ts';
 import { MillraceCluster, ROOMS, SteadyLoad, USERS } from './support/millrace-cluster.ts';
-import { connectAs, readAll, readAnyPages, readBackward } from './support/read-back.ts';
+import { connectPatiently, patiently, readAll, readAnyPages, readBackward } from './support/read-back.ts';
 import { WINDOW } from './support/sturdy-sender.ts';
 import { until } from './support/until.ts';
 
@@ -95,11 +95,11 @@ async function expectWhole(cluster: MillraceCluster, seed: number): Promise<void
   const random = seededRandom(seed);
   const ask = httpCaller(() => cluster.nodes[0]?.httpUrl ?? '');
   for (const user of USERS.slice(0, 2)) {
-    const session = await connectAs(cluster.nextSocketUrl(), user, 'whole');
+    const session = await connectPatiently(cluster.nextSocketUrl(), user, 'whole');
     for (const room of ROOMS) {
-      const all = await readAll(session, room);
-      expect((await readBackward(session, room, 37)).toReversed()).toEqual(all);
-      expect(await readAnyPages(session, room, all, PAGES, random)).toEqual([]);
+      const all = await readAll(session, room, patiently);
+      expect((await readBackward(session, room, 37, patiently)).toReversed()).toEqual(all);
+      expect(await readAnyPages(session, room, all, PAGES, random, patiently)).toEqual([]);
     }
     session.close();
   }

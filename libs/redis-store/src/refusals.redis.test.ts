@@ -52,11 +52,11 @@ describe('what Redis itself refuses', () => {
     await other.claim();
     await partition.stored([appending(room, nowhere, ['one', 'two', 'three'])]);
     await redis.call('CONFIG', 'SET', 'maxmemory', '1');
-    const at = { gen: generation(1), seq: sequenceId(3) };
     const third = { gen: generation(1), seq: sequenceId(3) };
-    const trimming = { ...appending(room, at, []), trimBefore: third };
+    const trimming = appending(room, third, [], { trimBefore: third });
     const growing = appending(actorKey('c:other'), nowhere, ['one']);
-    // Beside one that only grows, of another partition and of the same one.
+    expect((await stores.partitions.commit(partition.next([trimming, growing]))).code).toBe('unavailable');
+    // Beside one of another partition that only grows, in the same turn.
     const outcomes = await Promise.all([
       stores.partitions.commit(partition.next([trimming])),
       stores.partitions.commit(other.next([growing])),

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Found } from '@millrace/protocol';
-import { tryToConnectAs } from './read-back.ts';
+import { connectAs } from './read-back.ts';
 import type { Question } from './searcher.ts';
 
 /** A user may ask five times a second. */
@@ -48,8 +48,7 @@ export class Asking {
   async #run(): Promise<void> {
     while (this.#goesOn()) {
       // It is down at the moment, when it cannot be reached.
-      const connected = await tryToConnectAs(this.#url(), this.#user, 'asking');
-      const session = connected.ok ? connected.value : null;
+      const session = await connectAs(this.#url(), this.#user, 'asking').catch(() => null);
       while (session?.isOpen === true && this.#goesOn()) {
         const asked = this.#ask();
         if (asked !== null) {

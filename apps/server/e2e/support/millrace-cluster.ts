@@ -1,7 +1,7 @@
 import type { ConversationId, UserId } from '@millrace/kernel';
 import { startMillrace, type MillraceProcess } from './millrace-process.ts';
 import { parseMetrics, sumOf } from './prometheus.ts';
-import { compare, connectAs, readAll } from './read-back.ts';
+import { compare, connectAs, connectPatiently, patiently, readAll } from './read-back.ts';
 import { SturdySender } from './sturdy-sender.ts';
 import { until } from './until.ts';
 
@@ -141,9 +141,13 @@ export class SteadyLoad {
     const acknowledged = this.senders.flatMap((sender) => sender.acknowledged);
     const found = { lost: [] as string[], duplicated: [] as string[], gaps: [] as string[] };
     for (const user of USERS) {
-      const session = await connectAs(this.#cluster.nextSocketUrl(), user, `check-${String(acknowledged.length)}`);
+      const session = await connectPatiently(
+        this.#cluster.nextSocketUrl(),
+        user,
+        `check-${String(acknowledged.length)}`,
+      );
       for (const room of ROOMS) {
-        const messages = await readAll(session, room);
+        const messages = await readAll(session, room, patiently);
         const here = compare(
           messages,
           acknowledged.filter(({ conversation }) => conversation === room),

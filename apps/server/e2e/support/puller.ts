@@ -1,7 +1,7 @@
 import type { ConversationId } from '@millrace/kernel';
 import type { ConversationSummary, Message } from '@millrace/protocol';
-import type { RawSession } from '@millrace/raw-client';
-import { connectAs, patiently } from './read-back.ts';
+import { describeSessionError, type RawSession } from '@millrace/raw-client';
+import { connectAs } from './read-back.ts';
 
 /** A device that goes by the protocol alone: it stores a token, and what syncs brought since. */
 export class Puller {
@@ -27,22 +27,24 @@ export class Puller {
   async catchUp(session: RawSession, limit: number): Promise<number> {
     for (let asked = 1; ; asked += 1) {
       const token = this.#token === undefined ? {} : { token: this.#token };
-      const synced = await patiently(session, { t: 'sync', ...token, limit });
-      if (synced.tooLong && this.#token !== undefined) throw new Error(`${this.user} was told tooLong`);
-      for (const { summary, messages } of synced.conversations) {
+      const synced = await session.request({ t: 'sync', ...token, limit });
+      if (!synced.ok) throw new Error(`${this.user} cannot sync: ${describeSessionError(synced.error)}`);
+      if (synced.value.tooLong && this.#token !== undefined) throw new Error(`${this.user} was told tooLong`);
+      for (const { summary, messages } of synced.value.conversations) {
         const got = this.got.get(summary.conversation) ?? [];
         this.got.set(summary.conversation, got);
         got.push(...messages);
       }
-      this.#token = synced.token;
-      if (!synced.hasMore) return asked;
+      this.#token = synced.value.token;
+      if (!synced.value.hasMore) return asked;
     }
   }
 
   async list(): Promise<readonly ConversationSummary[]> {
     const session = await connectAs(this.#socketUrl(), this.user, 'puller');
-    const list = await patiently(session, { t: 'conversations', limit: 500 });
+    const list = await session.request({ t: 'conversations', limit: 500 });
     session.close();
-    return list.conversations;
+    if (!list.ok) throw new Error(`${this.user} gets no list: ${describeSessionError(list.error)}`);
+    return list.value.conversations;
   }
 }

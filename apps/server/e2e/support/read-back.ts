@@ -26,19 +26,21 @@ import { tokenFor } from './test-tokens.ts';
 /** For what a node cannot do at the moment, as behind a fault: it says so, and to come back. */
 const PATIENCE: RetryPolicy = { initialMs: 200, maxMs: 1_000, attemptsMax: 20, random: systemRandom, sleep };
 
-/** What is asked again for as long as the server asks for patience. @throws what it is refused with otherwise. */
-export async function patiently<Request extends RequestContent>(
-  session: RawSession,
-  request: Request,
-): Promise<AnswerTo<Request>> {
-  const answer = await withRetries(PATIENCE, () => session.request(request));
-  if (!answer.ok)
-    throw new Error(`${request.t}: ${describeSessionError(answer.error)}, for ${JSON.stringify(request)}`);
-  return answer.value;
+/** How a reader asks. @throws what it is refused with. */
+export type Ask = <Request extends RequestContent>(session: RawSession, request: Request) => Promise<AnswerTo<Request>>;
+
+function valueOf<T>(request: RequestContent, answer: Result<T, SessionError>): T {
+  if (answer.ok) return answer.value;
+  throw new Error(`${request.t}: ${describeSessionError(answer.error)}, for ${JSON.stringify(request)}`);
 }
 
-/** @returns what the node said to it, also when that is that it cannot be reached. */
-export async function tryToConnectAs(
+const once: Ask = async (session, request) => valueOf(request, await session.request(request));
+
+/** Again for as long as the server asks for patience. */
+export const patiently: Ask = async (session, request) =>
+  valueOf(request, await withRetries(PATIENCE, () => session.request(request)));
+
+async function toConnectAs(
   socketUrl: string,
   user: string,
   device: string,
@@ -55,17 +57,28 @@ export async function tryToConnectAs(
   });
 }
 
-export async function connectAs(...who: Parameters<typeof tryToConnectAs>): Promise<RawSession> {
-  const session = await withRetries(PATIENCE, () => tryToConnectAs(...who));
-  if (!session.ok) throw new Error(`${who[1]} cannot connect: ${describeSessionError(session.error)}`);
-  return session.value;
+type Who = Parameters<typeof toConnectAs>;
+
+function connected([, user]: Who, session: Result<RawSession, SessionError>): RawSession {
+  if (session.ok) return session.value;
+  throw new Error(`${user} cannot connect: ${describeSessionError(session.error)}`);
 }
 
+export const connectAs = async (...who: Who): Promise<RawSession> => connected(who, await toConnectAs(...who));
+
+/** Again for as long as the node asks for patience. */
+export const connectPatiently = async (...who: Who): Promise<RawSession> =>
+  connected(who, await withRetries(PATIENCE, () => toConnectAs(...who)));
+
 /** A conversation from its first to its last entry, as one of its members reads it. */
-export async function readAll(session: RawSession, conversation: ConversationId): Promise<readonly Message[]> {
+export async function readAll(
+  session: RawSession,
+  conversation: ConversationId,
+  ask = once,
+): Promise<readonly Message[]> {
   const messages: Message[] = [];
   for (let from = 1; ;) {
-    const page = await patiently(session, {
+    const page = await ask(session, {
       t: 'history',
       conversation,
       direction: 'forward',
@@ -83,11 +96,12 @@ export async function readBackward(
   session: RawSession,
   conversation: ConversationId,
   limit: number,
+  ask = once,
 ): Promise<readonly Message[]> {
   const messages: Message[] = [];
   for (let from: number | undefined; ;) {
     const more = from === undefined ? {} : { from: from as SequenceId };
-    const page = await patiently(session, { t: 'history', conversation, direction: 'backward', limit, ...more });
+    const page = await ask(session, { t: 'history', conversation, direction: 'backward', limit, ...more });
     messages.push(...page.messages);
     if (!page.hasMore) return messages;
     from = (messages.at(-1)?.seq ?? 1) - 1;
@@ -101,13 +115,14 @@ export async function readAnyPages(
   all: readonly Message[],
   count: number,
   random: Random,
+  ask = once,
 ): Promise<readonly string[]> {
   const wrong: string[] = [];
   for (let tried = 0; tried < count; tried += 1) {
     const direction = random.uint32() % 2 === 0 ? 'forward' : 'backward';
     const from = 1 + (random.uint32() % all.length);
     const limit = 1 + (random.uint32() % 120);
-    const page = await patiently(session, {
+    const page = await ask(session, {
       t: 'history',
       conversation,
       direction,

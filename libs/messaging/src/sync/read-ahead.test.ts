@@ -1,4 +1,4 @@
-import { generation, partitionId, sequenceId, type UserId } from '@millrace/kernel';
+import { generation, MalformedBytes, partitionId, sequenceId, type UserId } from '@millrace/kernel';
 import { emptyHead, type TimelineEntry, type TimelineReader } from '@millrace/timeline';
 import { describe, expect, it } from 'vitest';
 import type { ActorCalls } from '../actor-calls.ts';
@@ -44,6 +44,14 @@ describe('what is read ahead', () => {
     const ahead = new ReadAhead(new ManualClock());
     ahead.begin(ann, at(5), head(), true, () => Promise.reject(new Error('away')), readMessages);
     expect(await ahead.take(ann, at(5), head())).toBe(null);
+  });
+
+  it('is of records alone when nothing can be made of them: that is for the one who asks', async () => {
+    const ahead = new ReadAhead(new ManualClock());
+    ahead.begin(ann, at(5), head(), true, read(6), () => {
+      throw new MalformedBytes('another record stands there by now');
+    });
+    expect(await ahead.take(ann, at(5), head())).toEqual({ records: records(6), messages: null, fits: true });
   });
 
   it('is kept of so many users only (I9)', async () => {
@@ -92,7 +100,9 @@ describe('what is read ahead', () => {
         return messages;
       };
       ahead.begin(name as UserId, at(5), head(), true, read(6), note);
-      await Promise.resolve();
+      await new Promise((resolve) => {
+        setImmediate(resolve);
+      });
       return isRead;
     };
     const first = await Promise.all(Array.from({ length: 10 }, (_, index) => begun(`user-${String(index)}`)));

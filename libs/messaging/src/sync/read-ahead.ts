@@ -55,16 +55,16 @@ export class ReadAhead {
     readMessages: (records: Records) => AnswerReads,
   ): void {
     this.#begun.delete(user);
-    const records = read().then(
-      (found) => {
-        if (this.#begun.get(user) === begun && this.#hasRoom()) begun.messages = readMessages(found);
-        return found;
-      },
-      () => null,
-    );
+    const records = read().catch(() => null);
     const sinceMs = this.#clock.monotonicMs();
     const begun: Begun = { after, gen, sinceMs, fits, records, messages: null, isTaken: false };
     this.#begun.set(user, begun);
+    // Before whoever takes them goes on. What cannot be made out of them now is told when it is asked for.
+    void records
+      .then((found) => {
+        if (found !== null && this.#begun.get(user) === begun && this.#hasRoom()) begun.messages = readMessages(found);
+      })
+      .catch(() => undefined);
     if (this.#begun.size <= USERS_MAX) return;
     for (const longest of this.#begun.keys()) {
       this.#begun.delete(longest);
