@@ -44,11 +44,13 @@ export class TrackedValue<T> implements Tracked {
   }
 }
 
+const NO_CHANGES: readonly never[] = [];
+
 /** A tracked map. Values are immutable: replace, never mutate. */
 export class TrackedMap<K, V> implements Tracked {
   readonly #current: Map<K, V>;
-  /** What each key that was changed since the last commit held before; undefined for nothing. */
-  readonly #before = new Map<K, V | undefined>();
+  /** What each key that was changed since the last commit held before, undefined for nothing; null while none was. */
+  #before: Map<K, V | undefined> | null = null;
 
   constructor(entries: Iterable<readonly [K, V]> = []) {
     this.#current = new Map(entries);
@@ -59,7 +61,7 @@ export class TrackedMap<K, V> implements Tracked {
   }
 
   get dirty(): boolean {
-    return this.#before.size > 0;
+    return this.#before !== null;
   }
 
   get(key: K): V | undefined {
@@ -83,30 +85,36 @@ export class TrackedMap<K, V> implements Tracked {
   }
 
   set(key: K, value: V): void {
-    if (!this.#before.has(key)) this.#before.set(key, this.#current.get(key));
+    this.#note(key);
     this.#current.set(key, value);
   }
 
   delete(key: K): void {
     if (!this.#current.has(key)) return;
-    if (!this.#before.has(key)) this.#before.set(key, this.#current.get(key));
+    this.#note(key);
     this.#current.delete(key);
   }
 
+  #note(key: K): void {
+    this.#before ??= new Map();
+    if (!this.#before.has(key)) this.#before.set(key, this.#current.get(key));
+  }
+
   /** The keys that were touched since the last commit, with what they hold now; undefined for deleted ones. */
-  *changes(): IterableIterator<[K, V | undefined]> {
-    for (const key of this.#before.keys()) yield [key, this.#current.get(key)];
+  changes(): readonly (readonly [K, V | undefined])[] {
+    if (this.#before === null) return NO_CHANGES;
+    return Array.from(this.#before.keys(), (key) => [key, this.#current.get(key)]);
   }
 
   settle(): void {
-    this.#before.clear();
+    this.#before = null;
   }
 
   restore(): void {
-    for (const [key, value] of this.#before) {
+    for (const [key, value] of this.#before ?? NO_CHANGES) {
       if (value === undefined) this.#current.delete(key);
       else this.#current.set(key, value);
     }
-    this.#before.clear();
+    this.#before = null;
   }
 }

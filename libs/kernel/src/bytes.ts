@@ -81,6 +81,13 @@ export class ByteWriter {
     return this.bytes(utf8(text));
   }
 
+  /** The UTF-8 bytes alone. */
+  text(text: string): this {
+    this.#room(text.length * 3);
+    this.#length += utf8Encoder.encodeInto(text, this.#bytes.subarray(this.#length)).written;
+    return this;
+  }
+
   /** A text of fewer than 128 characters, a byte each. @returns false when it has others, and nothing is written. */
   #ascii(text: string): boolean {
     this.#room(1 + text.length);
@@ -129,6 +136,26 @@ export class ByteWriter {
   finish(): Uint8Array {
     return this.#bytes.subarray(0, this.#length);
   }
+
+  /** What was written, in memory of its own. */
+  copy(): Uint8Array {
+    return this.#bytes.slice(0, this.#length);
+  }
+}
+
+/** A scratch that something large grew is not kept. */
+const SCRATCH_BYTES_MAX = 65_536;
+let scratch = new ByteWriter(1_024);
+
+/**
+ * What `write` appends, in memory of its own: for what is small and made for every message, a writer for each costs more
+ * than the writing. `write` must not call this again.
+ */
+export function packed(write: (writer: ByteWriter) => void): Uint8Array {
+  write(scratch.reset());
+  const bytes = scratch.copy();
+  if (bytes.length > SCRATCH_BYTES_MAX) scratch = new ByteWriter(1_024);
+  return bytes;
 }
 
 /** Reads what {@link ByteWriter} wrote. Every method throws {@link MalformedBytes} on bad input, and nothing else. */

@@ -1,5 +1,5 @@
 export { InvariantViolation, invariant, unreachable } from './assert.ts';
-export { ByteReader, ByteWriter, MalformedBytes, fromUtf8, utf8 } from './bytes.ts';
+export { ByteReader, ByteWriter, MalformedBytes, fromUtf8, packed, utf8 } from './bytes.ts';
 export { systemClock, systemTimers, type Cancel, type Clock, type Timers } from './clock.ts';
 export { hash32 } from './hash.ts';
 export {

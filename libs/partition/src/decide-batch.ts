@@ -51,15 +51,14 @@ export function decideBatch<Command, Reply, Effect>(
   nowMs: number,
   commits: CommitsBefore,
 ): DecidedBatch<Command, Reply, Effect> {
-  const activations = [...new Set(taken.map(({ activation }) => activation))];
+  const activations = activationsOf(taken);
   const poison: Poison<Command, Reply>[] = [];
   for (let rest = taken; ;) {
     const replies: HandledMail<Command, Reply>[] = [];
     const effects: Effect[] = [];
     const thrown = handleAll(rest, nowMs, commits, replies, effects);
     if (thrown === null) {
-      const writes = activations.flatMap(({ actor }) => writesOf(actor));
-      return { activations, replies, effects, writes, poison };
+      return { activations, replies, effects, writes: writesOf(activations), poison };
     }
     for (const { actor } of activations) actor?.restore();
     poison.push(thrown);
@@ -67,14 +66,28 @@ export function decideBatch<Command, Reply, Effect>(
   }
 }
 
-function writesOf<Command, Reply, Effect>(actor: PartitionActor<Command, Reply, Effect> | null): readonly ActorWrite[] {
-  const write = actor?.pendingWrite() ?? null;
-  if (write === null) return NOTHING;
-  const beside = actor?.writeBeside?.() ?? null;
-  return beside === null ? [write] : [write, beside];
+/** Each once: what was taken of one actor stands together. */
+function activationsOf<Command, Reply, Effect>(
+  taken: readonly TakenMail<Command, Reply, Effect>[],
+): readonly MailActivation<Command, Reply, Effect>[] {
+  const activations: MailActivation<Command, Reply, Effect>[] = [];
+  for (const { activation } of taken) if (activation !== activations.at(-1)) activations.push(activation);
+  return activations;
 }
 
-const NOTHING: readonly ActorWrite[] = [];
+function writesOf<Command, Reply, Effect>(
+  activations: readonly MailActivation<Command, Reply, Effect>[],
+): readonly ActorWrite[] {
+  const writes: ActorWrite[] = [];
+  for (const { actor } of activations) {
+    const write = actor?.pendingWrite() ?? null;
+    if (write === null) continue;
+    writes.push(write);
+    const beside = actor?.writeBeside?.() ?? null;
+    if (beside !== null) writes.push(beside);
+  }
+  return writes;
+}
 
 function handleAll<Command, Reply, Effect>(
   taken: readonly TakenMail<Command, Reply, Effect>[],

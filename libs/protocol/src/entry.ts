@@ -4,7 +4,6 @@ import {
   MalformedBytes,
   fromUtf8,
   hash32,
-  utf8,
   type ConversationId,
   type DeviceId,
   type Generation,
@@ -12,6 +11,7 @@ import {
   type UserId,
 } from '@millrace/kernel';
 import { toBase64 } from './base64.ts';
+import { Scratch } from './binary/scratch.ts';
 import type { ForwardedFrom, Message, MessageType, Reaction } from './frames.ts';
 
 /**
@@ -66,9 +66,12 @@ export function deviceTag(user: UserId, device: DeviceId): number {
   return hash32(`${user}/${device}`) || 1;
 }
 
+const scratch = new Scratch(1_024);
+
+/** Who keeps what this returns in memory copies it: it shares its memory with others that are encoded at the same time. */
 export function encodeEntry(entry: EntryFields): Uint8Array {
-  const isText = typeof entry.body === 'string';
-  const body = typeof entry.body === 'string' ? utf8(entry.body) : entry.body;
+  const { body } = entry;
+  const isText = typeof body === 'string';
   const extensions: (readonly [tag: number, content: Uint8Array])[] = [];
   const mentions = encodeMentions(entry);
   if (mentions !== null) extensions.push([TAG_MENTIONS, mentions]);
@@ -81,21 +84,24 @@ export function encodeEntry(entry: EntryFields): Uint8Array {
   if (replies !== undefined) extensions.push([TAG_REPLIES, twoVarints(replies.count, replies.last)]);
   const flags =
     (isText ? FLAG_TEXT : 0) | (entry.countable ? FLAG_COUNTABLE : 0) | (entry.erased === true ? FLAG_ERASED : 0);
-  const writer = new ByteWriter(48 + body.length)
-    .u8(VERSION)
-    .u8(messageTypes.indexOf(entry.type))
-    .u8(flags | (extensions.length === 0 ? 0 : FLAG_EXTENSIONS))
-    .varint(entry.msgNo)
-    .varint(entry.at)
-    .varint(entry.sentAt)
-    .string(entry.from ?? '')
-    .u32(entry.deviceTag)
-    .varint(entry.n);
-  if (extensions.length > 0) {
-    writer.varint(extensions.length);
-    for (const [tag, content] of extensions) writer.varint(tag).bytes(content);
-  }
-  return writer.raw(body).finish();
+  return scratch.written((writer) => {
+    writer
+      .u8(VERSION)
+      .u8(messageTypes.indexOf(entry.type))
+      .u8(flags | (extensions.length === 0 ? 0 : FLAG_EXTENSIONS))
+      .varint(entry.msgNo)
+      .varint(entry.at)
+      .varint(entry.sentAt)
+      .string(entry.from ?? '')
+      .u32(entry.deviceTag)
+      .varint(entry.n);
+    if (extensions.length > 0) {
+      writer.varint(extensions.length);
+      for (const [tag, content] of extensions) writer.varint(tag).bytes(content);
+    }
+    if (typeof body === 'string') writer.text(body);
+    else writer.raw(body);
+  });
 }
 
 const twoVarints = (first: number, second: number): Uint8Array =>
@@ -261,18 +267,38 @@ export function decodeEntry(bytes: Uint8Array): EntryFields {
   };
 }
 
+/** What the way of an entry goes by. */
+export type EntryBrief = Pick<Message, 'from' | 'deviceTag' | 'msgNo' | 'at' | 'countable'>;
+
+/** @throws MalformedBytes when it cannot be read. Does not say that the rest can be. */
+function decodeBrief(bytes: Uint8Array): EntryBrief {
+  const reader = new ByteReader(bytes);
+  const version = reader.u8();
+  if (version !== VERSION) throw new MalformedBytes(`entry version ${String(version)} is not known`);
+  reader.u8();
+  const countable = (reader.u8() & FLAG_COUNTABLE) !== 0;
+  const msgNo = reader.varint();
+  const at = reader.varint();
+  reader.varint();
+  const from = reader.string();
+  return { from: from === '' ? null : (from as UserId), deviceTag: reader.u32(), msgNo, at, countable };
+}
+
 /** A stored entry on its way to clients: decoded and encoded at most once for all of them. */
 export class WireEntry {
   readonly gen: Generation;
   readonly seq: SequenceId;
   readonly data: Uint8Array;
+  #brief: EntryBrief | undefined;
   #message: Message | undefined;
   #json: string | undefined;
 
-  constructor(gen: Generation, seq: SequenceId, data: Uint8Array) {
+  /** @param brief - of these data, where they were just encoded. */
+  constructor(gen: Generation, seq: SequenceId, data: Uint8Array, brief?: EntryBrief) {
     this.gen = gen;
     this.seq = seq;
     this.data = data;
+    this.#brief = brief;
   }
 
   /** Whether it tells what happened to the conversation. Looks at one byte, and does not say that the rest can be read. */
@@ -285,6 +311,13 @@ export class WireEntry {
     return ((this.data[FLAGS_OFFSET] ?? 0) & FLAG_EXTENSIONS) !== 0;
   }
 
+  /** @throws MalformedBytes when the entry cannot be read. */
+  get brief(): EntryBrief {
+    this.#brief ??= decodeBrief(this.data);
+    return this.#brief;
+  }
+
+  /** @throws MalformedBytes when the entry cannot be read. */
   get message(): Message {
     this.#message ??= { gen: this.gen, seq: this.seq, ...decodeEntry(this.data) };
     return this.#message;

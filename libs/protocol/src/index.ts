@@ -10,6 +10,7 @@ export {
   jsonMessage,
   messageTypes,
   WireEntry,
+  type EntryBrief,
   type EntryFields,
   type Mentions,
   type Reply,

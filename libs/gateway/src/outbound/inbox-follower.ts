@@ -157,8 +157,8 @@ export class InboxFollower {
 
   #isOwn(entry: WireEntry): boolean {
     try {
-      const { message } = entry;
-      return message.deviceTag === this.#deviceTag && message.from === this.#user;
+      const { deviceTag, from } = entry.brief;
+      return deviceTag === this.#deviceTag && from === this.#user;
     } catch (error) {
       // A damaged entry: whoever encodes it will see, and say so.
       if (error instanceof MalformedBytes) return false;

@@ -342,6 +342,7 @@ export function conversationWrite(state: ConversationState): ActorWrite | null {
 
 /** What the same commit has to write of what was changed of its messages; null for nothing. */
 export function revisionsWrite(state: ConversationState): ActorWrite | null {
+  if (!state.revisions.dirty && !state.erased.dirty) return null;
   const fields = state.revisions.fields;
   const extent = state.revised.value;
   const gone = new Set(state.revisions.dropped);

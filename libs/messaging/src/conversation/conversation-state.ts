@@ -13,6 +13,7 @@ import {
   encodeEntry,
   WireEntry,
   type ControlBody,
+  type EntryBrief,
   type ConversationKind,
   type EntryFields,
   type HistoryPolicy,
@@ -355,18 +356,19 @@ export class ConversationState {
   append(fields: Omit<EntryFields, 'msgNo' | 'countable'>, countable: boolean): WireEntry {
     const msgNo = this.msgNo.value + (countable ? 1 : 0);
     const data = encodeEntry({ ...fields, msgNo, countable });
-    return this.appendEncoded(data, { at: fields.at, msgNo });
+    const { from, deviceTag, at } = fields;
+    return this.appendEncoded(data, { from, deviceTag, at, msgNo, countable });
   }
 
   /** @param given - the caller's own seq, which is free: see `allocateSeq`. */
-  appendEncoded(data: Uint8Array, { at, msgNo }: Pick<EntryFields, 'at' | 'msgNo'>, given?: SequenceId): WireEntry {
+  appendEncoded(data: Uint8Array, brief: EntryBrief, given?: SequenceId): WireEntry {
     const seq = allocateSeq(this.head.value, given);
     invariant(seq.ok, 'the next seq is always free');
     this.head.value = appended(this.head.value, seq.value);
-    this.msgNo.value = msgNo;
-    this.lastAt.value = at;
+    this.msgNo.value = brief.msgNo;
+    this.lastAt.value = brief.at;
     this.#entries.push(data);
-    return new WireEntry(this.head.value.gen, this.head.value.seq, data);
+    return new WireEntry(this.head.value.gen, this.head.value.seq, data, brief);
   }
 
   /** Lays this over an entry. */

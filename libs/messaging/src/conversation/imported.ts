@@ -299,8 +299,9 @@ function takeEntry(
   limits: MessagingLimits,
 ): void {
   const msgNo = before + (fields.countable ? 1 : 0);
-  const { from, at, n, sentAt, mentions, mentionAll } = fields;
-  const entry = state.appendEncoded(stored ?? encodeEntry({ ...fields, msgNo }), { at, msgNo }, seq);
+  const { from, deviceTag, at, n, sentAt, countable, mentions, mentionAll } = fields;
+  const brief = { from, deviceTag, at, msgNo, countable };
+  const entry = state.appendEncoded(stored ?? encodeEntry({ ...fields, msgNo }), brief, seq);
   if (change !== null) takeChange(state, { ...fields, gen: entry.gen, seq }, change, limits);
   takePin(state, fields);
   if (from === null) return;

@@ -1,4 +1,4 @@
-import { ByteReader, ByteWriter, invariant, sequenceId, type SequenceId } from '@millrace/kernel';
+import { ByteReader, invariant, packed, sequenceId, type ByteWriter, type SequenceId } from '@millrace/kernel';
 
 /** The numbers above `after` and below `n` are skipped: the device sent `n` to follow `after`. */
 export interface SkippedNumbers {
@@ -61,10 +61,20 @@ export function counted(
   sendWindow: number,
 ): SendCounter {
   const { last, skipped } = counter;
-  const seqs = [...counter.seqs.slice(Math.max(0, counter.seqs.length - (sendWindow - 1))), seq];
+  const seqs = pushed(counter.seqs, seq, sendWindow);
+  if (n === last + 1) return { last: n, seqs, gaps: remembered(counter.gaps, n, seqs.length), skipped, sentAt };
   const gap = { after: last, n };
-  const gaps = n === last + 1 ? counter.gaps : [...counter.gaps, gap];
-  return { last: n, seqs, gaps: remembered(gaps, n, seqs.length), skipped: skipped + sizeOf(gap), sentAt };
+  const gaps = remembered([...counter.gaps, gap], n, seqs.length);
+  return { last: n, seqs, gaps, skipped: skipped + sizeOf(gap), sentAt };
+}
+
+/** The last `most` of them and this one, in one copy: it is made for every message. */
+function pushed(seqs: readonly SequenceId[], seq: SequenceId, most: number): readonly SequenceId[] {
+  if (seqs.length < most) return [...seqs, seq];
+  const after = seqs.slice(seqs.length - most);
+  after.copyWithin(0, 1);
+  after[most - 1] = seq;
+  return after;
 }
 
 const sizeOf = ({ after, n }: SkippedNumbers): number => n - after - 1;
@@ -86,22 +96,26 @@ function remembered(gaps: readonly SkippedNumbers[], last: number, count: number
  * only when numbers were ever skipped, `varint skipped` and for each gap, newest first: `varint (from its n to the after
  * of the one before, or to last) · varint size`.
  */
-export function encodeSendCounter({ last, seqs, gaps, skipped, sentAt }: SendCounter): Uint8Array {
-  const writer = new ByteWriter(32 + seqs.length).varint(last).varint(sentAt).varint(seqs.length);
+export const encodeSendCounter = (counter: SendCounter): Uint8Array =>
+  packed((writer) => {
+    writeSendCounter(writer, counter);
+  });
+
+function writeSendCounter(writer: ByteWriter, { last, seqs, gaps, skipped, sentAt }: SendCounter): void {
+  writer.varint(last).varint(sentAt).varint(seqs.length);
   let newer = 0;
   for (let index = seqs.length - 1; index >= 0; index -= 1) {
     const seq = seqs[index] ?? 0;
     writer.varint(index === seqs.length - 1 ? seq : newer - seq);
     newer = seq;
   }
-  if (skipped === 0) return writer.finish();
+  if (skipped === 0) return;
   writer.varint(skipped);
   let above = last;
   for (const gap of gaps.toReversed()) {
     writer.varint(above - gap.n).varint(sizeOf(gap));
     above = gap.after;
   }
-  return writer.finish();
 }
 
 export function decodeSendCounter(bytes: Uint8Array): SendCounter {

@@ -35,13 +35,15 @@ export type FeedChange =
 
 const VERSION = 1;
 
+const scratch = new ByteWriter(256);
+
 /** @returns null when no follower needs to know of these effects. */
 export function encodeFeed(effects: readonly Effect[]): Uint8Array | null {
   let writer: ByteWriter | null = null;
   let run: { conversation: ConversationId; gen: Generation; from: SequenceId; to: SequenceId } | null = null;
   const flush = (): void => {
     if (run === null) return;
-    writer ??= new ByteWriter().u8(VERSION);
+    writer ??= scratch.reset().u8(VERSION);
     writer
       .u8(1)
       .string(run.conversation)
@@ -61,7 +63,7 @@ export function encodeFeed(effects: readonly Effect[]): Uint8Array | null {
       }
     } else if (effect.e === 'read') {
       flush();
-      writer ??= new ByteWriter().u8(VERSION);
+      writer ??= scratch.reset().u8(VERSION);
       const { sent, gone } = effect;
       const isAnyGone = gone !== undefined && gone.before + gone.seqs.length > 0;
       writer
@@ -73,14 +75,14 @@ export function encodeFeed(effects: readonly Effect[]): Uint8Array | null {
       if (isAnyGone) writeGone(writer, gone);
     } else if (effect.e === 'deleted') {
       flush();
-      writer ??= new ByteWriter().u8(VERSION);
+      writer ??= scratch.reset().u8(VERSION);
       const { conversation, user, gen, seq, counted } = effect;
       writer.u8(5).string(conversation).string(user).varint(gen).varint(seq);
       writer.u8(counted ? 1 : 0);
     } else if (effect.e === 'imported') {
       flush();
       const { conversation, gen, from, to } = effect;
-      writer ??= new ByteWriter().u8(VERSION);
+      writer ??= scratch.reset().u8(VERSION);
       writer
         .u8(8)
         .string(conversation)
@@ -90,7 +92,7 @@ export function encodeFeed(effects: readonly Effect[]): Uint8Array | null {
     }
   }
   flush();
-  return writer?.finish() ?? null;
+  return writer?.copy() ?? null;
 }
 
 function writeGone(writer: ByteWriter, { before, seqs }: Gone): void {

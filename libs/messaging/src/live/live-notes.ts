@@ -38,7 +38,7 @@ interface Run {
 }
 
 function noteOf(conversation: ConversationId, { gen, entries, changes }: Run): LiveNote {
-  const msgNo = entries.at(-1)?.message.msgNo ?? 0;
+  const msgNo = entries.at(-1)?.brief.msgNo ?? 0;
   return { n: 'live', conversation, gen, msgNo, entries, changes };
 }
 

@@ -322,7 +322,8 @@ export class Lobby {
     let seq = this.#state.head.value.seq - entries.length;
     for (const data of entries) {
       seq += 1;
-      this.#timeline.append(sequenceId(seq), data);
+      // In memory of its own: it stays for as long as the backlog holds it.
+      this.#timeline.append(sequenceId(seq), new Uint8Array(data));
     }
     if (this.#state.msgNo.dirty) this.#writtenMs = monotonicMs;
     this.#state.oldest = this.#timeline.first;

@@ -153,22 +153,22 @@ function deliverMessages(state: UserState, item: Messages, nowMs: number): PushI
   const hole = holeBefore(before, first, item);
   const isBroken = !goesOn(before, first, joined, ownGen, hole);
   if (isBroken) state.breakInbox(nowMs);
-  const { message } = last;
+  const { msgNo, at } = last.brief;
   const behind = item.change === 'left' ? 'write' : item.behind;
-  const own = entries.filter(({ message: { countable, from } }) => countable && from === state.id).length;
+  const own = ownOf(state, entries);
   const { sent, sentFrom } = sentBefore(before, first, isBroken, item);
   // Reading begins with the entry that tells of the join: what was there before does not count as unread.
   const reading = joined
-    ? { readSeq: last.seq, readMsgNo: message.msgNo, sentAtRead: sent + own }
+    ? { readSeq: last.seq, readMsgNo: msgNo, sentAtRead: sent + own }
     : readingBefore(before, first.seq);
   state.progress.set(slot, {
     gen: last.gen,
     seq: last.seq,
-    msgNo: message.msgNo,
+    msgNo,
     sent: sent + own,
     sentFrom,
     ...reading,
-    lastAt: message.at,
+    lastAt: at,
     // Only members get entries, and who leaves the one that tells of it.
     member: item.change !== 'left',
     // Who is gone pulls nothing.
@@ -184,6 +184,13 @@ function deliverMessages(state: UserState, item: Messages, nowMs: number): PushI
   }
   if (behind === 'read' || before?.behind === 'read') state.noteSwitch();
   return { conversation, messages: entries };
+}
+
+/** How many of them are the user's own messages. */
+function ownOf(state: UserState, entries: readonly WireEntry[]): number {
+  let own = 0;
+  for (const { brief } of entries) if (brief.countable && brief.from === state.id) own += 1;
+  return own;
 }
 
 /** What the inbox is to point at: what was in no inbox, and the entries, which end it. */

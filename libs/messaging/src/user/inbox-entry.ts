@@ -1,10 +1,11 @@
 import type { DiffusionMode } from '@millrace/diffusion';
 import {
   ByteReader,
-  ByteWriter,
   generation,
   MalformedBytes,
+  packed,
   sequenceId,
+  type ByteWriter,
   type Generation,
   type SequenceId,
 } from '@millrace/kernel';
@@ -44,8 +45,12 @@ export type InboxEntry =
 /** Index = the reason's number in a record. */
 const reasons = ['mention', 'control'] as const satisfies readonly HintReason[];
 
-export function encodeInboxEntry(entry: InboxEntry): Uint8Array {
-  const writer = new ByteWriter(24);
+export const encodeInboxEntry = (entry: InboxEntry): Uint8Array =>
+  packed((writer) => {
+    writeInboxEntry(writer, entry);
+  });
+
+function writeInboxEntry(writer: ByteWriter, entry: InboxEntry): void {
   if (entry.kind === 'messages') {
     writer
       .u8(entry.behind === 'write' ? 1 : 4)
@@ -63,7 +68,6 @@ export function encodeInboxEntry(entry: InboxEntry): Uint8Array {
   } else {
     writer.u8(2).varint(entry.slot).varint(entry.readSeq).varint(entry.readMsgNo).varint(entry.sentAtRead);
   }
-  return writer.finish();
 }
 
 /** @throws MalformedBytes when the bytes are no inbox record of a kind that this program knows. */

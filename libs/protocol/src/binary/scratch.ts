@@ -3,7 +3,7 @@ import { ByteWriter } from '@millrace/kernel';
 /*
  * A typed array of its own for every small message costs more than writing it. So records are written into one
  * reused writer and copied into slabs that many messages share. A slab lives for as long as any of its messages:
- * what is encoded is meant for a socket, not for keeping.
+ * what is encoded is meant for a socket or a store, and who keeps it copies it.
  */
 
 const SLAB_BYTES = 65_536;
@@ -12,7 +12,6 @@ const SHARED_BYTES_MAX = 4_096;
 /** A scratch that one large message grew is not kept. */
 const SCRATCH_BYTES_MAX = 1_048_576;
 
-let scratch = new ByteWriter(8_192);
 let slab = new Uint8Array(0);
 let slabUsed = 0;
 
@@ -28,11 +27,27 @@ function copyOf(bytes: Uint8Array): Uint8Array {
   return copy;
 }
 
-/** @returns what `write` appended. */
-export function written(write: (writer: ByteWriter) => void): Uint8Array {
-  write(scratch.reset());
-  const bytes = scratch.finish();
-  const copy = copyOf(bytes);
-  if (bytes.length > SCRATCH_BYTES_MAX) scratch = new ByteWriter(8_192);
-  return copy;
+/** A writer that is used again and again, for what is not written within one another. */
+export class Scratch {
+  readonly #bytes: number;
+  #writer: ByteWriter;
+
+  constructor(bytes: number) {
+    this.#bytes = bytes;
+    this.#writer = new ByteWriter(bytes);
+  }
+
+  /** @returns what `write` appended. */
+  written(write: (writer: ByteWriter) => void): Uint8Array {
+    write(this.#writer.reset());
+    const bytes = this.#writer.finish();
+    const copy = copyOf(bytes);
+    if (bytes.length > SCRATCH_BYTES_MAX) this.#writer = new ByteWriter(this.#bytes);
+    return copy;
+  }
 }
+
+const messages = new Scratch(8_192);
+
+/** @returns what `write` appended to a message. */
+export const written = (write: (writer: ByteWriter) => void): Uint8Array => messages.written(write);
