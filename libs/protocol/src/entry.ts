@@ -35,6 +35,8 @@ import type { ForwardedFrom, Message, MessageType, Reaction } from './frames.ts'
  * forwarded: `string conversation · varint seq · string author ('' for none) · varint at`.
  */
 export type EntryFields = Omit<Message, 'gen' | 'seq'>;
+/** How it counts. */
+export type EntryNumber = Pick<Message, 'msgNo' | 'countable'>;
 
 const VERSION = 1;
 const TYPE_OFFSET = 1;
@@ -69,7 +71,13 @@ export function deviceTag(user: UserId, device: DeviceId): number {
 const scratch = new Scratch(1_024);
 
 /** Who keeps what this returns in memory copies it: it shares its memory with others that are encoded at the same time. */
-export function encodeEntry(entry: EntryFields): Uint8Array {
+export const encodeEntry = (entry: EntryFields): Uint8Array => encodeNumbered(entry, entry);
+
+/** As {@link encodeEntry}, where it is numbered only now. */
+export function encodeNumbered(
+  entry: Omit<EntryFields, keyof EntryNumber>,
+  { msgNo, countable }: EntryNumber,
+): Uint8Array {
   const { body } = entry;
   const isText = typeof body === 'string';
   const extensions: (readonly [tag: number, content: Uint8Array])[] = [];
@@ -83,13 +91,13 @@ export function encodeEntry(entry: EntryFields): Uint8Array {
   if (entry.forwardedFrom !== undefined) extensions.push([TAG_FORWARDED, encodeForwarded(entry.forwardedFrom)]);
   if (replies !== undefined) extensions.push([TAG_REPLIES, twoVarints(replies.count, replies.last)]);
   const flags =
-    (isText ? FLAG_TEXT : 0) | (entry.countable ? FLAG_COUNTABLE : 0) | (entry.erased === true ? FLAG_ERASED : 0);
+    (isText ? FLAG_TEXT : 0) | (countable ? FLAG_COUNTABLE : 0) | (entry.erased === true ? FLAG_ERASED : 0);
   return scratch.written((writer) => {
     writer
       .u8(VERSION)
       .u8(messageTypes.indexOf(entry.type))
       .u8(flags | (extensions.length === 0 ? 0 : FLAG_EXTENSIONS))
-      .varint(entry.msgNo)
+      .varint(msgNo)
       .varint(entry.at)
       .varint(entry.sentAt)
       .string(entry.from ?? '')

@@ -7,6 +7,7 @@ export {
   decodeEntry,
   deviceTag,
   encodeEntry,
+  encodeNumbered,
   jsonMessage,
   messageTypes,
   WireEntry,

@@ -10,7 +10,7 @@ import {
   type UserId,
 } from '@millrace/kernel';
 import {
-  encodeEntry,
+  encodeNumbered,
   WireEntry,
   type ControlBody,
   type EntryBrief,
@@ -355,9 +355,9 @@ export class ConversationState {
    */
   append(fields: Omit<EntryFields, 'msgNo' | 'countable'>, countable: boolean): WireEntry {
     const msgNo = this.msgNo.value + (countable ? 1 : 0);
-    const data = encodeEntry({ ...fields, msgNo, countable });
     const { from, deviceTag, at } = fields;
-    return this.appendEncoded(data, { from, deviceTag, at, msgNo, countable });
+    const brief: EntryBrief = { from, deviceTag, at, msgNo, countable };
+    return this.appendEncoded(encodeNumbered(fields, brief), brief);
   }
 
   /** @param given - the caller's own seq, which is free: see `allocateSeq`. */

@@ -20,6 +20,9 @@ import type { ConversationMeta, ConversationState, Member, MentionOfAll } from '
 
 const KEPT_MAX = protocolLimits.mentionsPerSummary;
 
+/** Most messages mention nobody. */
+export const noMentions: Mentions = {};
+
 /** Whom this message may mention, each once; who writes it need not be told. */
 export function mentionable(
   state: ConversationState,
@@ -27,6 +30,7 @@ export function mentionable(
   role: Role,
   { mentions, mentionAll }: Mentions,
 ): Result<Mentions, FrameError> {
+  if (mentionAll !== true && (mentions === undefined || mentions.length === 0)) return ok(noMentions);
   const users = [...new Set(mentions)];
   const stranger = users.find((user) => state.present(user) === null);
   if (stranger !== undefined) {

@@ -5,6 +5,7 @@ import {
   type AckedLevel,
   type EntryFields,
   type FrameError,
+  type Mentions,
   type Role,
 } from '@millrace/protocol';
 import { allocateSeq } from '@millrace/timeline';
@@ -14,12 +15,13 @@ import type { ConversationCalls, LookedUp } from './commands.ts';
 import { appendedEffect, noteLoad, switchEffect } from './appended.ts';
 import { counterKey, type ConversationMeta, type ConversationState, type Member } from './conversation-state.ts';
 import { keyRefusal, rememberKey } from './keyed.ts';
-import { mentionable, noteMentions } from './mentions.ts';
+import { mentionable, noMentions, noteMentions } from './mentions.ts';
 import { orderRefusal, slowRefusal } from './moderation.ts';
 import { duplicateAck, judged, numberRefusal, type AckContent } from './numbering.ts';
-import { answering, noteReply } from './replying.ts';
+import { answering, noteReply, type Answering } from './replying.ts';
 import { counted, noSends } from './send-counter.ts';
 
+type Numberless = Omit<EntryFields, 'msgNo' | 'countable'>;
 type Outcome = { readonly reply: Result<AckContent | 'stale', FrameError>; readonly effects: readonly Effect[] };
 
 const refused = (error: FrameError): Outcome => ({ reply: err(error), effects: [] });
@@ -78,7 +80,7 @@ export function publish(
   const { type, body, sentAt, n } = send;
   const tag = deviceTag(by.user, by.device);
   const fields = { from: by.user, deviceTag: tag, n, sentAt, at: nowMs, type, body };
-  const entry = state.append({ ...fields, ...mentioned.value, ...reply.value?.fields, ...forwarded(looked) }, true);
+  const entry = state.append(withMore(fields, mentioned.value, reply.value, looked), true);
   noteMentions(state, by.user, entry, mentioned.value);
   if (reply.value !== null) noteReply(state, reply.value, entry);
   state.setCounter(key, counted(counter, n, entry.seq, sentAt, limits.sendWindow));
@@ -115,7 +117,7 @@ export function publishKeyed(
   const counterOf = counterKey(from, '*api');
   const counter = state.counters.get(counterOf) ?? noSends;
   const fields = { from, deviceTag: 0, n: 0, sentAt: nowMs, at: nowMs, type, body };
-  const entry = state.append({ ...fields, ...mentioned.value, ...reply.value?.fields, ...forwarded(looked) }, true);
+  const entry = state.append(withMore(fields, mentioned.value, reply.value, looked), true);
   noteMentions(state, from, entry, mentioned.value);
   if (reply.value !== null) noteReply(state, reply.value, entry);
   state.setCounter(counterOf, counted(counter, counter.last + 1, entry.seq, counter.sentAt, 1));
@@ -123,8 +125,17 @@ export function publishKeyed(
   return accepted(state, entry, { writer: mayWrite.value, n: 0, at: nowMs }, level, limits);
 }
 
-const forwarded = (looked: LookedUp | undefined): Pick<EntryFields, 'forwardedFrom'> =>
-  looked?.forwardedFrom === undefined ? {} : { forwardedFrom: looked.forwardedFrom };
+/** Most messages have no more than their fields. */
+function withMore(
+  fields: Numberless,
+  mentions: Mentions,
+  reply: Answering | null,
+  looked: LookedUp | undefined,
+): Numberless {
+  const forwardedFrom = looked?.forwardedFrom;
+  if (mentions === noMentions && reply === null && forwardedFrom === undefined) return fields;
+  return { ...fields, ...mentions, ...reply?.fields, ...(forwardedFrom === undefined ? {} : { forwardedFrom }) };
+}
 
 function accepted(
   state: ConversationState,

@@ -68,11 +68,12 @@ export function counted(
   return { last: n, seqs, gaps, skipped: skipped + sizeOf(gap), sentAt };
 }
 
-/** The last `most` of them and this one, in one copy: it is made for every message. */
+/** This one behind them, `most` in all. One copy, by hand: it is made for every message, and `copyWithin` is slow. */
 function pushed(seqs: readonly SequenceId[], seq: SequenceId, most: number): readonly SequenceId[] {
-  if (seqs.length < most) return [...seqs, seq];
-  const after = seqs.slice(seqs.length - most);
-  after.copyWithin(0, 1);
+  const over = seqs.length + 1 - most;
+  if (over <= 0) return [...seqs, seq];
+  const after = seqs.slice(over - 1);
+  for (let at = 1; at < most; at += 1) after[at - 1] = after[at] ?? seq;
   after[most - 1] = seq;
   return after;
 }

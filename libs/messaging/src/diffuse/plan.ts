@@ -1,4 +1,4 @@
-import type { UserId } from '@millrace/kernel';
+import { invariant, type UserId } from '@millrace/kernel';
 import type { Appended, Effect, MembershipChange } from '../effects.ts';
 import type { Delivery } from '../user/commands.ts';
 import { planHints } from './hints.ts';
@@ -9,12 +9,22 @@ export interface Planned {
   readonly users: readonly UserId[];
 }
 
-/** Each effect that followers are to learn of, with those that get it into their inbox. */
+/** Entries that go out as one delivery, in bytes: one more may be over it. */
+const RUN_BYTES_MAX = 65_536;
+
+/**
+ * Each effect that followers are to learn of, with those that get it into their inbox. Entries that follow on each other
+ * and go to the same users are one delivery.
+ */
 export function planDiffusion(effects: readonly Effect[]): readonly Planned[] {
   const planned: Planned[] = [];
-  for (const effect of effects) {
+  for (let at = 0; at < effects.length; at += 1) {
+    const effect = effects[at];
+    if (effect === undefined) break;
     if (effect.e === 'appended') {
-      planned.push(...planEntries(effect));
+      const run = runAt(effects, at, effect);
+      at += run.length - 1;
+      for (const plan of planEntries(joined(run))) planned.push(plan);
       if (effect.mode === 'read') planned.push(...planHints(effect.facts, effect.entries));
     } else if (effect.e === 'read') {
       const { e: _e, user, ...moved } = effect;
@@ -27,10 +37,49 @@ export function planDiffusion(effects: readonly Effect[]): readonly Planned[] {
   return planned;
 }
 
+const isPlain = ({ mode, changes, undiffused }: Appended): boolean =>
+  mode === 'write' && changes === null && undiffused === null;
+
+const bytesOf = ({ entries }: Appended): number => entries.reduce((sum, { data }) => sum + data.length, 0);
+
+/** The effects from there on that {@link joined} can take as one: at least this one. */
+function runAt(effects: readonly Effect[], at: number, first: Appended): readonly Appended[] {
+  const run = [first];
+  if (!isPlain(first)) return run;
+  let last = first;
+  for (let bytes = bytesOf(first); bytes < RUN_BYTES_MAX; bytes += bytesOf(last)) {
+    const next = effects[at + run.length];
+    if (next?.e !== 'appended' || !isPlain(next) || !goesOn(last, next)) break;
+    run.push(next);
+    last = next;
+  }
+  return run;
+}
+
+/** The list of recipients stays the same object until the membership changes. */
+const goesOn = (last: Appended, next: Appended): boolean =>
+  next.facts.conversation === last.facts.conversation &&
+  next.recipients === last.recipients &&
+  next.gen === last.gen &&
+  next.behind === last.behind &&
+  next.from === last.to + 1;
+
+function joined(run: readonly Appended[]): Appended {
+  const [first, last] = [run[0], run.at(-1)];
+  invariant(first !== undefined && last !== undefined, 'a run has entries');
+  return first === last ? first : { ...last, from: first.from, entries: run.flatMap(({ entries }) => entries) };
+}
+
 type Entries = Pick<Appended, 'facts' | 'gen' | 'entries' | 'recipients' | 'changes' | 'behind' | 'undiffused'>;
 
 /** What the recipients get of entries: all the same, but those whose coming or going they tell, and across what was not diffused. */
 export function planEntries({ facts, gen, entries, recipients, changes, behind, undiffused }: Entries): Planned[] {
+  if (changes === null && undiffused === null) {
+    if (recipients.length === 0) return [];
+    return [
+      { delivery: { d: 'messages', facts, gen, entries, behind, skipped: null, change: null }, users: recipients },
+    ];
+  }
   const delivery = { d: 'messages', facts, gen, entries, behind, skipped: null } as const;
   const isChanged = (user: UserId): boolean => changes?.users.has(user) === true;
   const change = (user: UserId): MembershipChange | null => (isChanged(user) ? (changes?.change ?? null) : null);
@@ -42,12 +91,10 @@ export function planEntries({ facts, gen, entries, recipients, changes, behind, 
       return { delivery: { ...delivery, change: change(user), skipped }, users: [user] };
     });
   }
-  if (changes === null)
-    return recipients.length === 0 ? [] : [{ delivery: { ...delivery, change: null }, users: recipients }];
   const changed = recipients.filter(isChanged);
   const others = recipients.filter((user) => !isChanged(user));
   const groups: Planned[] = [
-    { delivery: { ...delivery, change: changes.change }, users: changed },
+    { delivery: { ...delivery, change: changes?.change ?? null }, users: changed },
     { delivery: { ...delivery, change: null }, users: others },
   ];
   return groups.filter(({ users }) => users.length > 0);

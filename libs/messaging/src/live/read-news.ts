@@ -8,23 +8,27 @@ interface Told {
   readonly users?: unknown;
 }
 
+const NOTHING: readonly ConversationId[] = [];
+
 /**
  * The conversations of which the push says that the user came into them, or that they went over to read mode: which of
  * the former are in read mode, and whether the latter still are, their owners know.
  */
 export function mayBeRead(user: UserId, { items }: UserPush): readonly ConversationId[] {
-  const found = new Set<ConversationId>();
+  let found: Set<ConversationId> | null = null;
   for (const item of items) {
     if (!('messages' in item)) continue;
     for (const entry of item.messages) {
       if (!entry.isControl) continue;
       const told = controlOf(() => entry.message.body);
       const isJoin = told?.control === 'joined' && Array.isArray(told.users) && told.users.includes(user);
-      if (isJoin) found.add(item.conversation);
-      if (told?.control === 'diffusion' && told.mode === 'read') found.add(item.conversation);
+      if (isJoin || (told?.control === 'diffusion' && told.mode === 'read')) {
+        found ??= new Set();
+        found.add(item.conversation);
+      }
     }
   }
-  return [...found];
+  return found === null ? NOTHING : [...found];
 }
 
 /** Null for an entry that cannot be read. */
