@@ -1,5 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { aServingOwner } from './testing/an-owner.ts';
+import { ScriptedStore } from './testing/scripted-store.ts';
+
+/** A store that says when it has room. */
+class BusyStore extends ScriptedStore {
+  readonly turns: (() => void)[] = [];
+
+  whenRoom(_partition: unknown, turn: () => void): void {
+    this.turns.push(turn);
+  }
+}
 
 describe('what is told of a stored batch', () => {
   it('says which effects are of which command, when each came in, and when the batch was decided and stored', async () => {
@@ -43,5 +53,26 @@ describe('what is told of a stored batch', () => {
     post('a', 'count');
     await time.settle();
     expect(batches).toEqual([]);
+  });
+
+  it('holds what came until the store had room: it is asked for that once', async () => {
+    const store = new BusyStore();
+    const { time, post, batches } = await aServingOwner({}, store);
+    store.turns.splice(0).forEach((turn) => {
+      turn();
+    });
+    await time.settle();
+    post('a');
+    await time.settle();
+    post('b');
+    await time.advance(5);
+    post('a');
+    await time.settle();
+    expect(batches).toEqual([]);
+    expect(store.turns).toHaveLength(1);
+    store.turns.shift()?.();
+    await time.settle();
+    expect(batches).toMatchObject([{ effects: ['c:a 1', 'c:a 2', 'c:b 1'] }]);
+    expect(store.turns).toEqual([]);
   });
 });

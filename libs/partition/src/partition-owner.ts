@@ -23,7 +23,7 @@ import { Tenure } from './tenure.ts';
 /**
  * Owns one partition between a claim and its release.
  *
- * (P1) At most one commit is in flight; the next batch gathers behind it (group commit).
+ * (P1) At most one commit is in flight; the next batch gathers behind it, and until the store has room (group commit).
  * (P2) No reply leaves, and no effect happens, before the commit that it speaks of.
  * (P3) A batch is decided only after the previous commit was answered; a refusal restores the state before it.
  * (P4) A commit whose answer was lost is sent again with the same number and id behind a new claim (I5).
@@ -64,10 +64,6 @@ export class PartitionOwner<Command, Reply, Effect> {
 
   get partition(): PartitionId {
     return this.#parts.partition;
-  }
-
-  #isStopped(): boolean {
-    return this.#phase === 'stopped';
   }
 
   get isServing(): boolean {
@@ -249,10 +245,13 @@ export class PartitionOwner<Command, Reply, Effect> {
   #schedule(): void {
     if (this.#turnDue || this.#busy || this.#phase !== 'serving') return;
     this.#turnDue = true;
-    this.#parts.timers.soon(() => {
+    const { store, timers, partition } = this.#parts;
+    const turn = (): void => {
       this.#turnDue = false;
       if (!this.#busy && this.#phase === 'serving') void this.#turn();
-    });
+    };
+    if (store.whenRoom === undefined) timers.soon(turn);
+    else store.whenRoom(partition, turn);
   }
 
   async #turn(): Promise<void> {
@@ -441,6 +440,8 @@ export class PartitionOwner<Command, Reply, Effect> {
     if (this.#busy || this.#activations.queued > 0 || this.#cursorDue || this.#phase === 'claiming') return;
     this.#resolveIdle();
   }
+
+  #isStopped = (): boolean => this.#phase === 'stopped';
 
   #resolveIdle(): void {
     for (const resolve of this.#whenIdle.splice(0)) resolve();

@@ -36,6 +36,12 @@ export interface StoreError {
 export interface PartitionStore {
   claim(partition: PartitionId, node: NodeId, aboveEpoch: number): Promise<Result<ClaimAnswer, StoreError>>;
   commit(commit: Commit): Promise<CommitOutcome>;
+  /**
+   * Calls `turn` once, never before this returns, as soon as what it commits would be on its way at once: what comes for the
+   * partition until then goes into the same commit. Turns that reach the same server are called in the order in which they
+   * came. A store in which commits do not wait for one another has none: then it is called behind this turn of the event loop.
+   */
+  whenRoom?(partition: PartitionId, turn: () => void): void;
   release(partition: PartitionId, token: OwnerToken, commitNo: number, givenIn: number): Promise<void>;
   loadActor(partition: PartitionId, actor: ActorKey): Promise<Result<ActorRecord, StoreError>>;
   /** Of an actor only these fields, those that it has. Those asked for in one turn go together. */

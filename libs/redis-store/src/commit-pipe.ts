@@ -1,4 +1,4 @@
-import type { Clock, Timers } from '@millrace/kernel';
+import type { Clock, PartitionId, Timers } from '@millrace/kernel';
 import { commitFault, type Commit, type CommitOutcome } from '@millrace/partition';
 import { Cluster } from 'ioredis';
 import type { Connection } from './connection.ts';
@@ -42,6 +42,12 @@ export interface CommitPipeParts {
   readonly limits: CommitPipeLimits;
   /** Ack level `replicated`: a WAIT goes behind each batch, and what no replica confirms is `unknown`. */
   readonly awaitReplica: boolean;
+}
+
+interface WaitingTurn {
+  readonly ownerKey: string;
+  /** Submits what it commits before it returns. */
+  readonly turn: () => void;
 }
 
 interface Pending {
@@ -110,6 +116,8 @@ function packCall(call: Call): Buffer {
  *      that is ever sent again is a call that Redis refused because the function was not loaded.
  * (W2) The commits of one turn of the event loop go as one batch to each master, within the limits: one call, another one of
  *      those that make room, in a Cluster one for each partition, and one WAIT. An idle pipe adds no delay, and no master waits for another one.
+ *      Who waits for its turn decides only when a batch has room for what it commits, so that the busier the store is, the
+ *      more goes into one commit.
  * (W3) A commit that was submitted on one connection never goes out on a later one: after a reconnect the owner claims
  *      first.
  */
@@ -120,6 +128,7 @@ export class CommitPipe {
   #queuedBytes = 0;
   /** By master. */
   readonly #inFlight = new Map<string, number>();
+  #turns: WaitingTurn[] = [];
   #flushDue = false;
 
   constructor(parts: CommitPipeParts) {
@@ -140,7 +149,7 @@ export class CommitPipe {
   }
 
   submit(commit: Commit): Promise<CommitOutcome> {
-    const { connection, layout, limits, clock, timers } = this.#parts;
+    const { connection, layout, limits, clock } = this.#parts;
     const fault = commitFault(commit);
     if (fault !== null) return this.#atOnce({ code: 'conflict', message: `a malformed commit: ${fault}` });
     if (!connection.ready) return this.#atOnce({ code: 'unavailable', message: 'Redis is not reachable' });
@@ -154,12 +163,22 @@ export class CommitPipe {
       const facts = { writes: writesOf(commit), frees: isFreeing(commit), sinceMs: clock.monotonicMs() };
       this.#queue.push({ ownerKey, packed, ...facts, resolve });
       this.#queuedBytes += packed.length;
-      if (this.#flushDue) return;
-      this.#flushDue = true;
-      timers.soon(() => {
-        this.#flushDue = false;
-        this.#flush();
-      });
+      this.#flushSoon();
+    });
+  }
+
+  /** As `PartitionStore` says. While Redis is not there, turns are called at once: what they submit is refused. */
+  whenRoom(partition: PartitionId, turn: () => void): void {
+    this.#turns.push({ ownerKey: this.#parts.layout.owner(partition), turn });
+    this.#flushSoon();
+  }
+
+  #flushSoon(): void {
+    if (this.#flushDue) return;
+    this.#flushDue = true;
+    this.#parts.timers.soon(() => {
+      this.#flushDue = false;
+      this.#flush();
     });
   }
 
@@ -169,6 +188,7 @@ export class CommitPipe {
   }
 
   #flush(): void {
+    this.#takeTurns();
     for (let next = this.#nextBatch(); next !== null; next = this.#nextBatch()) {
       const { master, batch } = next;
       this.#inFlight.set(master, (this.#inFlight.get(master) ?? 0) + 1);
@@ -176,9 +196,40 @@ export class CommitPipe {
         const left = (this.#inFlight.get(master) ?? 1) - 1;
         if (left > 0) this.#inFlight.set(master, left);
         else this.#inFlight.delete(master);
-        this.#flush();
+        this.#flushSoon();
       });
+      this.#takeTurns();
     }
+  }
+
+  /** Until what they submit fills a batch of each master that has room. */
+  #takeTurns(): void {
+    const { limits, connection } = this.#parts;
+    const turns = this.#turns;
+    if (turns.length === 0) return;
+    this.#turns = [];
+    const writes = new Map<string, number>();
+    const count = (from: number): void => {
+      for (const pending of this.#queue.slice(from)) {
+        const master = connection.masterOf(pending.ownerKey);
+        writes.set(master, (writes.get(master) ?? 0) + pending.writes);
+      }
+    };
+    count(0);
+    const later: WaitingTurn[] = [];
+    for (const waiting of turns) {
+      const master = connection.masterOf(waiting.ownerKey);
+      const isFree = (this.#inFlight.get(master) ?? 0) < limits.batchesInFlightMax;
+      if (connection.ready && !(isFree && (writes.get(master) ?? 0) < limits.batchWritesMax)) {
+        later.push(waiting);
+        continue;
+      }
+      const { length } = this.#queue;
+      waiting.turn();
+      count(length);
+    }
+    // Behind them those that came because of a turn.
+    this.#turns = [...later, ...this.#turns];
   }
 
   /** Of the first commit whose master has room, with what waits for the same one; null when none has. */

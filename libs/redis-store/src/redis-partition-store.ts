@@ -97,6 +97,10 @@ export class RedisPartitionStore implements PartitionStore {
     return this.#parts.pipe.submit(commit);
   }
 
+  whenRoom(partition: PartitionId, turn: () => void): void {
+    this.#parts.pipe.whenRoom(partition, turn);
+  }
+
   async release(partition: PartitionId, token: OwnerToken, commitNo: number, givenIn: number): Promise<void> {
     const { commits, layout } = this.#parts;
     // When this fails, the next owner only takes more care than it had to.
