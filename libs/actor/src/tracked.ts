@@ -45,15 +45,18 @@ export class TrackedValue<T> implements Tracked {
 }
 
 const NO_CHANGES: readonly never[] = [];
+/** What a map holds until something is put into it: most of an actor's stay empty. */
+const NOTHING = new Map<never, never>();
 
 /** A tracked map. Values are immutable: replace, never mutate. */
 export class TrackedMap<K, V> implements Tracked {
-  readonly #current: Map<K, V>;
+  #current: Map<K, V>;
   /** What each key that was changed since the last commit held before, undefined for nothing; null while none was. */
   #before: Map<K, V | undefined> | null = null;
 
   constructor(entries: Iterable<readonly [K, V]> = []) {
-    this.#current = new Map(entries);
+    const current = new Map(entries);
+    this.#current = current.size === 0 ? NOTHING : current;
   }
 
   get size(): number {
@@ -86,6 +89,11 @@ export class TrackedMap<K, V> implements Tracked {
 
   set(key: K, value: V): void {
     this.#note(key);
+    this.#put(key, value);
+  }
+
+  #put(key: K, value: V): void {
+    if (this.#current === NOTHING) this.#current = new Map();
     this.#current.set(key, value);
   }
 
@@ -113,7 +121,7 @@ export class TrackedMap<K, V> implements Tracked {
   restore(): void {
     for (const [key, value] of this.#before ?? NO_CHANGES) {
       if (value === undefined) this.#current.delete(key);
-      else this.#current.set(key, value);
+      else this.#put(key, value);
     }
     this.#before = null;
   }
