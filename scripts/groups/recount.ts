@@ -147,8 +147,9 @@ export class Recount {
         .client.recall(CONVERSATION, recalled)
         .then(done, () => undefined);
     const users = Array.from({ length: online }, (_, index) => member(index)).filter(() => this.#below(10) === 0);
-    await inTurns(users, AT_ONCE, async (user) => {
-      const seq = one();
+    await inTurns(users, AT_ONCE, async (user, index) => {
+      // One of them that which was just recalled.
+      const seq = index === 0 ? recalled : one();
       if (seq === undefined) return;
       // Who was thrown out, or has come only behind it, is refused.
       await this.#any(user)

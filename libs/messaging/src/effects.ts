@@ -81,7 +81,7 @@ export interface DeletedFor {
   /** The conversation's, when it happened. */
   readonly gen: Generation;
   readonly seq: SequenceId;
-  /** Whether it counted as unread. */
+  /** Whether it would count as unread, but for this or its recall. */
   readonly counted: boolean;
 }
 

@@ -136,6 +136,23 @@ describe('a change of a message', () => {
     expect(revisionAt(conversation, 4)?.edited?.seq).toBe(conversation.state.head.value.seq);
   });
 
+  it('which is deleted after it was recalled counts no more, on devices that have not heard of the recall either', () => {
+    const conversation = group();
+    const deletes = (of: string) => {
+      const facts = conversation.factsOf(3, of);
+      if (facts === null) throw new Error('the message is there');
+      return conversation.do({ t: 'deleteFor', user: of as UserId, facts }).effects;
+    };
+    change(conversation, 'b', 3, recall);
+    expect(deletes('a')).toMatchObject([{ e: 'deleted', seq: 3, counted: true }]);
+    const member = conversation.state.members.get('a' as UserId);
+    if (member === undefined) throw new Error('a is a member');
+    // Once, as the set that it is.
+    expect(goneCount(goneFor(conversation.state, 'a' as UserId, member))).toBe(1);
+    // Its author never counted it.
+    expect(deletes('b')).toMatchObject([{ e: 'deleted', seq: 3, counted: false }]);
+  });
+
   it('that is refused by the store leaves no trace (I2)', () => {
     const conversation = group();
     const told = tellConversation(conversation.state);

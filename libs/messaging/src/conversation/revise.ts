@@ -20,7 +20,7 @@ import { appendedEffect, noteLoad, switchEffect } from './appended.ts';
 import type { Change, ConversationCalls } from './commands.ts';
 import { counterKey, type ConversationMeta, type ConversationState, type Member } from './conversation-state.ts';
 import { erasedRefusal } from './erased-refusal.ts';
-import { noteDeleted, noteRecalled } from './gone.ts';
+import { goneFor, noteDeleted, noteRecalled } from './gone.ts';
 import { orderRefusal } from './moderation.ts';
 import { duplicateAck, judged, numberRefusal, type AckContent } from './numbering.ts';
 import { keyRefusal, rememberKey } from './keyed.ts';
@@ -327,7 +327,10 @@ export function deleteFor(
   }
   state.deleteFor(user, facts.seq);
   const { seq } = facts;
-  const effect: Effect = { e: 'deleted', conversation: state.id, user, gen: state.gen, seq, counted: isCounted };
+  // A device that has not heard of a recall learns here that the message does not count. What it may not list any more
+  // would count twice.
+  const counted = isCounted || (isUnread && goneFor(state, user, member).seqs.includes(seq));
+  const effect: Effect = { e: 'deleted', conversation: state.id, user, gen: state.gen, seq, counted };
   return { reply: ok(null), effects: [effect] };
 }
 
