@@ -1,6 +1,6 @@
 import type { ClientStorage, MillraceClient, WebSocketConstructor } from '@millrace/client';
 import { nodeClient } from '@millrace/client/node';
-import type { ConversationId, UserId } from '@millrace/kernel';
+import type { ConversationId, Timers, UserId } from '@millrace/kernel';
 import type { Message } from '@millrace/protocol';
 import type { GroupStage } from './group-stage.ts';
 import { SeqRuns } from './seq-runs.ts';
@@ -8,6 +8,7 @@ import { SeqRuns } from './seq-runs.ts';
 export interface GroupDeviceOptions {
   readonly storage?: ClientStorage;
   readonly webSocket?: WebSocketConstructor;
+  readonly timers?: Timers;
   /** Told of each message of the conversation, from the first on. */
   readonly onMessage?: (message: Message) => void;
 }

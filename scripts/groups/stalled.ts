@@ -8,6 +8,7 @@ import { residentBytesOf } from '../../apps/bench/src/measure/proc-stat.ts';
 import { until } from '../faults/until.ts';
 import { GroupDevice } from './group-device.ts';
 import type { GroupStage } from './group-stage.ts';
+import { HeldTimers } from './held-timers.ts';
 import { inTurns } from './in-turns.ts';
 import { asked, connectedAs } from './visitor.ts';
 
@@ -49,10 +50,14 @@ const LATER_MS_MAX = 1_000;
 const LATER_TIMES_MAX = 4;
 const member = (index: number): UserId => `listener-${String(index).padStart(5, '0')}` as UserId;
 
-/** A device whose socket can be left unread, and cut. */
+/**
+ * A device whose socket can be left unread, and cut. While it is, its timers stand still, too, as those of a process that is not run:
+ * else it would notice that it hears nothing, and connect again.
+ */
 interface Stalling {
   readonly device: GroupDevice;
   readonly sockets: WebSocket[];
+  readonly timers: HeldTimers;
 }
 
 /** Devices that have a large group open and stop to read, and what that does to the node and to the others. */
@@ -96,7 +101,10 @@ export class Stalled {
       `${String(listeners)} read, ${String(stalled)} stop; before that ${before.map((ms) => ms.toFixed(1)).join(' and ')} ms`,
     );
 
-    for (const { sockets } of this.#stalling) sockets.at(-1)?.pause();
+    for (const { sockets, timers } of this.#stalling) {
+      sockets.at(-1)?.pause();
+      timers.hold();
+    }
     await this.#flood(sender, messages);
     await this.#untilComplete(this.#listeners);
     const meanwhile = this.#spread();
@@ -116,7 +124,10 @@ export class Stalled {
     const half = Math.ceil(stalled / 2);
     const again = async (these: readonly Stalling[], how: (socket: WebSocket) => void): Promise<number> => {
       const beganMs = performance.now();
-      for (const { sockets } of these) for (const socket of sockets.slice(-1)) how(socket);
+      for (const { sockets, timers } of these) {
+        for (const socket of sockets.slice(-1)) how(socket);
+        timers.release();
+      }
       await this.#untilComplete(these.map(({ device }) => device));
       return performance.now() - beganMs;
     };
@@ -152,8 +163,11 @@ export class Stalled {
     };
     const users = Array.from({ length: listeners + stalled }, (_, index) => member(index));
     const connected = await inTurns(users, AT_ONCE, async (user, index) => {
-      if (index < listeners)
-        return { device: await GroupDevice.connect(this.#stage, user, CONVERSATION, { onMessage }), sockets: [] };
+      const timers = new HeldTimers();
+      if (index < listeners) {
+        const device = await GroupDevice.connect(this.#stage, user, CONVERSATION, { onMessage });
+        return { device, sockets: [], timers };
+      }
       const sockets: WebSocket[] = [];
       const webSocket = class extends (nodeWebSocket as unknown as typeof WebSocket) {
         constructor(url: string, protocols: string[]) {
@@ -161,7 +175,8 @@ export class Stalled {
           sockets.push(this);
         }
       } as unknown as WebSocketConstructor;
-      return { device: await GroupDevice.connect(this.#stage, user, CONVERSATION, { webSocket }), sockets };
+      const device = await GroupDevice.connect(this.#stage, user, CONVERSATION, { webSocket, timers });
+      return { device, sockets, timers };
     });
     this.#listeners.push(...connected.slice(0, listeners).map(({ device }) => device));
     this.#stalling.push(...connected.slice(listeners));
