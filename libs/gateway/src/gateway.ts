@@ -27,7 +27,7 @@ import type { GatewayObserver } from './observer.ts';
 import type { InboxPosition } from './outbound/inbox-follower.ts';
 import type { Outbox } from './outbound/outbox.ts';
 import { SessionRegistry } from './outbound/session-registry.ts';
-import { Session } from './outbound/session.ts';
+import { Session, type SessionHost } from './outbound/session.ts';
 
 export interface GatewayParts {
   readonly config: GatewayConfig;
@@ -84,6 +84,7 @@ export class Gateway {
   readonly #searches: Turnstile;
   readonly #userSearches: RateTable;
   readonly #socketParts: SocketSessionParts;
+  readonly #host: SessionHost;
   #server: EngineServer | null = null;
   #cancelTick: Cancel = () => undefined;
   #ticks = 0;
@@ -158,6 +159,7 @@ export class Gateway {
       () => this.#server?.flush(),
     );
     this.#socketParts = this.#partsOfSockets();
+    this.#host = this.#hostOfSessions();
   }
 
   get port(): number {
@@ -335,33 +337,30 @@ export class Gateway {
   }
 
   #session(socket: EngineSocket<Admitted>, { device, client }: Connect, token: VerifiedToken): Session {
-    const { config, clock, random, observer, log, trace } = this.#parts;
+    const { random, trace } = this.#parts;
     const { user, expiresAtMs } = token;
     const id = random.id();
+    const { ip, encoding } = socket.context;
     return new Session({
-      id,
-      user,
-      device,
-      client: client ?? null,
-      ip: socket.context.ip,
-      expiresAtMs,
-      socket,
-      encoding: socket.context.encoding,
-      sendBufferBytesMax: config.sendBufferBytesMax,
-      clock,
-      turn: this.#turn,
-      observer,
-      trace: trace.connected({ user, device }, id),
-      onDamaged: (error) => {
+      ...{ id, user, device, client: client ?? null, ip, expiresAtMs, socket, encoding },
+      ...{ trace: trace.connected({ user, device }, id), host: this.#host },
+    });
+  }
+
+  #hostOfSessions(): SessionHost {
+    const { config, clock, observer, log } = this.#parts;
+    return {
+      ...{ sendBufferBytesMax: config.sendBufferBytesMax, turn: this.#turn, clock, observer },
+      onDamaged: ({ user }, error) => {
         log.error('a stored entry cannot be read', { user, why: error.message });
       },
       onEnd: (ended) => {
         this.live.removed(ended);
         this.sessions.remove(ended);
-        for (const held of ended.shown.held()) if (isLobbyId(held)) this.#lobbyClosed(user, held);
-        this.#detachIfGone(user);
+        for (const held of ended.shown.held()) if (isLobbyId(held)) this.#lobbyClosed(ended.user, held);
+        this.#detachIfGone(ended.user);
       },
-    });
+    };
   }
 
   /** Ends with the user attached or, when all of their sessions here went meanwhile, detached again. */

@@ -86,17 +86,16 @@ export class SocketSession {
   #isConnecting = false;
   #isRefreshing = false;
   #isOver = false;
-  readonly #offences: TokenBucket;
+  /** Null while there was none. */
+  #offences: TokenBucket | null = null;
 
   constructor(socket: EngineSocket<Admitted>, parts: SocketSessionParts) {
     this.socket = socket;
     this.#parts = parts;
-    const { framesPerSession, offencesMax } = parts.config;
     const openedAtMs = parts.clock.monotonicMs();
     this.#waitedSinceMs = openedAtMs;
     this.#heardAtMs = openedAtMs;
-    this.#bucket = new TokenBucket(framesPerSession, openedAtMs);
-    this.#offences = new TokenBucket({ perSecond: offencesMax * FORGIVEN_SHARE, burst: offencesMax }, openedAtMs);
+    this.#bucket = new TokenBucket(parts.config.framesPerSession, openedAtMs);
   }
 
   get session(): Session | null {
@@ -305,7 +304,11 @@ export class SocketSession {
   }
 
   #offended(): void {
-    if (this.#offences.take(this.#parts.clock.monotonicMs()) === 0) return;
+    const { clock, config } = this.#parts;
+    const nowMs = clock.monotonicMs();
+    const burst = config.offencesMax;
+    this.#offences ??= new TokenBucket({ perSecond: burst * FORGIVEN_SHARE, burst }, nowMs);
+    if (this.#offences.take(nowMs) === 0) return;
     const message = 'too much of what this socket sent had to be refused';
     this.end({ error: frameError('rate_limited', message, { retryAfterMs: 1_000 }), close: 'rateLimited' });
   }

@@ -11,16 +11,21 @@ import type { EngineSocket } from '../engine/socket-engine.ts';
 import type { TurnQueue } from '../engine/turn-queue.ts';
 import type { GatewayObserver } from '../observer.ts';
 
+/** What the outboxes of all sessions have in common. */
 export interface OutboxParts {
-  readonly socket: Pick<EngineSocket<unknown>, 'send' | 'bufferedBytes'>;
-  readonly encoding: Encoding;
   readonly sendBufferBytesMax: number;
   readonly turn: TurnQueue<Outbox>;
   readonly observer: GatewayObserver;
+}
+
+/** Whose outbox it is. */
+export interface OutboxOwner {
+  readonly socket: Pick<EngineSocket<unknown>, 'send' | 'bufferedBytes'>;
+  readonly encoding: Encoding;
   /** More waits for this socket than may: what is lost is an answer, so it has to be closed. */
-  readonly onOverflow: () => void;
+  overflowed(): void;
   /** A stored entry cannot be read. */
-  readonly onDamaged: (error: MalformedBytes) => void;
+  damaged(error: MalformedBytes): void;
 }
 
 /** Frames joined into one WebSocket message: a larger burst leaves as several. */
@@ -41,23 +46,25 @@ function standIn(frame: ServerFrame<WireEntry>): ServerFrame<WireEntry> {
  */
 export class Outbox {
   readonly #parts: OutboxParts;
+  readonly #owner: OutboxOwner;
   #frames: ServerFrame<WireEntry>[] = [];
   #isQueued = false;
 
-  constructor(parts: OutboxParts) {
+  constructor(parts: OutboxParts, owner: OutboxOwner) {
     this.#parts = parts;
+    this.#owner = owner;
   }
 
   /** Whether the socket takes nothing more at the moment. */
   get isBlocked(): boolean {
-    return this.#parts.socket.bufferedBytes() >= this.#parts.sendBufferBytesMax;
+    return this.#owner.socket.bufferedBytes() >= this.#parts.sendBufferBytesMax;
   }
 
   add(frame: ServerFrame<WireEntry>): void {
     this.#frames.push(frame);
     if (this.#frames.length >= FRAMES_PER_MESSAGE) {
       this.#send();
-      if (this.#frames.length >= FRAMES_WAITING_MAX) this.#parts.onOverflow();
+      if (this.#frames.length >= FRAMES_WAITING_MAX) this.#owner.overflowed();
     }
     if (this.#isQueued) return;
     this.#isQueued = true;
@@ -71,23 +78,27 @@ export class Outbox {
   }
 
   #send(): void {
-    while (this.#frames.length > 0 && !this.isBlocked) this.#sendMessage(this.#frames.splice(0, FRAMES_PER_MESSAGE));
+    while (this.#frames.length > 0 && !this.isBlocked) {
+      const frames = this.#frames;
+      this.#frames = frames.length > FRAMES_PER_MESSAGE ? frames.splice(FRAMES_PER_MESSAGE) : [];
+      this.#sendMessage(frames);
+    }
   }
 
   #sendMessage(frames: readonly ServerFrame<WireEntry>[]): void {
-    const { socket, encoding, observer } = this.#parts;
+    const { socket, encoding } = this.#owner;
     const message = this.#encode(frames);
-    observer.framesOut(frames.length, message.length);
+    this.#parts.observer.framesOut(frames.length, message.length);
     socket.send(message, encoding === 'binary');
   }
 
   #encode(frames: readonly ServerFrame<WireEntry>[]): Encoded {
-    const { encoding, onDamaged } = this.#parts;
+    const { encoding } = this.#owner;
     try {
       return encodeServerFrames(frames, encoding);
     } catch (error) {
       if (!(error instanceof MalformedBytes)) throw error;
-      onDamaged(error);
+      this.#owner.damaged(error);
     }
     return encodeServerFrames(
       frames.map((frame) => (this.#isReadable(frame) ? frame : standIn(frame))),
@@ -97,7 +108,7 @@ export class Outbox {
 
   #isReadable(frame: ServerFrame<WireEntry>): boolean {
     try {
-      encodeServerFrames([frame], this.#parts.encoding);
+      encodeServerFrames([frame], this.#owner.encoding);
       return true;
     } catch (error) {
       if (error instanceof MalformedBytes) return false;

@@ -4,11 +4,14 @@ import type { PresenceState, Receipt, Receipts, Resync, TypingNotice } from '@mi
 import { PresenceWatch } from './presence-watch.ts';
 import type { Session } from './session.ts';
 
+const NOBODY: readonly Session[] = [];
+
 /** Which sessions of which users are here: where pushes go. */
 export class SessionRegistry implements UserPushPort, SessionPort {
   /** Who watches whom. */
   readonly presenceWatch: PresenceWatch;
-  readonly #byUser = new Map<UserId, Set<Session>>();
+  /** Each list is replaced, never changed: who goes through one is not disturbed by a session that ends. */
+  readonly #byUser = new Map<UserId, readonly Session[]>();
   #size = 0;
 
   constructor(chat: ConstructorParameters<typeof PresenceWatch>[0]) {
@@ -25,34 +28,34 @@ export class SessionRegistry implements UserPushPort, SessionPort {
   }
 
   add(session: Session): void {
-    const sessions = this.#byUser.get(session.user);
-    if (sessions === undefined) this.#byUser.set(session.user, new Set([session]));
-    else sessions.add(session);
+    const sessions = this.of(session.user);
+    this.#byUser.set(session.user, sessions.length === 0 ? [session] : [...sessions, session]);
     this.#size += 1;
   }
 
   /** @returns whether it was the user's last one here. */
   remove(session: Session): boolean {
-    const sessions = this.#byUser.get(session.user);
-    if (sessions?.delete(session) !== true) return false;
+    const sessions = this.of(session.user);
+    if (!sessions.includes(session)) return false;
     this.presenceWatch.ended(session);
     this.#size -= 1;
-    if (sessions.size > 0) return false;
-    this.#byUser.delete(session.user);
-    return true;
+    const others = sessions.filter((each) => each !== session);
+    if (others.length > 0) this.#byUser.set(session.user, others);
+    else this.#byUser.delete(session.user);
+    return others.length === 0;
   }
 
   count(user: UserId): number {
-    return this.#byUser.get(user)?.size ?? 0;
+    return this.of(user).length;
   }
 
-  of(user: UserId): Iterable<Session> {
-    return this.#byUser.get(user) ?? [];
+  of(user: UserId): readonly Session[] {
+    return this.#byUser.get(user) ?? NOBODY;
   }
 
   /** The user's session on that device, if there is one. */
   on(user: UserId, device: DeviceId): Session | undefined {
-    return [...(this.#byUser.get(user) ?? [])].find((session) => session.device === device);
+    return this.of(user).find((session) => session.device === device);
   }
 
   *all(): IterableIterator<Session> {
@@ -60,7 +63,7 @@ export class SessionRegistry implements UserPushPort, SessionPort {
   }
 
   list(user: UserId): readonly SessionInfo[] {
-    return [...(this.#byUser.get(user) ?? [])].map(({ id, device, client, ip, sinceMs }) => ({
+    return this.of(user).map(({ id, device, client, ip, sinceMs }) => ({
       session: id,
       device,
       client,
@@ -70,15 +73,13 @@ export class SessionRegistry implements UserPushPort, SessionPort {
   }
 
   kick(user: UserId, id?: string): number {
-    const sessions = [...(this.#byUser.get(user) ?? [])].filter((session) => id === undefined || session.id === id);
+    const sessions = this.of(user).filter((session) => id === undefined || session.id === id);
     for (const session of sessions) session.close('revoked', 'this session was ended by the operator');
     return sessions.length;
   }
 
   arrivals(user: UserId): readonly { readonly device: DeviceId; readonly arrival: Arrival }[] {
-    return [...(this.#byUser.get(user) ?? [])].flatMap(({ device, arrival }) =>
-      arrival === null ? [] : [{ device, arrival }],
-    );
+    return this.of(user).flatMap(({ device, arrival }) => (arrival === null ? [] : [{ device, arrival }]));
   }
 
   replace(user: UserId, device: DeviceId, arrival: Arrival): Arrival | null {
@@ -86,8 +87,7 @@ export class SessionRegistry implements UserPushPort, SessionPort {
   }
 
   push(user: UserId, push: UserPush): void {
-    const sessions = this.#byUser.get(user);
-    if (sessions !== undefined) for (const session of sessions) session.push(push);
+    for (const session of this.of(user)) session.push(push);
   }
 
   receipt(users: readonly UserId[], receipt: Omit<Receipt, 't'>): void {
@@ -113,10 +113,10 @@ export class SessionRegistry implements UserPushPort, SessionPort {
   }
 
   resync(user: UserId, reason: Resync['reason']): void {
-    for (const session of this.#byUser.get(user) ?? []) session.resync(reason);
+    for (const session of this.of(user)) session.resync(reason);
   }
 
   #notice(users: readonly UserId[], tell: (session: Session) => void): void {
-    for (const user of users) for (const session of this.#byUser.get(user) ?? []) tell(session);
+    for (const user of users) for (const session of this.of(user)) tell(session);
   }
 }

@@ -18,11 +18,9 @@ import {
   type WireEntry,
 } from '@millrace/protocol';
 import type { EngineSocket } from '../engine/socket-engine.ts';
-import type { TurnQueue } from '../engine/turn-queue.ts';
-import type { GatewayObserver } from '../observer.ts';
 import { SendGate } from '../inbound/send-gate.ts';
 import { InboxFollower, type FollowStep, type InboxPosition } from './inbox-follower.ts';
-import { Outbox } from './outbox.ts';
+import { Outbox, type OutboxOwner, type OutboxParts } from './outbox.ts';
 import { ShownConversations } from './shown-conversations.ts';
 
 /** Pushes are withheld when so much of the send buffer is full; the rest is for answers. */
@@ -41,12 +39,15 @@ export interface SessionParts {
   readonly expiresAtMs: number;
   readonly socket: Pick<EngineSocket<unknown>, 'send' | 'bufferedBytes' | 'close' | 'subscribe' | 'unsubscribe'>;
   readonly encoding: Encoding;
-  readonly sendBufferBytesMax: number;
-  readonly clock: Clock;
-  readonly turn: TurnQueue<Outbox>;
-  readonly observer: GatewayObserver;
   readonly trace: DeviceTrace;
-  readonly onDamaged: (error: MalformedBytes) => void;
+  readonly host: SessionHost;
+}
+
+/** What the sessions of a gateway have in common. */
+export interface SessionHost extends OutboxParts {
+  readonly clock: Clock;
+  /** A stored entry cannot be read. */
+  readonly onDamaged: (session: Session, error: MalformedBytes) => void;
   /** Once: nothing more is to be brought to this session. */
   readonly onEnd: (session: Session) => void;
 }
@@ -59,7 +60,7 @@ export interface SessionParts {
  * (S3) Receipts and typing notices are the first to go: nothing depends on them. Word of where conversations stand waits
  *      until there is room.
  */
-export class Session {
+export class Session implements OutboxOwner {
   readonly id: string;
   readonly user: UserId;
   readonly device: DeviceId;
@@ -71,16 +72,17 @@ export class Session {
   inFlight = 0;
   /** Of those, the ones with long answers. */
   queriesInFlight = 0;
-  readonly sendGate = new SendGate();
-  readonly shown = new ShownConversations();
   readonly #parts: SessionParts;
   readonly #outbox: Outbox;
   readonly #follower: InboxFollower;
   #expiresAtMonotonicMs = 0;
   #slowSinceMs: number | null = null;
   #resyncOwed: Resync['reason'] | null = null;
-  /** Conversations in read mode of which the device may lack something, and where they stand. */
-  readonly #hints = new Map<ConversationId, ConversationHead>();
+  /** Conversations in read mode of which the device may lack something, and where they stand; null for none. */
+  #hints: Map<ConversationId, ConversationHead> | null = null;
+  /** Both are made when they are asked for first: many devices neither write nor show anything. */
+  #sendGate: SendGate | null = null;
+  #shown: ShownConversations | null = null;
   #isOpen = true;
   /** Null until the user's owner has told it. */
   #arrival: Arrival | null = null;
@@ -94,20 +96,23 @@ export class Session {
     this.device = parts.device;
     this.client = parts.client;
     this.ip = parts.ip;
-    this.sinceMs = parts.clock.nowMs();
+    this.sinceMs = parts.host.clock.nowMs();
     this.principal = { user: parts.user, device: parts.device };
     this.#follower = new InboxFollower(parts.user, deviceTag(parts.user, parts.device));
-    this.#outbox = new Outbox({
-      ...parts,
-      onOverflow: () => {
-        this.close('slow', 'this device does not read what it is sent');
-      },
-    });
+    this.#outbox = new Outbox(parts.host, this);
     this.tokenUntil(parts.expiresAtMs);
   }
 
   get isOpen(): boolean {
     return this.#isOpen;
+  }
+
+  get sendGate(): SendGate {
+    return (this.#sendGate ??= new SendGate());
+  }
+
+  get shown(): ShownConversations {
+    return (this.#shown ??= new ShownConversations());
   }
 
   get arrival(): Arrival | null {
@@ -138,7 +143,7 @@ export class Session {
 
   /** A token's end is wall time; how long that is from now is not, so that a clock that jumps changes nothing (I10). */
   tokenUntil(expiresAtMs: number): void {
-    const { clock } = this.#parts;
+    const { clock } = this.#parts.host;
     this.#expiresAtMonotonicMs = clock.monotonicMs() + (expiresAtMs - clock.nowMs());
   }
 
@@ -188,6 +193,18 @@ export class Session {
     return this.#parts.encoding;
   }
 
+  get socket(): SessionParts['socket'] {
+    return this.#parts.socket;
+  }
+
+  overflowed(): void {
+    this.close('slow', 'this device does not read what it is sent');
+  }
+
+  damaged(error: MalformedBytes): void {
+    this.#parts.host.onDamaged(this, error);
+  }
+
   /** Whether the device does not take what it is sent. */
   get isBehind(): boolean {
     return this.#isOver(PUSH_SHARE);
@@ -210,13 +227,14 @@ export class Session {
 
   /** For the next {@link tellHeads}. As many as the user has conversations at most. */
   hint(head: ConversationHead): void {
+    this.#hints ??= new Map();
     this.#hints.set(head.conversation, head);
   }
 
   tellHeads(): void {
-    if (!this.#isOpen || this.#hints.size === 0 || this.#isOver(NOTICE_SHARE)) return;
+    if (!this.#isOpen || this.#hints === null || this.#isOver(NOTICE_SHARE)) return;
     const heads = [...this.#hints.values()];
-    this.#hints.clear();
+    this.#hints = null;
     const { headsPerFrame } = protocolLimits;
     for (let at = 0; at < heads.length; at += headsPerFrame) {
       this.answer({ t: 'heads', heads: heads.slice(at, at + headsPerFrame) });
@@ -233,7 +251,7 @@ export class Session {
 
   /** What time brings, every second or so. */
   tick(slowMsMax: number): void {
-    const nowMs = this.#parts.clock.monotonicMs();
+    const nowMs = this.#parts.host.clock.monotonicMs();
     if (nowMs >= this.#expiresAtMonotonicMs) {
       this.close('tokenExpired', 'the token has expired');
     } else if (!this.#isOver(PUSH_SHARE)) {
@@ -258,7 +276,7 @@ export class Session {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     this.#parts.trace.ended();
-    this.#parts.onEnd(this);
+    this.#parts.host.onEnd(this);
   }
 
   #giveWay(): void {
@@ -266,7 +284,7 @@ export class Session {
   }
 
   #isOver(share: number): boolean {
-    return this.#parts.socket.bufferedBytes() > this.#parts.sendBufferBytesMax * share;
+    return this.#parts.socket.bufferedBytes() > this.#parts.host.sendBufferBytesMax * share;
   }
 
   #take(step: FollowStep | null): void {
@@ -290,7 +308,7 @@ export class Session {
   }
 
   #tellResync(reason: Resync['reason']): void {
-    this.#parts.observer.resynced(reason);
+    this.#parts.host.observer.resynced(reason);
     this.#parts.trace.resynced(reason);
     this.answer({ t: 'resync', reason });
   }

@@ -6,7 +6,9 @@ import type { NodeId, PartitionId, UserId } from '@millrace/kernel';
  */
 export class Interest {
   readonly #partitionOf: (user: UserId) => PartitionId;
-  readonly #nodes = new Map<UserId, Set<NodeId>>();
+  /** What is said of a user is replaced, never changed: most have one node, and share what says so. */
+  readonly #nodes = new Map<UserId, ReadonlySet<NodeId>>();
+  readonly #only = new Map<NodeId, ReadonlySet<NodeId>>();
 
   constructor(partitionOf: (user: UserId) => PartitionId) {
     this.#partitionOf = partitionOf;
@@ -23,13 +25,22 @@ export class Interest {
 
   add(user: UserId, node: NodeId): void {
     const nodes = this.#nodes.get(user);
-    if (nodes === undefined) this.#nodes.set(user, new Set([node]));
-    else nodes.add(node);
+    if (nodes === undefined) this.#nodes.set(user, this.#onlyOn(node));
+    else if (!nodes.has(node)) this.#nodes.set(user, new Set([...nodes, node]));
   }
 
   remove(user: UserId, node: NodeId): void {
     const nodes = this.#nodes.get(user);
-    if (nodes?.delete(node) === true && nodes.size === 0) this.#nodes.delete(user);
+    if (nodes?.has(node) !== true) return;
+    const [first, ...others] = [...nodes].filter((each) => each !== node);
+    if (first === undefined) this.#nodes.delete(user);
+    else this.#nodes.set(user, others.length === 0 ? this.#onlyOn(first) : new Set([first, ...others]));
+  }
+
+  #onlyOn(node: NodeId): ReadonlySet<NodeId> {
+    let only = this.#only.get(node);
+    if (only === undefined) this.#only.set(node, (only = new Set([node])));
+    return only;
   }
 
   has(user: UserId): boolean {
@@ -43,6 +54,7 @@ export class Interest {
   /** A node's run is over. */
   forgetNode(node: NodeId): void {
     for (const user of [...this.#nodes.keys()]) this.remove(user, node);
+    this.#only.delete(node);
   }
 
   /** Keeps what is about users of these partitions. */

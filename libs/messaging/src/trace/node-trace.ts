@@ -1,18 +1,11 @@
-import {
-  generation,
-  sequenceId,
-  type Clock,
-  type ConversationId,
-  type PartitionId,
-  type SequenceId,
-} from '@millrace/kernel';
+import { generation, type Clock, type ConversationId, type PartitionId, type SequenceId } from '@millrace/kernel';
 import type { CommittedBatch } from '@millrace/partition';
-import type { Ack, Push, WireEntry } from '@millrace/protocol';
+import type { Ack } from '@millrace/protocol';
 import type { Position } from '@millrace/timeline';
 import type { AnyCommand, AnyReply } from '../actor-calls.ts';
 import type { Principal, UserPush } from '../chat-service.ts';
 import type { Effect } from '../effects.ts';
-import { DeviceCursors, type DeviceCursor } from './device-cursors.ts';
+import { DeviceCursors } from './device-cursors.ts';
 import {
   UNTRACED,
   type DeviceTrace,
@@ -21,6 +14,7 @@ import {
   type TraceQuestion,
   type Way,
 } from './message-trace.ts';
+import { SessionTrace, type SessionSteps } from './session-trace.ts';
 import { StepRing } from './step-ring.ts';
 import type { TraceHere } from './trace-here.ts';
 import { NOT_YET, stepKind, tellTrace } from './tell-trace.ts';
@@ -42,9 +36,9 @@ export class NodeTrace implements MessageTrace {
   readonly #messages: StepRing;
   readonly #copies: StepRing;
   readonly #devices: DeviceCursors;
-  /** The copy that was to come when what was shown was flushed last, and the time before that. */
+  readonly #steps: SessionSteps;
+  /** The copy that was to come when what was shown was flushed last. */
   #flushedAt = 0;
-  #flushedBefore = 0;
   /** What wall time is ahead of monotonic time. */
   #aheadMs: number;
 
@@ -56,6 +50,7 @@ export class NodeTrace implements MessageTrace {
     this.#messages = new StepRing(messages * STEPS_PER_MESSAGE);
     this.#copies = new StepRing(messages * COPIES_PER_MESSAGE);
     this.#devices = new DeviceCursors(messages);
+    this.#steps = { clock, copies: this.#copies, devices: this.#devices, flushedBefore: 0 };
   }
 
   accepted({ user, device }: Principal, session: string, ack: Omit<Ack, 't' | 'id'>, receivedMs: number): void {
@@ -137,29 +132,7 @@ export class NodeTrace implements MessageTrace {
   }
 
   connected({ user, device }: Principal, session: string): DeviceTrace {
-    const cursor = this.#devices.connected(user, device, session);
-    return {
-      pushed: (frame) => {
-        this.#pushed(user, cursor, session, frame);
-      },
-      resynced: (reason) => {
-        cursor.resynced = { reason, atMs: this.#clock.monotonicMs() };
-      },
-      listens: (topic) => {
-        cursor.listens(topic, session, this.#copies.count);
-      },
-      unlistens: (topic) => {
-        cursor.unlistens(topic, session, this.#copies.count);
-      },
-      passedOver: () => {
-        // Which message it was that passed it over is not said: one since the flush before the last.
-        cursor.unlistens(null, session, this.#flushedBefore);
-      },
-      ended: () => {
-        cursor.unlistens(null, session, this.#copies.count);
-        this.#devices.ended(user, cursor, session);
-      },
-    };
+    return new SessionTrace(this.#steps, user, this.#devices.connected(user, device, session), session);
   }
 
   told({ user, device }: Principal, inbox: Position): void {
@@ -192,7 +165,7 @@ export class NodeTrace implements MessageTrace {
   }
 
   flushed(): void {
-    this.#flushedBefore = this.#flushedAt;
+    this.#steps.flushedBefore = this.#flushedAt;
     this.#flushedAt = this.#copies.count;
   }
 
@@ -270,32 +243,6 @@ export class NodeTrace implements MessageTrace {
         }
       }
       inboxSeq += 1;
-    }
-  }
-
-  #pushed(user: string, cursor: DeviceCursor, session: string, frame: Push<WireEntry>): void {
-    const nowMs = this.#clock.monotonicMs();
-    cursor.pushed.move(frame.gen, frame.seq, nowMs);
-    for (const item of frame.items) {
-      if (!('messages' in item)) continue;
-      const first = item.messages[0];
-      const last = item.messages.at(-1);
-      if (first === undefined || last === undefined) continue;
-      this.#copies.add(
-        stepKind.pushed,
-        item.conversation,
-        user,
-        cursor.device,
-        session,
-        first.gen,
-        first.seq,
-        sequenceId(last.seq),
-        frame.gen,
-        frame.seq,
-        nowMs,
-        0,
-        0,
-      );
     }
   }
 }

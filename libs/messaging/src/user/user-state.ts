@@ -102,7 +102,8 @@ export class UserState {
   readonly scheduled: TrackedMap<string, Scheduled>;
   storedAt: Position;
   #entries: Uint8Array[] = [];
-  #bySlot: Map<number, ConversationId>;
+  /** Made when it is asked for first. */
+  #bySlot: Map<number, ConversationId> | null = null;
 
   constructor(stored: {
     readonly id: UserId;
@@ -124,7 +125,6 @@ export class UserState {
     this.scheduled = new TrackedMap(stored.scheduled ?? []);
     this.progress = new TrackedMap(stored.progress);
     this.#concerns = new TrackedMap(stored.concerns);
-    this.#bySlot = new Map([...this.listed.entries()].map(([conversation, { slot }]) => [slot, conversation]));
   }
 
   get entries(): readonly Uint8Array[] {
@@ -132,6 +132,7 @@ export class UserState {
   }
 
   conversationAt(slot: number): ConversationId | undefined {
+    this.#bySlot ??= new Map([...this.listed.entries()].map(([conversation, listed]) => [listed.slot, conversation]));
     return this.#bySlot.get(slot);
   }
 
@@ -143,7 +144,7 @@ export class UserState {
     if (known === undefined) this.inbox.value = { ...this.inbox.value, nextSlot: slot + 1 };
     const entry: ListedConversation = { slot, kind, title };
     this.listed.set(conversation, entry);
-    this.#bySlot.set(slot, conversation);
+    this.#bySlot?.set(slot, conversation);
     return entry;
   }
 
@@ -154,7 +155,7 @@ export class UserState {
     this.listed.delete(conversation);
     this.progress.delete(slot);
     this.#concerns.delete(slot);
-    this.#bySlot.delete(slot);
+    this.#bySlot?.delete(slot);
   }
 
   concern(slot: number): Concern {
@@ -233,6 +234,6 @@ export class UserState {
   restore(): void {
     for (const part of this.#tracked) part.restore();
     this.#entries = [];
-    this.#bySlot = new Map([...this.listed.entries()].map(([conversation, { slot }]) => [slot, conversation]));
+    this.#bySlot = null;
   }
 }
