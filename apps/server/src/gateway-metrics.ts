@@ -6,6 +6,23 @@ import { gaugeInto } from './gauge-into.ts';
 /** A client may close with any code: only ours and the usual standard ones get a label of their own. */
 const knownCodes: ReadonlySet<number> = new Set([1000, 1001, 1002, 1005, 1006, 1009, ...Object.values(closeCode)]);
 
+/** A counter of what happens with every message: it is added up here, and told when somebody asks for the metrics. */
+function tally(registry: Registry, name: string, help: string): (count: number) => void {
+  let added = 0;
+  new Counter({
+    name,
+    help,
+    registers: [registry],
+    collect() {
+      this.inc(added);
+      added = 0;
+    },
+  });
+  return (count) => {
+    added += count;
+  };
+}
+
 /** What the gateway tells of its sockets. */
 export function gatewayMetrics(registry: Registry): GatewayObserver {
   const registers = [registry];
@@ -18,10 +35,10 @@ export function gatewayMetrics(registry: Registry): GatewayObserver {
     labelNames: ['code'],
     registers,
   });
-  const framesIn = counter('millrace_frames_in_total', 'Frames received.');
-  const bytesIn = counter('millrace_frame_bytes_in_total', 'Bytes of frames received.');
-  const framesOut = counter('millrace_frames_out_total', 'Frames sent.');
-  const bytesOut = counter('millrace_frame_bytes_out_total', 'Bytes of frames sent.');
+  const framesIn = tally(registry, 'millrace_frames_in_total', 'Frames received.');
+  const bytesIn = tally(registry, 'millrace_frame_bytes_in_total', 'Bytes of frames received.');
+  const framesOut = tally(registry, 'millrace_frames_out_total', 'Frames sent.');
+  const bytesOut = tally(registry, 'millrace_frame_bytes_out_total', 'Bytes of frames sent.');
   const rateLimited = counter('millrace_rate_limited_total', 'Frames refused as too fast.');
   const resynced = new Counter({
     name: 'millrace_resyncs_total',
@@ -39,12 +56,12 @@ export function gatewayMetrics(registry: Registry): GatewayObserver {
       closed.inc({ code: knownCodes.has(code) ? String(code) : 'other' });
     },
     framesIn(count, bytes) {
-      framesIn.inc(count);
-      bytesIn.inc(bytes);
+      framesIn(count);
+      bytesIn(bytes);
     },
     framesOut(count, bytes) {
-      framesOut.inc(count);
-      bytesOut.inc(bytes);
+      framesOut(count);
+      bytesOut(bytes);
     },
     rateLimited() {
       rateLimited.inc();

@@ -64,9 +64,10 @@ export const messageTypes = [
 ] as const satisfies readonly MessageType[];
 
 /** Tells a user's devices apart without revealing their ids: 1..2^32-1. */
-export function deviceTag(user: UserId, device: DeviceId): number {
-  return hash32(`${user}/${device}`) || 1;
-}
+export const deviceTag = (user: UserId, device: DeviceId): number => deviceTagOf(`${user}/${device}`);
+
+/** @param userAndDevice - with a `/` between them. */
+export const deviceTagOf = (userAndDevice: string): number => hash32(userAndDevice) || 1;
 
 const scratch = new Scratch(1_024);
 

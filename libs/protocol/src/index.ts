@@ -6,6 +6,7 @@ export { chooseSubprotocol, encodingOf, subprotocols, type Encoded, type Encodin
 export {
   decodeEntry,
   deviceTag,
+  deviceTagOf,
   encodeEntry,
   encodeNumbered,
   jsonMessage,

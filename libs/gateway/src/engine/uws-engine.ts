@@ -73,6 +73,13 @@ function portProblem(host: string, port: number): Promise<ListenError | null> {
   });
 }
 
+/** The library's memory is gone when its handler returns. A small copy shares the memory of others. */
+function copyOf(message: ArrayBuffer): Uint8Array {
+  const copy = Buffer.allocUnsafe(message.byteLength);
+  copy.set(new Uint8Array(message));
+  return copy;
+}
+
 /**
  * The engine in C++, where its binary loads. Its own limit on a slow upgrade request, 10 s, is not configurable, nor is
  * that for a peer which does not answer a close frame, about 4 s.
@@ -152,8 +159,7 @@ export class UwsEngine implements SocketEngine {
       },
       message: (handle, message, isBinary) => {
         const { socket } = handle.getUserData();
-        // The memory is the library's again after this call.
-        if (socket?.isOpen === true) handlers.onMessage(socket, new Uint8Array(message.slice(0)), isBinary);
+        if (socket?.isOpen === true) handlers.onMessage(socket, copyOf(message), isBinary);
       },
       drain: (handle) => {
         const { socket } = handle.getUserData();

@@ -1,6 +1,6 @@
 import { ok, err, sequenceId, type Result, type UserId } from '@millrace/kernel';
 import {
-  deviceTag,
+  deviceTagOf,
   frameError,
   type AckedLevel,
   type EntryFields,
@@ -78,8 +78,7 @@ export function publish(
   const soon = tooSoon(state, mayWrite.value, nowMs);
   if (soon !== null) return refused(soon);
   const { type, body, sentAt, n } = send;
-  const tag = deviceTag(by.user, by.device);
-  const fields = { from: by.user, deviceTag: tag, n, sentAt, at: nowMs, type, body };
+  const fields = { from: by.user, deviceTag: deviceTagOf(key), n, sentAt, at: nowMs, type, body };
   const entry = state.append(withMore(fields, mentioned.value, reply.value, looked), true);
   noteMentions(state, by.user, entry, mentioned.value);
   if (reply.value !== null) noteReply(state, reply.value, entry);
