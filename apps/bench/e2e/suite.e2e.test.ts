@@ -6,6 +6,7 @@ import type { HistoryFigures } from '../src/report/history.ts';
 import type { IdleRatio, IdleSide } from '../src/report/idle.ts';
 import type { MemoryFigures } from '../src/report/memory.ts';
 import type { PeerReport } from '../src/report/peers.ts';
+import type { ProfileFigures } from '../src/report/profile.ts';
 import type { ReplayFigures } from '../src/report/replay.ts';
 import type { SearchFigures, SearchFloorFigures } from '../src/report/search.ts';
 import type { SuiteState } from '../src/suite/suite-state.ts';
@@ -54,6 +55,21 @@ describe('a workload, briefly,', () => {
     expect(report.ratio.throughput).not.toBe(null);
     expect(out).toMatch(/direct saturated: disk .*\ndirect saturated: memory /);
     expect(checkedByName['client send']).toBe(sent);
+  }, 240_000);
+
+  it('profile: the steps of a message are told with what each takes, and come to all that the server took', async () => {
+    const { report } = await runs.measured('profile', '--seconds', '1');
+    const { profile } = report.median as unknown as { readonly profile: Readonly<Record<string, ProfileFigures>> };
+    expect(Object.keys(profile)).toEqual(['direct', 'group-100', 'group-500']);
+    for (const { steps, nodeMicros } of Object.values(profile)) {
+      const all = Object.values(steps).reduce((sum, one) => sum + one, 0);
+      expect(all).toBeCloseTo(nodeMicros, 3);
+      // Found by the server's sources, and not all of it somewhere else.
+      for (const step of ['sockets: in and out', 'conversation actors', 'store: commits packed and sent']) {
+        expect(steps[step]).toBeGreaterThan(0);
+      }
+    }
+    expect(report.checked.stored).toBe(report.checked.sent);
   }, 240_000);
 
   it('memory: what Redis keeps is counted against what was said', async () => {

@@ -13,6 +13,7 @@ export const workloads = [
   'idle',
   'disk',
   'memory',
+  'profile',
   'failover',
   'replay',
   'history',
@@ -32,7 +33,7 @@ const secondsOf: Partial<Record<Workload, number>> = { sync: 2, lobby: 5, peers:
 /** Of one measurement, and not of where it goes. */
 const HANDED_ON = ['rounds', 'seconds', 'warmup', 'ack', 'engine', 'nodes', 'scale', 'corpus'] as const;
 /** A fault takes a minute or more, and a history is as long as its corpus. */
-const roundsOf: Partial<Record<Workload, number>> = { failover: 1, history: 1, search: 1 };
+const roundsOf: Partial<Record<Workload, number>> = { profile: 1, failover: 1, history: 1, search: 1 };
 export type EngineChoice = 'auto' | 'uws' | 'ws';
 export const ackLevels = ['memory', 'disk', 'replicated'] as const;
 export type AckLevel = (typeof ackLevels)[number];
@@ -82,6 +83,7 @@ Workloads:
   idle          10,000 connections that say nothing: bytes each, and CPU; with --long 50,000 over four servers
   disk          direct, saturated, at ack level disk beside ack level memory
   memory        what Redis keeps of a message, of an inbox record and of a quiet conversation
+  profile       where the server's CPU time of a message goes, step by step: pairs and groups, saturated
   failover      nodes and Redis are killed, stopped, cut off, added and drained under load: the longest pause of a client
   replay        a corpus of real conversations is sent through the server, and read back as every member
   history       a corpus is archived while it is sent, and read back by pages from anywhere in both directions
@@ -93,7 +95,7 @@ Workloads:
 
 Options:
   --rounds N          Rounds, each with a server and a floor of its own; the median counts. Default: 5,
-                      for failover, history and search 1
+                      for profile, failover, history and search 1
   --seconds N         Measured time of each part of a round. Default: 10, for lobby and peers 5, for sync 2, for each size of crossing
                       1.5
   --warmup N          Seconds before it that are not measured. Default: 2, for sync 0.5

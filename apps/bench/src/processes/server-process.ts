@@ -107,6 +107,8 @@ async function stopChild(child: ChildProcess): Promise<void> {
 export interface StartTarget {
   /** The bundle of the server. */
   readonly bundle: string;
+  /** Of Node, before it. */
+  readonly args?: readonly string[];
   readonly ackLevel: AckLevel;
   readonly engine: EngineChoice;
   readonly nodes: number;
@@ -121,7 +123,7 @@ interface ServerNode {
 }
 
 async function startNode(
-  { bundle, ackLevel, engine, settings }: StartTarget,
+  { bundle, args = [], ackLevel, engine, settings }: StartTarget,
   name: string,
   dir: string,
   redisUrl: string,
@@ -132,7 +134,7 @@ async function startNode(
   const log = join(dir, `${name}.log`);
   const [port, socketPort] = await freePorts();
   const output = openSync(log, 'a');
-  const child = spawn(process.execPath, [bundle], {
+  const child = spawn(process.execPath, [...args, bundle], {
     stdio: ['ignore', output, output],
     env: {
       ...process.env,

@@ -2,6 +2,8 @@
 export interface BenchHost {
   readonly benchBundle: string;
   readonly serverBundle: string;
+  /** What Node is told of the servers, beside. */
+  readonly serverArgs?: readonly string[];
   readonly cliBundle: string;
   readonly faultsBundle: string;
   /** Where the programs are that Millrace is measured beside, with what they need. */

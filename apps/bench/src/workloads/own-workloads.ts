@@ -9,6 +9,7 @@ import { measureIdle } from './idle.ts';
 import { measureLobbies } from './lobby.ts';
 import { measureMemory } from './memory.ts';
 import { measurePeers } from './peers.ts';
+import { measureProfile } from './profile.ts';
 import { measureReplay } from './replay.ts';
 import { measureSearch } from './search/measure-search.ts';
 import { measureSync } from './sync/measure-sync.ts';
@@ -22,6 +23,7 @@ export const ownWorkloads: Partial<Record<Workload, MeasureFindings>> = {
   idle: measureIdle,
   disk: measureDisk,
   memory: measureMemory,
+  profile: measureProfile,
   failover: measureFailover,
   replay: measureReplay,
   history: measureHistory,

@@ -58,7 +58,8 @@ async function openTarget(
   { url, tokenSecretFile, ackLevel, engine, nodes }: BenchOptions,
   settings: Readonly<Record<string, string>>,
 ): Promise<Target> {
-  if (url === null) return startTarget({ bundle: host.serverBundle, ackLevel, engine, nodes, settings });
+  const { serverBundle: bundle, serverArgs: args = [] } = host;
+  if (url === null) return startTarget({ bundle, args, ackLevel, engine, nodes, settings });
   return {
     url,
     urls: [url],
