@@ -26,3 +26,4 @@ export {
 } from './ids.ts';
 export { seededRandom, systemRandom, type Random } from './random.ts';
 export { err, ok, type Result } from './result.ts';
+export { Slabs } from './slabs.ts';

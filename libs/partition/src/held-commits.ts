@@ -1,4 +1,4 @@
-import { ByteWriter, invariant, type Clock, type PartitionId } from '@millrace/kernel';
+import { ByteWriter, invariant, Slabs, type Clock, type PartitionId } from '@millrace/kernel';
 import type { Commit } from './commit.ts';
 import type { OwnerToken } from './owner-token.ts';
 import { packCommit, unpackCommit } from './packed-commit.ts';
@@ -24,6 +24,8 @@ const weigh = ({ packed }: Held): number => packed.length + RECORD_BYTES;
 
 /** One at a time is packed, whosever it is. */
 const packing = new ByteWriter(4_096);
+/** Commits are held for about equally long: those that came one after the other share memory, of all partitions. */
+const slabs = new Slabs(16_384, 4_096);
 
 /**
  * The recent acknowledged commits of one partition, for a store that lost them. Contiguous, bounded in age and bytes. Kept
@@ -33,7 +35,9 @@ export class HeldCommits {
   readonly #clock: Clock;
   readonly #limits: HeldLimits;
   readonly #partition: PartitionId;
-  #held: Held[] = [];
+  /** Null for those before `#first`, which were let go. */
+  #held: (Held | null)[] = [];
+  #first = 0;
   #bytes = 0;
   /** The last one that was let go: the base that a replay starts from. */
   #base: { readonly commitNo: number; readonly commitId: string };
@@ -63,17 +67,26 @@ export class HeldCommits {
     invariant(commit.commitNo === this.last.commitNo + 1, 'held commits are contiguous');
     const atMs = this.#clock.monotonicMs();
     const { commitNo, commitId, token } = commit;
-    const added = { commitNo, commitId, token, packed: packCommit(packing, commit), atMs };
+    const added = { commitNo, commitId, token, packed: slabs.copyOf(packCommit(packing, commit)), atMs };
     this.#held.push(added);
     this.#bytes += weigh(added);
-    let gone = 0;
-    for (const held of this.#held) {
+    let gone: Held | null = null;
+    for (let held = this.#oldest; held !== null; held = this.#oldest) {
       if (atMs - held.atMs <= this.#limits.ageMsMax && this.#bytes <= this.#limits.bytesMax) break;
       this.#bytes -= weigh(held);
-      this.#base = { commitNo: held.commitNo, commitId: held.commitId };
-      gone += 1;
+      gone = held;
+      this.#held[this.#first] = null;
+      this.#first += 1;
     }
-    if (gone > 0) this.#held = this.#held.slice(gone);
+    if (gone !== null) this.#base = { commitNo: gone.commitNo, commitId: gone.commitId };
+    // One goes with each that comes, so they are not moved up each time.
+    if (this.#first * 2 <= this.#held.length) return;
+    this.#held = this.#held.slice(this.#first);
+    this.#first = 0;
+  }
+
+  get #oldest(): Held | null {
+    return this.#held[this.#first] ?? null;
   }
 
   idOf(commitNo: number): string | null {
@@ -87,7 +100,7 @@ export class HeldCommits {
 
   from(commitNo: number): readonly Commit[] {
     return this.#held
-      .filter((held) => held.commitNo >= commitNo)
+      .filter((held): held is Held => held !== null && held.commitNo >= commitNo)
       .map((held) => ({
         ...{ partition: this.#partition, token: held.token, commitNo: held.commitNo, commitId: held.commitId },
         ...unpackCommit(held.packed),
@@ -95,7 +108,7 @@ export class HeldCommits {
   }
 
   #at(commitNo: number): Held | undefined {
-    const first = this.#held[0]?.commitNo;
-    return first === undefined ? undefined : this.#held[commitNo - first];
+    const oldest = this.#oldest;
+    return oldest === null ? undefined : (this.#held[this.#first + commitNo - oldest.commitNo] ?? undefined);
   }
 }

@@ -89,7 +89,7 @@ function readActor(reader: ByteReader): ActorWrite {
  * of their parts is one more for the garbage collector to look at.
  *
  * @param writer - used again and again.
- * @returns a copy of exactly its length.
+ * @returns what stands in the writer: good until that is used again.
  */
 export function packCommit(writer: ByteWriter, commit: Commit): Uint8Array {
   const { writes, feed, diffusedTo, feedFrom, deadLetters, settle, recovering } = commit;
@@ -104,7 +104,7 @@ export function packCommit(writer: ByteWriter, commit: Commit): Uint8Array {
   writer.u8(settle === null ? 0 : 1);
   if (settle !== null) writer.varint(settle.gen).string(settle.run).varint(LEVELS.indexOf(settle.level));
   writeOptional(writer, recovering);
-  return writer.finish().slice();
+  return writer.finish();
 }
 
 export function unpackCommit(bytes: Uint8Array): PackedPart {

@@ -1,4 +1,4 @@
-import { ByteWriter } from '@millrace/kernel';
+import { ByteWriter, Slabs } from '@millrace/kernel';
 
 /*
  * A typed array of its own for every small message costs more than writing it. So records are written into one
@@ -12,20 +12,7 @@ const SHARED_BYTES_MAX = 4_096;
 /** A scratch that one large message grew is not kept. */
 const SCRATCH_BYTES_MAX = 1_048_576;
 
-let slab = new Uint8Array(0);
-let slabUsed = 0;
-
-function copyOf(bytes: Uint8Array): Uint8Array {
-  if (bytes.length > SHARED_BYTES_MAX) return new Uint8Array(bytes);
-  if (slab.length - slabUsed < bytes.length) {
-    slab = new Uint8Array(SLAB_BYTES);
-    slabUsed = 0;
-  }
-  const copy = slab.subarray(slabUsed, slabUsed + bytes.length);
-  copy.set(bytes);
-  slabUsed += bytes.length;
-  return copy;
-}
+const slabs = new Slabs(SLAB_BYTES, SHARED_BYTES_MAX);
 
 /** A writer that is used again and again, for what is not written within one another. */
 export class Scratch {
@@ -41,7 +28,7 @@ export class Scratch {
   written(write: (writer: ByteWriter) => void): Uint8Array {
     write(this.#writer.reset());
     const bytes = this.#writer.finish();
-    const copy = copyOf(bytes);
+    const copy = slabs.copyOf(bytes);
     if (bytes.length > SCRATCH_BYTES_MAX) this.#writer = new ByteWriter(this.#bytes);
     return copy;
   }
