@@ -91,8 +91,7 @@ export function encodeNumbered(
   if (replyTo !== undefined) extensions.push([TAG_REPLY, twoVarints(replyTo, thread ?? replyTo)]);
   if (entry.forwardedFrom !== undefined) extensions.push([TAG_FORWARDED, encodeForwarded(entry.forwardedFrom)]);
   if (replies !== undefined) extensions.push([TAG_REPLIES, twoVarints(replies.count, replies.last)]);
-  const flags =
-    (isText ? FLAG_TEXT : 0) | (countable ? FLAG_COUNTABLE : 0) | (entry.erased === true ? FLAG_ERASED : 0);
+  const flags = (isText ? FLAG_TEXT : 0) | (countable ? FLAG_COUNTABLE : 0) | (entry.erased === true ? FLAG_ERASED : 0);
   return scratch.written((writer) => {
     writer
       .u8(VERSION)

@@ -247,7 +247,7 @@ describe('an answer over the index and what is behind it', () => {
     await history.begin();
     for (let step = 0; step < 40; step += 1) await history.step();
     const before = await Promise.all(history.rooms.map(headOf));
-    const kept = statSync(aofPath()).size;
+    const kept = await writtenBytes();
     for (let step = 0; step < 30; step += 1) await history.step();
     const feed = feeder();
     for (const room of history.rooms) await feed.feed(room, Number.MAX_SAFE_INTEGER);
@@ -269,6 +269,13 @@ function aofPath(): string {
   const file = redis.server.aofFiles().at(-1);
   if (file === undefined) throw new Error('this Redis has no append-only file');
   return file.path;
+}
+
+/** The size of the log, once all is in it: while the disk is busy Redis puts writing off, for up to two seconds. */
+async function writtenBytes(): Promise<number> {
+  const buffered = async (): Promise<string> => String(await redis.call('INFO', 'persistence'));
+  await expect.poll(buffered, { timeout: 20_000, interval: 20 }).toMatch(/^aof_buffer_length:0\r?$/m);
+  return statSync(aofPath()).size;
 }
 
 /** Redis and the node both end at once, and the end of what was written is gone. */
