@@ -16,15 +16,16 @@ function writeFault({ actor, expected, head, entries, set, unset }: ActorWrite):
   if (entries.length === 0 && head.gen === expected.gen && head.seq !== expected.seq) {
     return `${actor}: its head moves without entries`;
   }
-  const fields = new Set(unset);
+  const gone = unset.length === 0 ? null : new Set(unset);
   for (const [field] of set) {
-    if (fields.has(field)) return `${actor}: field ${field} is both set and unset`;
+    if (!isField(field)) return `${actor}: not a field name: ${field}`;
+    if (gone?.has(field) === true) return `${actor}: field ${field} is both set and unset`;
   }
-  for (const field of [...set.map(([name]) => name), ...unset]) {
-    if (field === 'h' || field === '' || field.length > FIELD_LENGTH_MAX) return `${actor}: not a field name: ${field}`;
-  }
-  return null;
+  const unnamed = unset.find((field) => !isField(field));
+  return unnamed === undefined ? null : `${actor}: not a field name: ${unnamed}`;
 }
+
+const isField = (field: string): boolean => field !== 'h' && field !== '' && field.length <= FIELD_LENGTH_MAX;
 
 /**
  * What makes a commit one that no store may take, whatever it holds, or null. Every store asks this first and answers
