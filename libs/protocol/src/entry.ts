@@ -223,18 +223,30 @@ function textOf(body: Uint8Array): string {
 }
 
 /** @throws MalformedBytes when the bytes are no entry, or of a version that this program does not know. */
-export function decodeEntry(bytes: Uint8Array): EntryFields {
-  const reader = new ByteReader(bytes);
+/** What the way of an entry goes by. */
+export type EntryBrief = Pick<Message, 'from' | 'deviceTag' | 'msgNo' | 'at' | 'countable'>;
+
+/** What an entry begins with, up to its `n`. */
+function readStart(reader: ByteReader) {
   const version = reader.u8();
   if (version !== VERSION) throw new MalformedBytes(`entry version ${String(version)} is not known`);
   const type = messageTypes[reader.u8()];
   if (type === undefined) throw new MalformedBytes('the entry type is not known');
   const flags = reader.u8();
-  const msgNo = reader.varint();
-  const at = reader.varint();
-  const sentAt = reader.varint();
+  const countable = (flags & FLAG_COUNTABLE) !== 0;
+  const [msgNo, at, sentAt] = [reader.varint(), reader.varint(), reader.varint()];
   const from = reader.string();
-  const tag = reader.u32();
+  const brief: EntryBrief = {
+    ...{ msgNo, at, countable },
+    from: from === '' ? null : (from as UserId),
+    deviceTag: reader.u32(),
+  };
+  return { type, flags, sentAt, brief };
+}
+
+export function decodeEntry(bytes: Uint8Array): EntryFields {
+  const reader = new ByteReader(bytes);
+  const { type, flags, sentAt, brief } = readStart(reader);
   const n = reader.varint();
   let mentions: Mentions | null = null;
   let revision: RevisionFields | null = null;
@@ -256,14 +268,14 @@ export function decodeEntry(bytes: Uint8Array): EntryFields {
   }
   const body = reader.raw(reader.remaining);
   return {
-    msgNo,
-    at,
+    msgNo: brief.msgNo,
+    at: brief.at,
     sentAt,
     type,
     n,
-    deviceTag: tag,
-    countable: (flags & FLAG_COUNTABLE) !== 0,
-    from: from === '' ? null : (from as UserId),
+    deviceTag: brief.deviceTag,
+    countable: brief.countable,
+    from: brief.from,
     body: (flags & FLAG_TEXT) !== 0 ? textOf(body) : body,
     ...mentions,
     ...reply,
@@ -273,23 +285,6 @@ export function decodeEntry(bytes: Uint8Array): EntryFields {
     ...(replies === null ? {} : { replies }),
     ...((flags & FLAG_ERASED) === 0 ? {} : { erased: true }),
   };
-}
-
-/** What the way of an entry goes by. */
-export type EntryBrief = Pick<Message, 'from' | 'deviceTag' | 'msgNo' | 'at' | 'countable'>;
-
-/** @throws MalformedBytes when it cannot be read. Does not say that the rest can be. */
-function decodeBrief(bytes: Uint8Array): EntryBrief {
-  const reader = new ByteReader(bytes);
-  const version = reader.u8();
-  if (version !== VERSION) throw new MalformedBytes(`entry version ${String(version)} is not known`);
-  reader.u8();
-  const countable = (reader.u8() & FLAG_COUNTABLE) !== 0;
-  const msgNo = reader.varint();
-  const at = reader.varint();
-  reader.varint();
-  const from = reader.string();
-  return { from: from === '' ? null : (from as UserId), deviceTag: reader.u32(), msgNo, at, countable };
 }
 
 /** A stored entry on its way to clients: decoded and encoded at most once for all of them. */
@@ -319,9 +314,9 @@ export class WireEntry {
     return ((this.data[FLAGS_OFFSET] ?? 0) & FLAG_EXTENSIONS) !== 0;
   }
 
-  /** @throws MalformedBytes when the entry cannot be read. */
+  /** @throws MalformedBytes when it cannot be read. Does not say that the rest of the entry can be. */
   get brief(): EntryBrief {
-    this.#brief ??= decodeBrief(this.data);
+    this.#brief ??= readStart(new ByteReader(this.data)).brief;
     return this.#brief;
   }
 

@@ -1,5 +1,5 @@
 import type { UserId } from '@millrace/kernel';
-import { noGone } from '@millrace/protocol';
+import { noGone, WireEntry } from '@millrace/protocol';
 import { describe, expect, it } from 'vitest';
 import { planDiffusion } from '../diffuse/plan.ts';
 import type { Appended } from '../effects.ts';
@@ -15,6 +15,17 @@ function written(talk: AConversation): readonly string[] {
   const write = talk.actor.pendingWrite();
   return [...(write?.set ?? []).map(([field]) => field), ...(write?.unset ?? []), String(write?.entries.length)].sort();
 }
+
+describe('an entry that was appended', () => {
+  it('is told with what its bytes say of it', () => {
+    const talk = new AConversation('g').created(['a', 'b']);
+    const entries = [talk.do(talk.sendOf('a')), talk.do(talk.sendOf('b')), talk.do({ t: 'leave', user: 'b' as UserId })]
+      .flatMap(appended)
+      .flatMap((effect) => effect.entries);
+    expect(entries).toHaveLength(3);
+    for (const { gen, seq, data, brief } of entries) expect(brief).toEqual(new WireEntry(gen, seq, data).brief);
+  });
+});
 
 describe('a busy conversation', () => {
   const busy = { readAbove: 100, writeBelow: 100, readAboveLoad: 100, writeBelowLoad: 30, loadWindowMs: 10_000 };
