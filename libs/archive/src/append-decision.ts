@@ -1,5 +1,5 @@
 import type { GenerationSpan } from '@millrace/timeline';
-import { conflict, hole, type ChunkConflict, type ChunkHole } from './archive-errors.ts';
+import { conflict, hole, late, type ChunkConflict, type ChunkHole } from './archive-errors.ts';
 import type { ArchiveChunk } from './archive-store.ts';
 import { isSameChunk, lastOf, type ArchivedChunk } from './archived-chunk.ts';
 
@@ -13,13 +13,20 @@ export type AppendVerdict =
   | { readonly kind: 'refuse'; readonly error: ChunkConflict | ChunkHole };
 
 /**
- * @param archived - what is archived of the chunk's generation, or null while it is nothing.
+ * The archive of a conversation grows at its end only, generation first: what an owner without a lease sends of an older
+ * generation would stand where others went on.
+ *
+ * @param spans - all that is archived of the chunk's conversation, lowest generation first.
  * @returns with `store`, what is archived once the chunk is.
  */
-export function judgeAppend(chunk: ArchiveChunk, archived: GenerationSpan | null): AppendVerdict {
+export function judgeAppend(chunk: ArchiveChunk, spans: readonly GenerationSpan[]): AppendVerdict {
   const { gen, first } = chunk;
   const last = lastOf(chunk);
-  if (archived === null) return { kind: 'store', span: { gen, first, last } };
+  const archived = spans.find((span) => span.gen === gen);
+  const newest = spans.at(-1);
+  if (newest !== undefined && newest.gen > gen && first > (archived?.last ?? 0))
+    return { kind: 'refuse', error: late(chunk, newest) };
+  if (archived === undefined) return { kind: 'store', span: { gen, first, last } };
   if (first === archived.last + 1) return { kind: 'store', span: { ...archived, last } };
   if (first > archived.last) return { kind: 'refuse', error: hole(chunk, archived) };
   // Before the first one there is no place either: it would leave a hole, or history would grow at its beginning.

@@ -10,13 +10,13 @@ export interface ArchiveUnavailable {
   readonly whatToDo: string;
 }
 
-/** Other entries are archived where this chunk would stand. Nothing was changed. */
+/** Other entries are archived where this chunk would stand, or a later generation is. Nothing was changed. */
 export interface ChunkConflict {
   readonly code: 'conflict';
   readonly retry: 'never';
   readonly chunk: ChunkKey;
-  /** All that is archived of its generation. */
-  readonly archived: GenerationSpan;
+  /** All that is archived of its generation; null where it is only that a later one is archived. */
+  readonly archived: GenerationSpan | null;
   readonly message: string;
   readonly whatToDo: string;
 }
@@ -73,6 +73,19 @@ export function conflict(chunk: ChunkKey, archived: GenerationSpan): ChunkConfli
     archived,
     message: `${nameOfChunk(chunk)} meets other entries: ${spanText(archived)} of its generation are archived already.`,
     whatToDo: `Ask for the extent and go on behind ${String(archived.last)}; what is archived is not written over.`,
+  };
+}
+
+/** @param newest - all that is archived of the latest generation of the conversation. */
+export function late(chunk: ChunkKey, newest: GenerationSpan): ChunkConflict {
+  const { conversation, gen, first } = chunk;
+  return {
+    code: 'conflict',
+    retry: 'never',
+    chunk: { conversation, gen, first },
+    archived: null,
+    message: `${nameOfChunk(chunk)} comes late: generation ${String(newest.gen)} of its conversation is archived already.`,
+    whatToDo: `Go on behind ${String(newest.gen)}-${String(newest.last)}; an archive grows at its end only.`,
   };
 }
 

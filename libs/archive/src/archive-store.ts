@@ -84,7 +84,8 @@ export interface ArchiveStore {
    * other one out, but for those behind it in its own generation, which then leave a hole. The answer has an outcome for
    * each, in the same order, and comes when everything that was accepted is durable.
    *
-   * A chunk goes behind the last archived one of its generation, or is the first one, anywhere. The same chunk again is
+   * A chunk goes behind the last archived one of its generation, or is the first one, anywhere; in either case of the newest
+   * generation that is archived of its conversation, or of one after it. The same chunk again is
    * `already`, also when entries of it were erased meanwhile: it does not bring them back. Anything else at archived
    * seqs is a `conflict`. When the answer is `unavailable`, some of the chunks may have been stored.
    */

@@ -53,18 +53,15 @@ export interface ChainPage {
 /** A page of a chain has at most this many chunks. */
 export const CHAIN_CHUNKS_MAX = 1_000;
 
-/** Where what begins at `first` in generation `gen` may go on: the earlier generations that have the seq before, newest first. */
-export function mayContinue<Span extends GenerationSpan>(
+/**
+ * Where the Timeline of what begins at `first` in generation `gen` stood before: the newest earlier generation that has the seq
+ * before it. An archive grows at its end only and is trimmed from its beginning on, so that this stays the same, or is gone.
+ */
+export function continuedFrom<Span extends GenerationSpan>(
   archived: readonly Span[],
   { gen, first }: Pick<GenerationSpan, 'gen' | 'first'>,
-): readonly { readonly span: Span; readonly seq: Position['seq'] }[] {
+): { readonly span: Span; readonly seq: Position['seq'] } | null {
   const seq = sequenceId(first - 1);
-  const earlier = archived.filter((each) => each.gen < gen && each.first <= seq && each.last >= seq);
-  return earlier.toReversed().map((span) => ({ span, seq }));
+  const span = archived.findLast((each) => each.gen < gen && each.first <= seq && each.last >= seq);
+  return span === undefined ? null : { span, seq };
 }
-
-/** Where the Timeline of what begins at `first` in generation `gen` stood before: the newest of those. */
-export const continuedFrom = <Span extends GenerationSpan>(
-  archived: readonly Span[],
-  begin: Pick<GenerationSpan, 'gen' | 'first'>,
-): { readonly span: Span; readonly seq: Position['seq'] } | null => mayContinue(archived, begin)[0] ?? null;

@@ -1,5 +1,5 @@
 import { generation, sequenceId } from '@millrace/kernel';
-import { emptyHead, inGeneration, spansOf, type TimelineHead } from '@millrace/timeline';
+import { emptyHead, inGeneration, spansOf, type GenerationSpan, type TimelineHead } from '@millrace/timeline';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { planRoll } from './roll-plan.ts';
@@ -41,10 +41,21 @@ describe('what is archived next', () => {
     expect(rolled({ ...headAt(125), first: sequenceId(101) }, 0, 125)).toEqual(['1:101-110', '1:111-120']);
   });
 
-  it('follows on what is archived without a hole, in chunks of one generation, up to where it may (I8)', () => {
+  it('follows on what is archived without a hole, of one generation at a time, up to where it may (I8)', () => {
     fc.assert(
       fc.property(tiers, fc.nat(120), fc.integer({ min: 1, max: 12 }), fc.boolean(), (given, upTo, size, isCold) => {
-        const chunks = planRoll(given, { upTo, chunkEntries: size, chunksMax: 1_000, isCold });
+        const asked = { upTo, chunkEntries: size, chunksMax: 1_000, isCold };
+        const rolls: (readonly GenerationSpan[])[] = [];
+        // Each time from where the one before came to.
+        for (let { archivedTo } = given; ;) {
+          const roll = planRoll({ ...given, archivedTo }, asked);
+          const last = roll.at(-1)?.last;
+          if (last === undefined) break;
+          expect(new Set(roll.map(({ gen }) => gen)).size).toBe(1);
+          rolls.push(roll);
+          archivedTo = last;
+        }
+        const chunks = rolls.flat();
         let next = given.archivedTo + 1;
         for (const { gen, first, last } of chunks) {
           expect(first).toBe(next);

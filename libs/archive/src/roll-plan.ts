@@ -21,7 +21,8 @@ export interface RollAsked {
 
 /**
  * The chunks that are to be archived next, in order: they follow on what is archived and on each other, and end at
- * `upTo` or before.
+ * `upTo` or before. All are of one generation: an archive takes nothing of an older one than it has, and so the next one
+ * waits until all of this one is known to be there.
  */
 export function planRoll({ head, archivedTo }: Tiers, asked: RollAsked): readonly GenerationSpan[] {
   const { upTo, chunkEntries, chunksMax, isCold = false } = asked;
@@ -36,6 +37,7 @@ export function planRoll({ head, archivedTo }: Tiers, asked: RollAsked): readonl
       if (last > end || chunks.length === chunksMax) return chunks;
       chunks.push({ gen: span.gen, first: sequenceId(first), last: sequenceId(last) });
     }
+    if (chunks.length > 0) return chunks;
   }
   return chunks;
 }

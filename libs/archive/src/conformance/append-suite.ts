@@ -89,9 +89,28 @@ export function appendSuite(opened: () => ArchiveUnderTest): void {
     });
 
     it('in another generation stands beside the first one', async () => {
-      await append(archive(), chunkFrom(1, 1, 50), chunkFrom(4, 51, 60), chunkFrom(2, 51, 55));
+      await append(archive(), chunkFrom(1, 1, 50), chunkFrom(2, 51, 55), chunkFrom(4, 51, 60));
       expect(valueOf(await archive().extent(room))).toEqual([span(1, 1, 50), span(2, 51, 55), span(4, 51, 60)]);
-      expect(await append(archive(), chunkFrom(1, 51, 51), chunkFrom(4, 62, 62))).toEqual(['stored', 'hole']);
+      expect(await append(archive(), chunkFrom(4, 61, 61), chunkFrom(4, 63, 63))).toEqual(['stored', 'hole']);
+    });
+
+    it.each([
+      ['with the same append', true],
+      ['later', false],
+    ])('of an older generation than what is archived is a conflict, %s', async (_how, isOne) => {
+      await append(archive(), chunkFrom(1, 1, 50));
+      const newer = [chunkFrom(3, 51, 60)];
+      // What goes on in an older one, what begins one between, and what is there.
+      const older = [chunkFrom(1, 51, 52), chunkFrom(2, 51, 55), chunkFrom(1, 1, 50), chunkFrom(3, 61, 62)];
+      const verdicts = isOne
+        ? (await append(archive(), ...newer, ...older)).slice(1)
+        : await append(archive(), ...newer).then(() => append(archive(), ...older));
+      expect(verdicts).toEqual(['conflict', 'conflict', 'already', 'stored']);
+      expect(valueOf(await archive().extent(room))).toEqual([span(1, 1, 50), span(3, 51, 62)]);
+      const [outcome] = valueOf(await archive().append([chunkFrom(2, 51, 55)]));
+      const error = { code: 'conflict', retry: 'never', archived: null, chunk: { gen: 2, first: 51 } };
+      expect(outcome).toMatchObject({ ok: false, error });
+      expect(outcome?.ok === false && outcome.error.message).toMatch('generation 3 of its conversation is archived');
     });
 
     it('says of each chunk what became of it, and one that is refused keeps no other conversation out', async () => {
@@ -140,15 +159,15 @@ export function appendSuite(opened: () => ArchiveUnderTest): void {
     it('of different conversations, mixed by many callers at once, loses none', async () => {
       const rooms = Array.from({ length: 6 }, (_, index) => conversationId(`mixed-${String(index)}`));
       const calls = Array.from({ length: 6 }, (_, round) =>
-        archive().append(
-          rooms.map((_, index) => chunkFrom(round + 1, 1, 3, rooms[(index + round) % rooms.length] ?? room)),
+        append(
+          archive(),
+          ...rooms.map((_, index) => chunkFrom(1, 1, 3, rooms[(index + round) % rooms.length] ?? room)),
         ),
       );
-      for (const outcome of await Promise.all(calls)) expect(valueOf(outcome).every(({ ok }) => ok)).toBe(true);
-      for (const conversation of rooms) {
-        const spans = valueOf(await archive().extent(conversation));
-        expect(spans).toEqual([1, 2, 3, 4, 5, 6].map((gen) => span(gen, 1, 3)));
-      }
+      const verdicts = (await Promise.all(calls)).flat();
+      expect(verdicts.filter((verdict) => verdict === 'stored')).toHaveLength(rooms.length);
+      expect(verdicts.filter((verdict) => verdict === 'already')).toHaveLength(verdicts.length - rooms.length);
+      for (const conversation of rooms) expect(valueOf(await archive().extent(conversation))).toEqual([span(1, 1, 3)]);
     });
   });
 }

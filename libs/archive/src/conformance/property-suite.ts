@@ -127,7 +127,7 @@ async function linkedOf(archive: ArchiveStore, conversation: ConversationId): Pr
   return chain.map(({ gen, first, last, erased, fault }) => ({ gen, first, last, erased, fault }));
 }
 
-/** Of an older generation after what goes on with an even older one: it is no place in that chain. */
+/** Of an older generation after what goes on with an even older one, also where that was let go: it has no place in that chain. */
 const lateGeneration: Call[] = [
   {
     kind: 'append',
@@ -137,6 +137,8 @@ const lateGeneration: Call[] = [
     ],
   },
   { kind: 'append', chunks: [{ who: 1, gen: 2, place: { first: 1 }, count: 1, flavour: 0 }] },
+  { kind: 'trim', who: 1, gen: 1, seq: 2 },
+  { kind: 'append', chunks: [{ who: 1, gen: 1, place: { first: 1 }, count: 1, flavour: 0 }] },
 ];
 
 export function propertySuite(opened: () => ArchiveUnderTest, runs: number): void {

@@ -9,7 +9,7 @@ import {
   type Result,
 } from '@millrace/kernel';
 import type { GenerationSpan, Position, RangeQuery, TimelineEntry } from '@millrace/timeline';
-import { conflict, hole, unavailable, type ArchiveUnavailable, type ChunkDamaged } from '../archive-errors.ts';
+import { conflict, hole, late, unavailable, type ArchiveUnavailable, type ChunkDamaged } from '../archive-errors.ts';
 import type {
   AppendOutcome,
   ArchiveChunk,
@@ -79,6 +79,9 @@ export class MemoryArchive implements ArchiveStore {
     const conversation = this.#disk.conversations.get(chunk.conversation) ?? new Map<Generation, ModelEntry[]>();
     const archived = conversation.get(chunk.gen) ?? [];
     const last = archived.at(-1)?.seq;
+    const newest = this.#generations(chunk.conversation).at(-1);
+    if (newest !== undefined && newest[0] > chunk.gen && chunk.first > (last ?? 0))
+      return err(late(chunk, spanOf(...newest)));
     if (last === undefined || chunk.first === last + 1) {
       const { leaves } = blinded(chunk);
       const end = archived.at(-1);

@@ -163,7 +163,10 @@ async function conclude(
   if (problem !== null) return problem;
   const { head, archivedTo } = told.value;
   const isRoomLeft = chunks.length < limits.chunksMax;
-  const isDone = archivedTo === to.seq && isRoomLeft && head.seq - archivedTo < limits.hotEntries + limits.chunkEntries;
+  // A roll is of one generation: those behind it come next.
+  const isLatest = to.gen === head.gen;
+  const isFew = head.seq - archivedTo < limits.hotEntries + limits.chunkEntries;
+  const isDone = archivedTo === to.seq && isRoomLeft && isLatest && isFew;
   return { code: isDone ? 'done' : 'more', entries: archivedTo === to.seq ? to.seq - after : 0 };
 }
 
@@ -179,7 +182,7 @@ async function heldAlready(
   if (outcome === undefined || outcome.ok) return { code: 'later', reason: 'the archive gave no answer for a chunk' };
   const { error } = outcome;
   const stuck = { code: 'stuck', reason: describeArchiveError(error) } as const;
-  if (error.code !== 'conflict' || error.archived.first > first) return stuck;
+  if (error.code !== 'conflict' || error.archived === null || error.archived.first > first) return stuck;
   const last = sequenceId(Math.min(error.archived.last, first + entries.length - 1));
   const query = { from: { gen, seq: first }, to: { gen, seq: last }, limit: last - first + 1 };
   const read = await archive.read(conversation, { ...query, direction: 'forward' });

@@ -1,7 +1,7 @@
 import { sequenceId, type ConversationId } from '@millrace/kernel';
 import type { GenerationSpan, Position } from '@millrace/timeline';
 import { lastOf, sameBytes } from '../../archived-chunk.ts';
-import { mayContinue, NO_LINK, type ChainedChunk, type ChainPage } from '../../chain.ts';
+import { continuedFrom, NO_LINK, type ChainedChunk, type ChainPage } from '../../chain.ts';
 import { decodeChunk } from '../chunk-codec.ts';
 import type { StoredRow } from '../stored-rows.ts';
 import { faultOf, linkUpTo } from './seal.ts';
@@ -57,11 +57,11 @@ export function* chainPage<Span extends LinkedSpan>(
     // Besides those of the page the one before them, and the one that tells where the last of them must end.
     const asked = room + 2;
     const rows = yield { span, seq: Math.max(seen, span.first), limit: asked };
-    const continues: Uint8Array[] = [];
-    for (const earlier of seen < span.first ? mayContinue(spans, span) : []) {
-      const row = (yield { ...earlier, limit: 1 })[0];
-      continues.push(linkInRow(conversation, { gen: earlier.span.gen, seq: earlier.seq }, row));
-    }
+    const earlier = seen < span.first ? continuedFrom(spans, span) : null;
+    const continues =
+      earlier === null
+        ? null
+        : linkInRow(conversation, { gen: earlier.span.gen, seq: earlier.seq }, (yield { ...earlier, limit: 1 })[0]);
     const isLast = rows.length < asked;
     const judged = judgeSpan({ conversation, span, seen, rows, isLast, continues });
     chunks.push(...judged.slice(0, room));
@@ -82,11 +82,8 @@ interface SpanPart {
   readonly rows: readonly StoredRow[];
   /** Nothing of the generation comes behind them. */
   readonly isLast: boolean;
-  /**
-   * Links of where the Timeline may have stood when the generation began: of several, for what an owner without a lease sends of
-   * an older generation may come late. Empty when that is not archived any more.
-   */
-  readonly continues: readonly Uint8Array[];
+  /** The link of where the Timeline stood when the generation began; null when that is not archived any more. */
+  readonly continues: Uint8Array | null;
 }
 
 const NO_CHUNK = 'no chunk is there any more';
@@ -97,7 +94,7 @@ function judgeSpan({ conversation, span, seen, rows, isLast, continues }: SpanPa
   const judged: ChainedChunk[] = [];
   let end = seen;
   /** What the next chunk may say that stands before it; null where anything goes. */
-  let expected = continues.length === 0 ? null : continues;
+  let expected = continues;
   let isAnySealed = false;
   const tell = (first: number, last: number, more: Partial<ChainedChunk>): void => {
     const none = { before: null, link: null, erased: [], fault: null };
@@ -125,16 +122,16 @@ function judgeSpan({ conversation, span, seen, rows, isLast, continues }: SpanPa
     if (seal === null) {
       const fault = overlap ?? (isAnySealed ? 'it is bound to nothing, and the chunks before it are' : null);
       tell(first, end, { erased, fault });
-      expected = [NO_LINK];
+      expected = NO_LINK;
       continue;
     }
     isAnySealed = true;
     // A generation may begin anew: what was before it was not archived yet.
     const isAnew = first === span.first && sameBytes(seal.before, NO_LINK);
-    const isBehind = expected === null || isAnew || expected.some((link) => sameBytes(seal.before, link));
+    const isBehind = expected === null || isAnew || sameBytes(seal.before, expected);
     const fault = overlap ?? faultOf(chunk, seal) ?? (isBehind ? null : 'it does not follow on what stands before it');
     tell(first, end, { before: hexOf(seal.before), link: hexOf(seal.link), erased, fault });
-    expected = [seal.link];
+    expected = seal.link;
   }
   return isLast ? closed(judged, span, end, expected) : judged;
 }
@@ -144,7 +141,7 @@ function closed(
   judged: readonly ChainedChunk[],
   { gen, last, link }: LinkedSpan,
   end: number,
-  expected: readonly Uint8Array[] | null,
+  expected: Uint8Array | null,
 ): readonly ChainedChunk[] {
   if (end < last) {
     const missing = { before: null, link: null, erased: [], fault: NO_CHUNK };
@@ -152,7 +149,7 @@ function closed(
   }
   const latest = judged.at(-1);
   if (latest === undefined || latest.fault !== null || expected === null) return judged;
-  if (expected.some((one) => sameBytes(one, link ?? NO_LINK))) return judged;
+  if (sameBytes(expected, link ?? NO_LINK)) return judged;
   const fault = 'it is not the chunk that was archived last';
   return [...judged.slice(0, -1), { ...latest, fault }];
 }

@@ -1,4 +1,4 @@
-import { err, invariant, ok } from '@millrace/kernel';
+import { err, invariant, ok, type ConversationId, type Generation } from '@millrace/kernel';
 import type { GenerationSpan } from '@millrace/timeline';
 import { judgeAppend, judgeRepeat } from '../../append-decision.ts';
 import type { AppendOutcome, ArchiveChunk, ChunkKey } from '../../archive-store.ts';
@@ -20,18 +20,27 @@ type SealedChunk = ReturnType<typeof sealedChunk>;
 
 /** What an append does to one generation. */
 interface Growth {
-  readonly key: Pick<ChunkKey, 'conversation' | 'gen'>;
-  span: LinkedSpan | null;
+  readonly conversation: ConversationId;
+  /** As it is behind the append. */
+  span: LinkedSpan;
   readonly added: SealedChunk[];
+}
+
+/** A conversation that is appended to. */
+interface Held {
+  /** All that is archived of it, lowest generation first. */
+  readonly spans: LinkedSpan[];
+  /** By generation. */
+  readonly growths: Map<Generation, Growth>;
 }
 
 const plainSpan = ({ gen, first, last }: LinkedSpan): GenerationSpan => ({ gen, first, last });
 const chunkKeyOf = ({ conversation, gen, first }: ChunkKey): string =>
   `${spanKeyOf({ conversation, gen })} ${String(first)}`;
 const inOrder = (one: Growth, other: Growth): number =>
-  one.key.conversation === other.key.conversation
-    ? one.key.gen - other.key.gen
-    : one.key.conversation < other.key.conversation
+  one.conversation === other.conversation
+    ? one.span.gen - other.span.gen
+    : one.conversation < other.conversation
       ? -1
       : 1;
 
@@ -46,34 +55,31 @@ export async function appendChunks(
   statements: Statements,
   ready: readonly ReadyChunk[],
 ): Promise<readonly AppendOutcome[]> {
-  const growths = new Map<string, Growth>();
-  for (const { chunk } of ready) {
-    const { conversation, gen } = chunk;
-    growths.set(spanKeyOf(chunk), { key: { conversation, gen }, span: null, added: [] });
-  }
-  const keys = [...growths.values()].map(({ key }) => key);
-  const locked = await ask(statements.lockSpans, [
-    keys.map(({ conversation }) => conversation),
-    keys.map(({ gen }) => gen),
-  ]);
-  for (const row of locked) {
-    const span = linkedSpanOf(row);
-    const growth = growths.get(`${String(row['conversation'])} ${String(span.gen)}`);
-    invariant(growth !== undefined, 'only the spans of the append are locked');
-    growth.span = span;
-  }
+  const held = new Map<string, Held>(
+    ready.map(({ chunk }) => [chunk.conversation, { spans: [], growths: new Map<Generation, Growth>() }]),
+  );
+  await ask(statements.lockSpans, [[...held.keys()]]);
+  for (const row of await ask(statements.spansOfAll, [[...held.keys()]]))
+    held.get(String(row['conversation']))?.spans.push(linkedSpanOf(row));
 
   const outcomes: (AppendOutcome | null)[] = [];
   const repeats: { readonly index: number; readonly chunk: ArchiveChunk; readonly archived: GenerationSpan }[] = [];
   for (const [index, one] of ready.entries()) {
-    const growth = growths.get(spanKeyOf(one.chunk));
-    invariant(growth !== undefined, 'each chunk has its generation');
-    const verdict = judgeAppend(one.chunk, growth.span && plainSpan(growth.span));
+    const { conversation, gen } = one.chunk;
+    const of = held.get(conversation);
+    invariant(of !== undefined, 'each chunk has its conversation');
+    const verdict = judgeAppend(one.chunk, of.spans.map(plainSpan));
     if (verdict.kind === 'store') {
-      const before =
-        growth.span === null ? await continuedLink(ask, statements, one.chunk, growths.values()) : growth.span.link;
+      const former = of.spans.find((span) => span.gen === gen);
+      const before = former === undefined ? await continuedLink(ask, statements, one.chunk, of) : former.link;
       const sealed = sealedChunk(one, before ?? NO_LINK);
-      growth.span = { ...verdict.span, link: sealed.link };
+      const span = { ...verdict.span, link: sealed.link };
+      // It only grows at its end: what is stored is of the newest generation.
+      if (former !== undefined) of.spans.pop();
+      of.spans.push(span);
+      const growth = of.growths.get(gen) ?? { conversation, span, added: [] };
+      of.growths.set(gen, growth);
+      growth.span = span;
       growth.added.push(sealed);
       outcomes.push(ok('stored'));
     } else if (verdict.kind === 'refuse') outcomes.push(err(verdict.error));
@@ -83,8 +89,9 @@ export async function appendChunks(
     }
   }
 
+  const growths = [...held.values()].flatMap((of) => [...of.growths.values()]);
   if (repeats.length > 0) {
-    const added = [...growths.values()].flatMap((growth) => growth.added.map(({ chunk }) => chunk));
+    const added = growths.flatMap((growth) => growth.added.map(({ chunk }) => chunk));
     const judge = await repeatsIn(
       ask,
       statements,
@@ -93,7 +100,7 @@ export async function appendChunks(
     );
     for (const { index, chunk, archived } of repeats) outcomes[index] = judge(chunk, archived);
   }
-  await addGrowths(ask, statements, [...growths.values()].filter(({ added }) => added.length > 0).sort(inOrder));
+  await addGrowths(ask, statements, growths.sort(inOrder));
   return outcomes.map((outcome) => {
     invariant(outcome !== null, 'each chunk was judged');
     return outcome;
@@ -105,25 +112,15 @@ async function continuedLink(
   ask: Ask,
   statements: Statements,
   chunk: ChunkKey,
-  growths: Iterable<Growth>,
+  { spans, growths }: Held,
 ): Promise<Uint8Array> {
-  const { conversation, first } = chunk;
-  if (first === 1) return NO_LINK;
-  const spans = new Map(
-    (await ask(statements.spans, [conversation])).map(linkedSpanOf).map((span) => [span.gen, span]),
-  );
-  // What came before in the same append is not stored yet.
-  const added: SealedChunk[] = [];
-  for (const growth of growths) {
-    if (growth.key.conversation !== conversation || growth.span === null) continue;
-    spans.set(growth.span.gen, growth.span);
-    added.push(...growth.added);
-  }
-  const byGeneration = [...spans.values()].sort((one, other) => one.gen - other.gen);
-  const earlier = continuedFrom(byGeneration, chunk);
+  const { conversation } = chunk;
+  const earlier = continuedFrom(spans, chunk);
   if (earlier === null) return NO_LINK;
   const { span, seq } = earlier;
-  const holds = added.find((one) => one.chunk.gen === span.gen && one.chunk.first <= seq && lastOf(one.chunk) >= seq);
+  // What came before in the same append is not stored yet.
+  const added = growths.get(span.gen)?.added ?? [];
+  const holds = added.find((one) => one.chunk.first <= seq && lastOf(one.chunk) >= seq);
   if (holds !== undefined && holds.chunk.seal !== null) return linkUpTo(holds.chunk, holds.chunk.seal, seq);
   const [row] = await ask(statements.chunksFrom, [conversation, span.gen, seq, 1]);
   return linkInRow(conversation, { gen: span.gen, seq }, row && storedRow(row));
@@ -173,13 +170,13 @@ async function addGrowths(ask: Ask, statements: Statements, growths: readonly Gr
     added.map(({ bytes }) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)),
   ]);
   const grown = await ask(statements.growSpans, [
-    growths.map(({ key }) => key.conversation),
-    growths.map(({ key }) => key.gen),
+    growths.map(({ conversation }) => conversation),
+    growths.map(({ span }) => span.gen),
     growths.map((growth) => growth.added[0]?.chunk.first),
-    growths.map(({ span }) => span?.last),
+    growths.map(({ span }) => span.last),
     growths.map((growth) => growth.added.length),
     growths.map((growth) => growth.added.reduce((sum, { bytes }) => sum + bytes.length, 0)),
-    growths.map(({ span }) => (span === null || span.link === null ? null : Buffer.from(span.link))),
+    growths.map(({ span: { link } }) => link && Buffer.from(link)),
   ]);
   if (grown.length !== growths.length) throw new LostRace('a generation was begun by somebody else');
 }

@@ -13,12 +13,16 @@ export function statementsOf(schema: string) {
       'lock_conversation',
       `SELECT gen, first, last FROM ${schema}.span WHERE conversation = $1 ORDER BY gen FOR UPDATE`,
     ),
-    /** $1 conversations, $2 generations. Locked in order, so that two appends cannot wait for each other. */
+    /** $1 conversations. Locked in order, so that two appends cannot wait for each other. */
     lockSpans: named(
       'lock_spans',
-      `SELECT conversation, gen, first, last, link FROM ${schema}.span
-       WHERE (conversation, gen) IN (SELECT * FROM unnest($1::text[], $2::bigint[]))
-       ORDER BY conversation, gen FOR UPDATE`,
+      `SELECT 1 FROM ${schema}.span WHERE conversation = ANY($1::text[]) ORDER BY conversation, gen FOR UPDATE`,
+    ),
+    /** $1 conversations. Behind `lockSpans`, which does not see what was begun while it waited for a lock. */
+    spansOfAll: named(
+      'spans_of_all',
+      `SELECT conversation, gen, first, last, link FROM ${schema}.span WHERE conversation = ANY($1::text[])
+       ORDER BY conversation, gen`,
     ),
     /** $1 conversations, $2 generations, $3 first seqs. */
     chunksAt: named(

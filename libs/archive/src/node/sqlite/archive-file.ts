@@ -15,12 +15,12 @@ import type { GenerationSpan, Position, RangeQuery, TimelineEntry } from '@millr
 import { judgeAppend, judgeRepeat } from '../../append-decision.ts';
 import { damaged, type ArchiveOpenError, type ChunkDamaged } from '../../archive-errors.ts';
 import type { AppendOutcome, ArchiveHealth, ArchiveStats, ChunkKey, Erased } from '../../archive-store.ts';
-import { endsBefore, spanKeyOf, type ArchivedChunk } from '../../archived-chunk.ts';
+import { endsBefore, type ArchivedChunk } from '../../archived-chunk.ts';
 import { countOf, planErase } from '../../erase-plan.ts';
 import { planRead } from '../../read-plan.ts';
 import { continuedFrom, NO_LINK, type ChainPage } from '../../chain.ts';
 import { chainPage, linkInRow } from '../chain/judge.ts';
-import { decodeChunk, readyChunk, sealedChunk } from '../chunk-codec.ts';
+import { decodeChunk, readyChunk, sealedChunk, type ReadyChunk } from '../chunk-codec.ts';
 import { entriesInRows, erasedRows } from '../stored-rows.ts';
 import { ChunkRows, type ChunkRow, type SpanRow } from './chunk-rows.ts';
 import {
@@ -89,31 +89,29 @@ export class ArchiveFile implements FileCalls {
     this.#mustBeTheFile();
     // Compressed before the transaction, so that the file is locked for no longer than it must be.
     const ready = chunks.map(({ packed, ...key }) => readyChunk({ ...key, entries: unpack(packed) }));
-    return this.#rows.within('BEGIN IMMEDIATE', () => {
-      const spans = new Map<string, SpanRow>();
-      return ready.map((one): AppendOutcome => {
-        const { chunk } = one;
-        const name = spanKeyOf(chunk);
-        const archived = spans.get(name) ?? this.#rows.span(chunk.conversation, chunk.gen);
-        const verdict = judgeAppend(chunk, archived && plainSpan(archived));
-        if (verdict.kind === 'refuse') return err(verdict.error);
-        if (verdict.kind === 'compare' && archived !== null) {
-          const { conversation, gen, first } = chunk;
-          const there = this.#chunkAt({ conversation, gen, first }, archived);
-          if (there !== null && !there.ok) return there;
-          const judged = judgeRepeat(chunk, verdict.archived, there === null ? null : there.value);
-          return judged === 'already' ? ok(judged) : err(judged);
-        }
-        if (verdict.kind === 'compare') throw new Error('only what is archived is compared with');
-        const { last } = verdict.span;
-        const before = archived === null ? this.#continuedLink(chunk) : (archived.link ?? NO_LINK);
-        const { bytes, link } = sealedChunk(one, before);
-        const span = archived ?? this.#rows.addSpan(chunk.conversation, verdict.span);
-        this.#rows.addChunk(span.id, { first: chunk.first, last }, bytes, link);
-        spans.set(name, { ...span, last, link });
-        return ok('stored');
-      });
-    });
+    return this.#rows.within('BEGIN IMMEDIATE', () => ready.map((one) => this.#appendOne(one)));
+  }
+
+  #appendOne(ready: ReadyChunk): AppendOutcome {
+    const { chunk } = ready;
+    const { conversation, gen, first } = chunk;
+    const spans = this.#rows.spans(conversation);
+    const archived = spans.find((span) => span.gen === gen);
+    const verdict = judgeAppend(chunk, spans.map(plainSpan));
+    if (verdict.kind === 'refuse') return err(verdict.error);
+    if (verdict.kind === 'compare') {
+      if (archived === undefined) throw new Error('only what is archived is compared with');
+      const there = this.#chunkAt({ conversation, gen, first }, archived);
+      if (there !== null && !there.ok) return there;
+      const judged = judgeRepeat(chunk, verdict.archived, there === null ? null : there.value);
+      return judged === 'already' ? ok(judged) : err(judged);
+    }
+    const { last } = verdict.span;
+    const before = archived === undefined ? this.#continuedLink(chunk, spans) : (archived.link ?? NO_LINK);
+    const { bytes, link } = sealedChunk(ready, before);
+    const span = archived ?? this.#rows.addSpan(conversation, verdict.span);
+    this.#rows.addChunk(span.id, { first, last }, bytes, link);
+    return ok('stored');
   }
 
   read(conversation: ConversationId, query: RangeQuery): Result<PackedPage, ChunkDamaged> {
@@ -156,12 +154,11 @@ export class ArchiveFile implements FileCalls {
   }
 
   /** The link of what stands before a generation that begins with this chunk. */
-  #continuedLink(chunk: ChunkKey): Uint8Array {
-    const { conversation } = chunk;
-    const earlier = continuedFrom(this.#rows.spans(conversation), chunk);
+  #continuedLink(chunk: ChunkKey, spans: readonly SpanRow[]): Uint8Array {
+    const earlier = continuedFrom(spans, chunk);
     if (earlier === null) return NO_LINK;
     const { span, seq } = earlier;
-    return linkInRow(conversation, { gen: span.gen, seq }, this.#rows.chunksFrom(span.id, seq, 1)[0]);
+    return linkInRow(chunk.conversation, { gen: span.gen, seq }, this.#rows.chunksFrom(span.id, seq, 1)[0]);
   }
 
   extent(conversation: ConversationId): readonly GenerationSpan[] {

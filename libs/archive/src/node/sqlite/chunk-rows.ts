@@ -52,7 +52,6 @@ export class ChunkRows {
     this.#connection = connection;
     this.#statements = {
       spans: connection.prepare('SELECT id, gen, first, last, link FROM span WHERE conversation = ? ORDER BY gen'),
-      span: connection.prepare('SELECT id, gen, first, last, link FROM span WHERE conversation = ? AND gen = ?'),
       // The chunk that holds the first seq is the last one that begins at it or before.
       chunks: connection.prepare(
         `SELECT id, first, bytes FROM chunk
@@ -100,11 +99,6 @@ export class ChunkRows {
 
   spans(conversation: ConversationId): readonly SpanRow[] {
     return (this.#statements.spans.all(conversation) as Row[]).map(spanOf);
-  }
-
-  span(conversation: ConversationId, gen: number): SpanRow | null {
-    const [row] = this.#statements.span.all(conversation, gen) as Row[];
-    return row === undefined ? null : spanOf(row);
   }
 
   /** Those that hold seqs from `low` to `high`, in order, with the one before them when the first of them is missing. */
