@@ -186,6 +186,7 @@ describe('a server with an archive', () => {
     const senders = startSenders();
     await untilMore(senders, 300);
     await until('something is archived', async () => (await metric('millrace_archived_entries')) > 0);
+    expect(await metric('millrace_roll_jobs_done')).toBeGreaterThan(0);
     renameSync(file(), `${file()}.away`);
     await until('the archive fails', async () => (await metric('millrace_archive_failing_seconds')) > 0);
     const before = (await hotLengths(redis)).reduce((sum, length) => sum + length, 0);

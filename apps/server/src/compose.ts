@@ -293,12 +293,15 @@ export class Server {
     const { config, log, onLost } = this.#parts;
     this.#phase = 'joining the cluster';
     const timelines = archive === null ? stores.timelines : timelinesOver(stores, archive, log);
+    const isWorker = rolesOf(config).includes('jobs');
+    const jobs = new ServerJobs({ stores, registry: this.#registry, isWorker, clock, timers, random, log });
+    this.#started.push('the queue of jobs', () => jobs.close());
     const archiver =
       archive === null
         ? null
         : new Archiver({
             ...{ archive: archive.store, identity: archive.identity, timelines, clock, timers, log },
-            ...{ hot: stores.hotTimelines, isHeld: () => stores.isArchiveHeld() },
+            ...{ hot: stores.hotTimelines, jobs: jobs.rolls, isHeld: () => stores.isArchiveHeld() },
             limits: archiverLimitsOf(config),
           });
     if (archive !== null && archiver !== null) {
@@ -308,9 +311,6 @@ export class Server {
     retentionMetrics(this.#registry, () => retention.stats);
     const indexer = indexerOver(search, stores, this.#registry, { clock, timers, log });
     this.#indexer = indexer;
-    const isWorker = rolesOf(config).includes('jobs');
-    const jobs = new ServerJobs({ stores, registry: this.#registry, isWorker, clock, timers, log });
-    this.#started.push('the queue of jobs', () => jobs.close());
     const node = new ChatNode({
       stores: { partitions: stores.partitions, cluster: stores.cluster, timelines, records: stores.records },
       ...(archiver === null ? {} : { archiver }),
@@ -375,7 +375,7 @@ export class Server {
     this.#started.pushAtOnce('erasures', () => {
       erasures.stop();
     });
-    jobs.work(node, retention);
+    jobs.work(node, retention, archiver);
     this.#started.push('jobs', () => jobs.rest());
     const { partitionsOwned, members } = node.stats();
     log.info('the node serves', {

@@ -1,5 +1,6 @@
 export {
   backoffMs,
+  type Backoff,
   JobQueue,
   type Job,
   type JobConnection,

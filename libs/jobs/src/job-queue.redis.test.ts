@@ -124,7 +124,10 @@ describe('a job, over a Redis Cluster', () => {
 });
 
 describe('the time between two attempts', () => {
-  it('doubles, up to five minutes', () => {
-    expect([1, 2, 3, 9, 10, 1_000].map(backoffMs)).toEqual([1_000, 2_000, 4_000, 256_000, 300_000, 300_000]);
+  it('doubles, up to five minutes, or as is asked for', () => {
+    const all = [1, 2, 3, 9, 10, 1_000];
+    expect(all.map((attempt) => backoffMs(attempt))).toEqual([1_000, 2_000, 4_000, 256_000, 300_000, 300_000]);
+    const short = { msMin: 10, msMax: 50 };
+    expect(all.map((attempt) => backoffMs(attempt, short))).toEqual([10, 20, 40, 50, 50, 50]);
   });
 });

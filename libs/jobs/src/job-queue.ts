@@ -41,8 +41,17 @@ export interface JobQueueParts {
   readonly attemptsMax: number;
 }
 
-/** Between two attempts, for the attempt that failed, from 1: 1 s, 2 s, 4 s …, 5 minutes at most. */
-export const backoffMs = (attempt: number): number => Math.min(300_000, 1_000 * 2 ** Math.min(attempt - 1, 20));
+export interface Backoff {
+  readonly msMin: number;
+  readonly msMax: number;
+}
+
+/** 1 s, 2 s, 4 s …, 5 minutes at most. */
+export const defaultBackoff: Backoff = { msMin: 1_000, msMax: 300_000 };
+
+/** Between two attempts, for the attempt that failed, from 1: twice as long each time, up to a most. */
+export const backoffMs = (attempt: number, { msMin, msMax }: Backoff = defaultBackoff): number =>
+  Math.min(msMax, msMin * 2 ** Math.min(attempt - 1, 20));
 
 /**
  * Where jobs wait for their time, in Redis by BullMQ.

@@ -1,7 +1,7 @@
 import { systemTimers, type Timers } from '@millrace/kernel';
 import { Worker, type Job as BullJob } from 'bullmq';
 import { answerWithin } from './answer-within.ts';
-import { backoffMs, type JobConnection, type JobData } from './job-queue.ts';
+import { backoffMs, defaultBackoff, type Backoff, type JobConnection, type JobData } from './job-queue.ts';
 
 export interface JobToDo {
   /** `once`, or the name of what comes now and then. */
@@ -27,6 +27,8 @@ export interface JobWorkerParts {
   readonly timers?: Timers;
   /** Worked at a time. */
   readonly atOnce: number;
+  /** Between two attempts. Default: from 1 s to 5 minutes. */
+  readonly backoff?: Backoff;
 }
 
 export interface JobWorkerStats {
@@ -50,12 +52,12 @@ export class JobWorker {
   #stats: JobWorkerStats = { done: 0, again: 0, givenUp: 0 };
 
   constructor(parts: JobWorkerParts) {
-    const { name, prefix, connection, atOnce, onTrouble, onGivenUp } = parts;
+    const { name, prefix, connection, atOnce, backoff = defaultBackoff, onTrouble, onGivenUp } = parts;
     this.#parts = parts;
     this.#worker = new Worker<JobData>(name, (job) => this.#work(job), {
       ...{ prefix, connection, concurrency: atOnce },
       ...{ lockDuration: LOCK_MS, stalledInterval: STALLED_LOOK_MS, maxStalledCount: STALLED_MAX },
-      settings: { backoffStrategy: (attempt) => backoffMs(attempt) },
+      settings: { backoffStrategy: (attempt) => backoffMs(attempt, backoff) },
     });
     this.#worker.on('error', (error) => {
       onTrouble(error.message);

@@ -35,6 +35,7 @@ export {
 } from './archive/archiver.ts';
 export { neverHeld, type IsHeld } from './archive/drop-before.ts';
 export { Lifetimes, type ExpiryJobs } from './archive/lifetimes.ts';
+export type { RollJobs } from './archive/roll-jobs.ts';
 export {
   defaultRetentionLimits,
   Retention,

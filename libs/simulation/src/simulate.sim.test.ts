@@ -51,6 +51,7 @@ describe('a run of the whole core over a store that fails', () => {
       'told',
       'orders',
       'followed',
+      'rolls',
     ];
     expect(often.filter((name) => (totals[name] ?? 0) < 20)).toEqual([]);
     expect(totals['acks']).toBeGreaterThan(50 * SEEDS);

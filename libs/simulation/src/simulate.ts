@@ -133,6 +133,7 @@ export async function simulate(seed: number, given: SimulationOptions = {}): Pro
       acks: history.acks.length,
       live: world.live.count,
       archived: world.archive.size,
+      rolls: world.rolls.done,
       syncs: sum(({ syncs }) => syncs),
       resyncs: sum(({ resyncs }) => resyncs),
       followed: sum(({ followed }) => followed),

@@ -76,7 +76,7 @@ export class SimulatedNode {
       streams: this.process.reachStreams(this.#streams),
       node: `${name}-${String(run)}` as NodeId,
       name,
-      roles: ['gateway', 'actors'],
+      roles: ['gateway', 'actors', 'jobs'],
       url: '',
       socketUrl: '',
       partitionCount,

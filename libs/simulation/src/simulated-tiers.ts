@@ -39,15 +39,18 @@ export function tiersOf(
   });
   const archiver = new Archiver({
     ...{ archive, identity: world.archive.disk.identity, isHeld: neverHeld, timelines, log },
+    jobs: world.rolls.reach(process),
     clock: world.time.clock,
     timers: process.timers,
     limits: {
       ...defaultArchiverLimits,
       ...{ hotEntries, chunkEntries: 3, chunksMax: 2, conversationsPerRoll: 2 },
+      ...{ handover: { jobsMax: 8, againMs: 100 }, rollsPerJob: 2 },
       retry: { msMin: 50, msMax: 1_000 },
       alarmMs: Infinity,
     },
   });
+  world.rolls.works({ process, archiver });
   return { stores: { ...stores, timelines }, archiver };
 }
 

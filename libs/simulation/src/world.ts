@@ -21,6 +21,7 @@ import type { Sockets } from './sockets.ts';
 import { Truth, type Checked } from './truth.ts';
 import { VirtualTime } from './virtual-time.ts';
 import { WorldArchive } from './world-archive.ts';
+import { WorldRolls } from './world-rolls.ts';
 import { WorldSearch } from './world-search.ts';
 import type { WorldOptions } from './world-options.ts';
 
@@ -35,6 +36,7 @@ export class World {
   readonly store: ModelStore;
   readonly streams: ModelNodeStreams;
   readonly archive: WorldArchive;
+  readonly rolls: WorldRolls;
   readonly search = new WorldSearch(this);
   readonly history: History;
   readonly live: LiveView;
@@ -90,6 +92,7 @@ export class World {
       answerMsMax: 1_500,
     });
     this.archive = new WorldArchive(this, seed);
+    this.rolls = new WorldRolls(this, seed);
     this.history = new History(
       (actor) => this.partitionOf(actor),
       () => this.store.state,

@@ -128,7 +128,7 @@ export const variables = {
     (value) => ['gateway', 'actors', 'jobs'].includes(value),
     {
       about:
-        'What this node does. `gateway`: it holds sockets. `actors`: it owns partitions, its share of them beside the other nodes of the same Redis. `jobs`: it does what may wait: it sends scheduled messages when their time has come, so at least one node must have it. Every node answers the HTTP API.',
+        'What this node does. `gateway`: it holds sockets. `actors`: it owns partitions, its share of them beside the other nodes of the same Redis. `jobs`: it does what may wait: it sends scheduled messages when their time has come, and brings into the archive what need not be hot any more; at least one node must have it. Every node answers the HTTP API.',
     },
     '`gateway,actors,jobs`',
   ),

@@ -2,9 +2,17 @@ import type { JobCounts, JobWorkerStats } from '@millrace/jobs';
 import type { Registry } from 'prom-client';
 import { gaugeInto } from '../gauge-into.ts';
 
-/** Of jobs: what waits in the cluster, and what this process has worked. */
+/** What the jobs of a queue are called in its metrics. */
+export interface JobWords {
+  readonly prefix: string;
+  /** In the plural, at the beginning of a sentence. */
+  readonly jobs: string;
+}
+
+/** Of the jobs of one queue: what waits in the cluster, and what this process has worked. */
 export function jobMetrics(
   registry: Registry,
+  { prefix, jobs }: JobWords,
   counts: () => Promise<JobCounts | null>,
   stats: () => JobWorkerStats | null,
 ): void {
@@ -19,25 +27,25 @@ export function jobMetrics(
   };
   const unknown = Number.NaN;
   gauge(
-    'millrace_jobs_delayed',
-    'Jobs of the cluster whose time has not come, or that are tried again later; NaN while the queue does not answer.',
+    `${prefix}_delayed`,
+    `${jobs} of the cluster whose time has not come, or that are tried again later; NaN while the queue does not answer.`,
     async () => (await look())?.delayed ?? unknown,
   );
   gauge(
-    'millrace_jobs_waiting',
-    'Jobs of the cluster whose time has come, and that no process works yet; NaN while the queue does not answer.',
+    `${prefix}_waiting`,
+    `${jobs} of the cluster whose time has come, and that no process works yet; NaN while the queue does not answer.`,
     async () => (await look())?.waiting ?? unknown,
   );
   gauge(
-    'millrace_jobs_active',
-    'Jobs of the cluster that are worked now; NaN while the queue does not answer.',
+    `${prefix}_active`,
+    `${jobs} of the cluster that are worked now; NaN while the queue does not answer.`,
     async () => (await look())?.active ?? unknown,
   );
-  gauge('millrace_jobs_done', 'Jobs that this process has done.', () => stats()?.done ?? 0);
-  gauge('millrace_jobs_retried', 'Attempts of this process that are made again later.', () => stats()?.again ?? 0);
+  gauge(`${prefix}_done`, `${jobs} that this process has done.`, () => stats()?.done ?? 0);
+  gauge(`${prefix}_retried`, `${jobs}: attempts of this process that are made again later.`, () => stats()?.again ?? 0);
   gauge(
-    'millrace_jobs_given_up',
-    'Jobs that this process tried for the last time, in vain.',
+    `${prefix}_given_up`,
+    `${jobs} that this process tried for the last time, in vain.`,
     () => stats()?.givenUp ?? 0,
   );
 }

@@ -1,18 +1,21 @@
 import { JobQueue, JobWorker, type JobData, type JobOutcome, type JobToDo } from '@millrace/jobs';
-import { parseConversationId, parseUserId, type Clock, type Timers } from '@millrace/kernel';
+import { parseConversationId, parseUserId, type Clock, type Random, type Timers } from '@millrace/kernel';
 import {
   sweepDue,
+  type Archiver,
   type ChatNode,
   type DueJob,
   type DueJobs,
   type ExpiryJobs,
   type Retention,
+  type RollJobs,
 } from '@millrace/messaging';
 import type { RedisStores } from '@millrace/redis-store';
 import { StoreUnavailable } from '@millrace/timeline';
 import type { Registry } from 'prom-client';
 import type { ServerLog } from '../logging.ts';
 import { jobMetrics } from './job-metrics.ts';
+import { ServerRolls } from './server-rolls.ts';
 
 type JobStores = Pick<RedisStores, 'openJobConnection' | 'jobsPrefix' | 'storedUsers' | 'records'>;
 
@@ -23,6 +26,7 @@ export interface ServerJobsParts {
   readonly isWorker: boolean;
   readonly clock: Clock;
   readonly timers: Timers;
+  readonly random: Random;
   readonly log: ServerLog;
 }
 
@@ -61,6 +65,7 @@ async function expire(retention: Pick<Retention, 'expire'>, { data }: JobToDo): 
 export class ServerJobs {
   /** For the node. */
   readonly due: DueJobs & ExpiryJobs;
+  readonly #rolls: ServerRolls;
   readonly #parts: ServerJobsParts;
   readonly #queue: JobQueue;
   #worker: JobWorker | null = null;
@@ -70,14 +75,16 @@ export class ServerJobs {
   constructor(parts: ServerJobsParts) {
     const { stores, registry, clock, timers } = parts;
     this.#parts = parts;
+    const onTrouble = (message: string): void => {
+      this.#trouble(message);
+    };
     const queue = new JobQueue({
       ...{ name: QUEUE, prefix: stores.jobsPrefix, clock, timers, attemptsMax: ATTEMPTS_MAX },
       connection: stores.openJobConnection('jobs'),
-      onTrouble: (message) => {
-        this.#trouble(message);
-      },
+      onTrouble,
     });
     this.#queue = queue;
+    this.#rolls = new ServerRolls({ ...parts, onTrouble });
     this.due = {
       add: (jobs) => queue.add(jobs.map((job) => ({ id: `m-${job.job}`, dueAt: job.dueAt, data: { ...job } }))),
       remove: (jobs) => void queue.remove(jobs.map((job) => `m-${job}`)),
@@ -86,13 +93,23 @@ export class ServerJobs {
     };
     jobMetrics(
       registry,
+      { prefix: 'millrace_jobs', jobs: 'Jobs' },
       () => queue.counts(),
       () => this.#worker?.stats ?? null,
     );
   }
 
+  /** For the archiver. */
+  get rolls(): RollJobs {
+    return this.#rolls;
+  }
+
   /** From here on jobs are worked, where this process has that role. */
-  work(node: Pick<ChatNode, 'chat' | 'erasing'>, retention: Pick<Retention, 'expire'>): void {
+  work(
+    node: Pick<ChatNode, 'chat' | 'erasing'>,
+    retention: Pick<Retention, 'expire'>,
+    archiver: Pick<Archiver, 'rollHere' | 'add'> | null,
+  ): void {
     const { stores, isWorker, timers, log } = this.#parts;
     if (!isWorker || this.#isStopped) return;
     this.#worker = new JobWorker({
@@ -109,18 +126,19 @@ export class ServerJobs {
         log.error('a job was given up', { job: name, ...data, error: why });
       },
     });
+    if (archiver !== null) this.#rolls.work(archiver);
     this.#askForSweeps();
   }
 
   /** No job is begun here any more; what is under way is finished, for a while. */
   async rest(): Promise<void> {
     this.#isStopped = true;
-    await this.#worker?.close();
+    await Promise.all([this.#worker?.close(), this.#rolls.rest()]);
   }
 
   async close(): Promise<void> {
     this.#isStopped = true;
-    await this.#queue.close();
+    await Promise.all([this.#queue.close(), this.#rolls.close()]);
   }
 
   async #send({ chat }: Pick<ChatNode, 'chat'>, { data, isLast }: JobToDo): Promise<JobOutcome> {

@@ -7,6 +7,7 @@ import { birthKey } from '../cluster/birth-actor.ts';
 import type { Effect } from '../effects.ts';
 import { atOf } from './aged.ts';
 import type { IsHeld } from './drop-before.ts';
+import { RollHandover, type HandoverLimits, type RollJobs } from './roll-jobs.ts';
 import { roll, type RollLimits, type Rolled } from './roll.ts';
 import { defaultSweepLimits, Sweeper, type SweepLimits } from './sweeper.ts';
 
@@ -17,6 +18,9 @@ export interface ArchiverLimits extends RollLimits {
   readonly waitingMax: number;
   readonly retry: { readonly msMin: number; readonly msMax: number };
   readonly sweep: SweepLimits;
+  readonly handover: HandoverLimits;
+  /** Rolls of one job, one after the other; what is left is handed over again. */
+  readonly rollsPerJob: number;
   /** With so much of Redis's memory in use, of 1, only the last chunk of a conversation stays hot; until it is well below. */
   readonly tightShare: number;
   /** After so long without an answer of the archive an error is logged, and again each time as long. */
@@ -33,6 +37,8 @@ export const defaultArchiverLimits: ArchiverLimits = {
   waitingMax: 100_000,
   retry: { msMin: 250, msMax: 30_000 },
   sweep: defaultSweepLimits,
+  handover: { jobsMax: 256, againMs: 1_000 },
+  rollsPerJob: 20,
   tightShare: 0.6,
   alarmMs: 30_000,
 };
@@ -49,6 +55,8 @@ export interface ArchiverParts {
   readonly timelines: TimelineReader;
   /** Absent: only what is written to is archived. */
   readonly hot?: HotTimelines;
+  /** Absent: this node does its own rolls. */
+  readonly jobs?: RollJobs;
   readonly limits: ArchiverLimits;
   readonly clock: Clock;
   readonly timers: Timers;
@@ -77,13 +85,25 @@ export interface ArchiverStats {
   readonly failingWhy: string;
 }
 
+/** What came of a roll of several conversations. */
+interface RolledSome {
+  /** There is more of them to archive. */
+  readonly more: readonly ConversationId[];
+  /** Whose owner or Timeline could not be asked. */
+  readonly later: readonly { readonly conversation: ConversationId; readonly reason: string }[];
+  /** Whether any could be. */
+  readonly isAny: boolean;
+}
+
 /**
- * Archives what the partitions of this node have beyond what is to stay hot, one roll after the other.
+ * Has archived what the partitions of this node have beyond what is to stay hot. It hears of that from its own commits, and hands it over
+ * to the nodes that work jobs; it does what the queue does not take itself, one roll after the other.
  *
  * (K1) Nothing waits for it: sends go on when the archive is away, and conversations then stay hot.
  * (K2) What is to be done follows from what is stored. A roll that ended anywhere, or a conversation that was forgotten, is
  *      found again with the next chunk that is written there.
  * (K3) Nothing is archived while a node of the cluster does not use this archive: it could not read what left Redis.
+ * (K4) While the memory of Redis fills up nothing is handed over: a queue there would need what is to be made free.
  */
 export class Archiver {
   readonly identity: string;
@@ -100,17 +120,23 @@ export class Archiver {
   #conversationsStuck = 0;
   #isTight = false;
   #sweeper: Sweeper | null = null;
+  readonly #handover: RollHandover | null;
 
   constructor(parts: ArchiverParts) {
     this.#parts = parts;
     this.identity = parts.identity;
     this.#retry = new RetryWait(parts.timers, parts.limits.retry);
+    const { jobs, timers, limits } = parts;
+    const again = (conversation: ConversationId): void => {
+      this.add(conversation);
+    };
+    this.#handover = jobs === undefined ? null : new RollHandover({ jobs, timers, limits: limits.handover, again });
   }
 
   get stats(): ArchiverStats {
     const { sinceMs = null, why = '' } = this.#failing ?? {};
     return {
-      waiting: this.#waiting.size,
+      waiting: this.#waiting.size + (this.#handover?.recent ?? 0),
       entriesArchived: this.#entriesArchived,
       rollsFailed: this.#rollsFailed,
       conversationsStuck: this.#conversationsStuck,
@@ -169,6 +195,7 @@ export class Archiver {
   /** A conversation that may have something to archive. */
   add(conversation: ConversationId): void {
     if (this.#isStopped || this.#waiting.size >= this.#parts.limits.waitingMax) return;
+    if (this.#handover?.holds(conversation) === true) return;
     this.#waiting.add(conversation);
     this.#rollSoon();
   }
@@ -216,7 +243,12 @@ export class Archiver {
 
   async #rollAll(): Promise<void> {
     while (this.#waiting.size > 0 && !this.#isStopped) {
-      const refused = await this.#rollSome();
+      const some = [...this.#waiting].slice(0, this.#limits.conversationsPerRoll);
+      if (await this.#handsOver(some)) {
+        for (const conversation of some) this.#waiting.delete(conversation);
+        continue;
+      }
+      const refused = await this.#rollSome(some);
       if (refused === null) {
         this.#goesOn();
         continue;
@@ -227,29 +259,64 @@ export class Archiver {
     this.#isRolling = false;
   }
 
+  /** To whoever works jobs, where somebody does, unless something is wrong: then it is found out here when it is over. */
+  async #handsOver(some: readonly ConversationId[]): Promise<boolean> {
+    if (this.#handover === null || this.#isTight || this.#failing !== null) return false;
+    const isWorked = this.#node?.view()?.members.some(({ roles }) => roles.includes('jobs')) === true;
+    return isWorked && this.#handover.give(some);
+  }
+
+  /**
+   * Does a job of {@link RollJobs}.
+   *
+   * @returns why it is to be tried again; null when nothing is left to do for it.
+   */
+  async rollHere(conversations: readonly ConversationId[]): Promise<string | null> {
+    let left = conversations;
+    let reason: string | null = null;
+    for (let count = 0; left.length > 0 && count < this.#parts.limits.rollsPerJob && !this.#isStopped; count += 1) {
+      const rolled = await this.#roll(left, this.#limits);
+      if (typeof rolled === 'string') {
+        this.#fails(rolled);
+        return rolled;
+      }
+      reason = rolled.later.at(-1)?.reason ?? reason;
+      if (rolled.isAny) this.#goesOn();
+      else if (reason !== null) this.#fails(reason);
+      left = rolled.more;
+    }
+    for (const conversation of left) this.add(conversation);
+    return reason;
+  }
+
   /** @returns why nothing could be archived, null when something could, or need not be. */
-  async #rollSome(): Promise<string | null> {
+  async #rollSome(some: readonly ConversationId[]): Promise<string | null> {
+    const rolled = await this.#roll(some, this.#limits);
+    if (typeof rolled === 'string') return rolled;
+    for (const conversation of some) this.#waiting.delete(conversation);
+    // Behind those that wait already.
+    for (const conversation of rolled.more) this.#waiting.add(conversation);
+    for (const { conversation } of rolled.later) this.#waiting.add(conversation);
+    return rolled.isAny ? null : (rolled.later.at(-1)?.reason ?? null);
+  }
+
+  /** @returns why nothing could be archived. */
+  async #roll(conversations: readonly ConversationId[], limits: RollLimits): Promise<RolledSome | string> {
     const node = this.#node;
     if (node === null) return 'the node has not started';
     const unfit = await this.#unfit(node);
     if (unfit !== null) return unfit;
     const { archive, isHeld, timelines, clock } = this.#parts;
-    const limits = this.#limits;
-    const some = [...this.#waiting].slice(0, limits.conversationsPerRoll);
     const parts = { archive, isHeld, timelines, limits, calls: node.calls, nowMs: clock.nowMs() };
-    const rolled = await roll(parts, some);
+    const rolled = await roll(parts, conversations);
     if ('code' in rolled) return rolled.reason;
-    let reason: string | null = null;
-    let isAny = false;
+    const [more, later]: [ConversationId[], RolledSome['later'][number][]] = [[], []];
     for (const [conversation, outcome] of rolled) {
-      // Behind those that wait already.
-      this.#waiting.delete(conversation);
-      if (outcome.code === 'more' || outcome.code === 'later') this.#waiting.add(conversation);
-      if (outcome.code === 'later') reason = outcome.reason;
-      else isAny = true;
+      if (outcome.code === 'more') more.push(conversation);
+      if (outcome.code === 'later') later.push({ conversation, reason: outcome.reason });
       this.#note(conversation, outcome);
     }
-    return isAny ? null : reason;
+    return { more, later, isAny: later.length < rolled.size };
   }
 
   #note(conversation: ConversationId, outcome: Rolled): void {
