@@ -11,6 +11,7 @@ const ENTRIES = {
   'archive-worker': 'libs/archive/src/node/sqlite/worker.ts',
   'search-worker': 'libs/search/src/node/sqlite/worker.ts',
   bench: 'apps/bench/src/main.ts',
+  'bench-floor-thread': 'apps/bench/src/workloads/history/floor-thread.ts',
   setup: 'scripts/setup.ts',
   simulate: 'scripts/simulate.ts',
   cluster: 'scripts/cluster.ts',

@@ -87,6 +87,13 @@ export const targets: readonly Target[] = [
   ),
   target('history', 'a page of 50 from the archive, p99', ['median', 'history', 'pageMs', 'p99'], 'most', 5, 'ms'),
   target('history', "the archive's own, to the library's range read, p99", ['ratio', 'archiveP99'], 'most', 2),
+  target(
+    'history',
+    "the archive's own, to the library's range read in a thread, p99",
+    ['ratio', 'archiveInThreadP99'],
+    'most',
+    2,
+  ),
   target('memory', 'a record in an inbox', ['median', 'memory', 'inboxRecordBytes'], 'most', 40, 'bytes'),
   target('memory', 'a quiet conversation', ['median', 'memory', 'quietConversationBytes'], 'most', 1_024, 'bytes'),
 ];

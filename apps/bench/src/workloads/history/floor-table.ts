@@ -16,14 +16,24 @@ export class FloorTable {
   readonly #database: InstanceType<typeof Database>;
   readonly #select: ReturnType<InstanceType<typeof Database>['prepare']>;
 
-  constructor(path: string) {
-    this.#database = new Database(path);
-    this.#database.pragma('journal_mode = WAL');
-    this.#database.exec('PRAGMA synchronous = FULL');
-    this.#database.exec('CREATE TABLE floor (conversation TEXT, seq INTEGER, data BLOB, UNIQUE (conversation, seq))');
+  private constructor(database: InstanceType<typeof Database>) {
+    this.#database = database;
     this.#select = this.#database.prepare(
       'SELECT seq, data FROM floor WHERE conversation = ?1 AND seq >= ?2 AND seq < ?2 + ?3 ORDER BY seq',
     );
+  }
+
+  static create(path: string): FloorTable {
+    const database = new Database(path);
+    database.pragma('journal_mode = WAL');
+    database.exec('PRAGMA synchronous = FULL');
+    database.exec('CREATE TABLE floor (conversation TEXT, seq INTEGER, data BLOB, UNIQUE (conversation, seq))');
+    return new FloorTable(database);
+  }
+
+  /** One that is there. */
+  static reader(path: string): FloorTable {
+    return new FloorTable(new Database(path));
   }
 
   /** Fills it with what is archived, as it is stored. */
@@ -41,9 +51,26 @@ export class FloorTable {
   }
 
   /** @returns how many entries it found. */
-  page({ conversation, direction, from, limit }: AskedPage): number {
+  page(asked: AskedPage): number {
+    return this.#rows(asked).length;
+  }
+
+  /** The same, one entry behind the other in one piece of memory. */
+  packed(asked: AskedPage): { readonly sizes: readonly number[]; readonly bytes: Uint8Array<ArrayBuffer> } {
+    const entries = this.#rows(asked).map(({ data }) => new Uint8Array(data));
+    const sizes = entries.map(({ length }) => length);
+    const bytes = new Uint8Array(sizes.reduce((sum, size) => sum + size, 0));
+    let at = 0;
+    for (const entry of entries) {
+      bytes.set(entry, at);
+      at += entry.length;
+    }
+    return { sizes, bytes };
+  }
+
+  #rows({ conversation, direction, from, limit }: AskedPage): readonly { readonly data: ArrayBuffer }[] {
     const first = direction === 'forward' ? from : from - limit + 1;
-    return this.#select.all([conversation, first, limit]).length;
+    return this.#select.all([conversation, first, limit]) as readonly { readonly data: ArrayBuffer }[];
   }
 
   close(): void {

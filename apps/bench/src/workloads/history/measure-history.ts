@@ -28,6 +28,7 @@ import { runName } from '../run-name.ts';
 import { withServers } from '../targets.ts';
 import { UserSessions, type Ask } from '../user-sessions.ts';
 import { expectedOf, pageFault, textOf, type AskedPage, type ExpectedMessages } from './expected-history.ts';
+import { FloorInThread } from './floor-in-thread.ts';
 import { FloorTable } from './floor-table.ts';
 import { archivedPages, PAGE_ENTRIES, randomPages, type Readable } from './page-plan.ts';
 import { withDirectory } from '../with-directory.ts';
@@ -135,27 +136,27 @@ async function inTurns<T>(items: readonly T[], job: (item: T) => Promise<void>):
   await Promise.all(Array.from({ length: READS_AT_ONCE }, work));
 }
 
-/** The floor and another side in turn, page by page: what disturbs the machine for a while disturbs both. */
-async function compared(
-  floor: FloorTable,
+/** Answers how many entries a page has. */
+type ReadPage = (asked: AskedPage) => number | Promise<number>;
+
+/** The sides in turn, some pages at a time: what disturbs the machine for a while disturbs all of them. */
+async function compared<Side extends string>(
   pages: readonly AskedPage[],
-  page: (asked: AskedPage) => Promise<number>,
-): Promise<{ readonly floor: Latency; readonly other: Latency }> {
-  const took = { floor: new Latency(), other: new Latency() };
-  const timed = async (side: Latency | null, asked: AskedPage, read: (asked: AskedPage) => unknown): Promise<void> => {
+  sides: Readonly<Record<Side, ReadPage>>,
+): Promise<Readonly<Record<Side, Latency>>> {
+  const all = Object.entries<ReadPage>(sides).map(([side, read]) => ({ side, read, took: new Latency() }));
+  const timed = async (side: Latency | null, asked: AskedPage, read: ReadPage): Promise<void> => {
     const startedMs = systemClock.monotonicMs();
     const found = await read(asked);
     side?.record((systemClock.monotonicMs() - startedMs) * 1_000);
     if (found !== asked.limit) throw new Error(`a page of ${asked.conversation} had ${String(found)} entries`);
   };
-  const ofFloor = (asked: AskedPage): number => floor.page(asked);
-  const both = async (some: readonly AskedPage[], isTimed: boolean): Promise<void> => {
-    for (const asked of some) await timed(isTimed ? took.floor : null, asked, ofFloor);
-    for (const asked of some) await timed(isTimed ? took.other : null, asked, page);
+  const each = async (some: readonly AskedPage[], isTimed: boolean): Promise<void> => {
+    for (const { read, took } of all) for (const asked of some) await timed(isTimed ? took : null, asked, read);
   };
-  await both(pages.slice(0, WARM_UP), false);
-  for (let from = WARM_UP; from < pages.length; from += TURN) await both(pages.slice(from, from + TURN), true);
-  return took;
+  await each(pages.slice(0, WARM_UP), false);
+  for (let from = WARM_UP; from < pages.length; from += TURN) await each(pages.slice(from, from + TURN), true);
+  return Object.fromEntries(all.map(({ side, took }) => [side, took])) as Record<Side, Latency>;
 }
 
 const valueOf = <T>(result: Result<T, { readonly message: string }>): T => {
@@ -163,30 +164,39 @@ const valueOf = <T>(result: Result<T, { readonly message: string }>): T => {
   return result.value;
 };
 
+/** Pages of the library on the thread that waits for them, of the library in a thread, and of the archive's port. */
+type Took = Readonly<Record<'floor' | 'inThread' | 'archive', Latency>>;
+
 /** Reads pages behind the archive's port. The server must have ended: the file is of one process. */
 async function ofArchive(
   path: string,
   program: URL,
   floor: FloorTable,
+  inThread: FloorInThread,
   pages: readonly AskedPage[],
-): Promise<{ readonly latency: Latency; readonly entries: number; readonly diskBytes: number }> {
+): Promise<{ readonly took: Took; readonly entries: number; readonly diskBytes: number }> {
   const archive = valueOf(await SqliteArchive.open({ path, program }));
   try {
     const { entries, diskBytes } = valueOf(await archive.stats());
-    const { other } = await compared(floor, pages, async ({ conversation, direction, from, limit }) => {
+    const ofArchive: ReadPage = async ({ conversation, direction, from, limit }) => {
       const [first, last] = direction === 'forward' ? [from, from + limit - 1] : [from - limit + 1, from];
       const gen = generation(1);
       const range = { from: { gen, seq: sequenceId(first) }, to: { gen, seq: sequenceId(last) } };
       return valueOf(await archive.read(conversation, { ...range, limit, direction })).length;
+    };
+    const took = await compared(pages, {
+      floor: (asked) => floor.page(asked),
+      inThread: (asked) => inThread.page(asked),
+      archive: ofArchive,
     });
-    return { latency: other, entries, diskBytes };
+    return { took, entries, diskBytes };
   } finally {
     await archive.close();
   }
 }
 
 interface FromServer {
-  readonly figures: Omit<HistoryFigures, 'archivedEntries' | 'archivedBytesPerMessage' | 'archiveMs'>;
+  readonly figures: Omit<HistoryFigures, 'archivedEntries' | 'archivedBytesPerMessage' | 'archiveMs' | 'inThreadMs'>;
   readonly floorMs: LatencySummary | null;
   readonly checked: Checked;
   readonly faults: readonly string[];
@@ -235,9 +245,9 @@ async function onServer(
       floor.fill(all, expected);
       // First, while the server has none of it in its memory.
       const timed = archivedPages(all, WARM_UP + Math.max(TIMED_MIN, Math.round(TIMED * options.scale)), random);
-      const took = await compared(floor, timed, async (asked) => {
-        const { seqs } = await reading.page(ask, asked, of(asked.conversation));
-        return seqs.length;
+      const took = await compared(timed, {
+        floor: (asked) => floor.page(asked),
+        client: async (asked) => (await reading.page(ask, asked, of(asked.conversation))).seqs.length,
       });
       say('pages from anywhere');
       const pages = randomPages(all, Math.max(PAGES_MIN, Math.round(PAGES * options.scale)), random);
@@ -265,7 +275,7 @@ async function onServer(
           hotBytesPerMessage: memory.timeline.entries === 0 ? null : memory.timeline.bytes / memory.timeline.entries,
           pagesRead: pages.length,
           entriesRead: reading.entries,
-          pageMs: took.other.summary(),
+          pageMs: took.client.summary(),
         },
         floorMs: took.floor.summary(),
         checked: addChecked(checked, reading.checked),
@@ -281,7 +291,8 @@ async function onServer(
 async function measureRound(setting: Setting, round: number): Promise<Measured> {
   const { options, host, dir } = setting;
   const path = join(dir, `archive-${String(round)}.sqlite`);
-  const floor = new FloorTable(join(dir, `floor-${String(round)}.sqlite`));
+  const floorPath = join(dir, `floor-${String(round)}.sqlite`);
+  const floor = FloorTable.create(floorPath);
   try {
     const settings = { MILLRACE_ARCHIVE: `sqlite:${path}`, MILLRACE_HOT_MESSAGES: String(HOT_MESSAGES) };
     const server = await withServers(host, options, (target) => onServer(setting, floor, target), settings);
@@ -293,14 +304,17 @@ async function measureRound(setting: Setting, round: number): Promise<Measured> 
       random,
     );
     const program = new URL('archive-worker.mjs', pathToFileURL(host.serverBundle));
-    const archive = await ofArchive(path, program, floor, pages);
+    const floorProgram = new URL('bench-floor-thread.mjs', pathToFileURL(host.benchBundle));
+    const inThread = await FloorInThread.start(floorProgram, { path: floorPath });
+    const archive = await ofArchive(path, program, floor, inThread, pages).finally(() => inThread.close());
     return {
       ...server,
       figures: {
         ...server.figures,
         archivedEntries: archive.entries,
         archivedBytesPerMessage: archive.entries === 0 ? null : archive.diskBytes / archive.entries,
-        archiveMs: archive.latency.summary(),
+        archiveMs: archive.took.archive.summary(),
+        inThreadMs: archive.took.inThread.summary(),
       },
     };
   } finally {
