@@ -37,7 +37,7 @@ export const defaultArchiverLimits: ArchiverLimits = {
   waitingMax: 100_000,
   retry: { msMin: 250, msMax: 30_000 },
   sweep: defaultSweepLimits,
-  handover: { jobsMax: 256, againMs: 1_000 },
+  handover: { jobsMax: 256, againMs: 100 },
   rollsPerJob: 20,
   tightShare: 0.6,
   alarmMs: 30_000,
@@ -73,7 +73,7 @@ export interface ArchiverNode {
 }
 
 export interface ArchiverStats {
-  /** Conversations that wait to be archived. */
+  /** Conversations that wait to be archived, and are in no job yet. */
   readonly waiting: number;
   /** Since the start. */
   readonly entriesArchived: number;
@@ -136,7 +136,7 @@ export class Archiver {
   get stats(): ArchiverStats {
     const { sinceMs = null, why = '' } = this.#failing ?? {};
     return {
-      waiting: this.#waiting.size + (this.#handover?.recent ?? 0),
+      waiting: this.#waiting.size,
       entriesArchived: this.#entriesArchived,
       rollsFailed: this.#rollsFailed,
       conversationsStuck: this.#conversationsStuck,

@@ -37,10 +37,6 @@ export class RollHandover {
     this.#parts = parts;
   }
 
-  get recent(): number {
-    return this.#recent.size;
-  }
-
   /** @returns whether it comes back by itself, for it was handed over a moment ago. */
   holds(conversation: ConversationId): boolean {
     if (!this.#recent.has(conversation)) return false;
