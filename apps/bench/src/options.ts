@@ -14,6 +14,7 @@ export const workloads = [
   'disk',
   'memory',
   'profile',
+  'growth',
   'failover',
   'replay',
   'history',
@@ -29,11 +30,17 @@ const MEMBERS = [3, 20_000] as const;
 /** What a server takes by default. */
 const LOBBY_MEMBERS_MAX = 1_000;
 /** Measured by default, where it is not ten. */
-const secondsOf: Partial<Record<Workload, number>> = { sync: 2, lobby: 5, peers: 5, crossing: CROSSING_SECONDS };
+const secondsOf: Partial<Record<Workload, number>> = {
+  sync: 2,
+  growth: 3,
+  lobby: 5,
+  peers: 5,
+  crossing: CROSSING_SECONDS,
+};
 /** Of one measurement, and not of where it goes. */
 const HANDED_ON = ['rounds', 'seconds', 'warmup', 'ack', 'engine', 'nodes', 'scale', 'corpus'] as const;
 /** A fault takes a minute or more, and a history is as long as its corpus. */
-const roundsOf: Partial<Record<Workload, number>> = { profile: 1, failover: 1, history: 1, search: 1 };
+const roundsOf: Partial<Record<Workload, number>> = { profile: 1, growth: 2, failover: 1, history: 1, search: 1 };
 export type EngineChoice = 'auto' | 'uws' | 'ws';
 export const ackLevels = ['memory', 'disk', 'replicated'] as const;
 export type AckLevel = (typeof ackLevels)[number];
@@ -58,13 +65,13 @@ export interface BenchOptions {
   readonly members: number | null;
   /** For `replay`, `history` and `search`, which takes several with commas; null: one that is made. */
   readonly corpus: string | null;
-  /** Of `failover` the faults that are wanted, of `peers` the peers, by name; empty: all that there are. */
+  /** Of `failover` the faults that are wanted, of `peers` the peers, of `growth` what grows, by name; empty: all that there are. */
   readonly only: readonly string[];
   /** Of `all`: nothing is gone on with. */
   readonly anew: boolean;
   /** Options of a measurement that were given, as words: those that `all` hands on to each workload. */
   readonly given: readonly string[];
-  /** Of `idle`: as many connections as take more than one server. Of `all`: what takes long, too. */
+  /** Of `idle`: as many connections as take more than one server. Of `growth`: the largest sizes. Of `all`: what takes long, too. */
   readonly long: boolean;
   /** Where reports go. */
   readonly reports: string;
@@ -84,6 +91,8 @@ Workloads:
   disk          direct, saturated, at ack level disk beside ack level memory
   memory        what Redis keeps of a message, of an inbox record and of a quiet conversation
   profile       where the server's CPU time of a message goes, step by step: pairs and groups, saturated
+  growth        CPU time of a message against conversations, stored messages, members and connections; with --long up to
+                1,000,000 conversations and 5,000,000 messages
   failover      nodes and Redis are killed, stopped, cut off, added and drained under load: the longest pause of a client
   replay        a corpus of real conversations is sent through the server, and read back as every member
   history       a corpus is archived while it is sent, and read back by pages from anywhere in both directions
@@ -95,9 +104,9 @@ Workloads:
 
 Options:
   --rounds N          Rounds, each with a server and a floor of its own; the median counts. Default: 5,
-                      for profile, failover, history and search 1
-  --seconds N         Measured time of each part of a round. Default: 10, for lobby and peers 5, for sync 2, for each size of crossing
-                      1.5
+                      for growth 2, for profile, failover, history and search 1
+  --seconds N         Measured time of each part of a round. Default: 10, for lobby and peers 5, for growth 3, for sync 2, for each
+                      size of crossing 1.5
   --warmup N          Seconds before it that are not measured. Default: 2, for sync 0.5
   --json FILE         Also writes the result to FILE.
   --url URL           Measures the server at this HTTP address instead of starting one.
@@ -111,8 +120,10 @@ Options:
                       crossing at the most (default 12,000).
   --corpus FILE       For replay, history and search (several with commas): as the command line's replay takes it. Default:
                       conversations that are made up, of search with --long 2,000,000 messages.
-  --only NAME,NAME    Of failover: only these faults. Of peers: only these. Of all: only these workloads.
-  --long              Also what takes long: 50,000 connections of idle; of all, the large workloads.
+  --only NAME,NAME    Of failover: only these faults. Of peers: only these. Of growth: only what grows in these ways
+                      (conversations, messages, members, connections). Of all: only these workloads.
+  --long              Also what takes long: 50,000 connections of idle, the largest sizes of growth; of all, the large
+                      workloads.
   --anew              Of all: begins anew, whatever was done before.
   --reports DIR       Where the JSON and HTML reports go. Default: reports`;
 

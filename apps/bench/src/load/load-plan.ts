@@ -1,3 +1,4 @@
+import type { ConversationId } from '@millrace/kernel';
 import type { LobbiesPlan, LobbyStep } from './lobbies-plan.ts';
 
 /** A Millrace server, the relay that is its floor, or another program that it is measured beside. */
@@ -47,10 +48,22 @@ export interface StreamPlan {
   /** Index of its user. */
   readonly sender: number;
   readonly conversation: string;
+  /** Into so many conversations in turn instead, which are called like that one with `-0`, `-1` … behind it. */
+  readonly among?: number;
   /** For the relay: the connection to pass it on to, or null for all. */
   readonly peer: number | null;
   /** How often each message is delivered. */
   readonly deliveries: number;
+}
+
+/** Where message `n` of a stream goes, and which number it has there. */
+export function conversationOf(
+  { conversation, among }: Pick<StreamPlan, 'conversation' | 'among'>,
+  n: number,
+): { readonly id: ConversationId; readonly n: number } {
+  if (among === undefined) return { id: conversation as ConversationId, n };
+  const id = `${conversation}-${String((n - 1) % among)}` as ConversationId;
+  return { id, n: 1 + Math.floor((n - 1) / among) };
 }
 
 export type LoadMode =

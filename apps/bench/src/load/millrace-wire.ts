@@ -2,7 +2,7 @@ import { systemClock, type ConversationId, type DeviceId, type UserId } from '@m
 import { decodeServerFrames, encodeClientFrames, subprotocols } from '@millrace/protocol';
 import { signToken } from '@millrace/raw-client';
 import { FrameSocket } from './frame-socket.ts';
-import { addressFor, localAddressFor, type LoadPlan } from './load-plan.ts';
+import { addressFor, conversationOf, localAddressFor, type LoadPlan } from './load-plan.ts';
 import { LobbyVisit } from './lobby-visit.ts';
 import { scanServerMessage } from './millrace-scan.ts';
 import { PAYLOAD_HEAD_CHARS } from './payload.ts';
@@ -150,10 +150,12 @@ export function millraceWire(plan: LoadPlan, sink: WireSink): Wire {
     ping(socket) {
       socket.send(encodeClientFrames([{ t: 'ping', id: PING_ID }], 'binary'));
     },
-    write(socket, stream, n, payload) {
-      const conversation = (plan.streams[stream]?.conversation ?? '') as ConversationId;
+    write(socket, index, id, payload) {
+      const stream = plan.streams[index];
+      if (stream === undefined) return;
+      const to = conversationOf(stream, id);
       const body = ascii.decode(payload);
-      const frame = { t: 'send', id: n, conversation, n, sentAt: n, type: 'text', body } as const;
+      const frame = { t: 'send', id, conversation: to.id, n: to.n, sentAt: id, type: 'text', body } as const;
       socket.send(encodeClientFrames([frame], 'binary'));
     },
   };

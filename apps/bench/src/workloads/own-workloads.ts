@@ -1,6 +1,7 @@
 import type { Workload } from '../options.ts';
 import type { MeasureFindings } from '../report/findings.ts';
 import { measureDisk } from './ack-levels.ts';
+import { measureCostGrowth } from './cost-growth/measure-cost-growth.ts';
 import { measureCrossing } from './crossing.ts';
 import { measureFailover } from './failover.ts';
 import { measureHistory } from './history/measure-history.ts';
@@ -24,6 +25,7 @@ export const ownWorkloads: Partial<Record<Workload, MeasureFindings>> = {
   disk: measureDisk,
   memory: measureMemory,
   profile: measureProfile,
+  growth: measureCostGrowth,
   failover: measureFailover,
   replay: measureReplay,
   history: measureHistory,

@@ -1,0 +1,201 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { systemClock } from '@millrace/kernel';
+import type { LoadCommand } from '../../load/load-plan.ts';
+import { RedisWrites } from '../../measure/redis-writes.ts';
+import type { RoleProcess } from '../../processes/role-process.ts';
+import type { Target } from '../../processes/server-process.ts';
+import { curveOfSizes, curveOfTurns, type Cost, type CostCurve, type Turn } from '../../report/cost-growth.ts';
+import { addChecked, nothingChecked } from '../checked.ts';
+import { idlePlans } from '../idle-shape.ts';
+import { runName } from '../run-name.ts';
+import { gaugeIn, metricsOf } from '../server-metrics.ts';
+import { measuredOf, withLoad, withServers } from '../targets.ts';
+import { RestConversations } from './rest-conversations.ts';
+import { inTurns, OpenLoad, withShape, type GrowthRun } from './steady-load.ts';
+
+const SETTLE_MS_MAX = 300_000;
+const POLL_MS = 100;
+const REST_MS = 2_000;
+
+/** A server where something stays small, and one where it becomes large, each with a Redis of its own. */
+const withTwo = <T>(
+  { host, options }: GrowthRun,
+  job: (small: Target, large: Target) => Promise<T>,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<T> =>
+  withServers(host, options, (small) => withServers(host, options, (large) => job(small, large), settings), settings);
+
+/** Waits until nothing is written that belongs to what was done before, and nothing waits for the archive. */
+async function atRest({ url, redisUrl }: Target): Promise<void> {
+  const startedMs = systemClock.monotonicMs();
+  for (;;) {
+    const waiting = gaugeIn(await metricsOf(url), 'millrace_archive_waiting');
+    if (waiting === null || waiting === 0) break;
+    if (systemClock.monotonicMs() - startedMs > SETTLE_MS_MAX)
+      throw new Error(`${String(waiting)} conversations still wait to be archived`);
+    await sleep(POLL_MS);
+  }
+  if (redisUrl !== null) await new RedisWrites(redisUrl).atRest();
+}
+
+interface SizeTurns {
+  readonly size: number;
+  readonly turns: readonly Turn[];
+}
+
+/** Conversations that are there: beside those that are written to, and when all of them are. */
+export function conversationsCurves(run: GrowthRun): Promise<readonly CostCurve[]> {
+  const { plan, say } = run;
+  const [first, ...more] = plan.conversations;
+  return withTwo(run, async (small, large) => {
+    const rests = [new RestConversations(small, first), new RestConversations(large, first)] as const;
+    const spreadCounts = [nothingChecked, nothingChecked];
+    const [beside, among]: [SizeTurns[], SizeTurns[]] = [[], []];
+    const spread = (size: number): Promise<readonly Turn[]> =>
+      withSpread(run, small, rests[0], size, (left) =>
+        withSpread(run, large, rests[1], size, async (right) => {
+          const turns = await inTurns(run, `written to among ${String(size)} conversations`, ...measures(left, right));
+          spreadCounts.forEach((counts, side) => {
+            spreadCounts[side] = addChecked(counts, (side === 0 ? left : right).counts);
+          });
+          return turns;
+        }),
+      );
+    const measures = (left: OpenLoad, right: OpenLoad): [() => Promise<Cost>, () => Promise<Cost>] => [
+      () => left.measure(plan.steady, 'message'),
+      () => right.measure(plan.steady, 'message'),
+    ];
+    await rests[0].grow(first);
+    await rests[1].grow(first);
+    await withShape(run, small, plan.pairs, (left) =>
+      withShape(run, large, plan.pairs, async (right) => {
+        for (const size of more) {
+          say(`${String(size)} conversations are made`);
+          await rests[1].grow(size);
+          await atRest(large);
+          const turns = await inTurns(run, `pairs beside ${String(size)} conversations`, ...measures(left, right));
+          beside.push({ size, turns });
+          among.push({ size, turns: await spread(size) });
+        }
+      }),
+    );
+    say('check');
+    for (const [side, rest] of rests.entries())
+      run.found.add(await rest.check(spreadCounts[side] ?? nothingChecked), []);
+    return [
+      curveOfTurns(
+        { name: 'conversations', what: 'the same pairs write, beside conversations at rest', per: 'message' },
+        first,
+        beside,
+      ),
+      curveOfTurns(
+        { name: 'written to', what: 'all conversations are written to in turn', per: 'message' },
+        first,
+        among,
+      ),
+    ];
+  });
+}
+
+/** @param size - names the device, which counts its messages from 1. */
+const withSpread = <T>(
+  run: GrowthRun,
+  target: Target,
+  rest: RestConversations,
+  size: number,
+  job: (load: OpenLoad) => Promise<T>,
+): Promise<T> =>
+  withLoad(run.host, async (process) => {
+    const on = measuredOf(target, 'write');
+    await process.ask({ op: 'open', plan: rest.plan(on, `bench-load-${String(size)}`) } satisfies LoadCommand);
+    return job(new OpenLoad(run, on, process));
+  });
+
+/** Messages that the conversations hold which are written to; most of many are in the archive. */
+export function messagesCurve(run: GrowthRun): Promise<CostCurve> {
+  const { plan, say } = run;
+  const measureOf = (load: OpenLoad): Promise<Cost> => load.measure(plan.steady, 'message');
+  return withTwo(
+    run,
+    async (small, large) => {
+      const bySize: SizeTurns[] = [];
+      await withShape(run, large, plan.pairs, async (load) => {
+        for (const size of plan.messages) {
+          say(`${String(size)} messages are written`);
+          await load.fill(size - load.counts.acked);
+          await atRest(large);
+          // Each time of pairs who have not written before.
+          const fresh = (): Promise<Cost> => withShape(run, small, plan.pairs, measureOf);
+          const turns = await inTurns(run, `with ${String(size)} messages`, fresh, () => measureOf(load));
+          bySize.push({ size, turns });
+        }
+        say('check');
+      });
+      const what = 'pairs write into conversations that hold so many messages, of 250 conversations together';
+      return curveOfTurns({ name: 'messages', what, per: 'message' }, 0, bySize);
+    },
+    { MILLRACE_ARCHIVE: 'sqlite' },
+  );
+}
+
+/** Members of a group, all of whom are online and show it. */
+export function membersCurve(run: GrowthRun): Promise<CostCurve> {
+  const { host, options, plan, say } = run;
+  return withServers(host, options, async (target) => {
+    const costsOf = (shape: (typeof plan.groups)[number]): Promise<readonly Cost[]> =>
+      withShape(run, target, shape, async (load) => {
+        const costs: Cost[] = [];
+        for (let turn = 1; turn <= options.rounds; turn += 1) {
+          say(`${shape.name}, turn ${String(turn)} of ${String(options.rounds)}`);
+          for (const part of shape.parts) costs.push(await load.measure(part, 'delivery'));
+        }
+        return costs;
+      });
+    const sizes: { readonly size: number; readonly costs: readonly Cost[] }[] = [];
+    for (const shape of plan.groups) sizes.push({ size: shape.users, costs: await costsOf(shape) });
+    const [smallest] = plan.groups;
+    const again = smallest === undefined ? [] : await costsOf(smallest);
+    const what = 'a group, all of whose members are online, gets as many deliveries a second at each size';
+    const about = { name: 'members', what, per: 'delivery' } as const;
+    return curveOfSizes(about, sizes, again);
+  });
+}
+
+/** Connections of users who say nothing. */
+export function connectionsCurve(run: GrowthRun): Promise<CostCurve> {
+  const { host, plan, say, found } = run;
+  return withTwo(run, async (small, large) => {
+    const bySize: SizeTurns[] = [];
+    await withShape(run, small, plan.pairs, (left) =>
+      withShape(run, large, plan.pairs, async (right) => {
+        const next = async (loads: readonly RoleProcess[], open: number): Promise<void> => {
+          const size = plan.connections[loads.length];
+          if (size === undefined) {
+            say('check');
+            let answered = 0;
+            for (const load of loads) answered += (await load.ask({ op: 'alive' } satisfies LoadCommand)) as number;
+            const lost = open - answered;
+            found.add({ ...nothingChecked, lost }, lost > 0 ? [`${String(lost)} connections were not answered`] : []);
+            return;
+          }
+          await withLoad(host, async (load) => {
+            say(`${String(size)} connections`);
+            // One for each step, which shares no address with the others.
+            for (const idle of idlePlans(size - open, runName(), measuredOf(large, 'write'))) {
+              const command: LoadCommand = { op: 'open', plan: { ...idle, firstAddress: 2 * loads.length } };
+              await load.ask(command);
+            }
+            await sleep(REST_MS);
+            const measure = (one: OpenLoad) => (): Promise<Cost> => one.measure(plan.steady, 'message');
+            const turns = await inTurns(run, `beside ${String(size)} connections`, measure(left), measure(right));
+            bySize.push({ size, turns });
+            await next([...loads, load], size);
+          });
+        };
+        await next([], 0);
+      }),
+    );
+    const what = 'pairs write beside connections that say nothing';
+    return curveOfTurns({ name: 'connections', what, per: 'message' }, 0, bySize);
+  });
+}
