@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { CostCurve } from '../src/report/cost-growth.ts';
 import type { FailoverFigures } from '../src/report/failover.ts';
 import type { HistoryFigures } from '../src/report/history.ts';
 import type { IdleRatio, IdleSide } from '../src/report/idle.ts';
@@ -71,6 +72,31 @@ describe('a workload, briefly,', () => {
     }
     expect(report.checked.stored).toBe(report.checked.sent);
   }, 240_000);
+
+  it('growth: the same load is put on stores and servers of each size, and all that it said is there', async () => {
+    const { report, checkedByName } = await runs.measured('growth', '--scale', '0.01');
+    const { curves } = report.median as unknown as { readonly curves: Readonly<Record<string, CostCurve>> };
+    const sizes = Object.entries(curves).map(([name, { points }]) => [name, points.map(({ size }) => size)]);
+    expect(sizes).toEqual([
+      ['conversations', [10, 100, 1_000]],
+      ['written to', [10, 100, 1_000]],
+      ['messages', [0, 1_000, 10_000]],
+      ['members', [2, 5, 10]],
+      ['connections', [0, 10, 50, 100]],
+    ]);
+    for (const { points } of Object.values(curves)) {
+      for (const { cost } of points) expect(cost.ackedPerSecond).toBeGreaterThan(0);
+    }
+    const { sent, acked, stored, delivered } = report.checked;
+    expect(sent).toBeGreaterThan(10_000);
+    expect([acked, stored]).toEqual([sent, sent]);
+    expect(delivered).toBeGreaterThanOrEqual(sent);
+    expect(report.faults).toEqual([]);
+    // Groups of two on both sides, one of each number of members and again of the smallest; pairs are made likewise.
+    expect(checkedByName['client create']).toBeGreaterThan(10 + 1_000 + 4);
+    // Users of the pairs and at rest, with those who say nothing.
+    expect(checkedByName['client connect']).toBeGreaterThan(100);
+  }, 300_000);
 
   it('memory: what Redis keeps is counted against what was said', async () => {
     const { report } = await runs.measured('memory', '--seconds', '1');

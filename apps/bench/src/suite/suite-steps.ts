@@ -15,13 +15,14 @@ const timing = (rounds: number, seconds: number, warmup: number): readonly strin
 
 /** Rounds enough for a median where a target is held against it, and seconds few enough for all of it in 40 minutes. */
 const STEPS: readonly SuiteStep[] = [
-  { name: 'direct', workload: 'direct', args: timing(5, 3, 1), minutes: 4.5 },
+  { name: 'direct', workload: 'direct', args: timing(5, 3, 1), minutes: 4 },
   { name: 'group', workload: 'group', args: timing(5, 3, 1), minutes: 3.5 },
   { name: 'disk', workload: 'disk', args: timing(5, 3, 1), minutes: 1.5 },
   { name: 'memory', workload: 'memory', args: timing(1, 10, 0.5), minutes: 0.5 },
   { name: 'profile', workload: 'profile', args: timing(1, 4, 1), minutes: 0.8 },
+  { name: 'growth', workload: 'growth', args: timing(2, 2.5, 0.5), minutes: 4 },
   { name: 'idle', workload: 'idle', args: timing(3, 5, 0.5), minutes: 3.5 },
-  { name: 'sync', workload: 'sync', args: timing(3, 1, 0.5), minutes: 3 },
+  { name: 'sync', workload: 'sync', args: timing(3, 1, 0.5), minutes: 2.5 },
   { name: 'lobby', workload: 'lobby', args: timing(2, 3, 1), minutes: 1.5 },
   { name: 'huge-group', workload: 'huge-group', args: timing(1, 4, 1), minutes: 1.8 },
   { name: 'replay', workload: 'replay', args: timing(2, 3, 0.5), minutes: 4.6 },
@@ -38,6 +39,7 @@ const LONG_STEPS: readonly SuiteStep[] = [
   { name: 'lobby', workload: 'lobby', args: timing(5, 5, 2), minutes: 8 },
   { name: 'crossing', workload: 'crossing', args: timing(3, 1.5, 0.5), minutes: 15 },
   { name: 'burst', workload: 'burst', args: timing(3, 3, 1), minutes: 9 },
+  { name: 'growth', workload: 'growth', args: [...timing(3, 4, 1), '--long'], minutes: 40 },
   { name: 'history', workload: 'history', args: ['--rounds', '1'], minutes: 3 },
   { name: 'search', workload: 'search', args: ['--rounds', '1', '--long'], minutes: 20 },
 ];

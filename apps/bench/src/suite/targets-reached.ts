@@ -85,6 +85,21 @@ export const targets: readonly Target[] = [
     'most',
     1.3,
   ),
+  target(
+    'growth',
+    'CPU a message beside the most conversations, to the fewest',
+    ['ratio', 'conversations'],
+    'most',
+    1.2,
+  ),
+  target(
+    'growth',
+    'CPU a message when the most conversations are written to in turn, to the fewest',
+    ['ratio', 'written to'],
+    'most',
+    1.2,
+  ),
+  target('growth', 'CPU a message behind the most stored ones, to none', ['ratio', 'messages'], 'most', 1.2),
   target('history', 'a page of 50 from the archive, p99', ['median', 'history', 'pageMs', 'p99'], 'most', 5, 'ms'),
   target('history', "the archive's own, to the library's range read, p99", ['ratio', 'archiveP99'], 'most', 2),
   target(
