@@ -20,7 +20,7 @@ const STEPS: readonly SuiteStep[] = [
   { name: 'disk', workload: 'disk', args: timing(5, 3, 1), minutes: 1.5 },
   { name: 'memory', workload: 'memory', args: timing(1, 10, 0.5), minutes: 0.5 },
   { name: 'profile', workload: 'profile', args: timing(1, 4, 1), minutes: 0.8 },
-  { name: 'growth', workload: 'growth', args: timing(2, 2.5, 0.5), minutes: 4 },
+  { name: 'growth', workload: 'growth', args: timing(2, 2, 0.5), minutes: 4.3 },
   { name: 'idle', workload: 'idle', args: timing(3, 5, 0.5), minutes: 3.5 },
   { name: 'sync', workload: 'sync', args: timing(3, 1, 0.5), minutes: 2.5 },
   { name: 'lobby', workload: 'lobby', args: timing(2, 3, 1), minutes: 1.5 },

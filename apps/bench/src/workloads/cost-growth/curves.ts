@@ -11,7 +11,7 @@ import { runName } from '../run-name.ts';
 import { gaugeIn, metricsOf } from '../server-metrics.ts';
 import { measuredOf, withLoad, withServers } from '../targets.ts';
 import { RestConversations } from './rest-conversations.ts';
-import { inTurns, OpenLoad, withShape, type GrowthRun } from './steady-load.ts';
+import { inTurns, OpenLoad, withShape, type GrowthRun, type Measure } from './steady-load.ts';
 
 const SETTLE_MS_MAX = 300_000;
 const POLL_MS = 100;
@@ -38,6 +38,17 @@ async function atRest({ url, redisUrl }: Target): Promise<void> {
   if (redisUrl !== null) await new RedisWrites(redisUrl).atRest();
 }
 
+/** Both sides under the steady load. */
+const steadily = ({ plan }: GrowthRun, left: OpenLoad, right: OpenLoad): [Measure, Measure] => [
+  () => left.measure(plan.steady, 'message'),
+  () => right.measure(plan.steady, 'message'),
+];
+
+/** What a server does first is dearer, for its code is not compiled yet: that counts for nothing. */
+async function warmed(run: GrowthRun, left: OpenLoad, right: OpenLoad): Promise<void> {
+  for (const measure of steadily(run, left, right)) await measure();
+}
+
 interface SizeTurns {
   readonly size: number;
   readonly turns: readonly Turn[];
@@ -54,26 +65,27 @@ export function conversationsCurves(run: GrowthRun): Promise<readonly CostCurve[
     const spread = (size: number): Promise<readonly Turn[]> =>
       withSpread(run, small, rests[0], size, (left) =>
         withSpread(run, large, rests[1], size, async (right) => {
-          const turns = await inTurns(run, `written to among ${String(size)} conversations`, ...measures(left, right));
+          const turns = await inTurns(
+            run,
+            `written to among ${String(size)} conversations`,
+            ...steadily(run, left, right),
+          );
           spreadCounts.forEach((counts, side) => {
             spreadCounts[side] = addChecked(counts, (side === 0 ? left : right).counts);
           });
           return turns;
         }),
       );
-    const measures = (left: OpenLoad, right: OpenLoad): [() => Promise<Cost>, () => Promise<Cost>] => [
-      () => left.measure(plan.steady, 'message'),
-      () => right.measure(plan.steady, 'message'),
-    ];
     await rests[0].grow(first);
     await rests[1].grow(first);
     await withShape(run, small, plan.pairs, (left) =>
       withShape(run, large, plan.pairs, async (right) => {
+        await warmed(run, left, right);
         for (const size of more) {
           say(`${String(size)} conversations are made`);
           await rests[1].grow(size);
           await atRest(large);
-          const turns = await inTurns(run, `pairs beside ${String(size)} conversations`, ...measures(left, right));
+          const turns = await inTurns(run, `pairs beside ${String(size)} conversations`, ...steadily(run, left, right));
           beside.push({ size, turns });
           among.push({ size, turns: await spread(size) });
         }
@@ -114,26 +126,25 @@ const withSpread = <T>(
 /** Messages that the conversations hold which are written to; most of many are in the archive. */
 export function messagesCurve(run: GrowthRun): Promise<CostCurve> {
   const { plan, say } = run;
-  const measureOf = (load: OpenLoad): Promise<Cost> => load.measure(plan.steady, 'message');
   return withTwo(
     run,
-    async (small, large) => {
-      const bySize: SizeTurns[] = [];
-      await withShape(run, large, plan.pairs, async (load) => {
-        for (const size of plan.messages) {
-          say(`${String(size)} messages are written`);
-          await load.fill(size - load.counts.acked);
-          await atRest(large);
-          // Each time of pairs who have not written before.
-          const fresh = (): Promise<Cost> => withShape(run, small, plan.pairs, measureOf);
-          const turns = await inTurns(run, `with ${String(size)} messages`, fresh, () => measureOf(load));
-          bySize.push({ size, turns });
-        }
-        say('check');
-      });
-      const what = 'pairs write into conversations that hold so many messages, of 250 conversations together';
-      return curveOfTurns({ name: 'messages', what, per: 'message' }, 0, bySize);
-    },
+    (small, large) =>
+      withShape(run, small, plan.pairs, (left) =>
+        withShape(run, large, plan.pairs, async (right) => {
+          const bySize: SizeTurns[] = [];
+          await warmed(run, left, right);
+          for (const size of plan.messages) {
+            say(`${String(size)} messages are written`);
+            await right.fill(size - right.counts.acked);
+            await atRest(large);
+            const turns = await inTurns(run, `with ${String(size)} messages`, ...steadily(run, left, right));
+            bySize.push({ size, turns });
+          }
+          say('check');
+          const what = 'the same pairs write into conversations that hold so many messages together';
+          return curveOfTurns({ name: 'messages', what, per: 'message' }, 0, bySize);
+        }),
+      ),
     { MILLRACE_ARCHIVE: 'sqlite' },
   );
 }
@@ -152,6 +163,8 @@ export function membersCurve(run: GrowthRun): Promise<CostCurve> {
         return costs;
       });
     const sizes: { readonly size: number; readonly costs: readonly Cost[] }[] = [];
+    // What a server does first is dearer: that counts for nothing.
+    for (const shape of plan.groups.slice(0, 1)) await costsOf(shape);
     for (const shape of plan.groups) sizes.push({ size: shape.users, costs: await costsOf(shape) });
     const [smallest] = plan.groups;
     const again = smallest === undefined ? [] : await costsOf(smallest);
@@ -186,12 +199,12 @@ export function connectionsCurve(run: GrowthRun): Promise<CostCurve> {
               await load.ask(command);
             }
             await sleep(REST_MS);
-            const measure = (one: OpenLoad) => (): Promise<Cost> => one.measure(plan.steady, 'message');
-            const turns = await inTurns(run, `beside ${String(size)} connections`, measure(left), measure(right));
+            const turns = await inTurns(run, `beside ${String(size)} connections`, ...steadily(run, left, right));
             bySize.push({ size, turns });
             await next([...loads, load], size);
           });
         };
+        await warmed(run, left, right);
         await next([], 0);
       }),
     );
