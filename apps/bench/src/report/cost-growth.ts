@@ -35,12 +35,24 @@ export interface CostCurve {
   readonly points: readonly CostPoint[];
   /** Of the smallest size, its last cost to its first: what the machine did meanwhile. */
   readonly drift: number | null;
+  /** Each size as it was measured, time by time. */
+  readonly measured: readonly SizeTurns[] | readonly SizeCosts[];
 }
 
 /** The same load on a store or server where something is small, and on one where it is large, one behind the other. */
 export interface Turn {
   readonly small: Cost;
   readonly large: Cost;
+}
+
+export interface SizeTurns {
+  readonly size: number;
+  readonly turns: readonly Turn[];
+}
+
+export interface SizeCosts {
+  readonly size: number;
+  readonly costs: readonly Cost[];
 }
 
 export function costOfPart(part: MeasuredPart, per: Per): Cost {
@@ -55,14 +67,14 @@ export function costOfPart(part: MeasuredPart, per: Per): Cost {
   };
 }
 
-/** @param turns - by size, in the order in which they were measured. */
+/** @param measured - in the order in which it was. */
 export function curveOfTurns(
   about: Pick<CostCurve, 'name' | 'what' | 'per'>,
   smallest: number,
-  turns: readonly { readonly size: number; readonly turns: readonly Turn[] }[],
+  measured: readonly SizeTurns[],
 ): CostCurve {
-  const small = turns.flatMap((one) => one.turns.map((turn) => turn.small));
-  const larger = turns.map(({ size, turns: some }): CostPoint => {
+  const small = measured.flatMap((one) => one.turns.map((turn) => turn.small));
+  const larger = measured.map(({ size, turns: some }): CostPoint => {
     const ratios = some.flatMap((turn) => times(turn.large.all, turn.small.all) ?? []);
     return { size, cost: medianOf(some.map(({ large }) => large)), times: median(ratios) };
   });
@@ -70,13 +82,14 @@ export function curveOfTurns(
     ...about,
     points: [{ size: smallest, cost: medianOf(small), times: 1 }, ...larger],
     drift: times(small.at(-1)?.all, small[0]?.all),
+    measured,
   };
 }
 
 /** @param again - the smallest size once more, when all others were measured. */
 export function curveOfSizes(
   about: Pick<CostCurve, 'name' | 'what' | 'per'>,
-  sizes: readonly { readonly size: number; readonly costs: readonly Cost[] }[],
+  sizes: readonly SizeCosts[],
   again: readonly Cost[],
 ): CostCurve {
   const [first] = sizes;
@@ -89,6 +102,7 @@ export function curveOfSizes(
       return { size, cost, times: times(cost.all, smallest) };
     }),
     drift: times(medianOf(again).all, firstCost.all),
+    measured: [...sizes, { size: first?.size ?? 0, costs: again }],
   };
 }
 

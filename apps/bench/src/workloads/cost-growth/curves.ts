@@ -4,7 +4,15 @@ import type { LoadCommand } from '../../load/load-plan.ts';
 import { RedisWrites } from '../../measure/redis-writes.ts';
 import type { RoleProcess } from '../../processes/role-process.ts';
 import type { Target } from '../../processes/server-process.ts';
-import { curveOfSizes, curveOfTurns, type Cost, type CostCurve, type Turn } from '../../report/cost-growth.ts';
+import {
+  curveOfSizes,
+  curveOfTurns,
+  type Cost,
+  type CostCurve,
+  type SizeCosts,
+  type SizeTurns,
+  type Turn,
+} from '../../report/cost-growth.ts';
 import { addChecked, nothingChecked } from '../checked.ts';
 import { idlePlans } from '../idle-shape.ts';
 import { runName } from '../run-name.ts';
@@ -47,11 +55,6 @@ const steadily = ({ plan }: GrowthRun, left: OpenLoad, right: OpenLoad): [Measur
 /** What a server does first is dearer, for its code is not compiled yet: that counts for nothing. */
 async function warmed(run: GrowthRun, left: OpenLoad, right: OpenLoad): Promise<void> {
   for (const measure of steadily(run, left, right)) await measure();
-}
-
-interface SizeTurns {
-  readonly size: number;
-  readonly turns: readonly Turn[];
 }
 
 /** Conversations that are there: beside those that are written to, and when all of them are. */
@@ -162,7 +165,7 @@ export function membersCurve(run: GrowthRun): Promise<CostCurve> {
         }
         return costs;
       });
-    const sizes: { readonly size: number; readonly costs: readonly Cost[] }[] = [];
+    const sizes: SizeCosts[] = [];
     // What a server does first is dearer: that counts for nothing.
     for (const shape of plan.groups.slice(0, 1)) await costsOf(shape);
     for (const shape of plan.groups) sizes.push({ size: shape.users, costs: await costsOf(shape) });
