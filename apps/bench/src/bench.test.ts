@@ -3,6 +3,7 @@ import { generation, sequenceId, type ConversationId, type UserId } from '@millr
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FrameReader, clientFrame } from './load/frame-socket.ts';
+import { scanJsonMessage } from './load/millrace-json.ts';
 import { scanServerMessage } from './load/millrace-scan.ts';
 import { PAYLOAD_HEAD_CHARS, ageAt, newPayload, numberAt, streamAt, writePayload } from './load/payload.ts';
 import { Latency } from './measure/latency.ts';
@@ -133,61 +134,68 @@ describe('the scan of a server’s message', () => {
       }),
     );
 
-  it('finds every ack and the body of every message among all that the protocol’s own encoder joins', () => {
-    const bodies = ['first body', 'other body', 'third body', 'a live one'];
-    const bytes = encodeServerFrames(
-      [
-        { t: 'pong', id: 9, serverTime: 1 },
-        {
-          t: 'ack',
-          id: 300,
-          conversation,
-          n: 300,
-          gen: generation(1),
-          seq: sequenceId(5),
-          msgNo: 4,
-          at: 1_700_000_000_000,
-          level: 'memory',
-          duplicate: false,
-        },
-        {
-          t: 'push',
-          gen: generation(1),
-          prev: sequenceId(1_000),
-          seq: sequenceId(1_003),
-          items: [
-            { conversation, messages: [entryOf(bodies[0] ?? '', 1), entryOf(bodies[1] ?? '', 2)] },
-            { conversation, read: { readSeq: sequenceId(500), readMsgNo: 400, own: 3 } },
-            { conversation, messages: [entryOf(bodies[2] ?? '', 3)] },
-          ],
-        },
-        {
-          t: 'live',
-          conversation,
-          gen: generation(1),
-          prev: sequenceId(3),
-          seq: sequenceId(6),
-          messages: [entryOf(bodies[3] ?? '', 4), entryOf('{"control":"joined","users":["b"]}', 5, 'control')],
-        },
-        { t: 'resync', reason: 'slow' },
-      ],
-      'binary',
-    );
-    const acks: number[] = [];
-    const seen: string[] = [];
-    const texts: string[] = [];
-    const controls: boolean[] = [];
-    scanServerMessage(bytes, {
-      acked: (id) => acks.push(id),
-      entry: (message, end) => seen.push(Buffer.from(message.subarray(end - 10, end)).toString()),
-      control: (message, from, end) => controls.push(Buffer.from(message.subarray(from, end)).includes('joined')),
-      json: (_id, payload) => texts.push((JSON.parse(Buffer.from(payload).toString()) as { t: string }).t),
-    });
-    expect(acks).toEqual([300]);
-    expect(seen).toEqual(bodies);
-    expect(controls).toContain(true);
-    expect(texts).toEqual(['pong', 'resync']);
-  });
+  it.each([
+    ['binary', scanServerMessage],
+    ['json', scanJsonMessage],
+  ] as const)(
+    'finds in %s every ack and the body of every message among all that the protocol’s own encoder joins',
+    (encoding, scan) => {
+      const bodies = ['first body', 'other body', 'third body', 'a live one'];
+      const encoded = encodeServerFrames(
+        [
+          { t: 'pong', id: 9, serverTime: 1 },
+          {
+            t: 'ack',
+            id: 300,
+            conversation,
+            n: 300,
+            gen: generation(1),
+            seq: sequenceId(5),
+            msgNo: 4,
+            at: 1_700_000_000_000,
+            level: 'memory',
+            duplicate: false,
+          },
+          {
+            t: 'push',
+            gen: generation(1),
+            prev: sequenceId(1_000),
+            seq: sequenceId(1_003),
+            items: [
+              { conversation, messages: [entryOf(bodies[0] ?? '', 1), entryOf(bodies[1] ?? '', 2)] },
+              { conversation, read: { readSeq: sequenceId(500), readMsgNo: 400, own: 3 } },
+              { conversation, messages: [entryOf(bodies[2] ?? '', 3)] },
+            ],
+          },
+          {
+            t: 'live',
+            conversation,
+            gen: generation(1),
+            prev: sequenceId(3),
+            seq: sequenceId(6),
+            messages: [entryOf(bodies[3] ?? '', 4), entryOf('{"control":"joined","users":["b"]}', 5, 'control')],
+          },
+          { t: 'resync', reason: 'slow' },
+        ],
+        encoding,
+      );
+      const bytes = typeof encoded === 'string' ? Buffer.from(encoded) : encoded;
+      const acks: number[] = [];
+      const seen: string[] = [];
+      const texts: string[] = [];
+      const controls: boolean[] = [];
+      scan(bytes, {
+        acked: (id) => acks.push(id),
+        entry: (message, end) => seen.push(Buffer.from(message.subarray(end - 10, end)).toString()),
+        control: (message, from, end) => controls.push(Buffer.from(message.subarray(from, end)).includes('joined')),
+        json: (_id, payload) => texts.push((JSON.parse(Buffer.from(payload).toString()) as { t: string }).t),
+      });
+      expect(acks).toEqual([300]);
+      expect(seen).toEqual(bodies);
+      expect(controls).toContain(true);
+      expect(texts).toEqual(['pong', 'resync']);
+    },
+  );
 });
 
 describe('a shape', () => {
@@ -321,6 +329,7 @@ describe('the bench’s options', () => {
     [['direct', '--rounds', '1.5'], /whole number/],
     [['direct', '--ack', 'paper'], /--ack must be memory, disk, replicated, got "paper"/],
     [['direct', '--engine', 'steam'], /--engine must be auto, uws or ws/],
+    [['direct', '--encoding', 'xml'], /--encoding must be binary or json, got "xml"/],
     [['direct', '--scale', '2'], /--scale must be a number above 0 and up to 1/],
     [['direct', '--speed', '2'], /--speed/],
   ])('%j are refused', (argv, reason) => {

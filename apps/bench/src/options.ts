@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { err, ok, type Result } from '@millrace/kernel';
+import type { Encoding } from '@millrace/protocol';
 import { CROSSING_SECONDS } from './workloads/crossing-shape.ts';
 
 export const workloads = [
@@ -38,7 +39,7 @@ const secondsOf: Partial<Record<Workload, number>> = {
   crossing: CROSSING_SECONDS,
 };
 /** Of one measurement, and not of where it goes. */
-const HANDED_ON = ['rounds', 'seconds', 'warmup', 'ack', 'engine', 'nodes', 'scale', 'corpus'] as const;
+const HANDED_ON = ['rounds', 'seconds', 'warmup', 'ack', 'engine', 'encoding', 'nodes', 'scale', 'corpus'] as const;
 /** A fault takes a minute or more, and a history is as long as its corpus. */
 const roundsOf: Partial<Record<Workload, number>> = { profile: 1, growth: 2, failover: 1, history: 1, search: 1 };
 export type EngineChoice = 'auto' | 'uws' | 'ws';
@@ -57,6 +58,8 @@ export interface BenchOptions {
   readonly tokenSecretFile: string | null;
   readonly ackLevel: AckLevel;
   readonly engine: EngineChoice;
+  /** In which the load speaks to a server where users write to each other. */
+  readonly encoding: Encoding;
   /** How many servers are started, over one Redis. */
   readonly nodes: number;
   /** Fewer users, for a test of the bench itself: a share of the workload's, 0..1. */
@@ -114,6 +117,7 @@ Options:
                       Signs users' tokens for --url. Default: .millrace/dev-jwt-secret
   --ack LEVEL         memory (the default), disk, or replicated: then each Redis that is started has one replica.
   --engine ENGINE     auto (the default), uws or ws.
+  --encoding NAME     What the load of direct, group, burst, disk and profile speaks: binary (the default) or json.
   --nodes N           Servers, over one Redis. Default: 1, for burst 2
   --scale SHARE       Fewer users: a share of the workload's, above 0 and up to 1. For trying the bench itself.
   --members N         Members of huge-group that are online (default 10,000), of each lobby (default 50, at most 1,000), of
@@ -160,6 +164,7 @@ export function parseBenchOptions(argv: readonly string[]): Result<BenchOptions 
         'token-secret-file': { type: 'string' },
         ack: { type: 'string' },
         engine: { type: 'string' },
+        encoding: { type: 'string' },
         nodes: { type: 'string' },
         scale: { type: 'string' },
         members: { type: 'string' },
@@ -199,6 +204,9 @@ export function parseBenchOptions(argv: readonly string[]): Result<BenchOptions 
   const engine = values.engine ?? 'auto';
   if (!isOneOf(['auto', 'uws', 'ws'] as const, engine))
     return err(`--engine must be auto, uws or ws, got "${engine}".`);
+  const encoding = values.encoding ?? 'binary';
+  if (!isOneOf(['binary', 'json'] as const, encoding))
+    return err(`--encoding must be binary or json, got "${encoding}".`);
   return ok({
     workload,
     rounds: rounds.value,
@@ -209,6 +217,7 @@ export function parseBenchOptions(argv: readonly string[]): Result<BenchOptions 
     tokenSecretFile: values['token-secret-file'] ?? null,
     ackLevel,
     engine,
+    encoding,
     nodes: nodes.value,
     scale: scale.value,
     members: members.value,

@@ -1,4 +1,5 @@
 import type { ConversationId } from '@millrace/kernel';
+import type { Encoding } from '@millrace/protocol';
 import type { LobbiesPlan, LobbyStep } from './lobbies-plan.ts';
 
 /** A Millrace server, the relay that is its floor, or another program that it is measured beside. */
@@ -12,6 +13,8 @@ export interface LoadPlan {
   /** Signs the users' tokens; not needed for the relay. */
   readonly secret: string;
   readonly device: string;
+  /** Of Millrace's protocol, on every connection; left out: `binary`. */
+  readonly encoding?: Encoding;
   /** One connection each. */
   readonly users: readonly string[];
   /** So many connections come from one loopback address, 127.0.0.1 and on; null: all from that of the system's choice. */

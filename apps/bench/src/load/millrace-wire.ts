@@ -1,9 +1,10 @@
 import { systemClock, type ConversationId, type DeviceId, type UserId } from '@millrace/kernel';
-import { decodeServerFrames, encodeClientFrames, subprotocols } from '@millrace/protocol';
+import { decodeServerFrames, encodeClientFrames, subprotocols, type ClientFrame } from '@millrace/protocol';
 import { signToken } from '@millrace/raw-client';
 import { FrameSocket } from './frame-socket.ts';
 import { addressFor, conversationOf, localAddressFor, type LoadPlan } from './load-plan.ts';
 import { LobbyVisit } from './lobby-visit.ts';
+import { scanJsonMessage } from './millrace-json.ts';
 import { scanServerMessage } from './millrace-scan.ts';
 import { PAYLOAD_HEAD_CHARS } from './payload.ts';
 import type { Wire, WireSink } from './wire.ts';
@@ -34,8 +35,15 @@ interface Awaited {
   done(error: Error | null): void;
 }
 
-/** Speaks the public binary protocol to a Millrace server. */
+/** Speaks the public protocol to a Millrace server, in one of its encodings. */
 export function millraceWire(plan: LoadPlan, sink: WireSink): Wire {
+  const { encoding = 'binary' } = plan;
+  const scan = encoding === 'binary' ? scanServerMessage : scanJsonMessage;
+  const send = (socket: FrameSocket, frame: ClientFrame): void => {
+    const encoded = encodeClientFrames([frame], encoding);
+    if (typeof encoded === 'string') socket.sendText(encoded);
+    else socket.send(encoded);
+  };
   const awaited = new Map<number, Awaited>();
   const visits = plan.lobbies === null ? [] : plan.users.map((_, user) => new LobbyVisit(plan, user));
   const notice = (user: number, id: number, payload: Uint8Array): void => {
@@ -84,10 +92,13 @@ export function millraceWire(plan: LoadPlan, sink: WireSink): Wire {
       const handlers = {
         message(bytes: Uint8Array) {
           if (isConnected) {
-            scanServerMessage(bytes, scanSink);
+            scan(bytes, scanSink);
             return;
           }
-          const frames = decodeServerFrames(bytes, 'binary');
+          const frames = decodeServerFrames(
+            encoding === 'binary' ? bytes : Buffer.from(bytes).toString('utf8'),
+            encoding,
+          );
           const [first] = frames.ok ? frames.value : [];
           isConnected = first?.t === 'connected';
           connected(isConnected ? null : new Error(`not connected: ${JSON.stringify(first)}`));
@@ -100,12 +111,12 @@ export function millraceWire(plan: LoadPlan, sink: WireSink): Wire {
         },
       };
       const localAddress = localAddressFor(plan, user);
-      const socket = await FrameSocket.open(addressFor(plan, user), subprotocols.binary, handlers, localAddress);
+      const socket = await FrameSocket.open(addressFor(plan, user), subprotocols[encoding], handlers, localAddress);
       const name = plan.users[user] as UserId;
       const issuedAtSeconds = Math.floor(systemClock.nowMs() / 1000);
       const token = signToken(plan.secret, { user: name, issuedAtSeconds, seconds: TOKEN_SECONDS });
       const device = plan.device as DeviceId;
-      socket.send(encodeClientFrames([{ t: 'connect', id: CONNECT_ID, token, device, client: 'bench' }], 'binary'));
+      send(socket, { t: 'connect', id: CONNECT_ID, token, device, client: 'bench' });
       await answer;
       return socket;
     },
@@ -130,7 +141,7 @@ export function millraceWire(plan: LoadPlan, sink: WireSink): Wire {
         });
       });
       const frame = { t: isShown ? 'open' : 'close', id: SHOW_ID, conversation } as const;
-      socket.send(encodeClientFrames([frame], 'binary'));
+      send(socket, frame);
       return shown;
     },
     lobbies: (user, socket, step) => visits[user]?.take(step, socket) ?? Promise.resolve(),
@@ -144,11 +155,11 @@ export function millraceWire(plan: LoadPlan, sink: WireSink): Wire {
           },
         });
       });
-      socket.send(encodeClientFrames([{ t: 'ping', id: ALIVE_ID }], 'binary'));
+      send(socket, { t: 'ping', id: ALIVE_ID });
       return answered;
     },
     ping(socket) {
-      socket.send(encodeClientFrames([{ t: 'ping', id: PING_ID }], 'binary'));
+      send(socket, { t: 'ping', id: PING_ID });
     },
     write(socket, index, id, payload) {
       const stream = plan.streams[index];
@@ -156,7 +167,7 @@ export function millraceWire(plan: LoadPlan, sink: WireSink): Wire {
       const to = conversationOf(stream, id);
       const body = ascii.decode(payload);
       const frame = { t: 'send', id, conversation: to.id, n: to.n, sentAt: id, type: 'text', body } as const;
-      socket.send(encodeClientFrames([frame], 'binary'));
+      send(socket, frame);
     },
   };
 }

@@ -164,6 +164,7 @@ export function benchReport({ options, run, machine, commit, at }: ReportParts):
       payloadBytes: PAYLOAD_BYTES,
       ...redisConfig(options),
       engineAskedFor: options.engine,
+      encoding: options.encoding,
       engine: run.engine,
       server: options.url ?? 'its own',
       nodes: options.url === null ? options.nodes : null,

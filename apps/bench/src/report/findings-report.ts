@@ -41,6 +41,7 @@ export function findingsReport({ options, findings, machine, commit, at }: Findi
     scale: options.scale,
     ...redisConfig(options),
     engineAskedFor: options.engine,
+    encoding: options.encoding,
     nodes: options.nodes,
   };
   return {

@@ -37,7 +37,8 @@ export function runOnMillrace(
     const users = new MillraceUsers(target);
     onPart('set-up');
     const diffusion = await users.prepare(shape, run);
-    const measured = await measureShape(host, options, shape, run, measuredOf(target, diffusion), onPart);
+    const on = { ...measuredOf(target, diffusion), encoding: options.encoding };
+    const measured = await measureShape(host, options, shape, run, on, onPart);
     onPart('check');
     const { checked, behind } = await users.check(shape, run, measured.counts, diffusion);
     const lacking = behind.length > 0 ? [`the lists of ${behind.slice(0, 5).join(', ')} lack messages`] : [];

@@ -1,3 +1,4 @@
+import type { Encoding } from '@millrace/protocol';
 import type { LoadCommand, LoadMode, LoadResult, LoadRun, TargetKind } from '../load/load-plan.ts';
 import { cpuMicrosOf, residentBytesOf, sumOver } from '../measure/proc-stat.ts';
 import type { RoleProcess } from '../processes/role-process.ts';
@@ -27,6 +28,8 @@ export interface MeasuredTarget {
   readonly redisPids: readonly number[];
   /** How the conversations of the shape are diffused; a relay publishes, whatever this says. */
   readonly diffusion: Diffusion;
+  /** What the load speaks to a server; left out: `binary`. */
+  readonly encoding?: Encoding;
 }
 
 export interface ShapeRun {

@@ -1,4 +1,5 @@
 import { directConversationId, type UserId } from '@millrace/kernel';
+import type { Encoding } from '@millrace/protocol';
 import type { LoadMode, LoadPlan, StreamPlan } from '../load/load-plan.ts';
 
 /** One thing that is measured with a set of users. */
@@ -146,6 +147,7 @@ export function planOf(
     readonly websockets: readonly string[];
     readonly secret: string;
     readonly diffusion: Diffusion;
+    readonly encoding?: Encoding;
   },
 ): LoadPlan {
   const isRead = target.diffusion === 'read';
@@ -154,6 +156,7 @@ export function planOf(
     websockets: shape.onOneNode === true ? target.websockets.slice(0, 1) : target.websockets,
     secret: target.secret,
     device: 'bench-load',
+    encoding: target.encoding ?? 'binary',
     users: userNames(run, shape.users),
     usersPerAddress: shape.usersPerAddress ?? null,
     shows: shape.kind === 'group' ? { conversation: groupName(run), isRead } : null,
