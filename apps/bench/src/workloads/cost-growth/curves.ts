@@ -24,6 +24,10 @@ import { inTurns, OpenLoad, withShape, type GrowthRun, type Measure } from './st
 const SETTLE_MS_MAX = 300_000;
 const POLL_MS = 100;
 const REST_MS = 2_000;
+/** What is still to be archived: conversations that are in no job yet, and jobs. */
+const WAITING = ['archive_waiting', ...['delayed', 'waiting', 'active'].map((state) => `roll_jobs_${state}`)].map(
+  (name) => `millrace_${name}`,
+);
 
 /** A server where something stays small, and one where it becomes large, each with a Redis of its own. */
 const withTwo = <T>(
@@ -37,10 +41,11 @@ const withTwo = <T>(
 async function atRest({ url, redisUrl }: Target): Promise<void> {
   const startedMs = systemClock.monotonicMs();
   for (;;) {
-    const waiting = gaugeIn(await metricsOf(url), 'millrace_archive_waiting');
-    if (waiting === null || waiting === 0) break;
+    const metrics = await metricsOf(url);
+    const waiting = WAITING.reduce((sum, name) => sum + (gaugeIn(metrics, name) ?? 0), 0);
+    if (waiting === 0) break;
     if (systemClock.monotonicMs() - startedMs > SETTLE_MS_MAX)
-      throw new Error(`${String(waiting)} conversations still wait to be archived`);
+      throw new Error(`${String(waiting)} conversations and rolls still wait to be archived`);
     await sleep(POLL_MS);
   }
   if (redisUrl !== null) await new RedisWrites(redisUrl).atRest();
