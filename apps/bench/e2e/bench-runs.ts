@@ -58,14 +58,21 @@ export class BenchRuns {
     };
   }
 
-  /** @param interruptAt - interrupts it when its notes match. */
-  async bench(args: readonly string[], interruptAt?: RegExp): Promise<Ended> {
+  /**
+   * @param interruptAt - interrupts it when its notes match.
+   * @param isRelayed - false where it has several deployments at once: the relay stands before one, and no frame is looked at.
+   */
+  async bench(args: readonly string[], interruptAt?: RegExp, isRelayed = true): Promise<Ended> {
     const relay = await CheckingRelay.start(this.#serverFinder());
     const reports = join(this.dir, 'reports');
     const child = spawn(process.execPath, ['--enable-source-maps', BENCH, ...args, '--reports', reports], {
       stdio: ['ignore', 'pipe', 'pipe'],
       // Its server, which it hands its environment on to, tells everyone to connect to the relay.
-      env: { PATH: process.env['PATH'], TMPDIR: this.temporary, MILLRACE_SOCKET_URL: relay.url },
+      env: {
+        PATH: process.env['PATH'],
+        TMPDIR: this.temporary,
+        ...(isRelayed ? { MILLRACE_SOCKET_URL: relay.url } : {}),
+      },
     });
     let out = '';
     let notes = '';
@@ -87,9 +94,18 @@ export class BenchRuns {
   }
 
   /** One that must end well, and leave nothing behind. */
-  async measured(workload: string, ...options: readonly string[]): Promise<Measured> {
+  measured(workload: string, ...options: readonly string[]): Promise<Measured> {
+    return this.#measured(workload, options, true);
+  }
+
+  /** The same of a workload with several deployments at once, without a look at the frames. */
+  measuredApart(workload: string, ...options: readonly string[]): Promise<Measured> {
+    return this.#measured(workload, options, false);
+  }
+
+  async #measured(workload: string, options: readonly string[], isRelayed: boolean): Promise<Measured> {
     const args = [workload, ...BRIEF, ...options, '--json', join(this.dir, `${workload}.json`)];
-    const { code, out, notes, frames } = await this.bench(args);
+    const { code, out, notes, frames } = await this.bench(args, undefined, isRelayed);
     expect(code, notes).toBe(0);
     expect(out.trimEnd().split('\n').at(-1)).toMatch(/^checked \d+ sent, .*: 0 lost, 0 duplicated, 0 gaps$/);
     expect(this.leftRunning()).toEqual([]);

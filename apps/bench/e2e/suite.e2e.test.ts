@@ -74,7 +74,7 @@ describe('a workload, briefly,', () => {
   }, 240_000);
 
   it('growth: the same load is put on stores and servers of each size, and all that it said is there', async () => {
-    const { report, checkedByName } = await runs.measured('growth', '--scale', '0.01');
+    const { report } = await runs.measuredApart('growth', '--scale', '0.01');
     const { curves } = report.median as unknown as { readonly curves: Readonly<Record<string, CostCurve>> };
     const sizes = Object.entries(curves).map(([name, { points }]) => [name, points.map(({ size }) => size)]);
     expect(sizes).toEqual([
@@ -88,14 +88,11 @@ describe('a workload, briefly,', () => {
       for (const { cost } of points) expect(cost.ackedPerSecond).toBeGreaterThan(0);
     }
     const { sent, acked, stored, delivered } = report.checked;
+    // What the messages' own size took, and what was measured.
     expect(sent).toBeGreaterThan(10_000);
     expect([acked, stored]).toEqual([sent, sent]);
     expect(delivered).toBeGreaterThanOrEqual(sent);
     expect(report.faults).toEqual([]);
-    // Groups of two on both sides, one of each number of members and again of the smallest; pairs are made likewise.
-    expect(checkedByName['client create']).toBeGreaterThan(10 + 1_000 + 4);
-    // Users of the pairs and at rest, with those who say nothing.
-    expect(checkedByName['client connect']).toBeGreaterThan(100);
   }, 300_000);
 
   it('memory: what Redis keeps is counted against what was said', async () => {
