@@ -6,7 +6,11 @@ import { gaugeInto } from '../gauge-into.ts';
 /** Of the archive, as this node sees it. */
 export function archiveMetrics(registry: Registry, stats: () => ArchiverStats, archive: ArchiveStore): void {
   const gauge = gaugeInto(registry);
-  gauge('millrace_archive_waiting', 'Conversations that wait to be archived, and are in no job yet.', () => stats().waiting);
+  gauge(
+    'millrace_archive_waiting',
+    'Conversations that wait to be archived, and are in no job yet.',
+    () => stats().waiting,
+  );
   gauge('millrace_archived_entries', 'Entries archived by this process.', () => stats().entriesArchived);
   gauge('millrace_archive_failures', 'Attempts to archive that failed, of this process.', () => stats().rollsFailed);
   gauge(
