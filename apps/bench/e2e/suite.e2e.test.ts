@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { CommitFigures } from '../src/report/commit-path.ts';
 import type { CostCurve } from '../src/report/cost-growth.ts';
 import type { FailoverFigures } from '../src/report/failover.ts';
 import type { HistoryFigures } from '../src/report/history.ts';
@@ -44,18 +45,45 @@ describe('a workload, briefly,', () => {
     expect(checkedByName['server pong']).toBeGreaterThanOrEqual(600);
   }, 240_000);
 
-  it('disk: the pairs are measured at both ack levels, and all is stored at both', async () => {
-    const { report, checkedByName, out } = await runs.measured('disk', '--seconds', '0.5');
+  it.each([
+    ['disk', 'disk', 'memory'],
+    ['replicated', 'replicated', 'memory'],
+  ])(
+    '%s: the pairs are measured at both ack levels, and all is stored at both',
+    async (workload, one, other) => {
+      const { report, checkedByName, out } = await runs.measured(workload, '--seconds', '0.5');
+      const { sent, acked, stored, delivered } = report.checked;
+      expect(sent).toBeGreaterThan(0);
+      expect([acked, stored, delivered]).toEqual([sent, sent, sent]);
+      for (const side of [report.median, report.floor]) {
+        expect(Object.keys(side.parts)).toEqual(['direct saturated']);
+        expect(side.ackedPerSecond).toBeGreaterThan(0);
+      }
+      expect(report.ratio.throughput).not.toBe(null);
+      expect(out).toMatch(new RegExp(`direct saturated: ${one} .*\\ndirect saturated: ${other} `));
+      expect(checkedByName['client send']).toBe(sent);
+    },
+    240_000,
+  );
+
+  it('scale-out: the pairs are measured on one node and on two, and all is stored at both', async () => {
+    const { report, out } = await runs.measuredApart('scale-out', '--seconds', '0.5', '--scale', '0.05');
     const { sent, acked, stored, delivered } = report.checked;
     expect(sent).toBeGreaterThan(0);
     expect([acked, stored, delivered]).toEqual([sent, sent, sent]);
-    for (const side of [report.median, report.floor]) {
-      expect(Object.keys(side.parts)).toEqual(['direct saturated']);
-      expect(side.ackedPerSecond).toBeGreaterThan(0);
-    }
-    expect(report.ratio.throughput).not.toBe(null);
-    expect(out).toMatch(/direct saturated: disk .*\ndirect saturated: memory /);
-    expect(checkedByName['client send']).toBe(sent);
+    expect(report.ratio.cpu).not.toBe(null);
+    expect(out).toMatch(/direct saturated: two nodes .*\ndirect saturated: one node /);
+  }, 240_000);
+
+  it('commit: what the store of a node has acknowledged is there, beside what XADD comes to', async () => {
+    const { report } = await runs.measuredApart('commit', '--seconds', '0.5');
+    const { acked, stored, lost, duplicated } = report.checked;
+    expect([stored, lost, duplicated]).toEqual([acked, 0, 0]);
+    const { commit } = report.median as unknown as { readonly commit: CommitFigures };
+    // Each is of eight entries.
+    expect(commit.entriesPerSecond / commit.commitsPerSecond).toBeCloseTo(8, 6);
+    expect(acked).toBeGreaterThanOrEqual(commit.entriesPerSecond * 0.4);
+    expect(report.ratio.throughput).toBeGreaterThan(0);
   }, 240_000);
 
   it('profile: the steps of a message are told with what each takes, and come to all that the server took', async () => {

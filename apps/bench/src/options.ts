@@ -13,6 +13,9 @@ export const workloads = [
   'sync',
   'idle',
   'disk',
+  'replicated',
+  'scale-out',
+  'commit',
   'memory',
   'profile',
   'growth',
@@ -39,7 +42,18 @@ const secondsOf: Partial<Record<Workload, number>> = {
   crossing: CROSSING_SECONDS,
 };
 /** Of one measurement, and not of where it goes. */
-const HANDED_ON = ['rounds', 'seconds', 'warmup', 'ack', 'engine', 'encoding', 'nodes', 'scale', 'corpus'] as const;
+const HANDED_ON = [
+  'rounds',
+  'seconds',
+  'warmup',
+  'ack',
+  'engine',
+  'encoding',
+  'nodes',
+  'masters',
+  'scale',
+  'corpus',
+] as const;
 /** A fault takes a minute or more, and a history is as long as its corpus. */
 const roundsOf: Partial<Record<Workload, number>> = { profile: 1, growth: 2, failover: 1, history: 1, search: 1 };
 export type EngineChoice = 'auto' | 'uws' | 'ws';
@@ -62,6 +76,8 @@ export interface BenchOptions {
   readonly encoding: Encoding;
   /** How many servers are started, over one Redis. */
   readonly nodes: number;
+  /** Masters of a Redis Cluster that is started for them; 0: one Redis, and no Cluster. */
+  readonly masters: number;
   /** Fewer users, for a test of the bench itself: a share of the workload's, 0..1. */
   readonly scale: number;
   /** Of the group of `huge-group` and `crossing`, of each lobby; null for the workload's own. */
@@ -92,6 +108,9 @@ Workloads:
   sync          a device that missed 10,000 messages logs in; then 10,000 devices come back at once
   idle          10,000 connections that say nothing: bytes each, and CPU; with --long 50,000 over four servers
   disk          direct, saturated, at ack level disk beside ack level memory
+  replicated    the same at ack level replicated
+  scale-out     direct, saturated, on two nodes and two Redis masters beside one of each
+  commit        entries by the store of a node, with all that it checks, beside XADD by redis-benchmark
   memory        what Redis keeps of a message, of an inbox record and of a quiet conversation
   profile       where the server's CPU time of a message goes, step by step: pairs and groups, saturated
   growth        CPU time of a message against conversations, stored messages, members and connections; with --long up to
@@ -119,6 +138,7 @@ Options:
   --engine ENGINE     auto (the default), uws or ws.
   --encoding NAME     What the load of direct, group, burst, disk and profile speaks: binary (the default) or json.
   --nodes N           Servers, over one Redis. Default: 1, for burst 2
+  --masters N         Masters of a Redis Cluster in the place of that one Redis, up to 3.
   --scale SHARE       Fewer users: a share of the workload's, above 0 and up to 1. For trying the bench itself.
   --members N         Members of huge-group that are online (default 10,000), of each lobby (default 50, at most 1,000), of
                       crossing at the most (default 12,000).
@@ -166,6 +186,7 @@ export function parseBenchOptions(argv: readonly string[]): Result<BenchOptions 
         engine: { type: 'string' },
         encoding: { type: 'string' },
         nodes: { type: 'string' },
+        masters: { type: 'string' },
         scale: { type: 'string' },
         members: { type: 'string' },
         corpus: { type: 'string' },
@@ -199,6 +220,9 @@ export function parseBenchOptions(argv: readonly string[]): Result<BenchOptions 
   const nodes = numberOf(values.nodes, 'nodes', workload === 'burst' ? 2 : 1, 9);
   if (!nodes.ok) return nodes;
   if (!Number.isInteger(nodes.value)) return err('--nodes must be a whole number.');
+  const masters = values.masters === undefined ? ok(0) : numberOf(values.masters, 'masters', 0, 3);
+  if (!masters.ok) return masters;
+  if (!Number.isInteger(masters.value)) return err('--masters must be a whole number.');
   const ackLevel = values.ack ?? 'memory';
   if (!isOneOf(ackLevels, ackLevel)) return err(`--ack must be ${ackLevels.join(', ')}, got "${ackLevel}".`);
   const engine = values.engine ?? 'auto';
@@ -219,6 +243,7 @@ export function parseBenchOptions(argv: readonly string[]): Result<BenchOptions 
     engine,
     encoding,
     nodes: nodes.value,
+    masters: masters.value,
     scale: scale.value,
     members: members.value,
     corpus: values.corpus ?? null,

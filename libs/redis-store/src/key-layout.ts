@@ -28,6 +28,7 @@ export type ClusterKey = 'members' | 'left' | 'replaced' | 'leader' | 'view' | '
  * | `{n:<node>}:in`    | stream | what others say to one run of a node, see functions/open-node-stream.lua           |
  * | `{n:<node>}:open`  | hash   | `run entries bytes added taken` of that stream; both expire without their reader    |
  * | `{jobs}:due:…`       | BullMQ | jobs that wait for their time, and those that are worked, see libs/jobs                |
+ * | `{jobs}:rolls:…`     | BullMQ | conversations that are to be archived, likewise                           |
  *
  * The functions are given complete keys: no name of a key is put together in Lua.
  */

@@ -1,18 +1,26 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '@millrace/kernel';
-import { callRedis, describeLocalRedisError, freePort, startRedis, type LocalRedis } from '@millrace/local-redis';
+import {
+  callRedis,
+  describeLocalRedisError,
+  freePort,
+  startRedis,
+  startRedisCluster,
+  type LocalRedis,
+} from '@millrace/local-redis';
 import type { AckLevel } from '../options.ts';
 
 const FOLLOWING_MS_MAX = 30_000;
 const POLL_MS = 25;
 
-/** A Redis of the bench's own, as an ack level wants it. */
+/** A Redis of the bench's own, as an ack level wants it, or a Cluster of them. */
 export interface PrivateRedis {
-  /** Where ioredis finds it: a unix socket. */
+  /** Where ioredis finds it: a unix socket; of a Cluster, one of its ports. */
   readonly url: string;
+  /** Empty for a Cluster. */
   readonly socket: string;
-  /** It, and its replica if it has one. */
+  /** It, and its replica if it has one; all of a Cluster. */
   readonly pids: readonly number[];
   stop(): Promise<void>;
 }
@@ -66,4 +74,17 @@ export async function startPrivateRedis(dir: string, ackLevel: AckLevel): Promis
     await stop();
     throw error;
   }
+}
+
+/** As many masters, each as the ack level wants it, with their slots shared out. */
+export async function startPrivateCluster(dir: string, ackLevel: AckLevel, masters: number): Promise<PrivateRedis> {
+  const replicas = ackLevel === 'replicated' ? 1 : 0;
+  const appendfsync = ackLevel === 'disk' ? 'always' : 'everysec';
+  const cluster = await startRedisCluster({ dir, masters, replicas, appendfsync });
+  if (!cluster.ok) throw new Error(describeLocalRedisError(cluster.error));
+  const { url, nodes } = cluster.value;
+  const stop = async (): Promise<void> => {
+    await cluster.value.stop();
+  };
+  return { url, socket: '', pids: nodes.map(({ pid }) => pid), stop };
 }

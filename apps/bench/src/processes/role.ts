@@ -4,6 +4,7 @@ import type { LoadCommand } from '../load/load-plan.ts';
 import { LoginsLoad } from '../load/logins-load.ts';
 import { StormLoad } from '../load/storm-load.ts';
 import type { EngineChoice } from '../options.ts';
+import { CommitLoad } from './commit-load.ts';
 import { startRelay } from './relay.ts';
 import { XrangeFloor } from './xrange-floor.ts';
 
@@ -14,7 +15,7 @@ export type RoleMessage =
   | { readonly event: 'result'; readonly value: unknown }
   | { readonly event: 'failed'; readonly message: string };
 
-export type Role = 'load' | 'relay' | 'crowd' | 'logins' | 'storm' | 'xrange';
+export type Role = 'load' | 'relay' | 'crowd' | 'logins' | 'storm' | 'xrange' | 'commits';
 /** What is measured beside Millrace is a program of its own. */
 export type ProcessName = Role | 'peer';
 
@@ -99,6 +100,7 @@ export function runRole(role: Role, args: readonly string[]): void {
     logins: () => new LoginsLoad(),
     storm: () => new StormLoad(),
     xrange: () => new XrangeFloor(),
+    commits: () => new CommitLoad(),
   }[role]();
   serve((command, onEdge) => worker.carryOut(command, onEdge));
 }

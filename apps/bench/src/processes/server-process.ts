@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock, systemRandom } from '@millrace/kernel';
 import type { AckLevel, EngineChoice } from '../options.ts';
-import { startPrivateRedis } from './private-redis.ts';
+import { startPrivateCluster, startPrivateRedis } from './private-redis.ts';
 
 const READY_MS_MAX = 60_000;
 const STOP_MS_MAX = 30_000;
@@ -112,6 +112,8 @@ export interface StartTarget {
   readonly ackLevel: AckLevel;
   readonly engine: EngineChoice;
   readonly nodes: number;
+  /** Of a Redis Cluster; 0 or left out: one Redis, and no Cluster. */
+  readonly masters?: number;
   /** Variables of the servers beside those that every run sets. */
   readonly settings?: Readonly<Record<string, string>>;
 }
@@ -181,7 +183,11 @@ const hasEnded = ({ child }: ServerNode): boolean => child.exitCode !== null || 
 /** Starts a Redis and servers of the bench's own, in a directory that is gone after `stop`. */
 export async function startTarget(what: StartTarget): Promise<OwnTarget> {
   const dir = mkdtempSync(join(tmpdir(), 'millrace-bench-'));
-  const redis = await startPrivateRedis(join(dir, 'redis'), what.ackLevel).catch((error: unknown) => {
+  const { masters = 0, ackLevel } = what;
+  const redisDir = join(dir, 'redis');
+  const starting =
+    masters === 0 ? startPrivateRedis(redisDir, ackLevel) : startPrivateCluster(redisDir, ackLevel, masters);
+  const redis = await starting.catch((error: unknown) => {
     rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
     throw error;
   });

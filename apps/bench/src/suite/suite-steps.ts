@@ -17,7 +17,10 @@ const timing = (rounds: number, seconds: number, warmup: number): readonly strin
 const STEPS: readonly SuiteStep[] = [
   { name: 'direct', workload: 'direct', args: timing(5, 3, 1), minutes: 4 },
   { name: 'group', workload: 'group', args: timing(5, 3, 1), minutes: 3.5 },
-  { name: 'disk', workload: 'disk', args: timing(5, 3, 1), minutes: 1.5 },
+  { name: 'disk', workload: 'disk', args: timing(5, 3, 1), minutes: 1.2 },
+  { name: 'replicated', workload: 'replicated', args: timing(3, 3, 1), minutes: 0.9 },
+  { name: 'scale-out', workload: 'scale-out', args: timing(3, 3, 1), minutes: 1.2 },
+  { name: 'commit', workload: 'commit', args: timing(5, 2, 0.5), minutes: 0.7 },
   { name: 'memory', workload: 'memory', args: timing(1, 10, 0.5), minutes: 0.5 },
   { name: 'profile', workload: 'profile', args: timing(1, 4, 1), minutes: 0.8 },
   { name: 'growth', workload: 'growth', args: timing(2, 2, 0.5), minutes: 4.3 },

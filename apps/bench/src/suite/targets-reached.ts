@@ -49,7 +49,10 @@ export const targets: readonly Target[] = [
   ),
   target('direct', 'at 1,000/s, ack p50', ['median', 'parts', 'direct 1000/s', 'ackMs', 'p50'], 'most', 1.5, 'ms'),
   target('direct', 'at 1,000/s, ack p99, to ws-floor', ratio('direct 1000/s', 'p99'), 'most', 3),
-  target('disk', 'saturated, to ack level memory', ['ratio', 'throughput'], 'least', 0.8),
+  target('disk', 'saturated, to ack level memory', ratio('direct saturated', 'throughput'), 'least', 0.8),
+  target('replicated', 'saturated, to ack level memory', ratio('direct saturated', 'throughput'), 'least', 0.4),
+  target('scale-out', 'CPU a message of two nodes, to one', ratio('direct saturated', 'cpu'), 'most', 1.15),
+  target('commit', 'entries a second, to XADD by redis-benchmark', ['ratio', 'throughput'], 'least', 0.5),
   target('group', 'of 500, saturated, to ws-floor', ratio('group-500 saturated', 'throughput'), 'least', 0.6),
   target('huge-group', '10,000, saturated, to ws-floor', ratio('group-10000 saturated', 'throughput'), 'least', 0.8),
   target(

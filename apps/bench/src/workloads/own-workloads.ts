@@ -1,6 +1,7 @@
 import type { Workload } from '../options.ts';
 import type { MeasureFindings } from '../report/findings.ts';
-import { measureDisk } from './ack-levels.ts';
+import { measureDisk, measureReplicated } from './ack-levels.ts';
+import { measureCommitPath } from './commit-path.ts';
 import { measureCostGrowth } from './cost-growth/measure-cost-growth.ts';
 import { measureCrossing } from './crossing.ts';
 import { measureFailover } from './failover.ts';
@@ -11,6 +12,7 @@ import { measureLobbies } from './lobby.ts';
 import { measureMemory } from './memory.ts';
 import { measurePeers } from './peers.ts';
 import { measureProfile } from './profile.ts';
+import { measureScaleOut } from './scale-out.ts';
 import { measureReplay } from './replay.ts';
 import { measureSearch } from './search/measure-search.ts';
 import { measureSync } from './sync/measure-sync.ts';
@@ -23,6 +25,9 @@ export const ownWorkloads: Partial<Record<Workload, MeasureFindings>> = {
   sync: measureSync,
   idle: measureIdle,
   disk: measureDisk,
+  replicated: measureReplicated,
+  'scale-out': measureScaleOut,
+  commit: measureCommitPath,
   memory: measureMemory,
   profile: measureProfile,
   growth: measureCostGrowth,

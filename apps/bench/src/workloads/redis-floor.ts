@@ -45,7 +45,10 @@ export async function measureRedisFloor(options: {
   readonly seconds: number;
   /** Told how to end what was started, should the bench be interrupted. */
   readonly onStop: (stop: () => Promise<void>) => void;
+  /** Requests of one client that are under way. Default 16. */
+  readonly pipeline?: number;
 }): Promise<RedisFloor> {
+  const { pipeline = PIPELINE } = options;
   const program = await benchmarkProgram();
   const dir = mkdtempSync(join(tmpdir(), 'millrace-floor-'));
   const starting = startPrivateRedis(dir, options.ackLevel);
@@ -62,7 +65,7 @@ export async function measureRedisFloor(options: {
     const redis = await starting;
     const { socket, pids } = redis;
     const xadd = async (requests: number): Promise<number> => {
-      const args = ['-s', socket, '-n', requests, '-P', PIPELINE, '-c', CLIENTS, '--csv', 'XADD', 'floor', '*', 'e'];
+      const args = ['-s', socket, '-n', requests, '-P', pipeline, '-c', CLIENTS, '--csv', 'XADD', 'floor', '*', 'e'];
       const { stdout } = await run(program, [...args.map(String), 'x'.repeat(PAYLOAD_BYTES)], { timeout: RUN_MS_MAX });
       const perSecond = parseBenchmark(stdout);
       if (perSecond === null) throw new Error(`${program} printed what was not understood:\n${stdout}`);

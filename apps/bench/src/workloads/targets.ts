@@ -55,11 +55,11 @@ export function withRelay<T>(
 
 async function openTarget(
   host: BenchHost,
-  { url, tokenSecretFile, ackLevel, engine, nodes }: BenchOptions,
+  { url, tokenSecretFile, ackLevel, engine, nodes, masters }: BenchOptions,
   settings: Readonly<Record<string, string>>,
 ): Promise<Target> {
   const { serverBundle: bundle, serverArgs: args = [] } = host;
-  if (url === null) return startTarget({ bundle, args, ackLevel, engine, nodes, settings });
+  if (url === null) return startTarget({ bundle, args, ackLevel, engine, nodes, masters, settings });
   return {
     url,
     urls: [url],

@@ -285,6 +285,7 @@ export class Archiver {
       else if (reason !== null) this.#fails(reason);
       left = rolled.more;
     }
+    if (left.length > 0 && this.#isStopped) return 'the node is stopping';
     for (const conversation of left) this.add(conversation);
     return reason;
   }

@@ -137,6 +137,17 @@ describe('rolls as jobs', () => {
     await expect.poll(() => jobs.given).toEqual([[room]]);
   });
 
+  it('are left to another node by one that is stopping', async () => {
+    const { rooms, archiver } = setUp();
+    rooms.write('room', 54);
+    const [leaving, next] = [archiver({}, null), archiver({}, null)];
+    leaving.stop();
+    expect(await leaving.rollHere([room])).toBe('the node is stopping');
+    expect(rooms.hotSeqs('room')).toHaveLength(55);
+    expect(await next.rollHere([room])).toBeNull();
+    expect(rooms.hotSeqs('room')).toHaveLength(25);
+  });
+
   it('are done by the owner, too, whose archive has failed, until one succeeds: only so it is found out', async () => {
     const { rooms, jobs, archiver } = setUp();
     rooms.write('room', 54);
