@@ -14,7 +14,7 @@ import type { RedisStores } from '@millrace/redis-store';
 import { StoreUnavailable } from '@millrace/timeline';
 import type { Registry } from 'prom-client';
 import type { ServerLog } from '../logging.ts';
-import { jobMetrics } from './job-metrics.ts';
+import { dueJobs, jobMetrics } from './job-metrics.ts';
 import { ServerRolls } from './server-rolls.ts';
 
 type JobStores = Pick<RedisStores, 'openJobConnection' | 'jobsPrefix' | 'storedUsers' | 'records'>;
@@ -93,7 +93,7 @@ export class ServerJobs {
     };
     jobMetrics(
       registry,
-      { prefix: 'millrace_jobs', jobs: 'Jobs' },
+      dueJobs,
       () => queue.counts(),
       () => this.#worker?.stats ?? null,
     );

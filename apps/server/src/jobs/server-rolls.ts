@@ -4,7 +4,7 @@ import type { Archiver, RollJobs } from '@millrace/messaging';
 import type { RedisStores } from '@millrace/redis-store';
 import type { Registry } from 'prom-client';
 import type { ServerLog } from '../logging.ts';
-import { jobMetrics } from './job-metrics.ts';
+import { jobMetrics, rollJobs } from './job-metrics.ts';
 
 export interface ServerRollsParts {
   readonly stores: Pick<RedisStores, 'openJobConnection' | 'jobsPrefix'>;
@@ -46,7 +46,7 @@ export class ServerRolls implements RollJobs {
     });
     jobMetrics(
       registry,
-      { prefix: 'millrace_roll_jobs', jobs: 'Rolls' },
+      rollJobs,
       () => this.#queue.counts(),
       () => this.#worker?.stats ?? null,
     );
