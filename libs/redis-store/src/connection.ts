@@ -2,7 +2,7 @@ import type { Cancel, Random, Timers } from '@millrace/kernel';
 import { Cluster, Command, type Redis, type RedisOptions } from 'ioredis';
 import type { RedisClient } from './function-library.ts';
 import { clientUrl, openRedis } from './redis-address.ts';
-import { messageOf } from './store-errors.ts';
+import { isDemotion, messageOf } from './store-errors.ts';
 
 export interface ConnectionOptions {
   /** `redis://`, `rediss://`, `redis+sentinel://`, `unix:///path` or a path. */
@@ -24,6 +24,8 @@ const RECONNECT_MS_MAX = 1_000;
 /** Of one node of a Cluster, and how often its heir is asked for meanwhile. */
 const CLUSTER_NODE_MS_MAX = 200;
 const CONNECT_MS_MAX = 5_000;
+/** Between two reconnects because the server is a replica: its heir may not be known at once. */
+const DEMOTED_MS_MIN = 1_000;
 
 const mastersOf = ({ slots }: Cluster): string => [...new Set(slots.map(([master]) => master))].sort().join(';');
 
@@ -34,6 +36,7 @@ const mastersOf = ({ slots }: Cluster): string => [...new Set(slots.map(([master
  *      `retryDelayOnFailover: 0`. (`autoResendUnfulfilledCommands: false` would leave its promise hanging.)
  * (C2) A command that cannot be written now is rejected at once, unless it is a read.
  * (C3) It reconnects for ever, and says so each time.
+ * (C4) It leaves a server that has become a replica, and looks for the master anew: nobody else may end that connection.
  */
 export class Connection {
   readonly client: RedisClient;
@@ -43,6 +46,7 @@ export class Connection {
   readonly #timers: Timers;
   readonly #slots = new Map<string, number>();
   readonly #backoff: (attempt: number) => number;
+  #cancelDemoted: Cancel | null = null;
   #cancelRevival: Cancel = () => undefined;
   #cancelLook: Cancel | null = null;
   #closed = false;
@@ -83,6 +87,7 @@ export class Connection {
           autoPipeliningIgnoredCommands: ['fcall_ro'],
           enableOfflineQueue: forReads,
           retryStrategy: backoff,
+          reconnectOnError: (error) => this.#isLeft(error),
         });
     this.client.on('error', (error: unknown) => {
       this.#lastError = messageOf(error);
@@ -183,6 +188,7 @@ export class Connection {
     this.#closed = true;
     this.#cancelRevival();
     this.#cancelLook?.();
+    this.#cancelDemoted?.();
     this.client.disconnect();
   }
 
@@ -208,6 +214,15 @@ export class Connection {
       // What went wrong is told as an error of the client, and ends it again.
       this.client.connect().catch(() => undefined);
     });
+  }
+
+  /** @returns whether to reconnect for this answer. What it answers is rejected, and sent again by nobody (C1). */
+  #isLeft(error: Error): boolean {
+    if (!isDemotion(error.message) || this.#cancelDemoted !== null) return false;
+    this.#cancelDemoted = this.#timers.after(DEMOTED_MS_MIN, () => {
+      this.#cancelDemoted = null;
+    });
+    return true;
   }
 
   #announce(): void {

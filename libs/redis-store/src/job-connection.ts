@@ -1,6 +1,7 @@
 import type { Random } from '@millrace/kernel';
 import { Cluster, type Redis, type RedisOptions } from 'ioredis';
 import { clientUrl, openRedis } from './redis-address.ts';
+import { isDemotion } from './store-errors.ts';
 
 const RECONNECT_MS_MIN = 50;
 const RECONNECT_MS_MAX = 2_000;
@@ -29,7 +30,12 @@ export function openJobConnection({ url, cluster, name, random }: JobConnectionO
   } as const satisfies RedisOptions;
   const client = cluster
     ? new Cluster([clientUrl(url)], { redisOptions: common, clusterRetryStrategy: retry })
-    : openRedis(url, { ...common, retryStrategy: retry });
+    : openRedis(url, {
+        ...common,
+        retryStrategy: retry,
+        // And sends it again to the heir.
+        reconnectOnError: ({ message }) => (isDemotion(message) ? 2 : false),
+      });
   // Told by whoever uses it; without a listener it would end the process.
   client.on('error', () => undefined);
   return client;

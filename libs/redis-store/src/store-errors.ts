@@ -32,6 +32,9 @@ const NEVER_SENT = ["Stream isn't writeable", "Cluster isn't ready"];
 
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
+/** It was a master: whoever made it a replica need not have closed its connections, as the Sentinels do. */
+export const isDemotion = (message: string): boolean => message.startsWith('READONLY ');
+
 /**
  * Classifies what a call was rejected with. Whatever is not known to be a refusal is `unknown`: a lost connection with
  * the call written, and an error of a function, which may have written half.
