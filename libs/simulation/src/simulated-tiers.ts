@@ -45,7 +45,7 @@ export function tiersOf(
     limits: {
       ...defaultArchiverLimits,
       ...{ hotEntries, chunkEntries: 3, chunksMax: 2, conversationsPerRoll: 2 },
-      ...{ handover: { jobsMax: 8, againMs: 100 }, rollsPerJob: 2 },
+      ...{ handover: { jobsMax: 8, againMs: 100, restMs: 200 }, rollsPerJob: 2 },
       retry: { msMin: 50, msMax: 1_000 },
       alarmMs: Infinity,
     },

@@ -37,7 +37,7 @@ export const defaultArchiverLimits: ArchiverLimits = {
   waitingMax: 100_000,
   retry: { msMin: 250, msMax: 30_000 },
   sweep: defaultSweepLimits,
-  handover: { jobsMax: 256, againMs: 100 },
+  handover: { jobsMax: 256, againMs: 100, restMs: 10_000 },
   rollsPerJob: 20,
   tightShare: 0.6,
   alarmMs: 30_000,
@@ -114,7 +114,7 @@ export class Archiver {
   #isRolling = false;
   #isStopped = false;
   #isBound = false;
-  #failing: { readonly sinceMs: number; alarmedMs: number; why: string } | null = null;
+  #failing: { readonly sinceMs: number; lastMs: number; alarmedMs: number; why: string } | null = null;
   #entriesArchived = 0;
   #rollsFailed = 0;
   #conversationsStuck = 0;
@@ -126,15 +126,16 @@ export class Archiver {
     this.#parts = parts;
     this.identity = parts.identity;
     this.#retry = new RetryWait(parts.timers, parts.limits.retry);
-    const { jobs, timers, limits } = parts;
+    const { jobs, clock, timers, limits } = parts;
     const again = (conversation: ConversationId): void => {
       this.add(conversation);
     };
-    this.#handover = jobs === undefined ? null : new RollHandover({ jobs, timers, limits: limits.handover, again });
+    this.#handover =
+      jobs === undefined ? null : new RollHandover({ jobs, clock, timers, limits: limits.handover, again });
   }
 
   get stats(): ArchiverStats {
-    const { sinceMs = null, why = '' } = this.#failing ?? {};
+    const { sinceMs = null, why = '' } = this.#failure ?? {};
     return {
       waiting: this.#waiting.size,
       entriesArchived: this.#entriesArchived,
@@ -143,6 +144,15 @@ export class Archiver {
       failingMs: sinceMs === null ? 0 : this.#parts.clock.monotonicMs() - sinceMs,
       failingWhy: why,
     };
+  }
+
+  /** What fails now. A job that failed here may have been done by another node meanwhile, which tells nobody. */
+  get #failure(): { readonly sinceMs: number; readonly why: string } | null {
+    const { clock, limits } = this.#parts;
+    const lastMs = this.#failing?.lastMs ?? Infinity;
+    const isLongAgo = clock.monotonicMs() - lastMs > 2 * limits.retry.msMax;
+    if (isLongAgo && this.#waiting.size === 0) this.#failing = null;
+    return this.#failing;
   }
 
   /** From here on it works. */
@@ -261,7 +271,7 @@ export class Archiver {
 
   /** To whoever works jobs, where somebody does, unless something is wrong: then it is found out here when it is over. */
   async #handsOver(some: readonly ConversationId[]): Promise<boolean> {
-    if (this.#handover === null || this.#isTight || this.#failing !== null) return false;
+    if (this.#handover === null || this.#isTight || this.#failure !== null) return false;
     const isWorked = this.#node?.view()?.members.some(({ roles }) => roles.includes('jobs')) === true;
     return isWorked && this.#handover.give(some);
   }
@@ -350,11 +360,12 @@ export class Archiver {
     const nowMs = this.#parts.clock.monotonicMs();
     this.#rollsFailed += 1;
     if (this.#failing === null) {
-      this.#failing = { sinceMs: nowMs, alarmedMs: nowMs, why };
+      this.#failing = { sinceMs: nowMs, lastMs: nowMs, alarmedMs: nowMs, why };
       this.#parts.log.warn('nothing can be archived at the moment; conversations stay in Redis', { error: why });
       return;
     }
     this.#failing.why = why;
+    this.#failing.lastMs = nowMs;
     if (nowMs - this.#failing.alarmedMs < this.#parts.limits.alarmMs) return;
     this.#failing.alarmedMs = nowMs;
     this.#parts.log.error('nothing is archived: conversations stay in Redis, whose memory grows', {

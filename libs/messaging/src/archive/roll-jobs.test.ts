@@ -4,7 +4,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { SomeRooms } from '../testing/some-rooms.ts';
 import { Archiver, defaultArchiverLimits, type ArchiverLimits } from './archiver.ts';
 import { neverHeld } from './drop-before.ts';
-import type { RollJobs } from './roll-jobs.ts';
+import { RollHandover, type RollJobs } from './roll-jobs.ts';
 
 const room = 'room' as ConversationId;
 
@@ -46,7 +46,7 @@ function setUp() {
       limits: {
         ...defaultArchiverLimits,
         ...{ hotEntries: 20, hotMs: Number.MAX_SAFE_INTEGER, chunkEntries: 10, retry: { msMin: 1, msMax: 5 } },
-        handover: { jobsMax: 3, againMs: 20 },
+        handover: { jobsMax: 3, againMs: 20, restMs: 10_000 },
         ...limits,
       },
       log: { info: () => undefined, warn: () => undefined, error: () => undefined },
@@ -79,14 +79,11 @@ describe('rolls as jobs', () => {
   it('are asked for once in a while, and then again when more was written meanwhile', async () => {
     const { rooms, jobs, archiver } = setUp();
     rooms.write('room', 54);
-    const owner = archiver({ handover: { jobsMax: 3, againMs: 50 } });
+    const owner = archiver({ handover: { jobsMax: 3, againMs: 50, restMs: 10_000 } });
     owner.add(room);
     await expect.poll(() => jobs.given).toEqual([[room]]);
     for (let count = 0; count < 5; count += 1) owner.add(room);
     await expect.poll(() => jobs.given).toEqual([[room], [room]]);
-    // Nothing was added since.
-    owner.add('other' as ConversationId);
-    await expect.poll(() => jobs.given).toEqual([[room], [room], ['other']]);
   });
 
   it.each([
@@ -137,6 +134,18 @@ describe('rolls as jobs', () => {
     await expect.poll(() => jobs.given).toEqual([[room]]);
   });
 
+  it('that fail here and are done elsewhere are not told as failing for ever', async () => {
+    const { rooms, archiver } = setUp();
+    rooms.write('room', 54);
+    const [failed, other] = [archiver({}, null), archiver({}, null)];
+    rooms.disk.isDown = true;
+    await failed.rollHere([room]);
+    expect(failed.stats.failingWhy).toContain('does not answer');
+    rooms.disk.isDown = false;
+    expect(await other.rollHere([room])).toBeNull();
+    await expect.poll(() => failed.stats.failingWhy).toBe('');
+  });
+
   it('are left to another node by one that is stopping', async () => {
     const { rooms, archiver } = setUp();
     rooms.write('room', 54);
@@ -161,5 +170,81 @@ describe('rolls as jobs', () => {
     await expect.poll(() => rooms.hotSeqs('room').length).toBe(25);
     expect(owner.stats.failingMs).toBe(0);
     expect(jobs.given).toEqual([]);
+  });
+});
+
+describe('handing over', () => {
+  /** Time that the test moves on. */
+  function handover() {
+    const jobs = new Jobs();
+    const again: ConversationId[] = [];
+    let nowMs = 0;
+    let due: { readonly atMs: number; readonly callback: () => void }[] = [];
+    const hands = new RollHandover({
+      jobs,
+      clock: { nowMs: () => nowMs, monotonicMs: () => nowMs },
+      timers: {
+        after: (delayMs, callback) => {
+          due.push({ atMs: nowMs + delayMs, callback });
+          return () => undefined;
+        },
+        soon: () => undefined,
+      },
+      limits: { jobsMax: 3, againMs: 100, restMs: 1_000 },
+      again: (conversation) => again.push(conversation),
+    });
+    const pass = (ms: number): void => {
+      nowMs += ms;
+      const now = due.filter(({ atMs }) => atMs <= nowMs);
+      due = due.filter(({ atMs }) => atMs > nowMs);
+      for (const { callback } of now) callback();
+    };
+    return { jobs, again, hands, pass };
+  }
+
+  it('brings back what was written meanwhile, once, and not before its time', async () => {
+    const { again, hands, pass } = handover();
+    expect(await hands.give([room])).toBe(true);
+    for (let count = 0; count < 3; count += 1) expect(hands.holds(room)).toBe(true);
+    pass(99);
+    expect(again).toEqual([]);
+    pass(1);
+    expect(again).toEqual([room]);
+    expect(hands.holds(room)).toBe(false);
+    pass(1_000);
+    expect(again).toEqual([room]);
+  });
+
+  it('brings nothing back of which nothing was written', async () => {
+    const { again, hands, pass } = handover();
+    await hands.give([room]);
+    pass(100);
+    expect(again).toEqual([]);
+  });
+
+  it('forgets nothing that is written while the queue has not answered yet', async () => {
+    const { again, hands, pass } = handover();
+    const giving = hands.give([room]);
+    expect(hands.holds(room)).toBe(true);
+    expect(await giving).toBe(true);
+    pass(100);
+    expect(again).toEqual([room]);
+  });
+
+  it('holds nothing that the queue did not take, and lets it be for a while', async () => {
+    const { jobs, hands, pass } = handover();
+    jobs.refusal = 'it is full';
+    expect(await hands.give([room])).toBe(false);
+    expect(hands.holds(room)).toBe(false);
+    jobs.refusal = null;
+    pass(999);
+    expect(await hands.give([room])).toBe(false);
+    pass(1);
+    expect(await hands.give([room])).toBe(true);
+    // One that has enough, but answers, is asked each time.
+    jobs.waiting = 3;
+    expect(await hands.give(['other' as ConversationId])).toBe(false);
+    jobs.waiting = 2;
+    expect(await hands.give(['other' as ConversationId])).toBe(true);
   });
 });

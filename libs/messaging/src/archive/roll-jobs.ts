@@ -1,4 +1,4 @@
-import type { ConversationId, Result, Timers } from '@millrace/kernel';
+import type { Clock, ConversationId, Result, Timers } from '@millrace/kernel';
 
 /**
  * Rolls as jobs of the cluster: some node that works jobs does each, is asked again for a while when it cannot, and takes over
@@ -17,10 +17,13 @@ export interface HandoverLimits {
   readonly jobsMax: number;
   /** A conversation is not handed over again for so long. */
   readonly againMs: number;
+  /** A queue that does not answer, or takes nothing, is not asked again for so long: each time it may take seconds. */
+  readonly restMs: number;
 }
 
 export interface RollHandoverParts {
   readonly jobs: RollJobs;
+  readonly clock: Clock;
   readonly timers: Timers;
   readonly limits: HandoverLimits;
   /** More was written to it since it was handed over. */
@@ -30,8 +33,9 @@ export interface RollHandoverParts {
 /** Hands rolls over to the jobs of the cluster, each conversation once in a while. */
 export class RollHandover {
   readonly #parts: RollHandoverParts;
-  /** Handed over a moment ago, and whether more was written since. */
+  /** Being handed over, or handed over a moment ago, and whether more was written since. */
   readonly #recent = new Map<ConversationId, boolean>();
+  #restsUntilMs = -Infinity;
 
   constructor(parts: RollHandoverParts) {
     this.#parts = parts;
@@ -46,12 +50,13 @@ export class RollHandover {
 
   /** @returns false when the queue does not take it, or has enough: then it is to be done here. */
   async give(conversations: readonly ConversationId[]): Promise<boolean> {
-    const { jobs, timers, limits, again } = this.#parts;
-    const waiting = await jobs.rollsWaiting();
-    if (waiting === null || waiting >= limits.jobsMax) return false;
-    const added = await jobs.addRoll(conversations);
-    if (!added.ok) return false;
+    const { timers, limits, again } = this.#parts;
+    // From now on: whoever does it may look before what is written meanwhile.
     for (const conversation of conversations) this.#recent.set(conversation, false);
+    if (!(await this.#isTaken(conversations))) {
+      for (const conversation of conversations) this.#recent.delete(conversation);
+      return false;
+    }
     timers.after(limits.againMs, () => {
       for (const conversation of conversations) {
         const isMore = this.#recent.get(conversation) === true;
@@ -60,5 +65,15 @@ export class RollHandover {
       }
     });
     return true;
+  }
+
+  async #isTaken(conversations: readonly ConversationId[]): Promise<boolean> {
+    const { jobs, clock, limits } = this.#parts;
+    if (clock.monotonicMs() < this.#restsUntilMs) return false;
+    const waiting = await jobs.rollsWaiting();
+    if (waiting !== null && waiting >= limits.jobsMax) return false;
+    if (waiting !== null && (await jobs.addRoll(conversations)).ok) return true;
+    this.#restsUntilMs = clock.monotonicMs() + limits.restMs;
+    return false;
   }
 }

@@ -46,7 +46,7 @@ export interface PostgresArchiveOptions {
 type Row = Readonly<Record<string, unknown>>;
 
 /**
- * The archive of several nodes: PostgreSQL, in a schema of its own. Whoever appends to a generation locks its span, so
+ * The archive of several nodes: PostgreSQL, in a schema of its own. Whoever appends to a conversation locks its spans, so
  * that any number of nodes may write.
  *
  * What was erased or dropped is gone from every answer at once, and from the server's files when it has vacuumed the

@@ -136,7 +136,8 @@ export class Sessions {
   /** As {@link run}, in one transaction; `work` throws to take everything back. */
   transaction<T>(afterLoss: AfterLoss, work: (ask: Ask) => Promise<T>): Promise<Result<T, ArchiveUnavailable>> {
     return this.run(afterLoss, async (ask) => {
-      await ask({ name: '', text: 'BEGIN' });
+      // Whatever the server's default is: what is read behind a lock is what is there by then.
+      await ask({ name: '', text: 'BEGIN ISOLATION LEVEL READ COMMITTED' });
       try {
         const value = await work(ask);
         await ask({ name: '', text: 'COMMIT' });
