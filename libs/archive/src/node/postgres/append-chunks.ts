@@ -7,6 +7,7 @@ import { continuedFrom, NO_LINK } from '../../chain.ts';
 import { linkInRow, type LinkedSpan } from '../chain/judge.ts';
 import { linkUpTo } from '../chain/seal.ts';
 import { decodeChunk, readyChunkAside, sealedChunk, type ReadyChunk } from '../chunk-codec.ts';
+import { lockConversations } from './lock-conversations.ts';
 import { LostRace } from './postgres-errors.ts';
 import type { Ask } from './sessions.ts';
 import type { Statements } from './statements.ts';
@@ -45,22 +46,21 @@ const inOrder = (one: Growth, other: Growth): number =>
       : 1;
 
 /**
- * Appends in a transaction: locks the spans, judges each chunk, and adds what is accepted, in a handful of statements
+ * Appends in a transaction: locks the conversations, judges each chunk, and adds what is accepted, in a handful of statements
  * however many there are.
  *
- * @throws LostRace when somebody else began one of the generations meanwhile; nothing is to be committed then.
+ * @throws LostRace when somebody else began one of the conversations meanwhile; nothing is to be committed then.
  */
 export async function appendChunks(
   ask: Ask,
   statements: Statements,
   ready: readonly ReadyChunk[],
 ): Promise<readonly AppendOutcome[]> {
-  const held = new Map<string, Held>(
+  const held = new Map<ConversationId, Held>(
     ready.map(({ chunk }) => [chunk.conversation, { spans: [], growths: new Map<Generation, Growth>() }]),
   );
-  await ask(statements.lockSpans, [[...held.keys()]]);
-  for (const row of await ask(statements.spansOfAll, [[...held.keys()]]))
-    held.get(String(row['conversation']))?.spans.push(linkedSpanOf(row));
+  for (const row of await lockConversations(ask, statements, [...held.keys()]))
+    held.get(row['conversation'] as ConversationId)?.spans.push(linkedSpanOf(row));
 
   const outcomes: (AppendOutcome | null)[] = [];
   const repeats: { readonly index: number; readonly chunk: ArchiveChunk; readonly archived: GenerationSpan }[] = [];

@@ -27,6 +27,7 @@ import { planRead } from '../../read-plan.ts';
 import { entriesInRows, erasedRows, type ErasedRow, type StoredRow } from '../stored-rows.ts';
 import { chainPage } from '../chain/judge.ts';
 import { appendChunks, readyChunks } from './append-chunks.ts';
+import { lockConversations } from './lock-conversations.ts';
 import { postgresAddress } from './postgres-address.ts';
 import { SCHEMA_NAME } from './schema.ts';
 import { Sessions, defaultPostgresLimits, type Ask, type PostgresLimits } from './sessions.ts';
@@ -190,10 +191,11 @@ export class PostgresArchive implements ArchiveStore {
   }
 
   drop(conversation: ConversationId): Promise<Result<void, ArchiveUnavailable>> {
-    const { lockConversation, dropChunks, dropSpans } = this.#statements;
+    const { dropChunks, dropSpans } = this.#statements;
     // Not again when its fate is not known: meanwhile somebody may have begun the conversation anew.
     return this.#sessions.transaction('give up', async (ask) => {
-      await ask(lockConversation, [conversation]);
+      // Also where nothing is: who begins it meanwhile must not lose the span, and keep the chunks.
+      await lockConversations(ask, this.#statements, [conversation]);
       await ask(dropChunks, [conversation]);
       await ask(dropSpans, [conversation]);
     });

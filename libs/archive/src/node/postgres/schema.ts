@@ -33,5 +33,8 @@ export const migrationsOf = (schema: string): readonly string[] => [
 /** "MRAR" and the kind of lock: whoever migrates an archive of this database holds it. */
 export const MIGRATION_LOCK = [0x4d524152, 1] as const;
 
+/** The other kind, beside a hash of the conversation: whoever begins an archived conversation holds it. */
+export const BEGIN_LOCK = 0x4d524153;
+
 /** What may stand in a statement without quotes. */
 export const SCHEMA_NAME = /^[a-z_][a-z0-9_]{0,62}$/;

@@ -1,3 +1,5 @@
+import { BEGIN_LOCK } from './schema.ts';
+
 /** The statements, each prepared once on a connection under its name. `$1` is the conversation unless it says so. */
 export function statementsOf(schema: string) {
   const named = (name: string, text: string) => ({ name: `millrace_archive_${name}`, text });
@@ -9,6 +11,7 @@ export function statementsOf(schema: string) {
        FROM ${schema}.archive`,
     ),
     spans: named('spans', `SELECT gen, first, last, link FROM ${schema}.span WHERE conversation = $1 ORDER BY gen`),
+    /** For what has no effect on a conversation without a span. */
     lockConversation: named(
       'lock_conversation',
       `SELECT gen, first, last FROM ${schema}.span WHERE conversation = $1 ORDER BY gen FOR UPDATE`,
@@ -16,9 +19,16 @@ export function statementsOf(schema: string) {
     /** $1 conversations. Locked in order, so that two appends cannot wait for each other. */
     lockSpans: named(
       'lock_spans',
-      `SELECT 1 FROM ${schema}.span WHERE conversation = ANY($1::text[]) ORDER BY conversation, gen FOR UPDATE`,
+      `SELECT conversation FROM ${schema}.span WHERE conversation = ANY($1::text[]) ORDER BY conversation, gen FOR UPDATE`,
     ),
-    /** $1 conversations. Behind `lockSpans`, which does not see what was begun while it waited for a lock. */
+    /** $1 conversations that have no span to lock. In order as well, and always behind `lockSpans`. */
+    lockBegins: named(
+      'lock_begins',
+      `SELECT pg_advisory_xact_lock(${String(BEGIN_LOCK)}, key) FROM (
+         SELECT DISTINCT hashtext('${schema} ' || conversation) AS key FROM unnest($1::text[]) AS conversation ORDER BY key
+       ) AS begun`,
+    ),
+    /** $1 conversations. Behind the locks, which does not see what was begun while it waited for a lock. */
     spansOfAll: named(
       'spans_of_all',
       `SELECT conversation, gen, first, last, link FROM ${schema}.span WHERE conversation = ANY($1::text[])
