@@ -272,7 +272,8 @@ export class Archiver {
   /** To whoever works jobs, where somebody does, unless something is wrong: then it is found out here when it is over. */
   async #handsOver(some: readonly ConversationId[]): Promise<boolean> {
     if (this.#handover === null || this.#isTight || this.#failure !== null) return false;
-    const isWorked = this.#node?.view()?.members.some(({ roles }) => roles.includes('jobs')) === true;
+    // A node of an older version works other jobs, and no rolls.
+    const isWorked = this.#node?.view()?.members.some(({ rolls }) => rolls === true) === true;
     return isWorked && this.#handover.give(some);
   }
 

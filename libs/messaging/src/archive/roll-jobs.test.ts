@@ -32,7 +32,7 @@ function setUp() {
     ...{ name, node: `${name}-1` as NodeId, roles, isDraining: false, url: '', socketUrl: '' },
     archive: rooms.disk.identity,
   });
-  const members = [member('one', ['gateway', 'actors']), member('two', ['jobs'])];
+  const members: Member[] = [member('one', ['gateway', 'actors']), { ...member('two', ['jobs']), rolls: true }];
   rooms.view = { ...rooms.view, members };
   const archiver = (limits: Partial<ArchiverLimits> = {}, queue: RollJobs | null = jobs): Archiver => {
     const one = new Archiver({
@@ -93,6 +93,11 @@ describe('rolls as jobs', () => {
     [
       'nobody works jobs',
       ({ rooms, members }: ReturnType<typeof setUp>) => (rooms.view = { ...rooms.view, members: members.slice(0, 1) }),
+    ],
+    [
+      'who works jobs runs an older version, and knows no rolls',
+      ({ rooms, members }: ReturnType<typeof setUp>) =>
+        (rooms.view = { ...rooms.view, members: members.map(({ rolls: _, ...older }) => older) }),
     ],
   ])('are done at once by the node itself when %s', async (_when, make) => {
     const world = setUp();

@@ -48,11 +48,13 @@ export async function misfitOf(
   return searchMisfitOf(() => calls.view, parts, isOver);
 }
 
-/** What a node says to the others of where it archives and searches. */
+/** What a node says to the others of where it archives and searches, and whether it rolls for them. */
 export const storesOf = ({
   archiver,
   indexer,
-}: Pick<ChatNodeParts, 'archiver' | 'indexer'>): Pick<Member, 'archive' | 'search'> => ({
+  roles,
+}: Pick<ChatNodeParts, 'archiver' | 'indexer' | 'roles'>): Pick<Member, 'archive' | 'search' | 'rolls'> => ({
   ...(archiver === undefined ? {} : { archive: archiver.identity }),
+  ...(archiver !== undefined && roles.includes('jobs') ? { rolls: true } : {}),
   ...(indexer === undefined ? {} : { search: indexer.identity }),
 });

@@ -113,6 +113,13 @@ describe('the text of a member', () => {
     expect(encodeMember(more)).not.toContain('secret');
   });
 
+  it('says whether it rolls; whoever does not say so runs an older version, and does not', () => {
+    const rolls = member('a', { roles: ['jobs'], rolls: true });
+    expect(decodeMember(encodeMember(rolls))).toEqual({ ok: true, value: rolls });
+    const decoded = decodeView(encodeView({ ...view, members: [rolls, member('b')] }));
+    expect(decoded.ok && decoded.value.members.map((each) => each.rolls)).toEqual([true, undefined]);
+  });
+
   it('that is not one is refused', () => {
     for (const text of ['{}', encodeView(view)]) expect(decodeMember(text).ok).toBe(false);
   });

@@ -22,6 +22,8 @@ export interface Member {
   readonly archive?: string;
   /** The identity of the search index that it feeds; absent without one. */
   readonly search?: string;
+  /** It rolls conversations of others into the archive; absent when it does not, or knows of no such jobs. */
+  readonly rolls?: true;
 }
 
 /** Who is in the cluster, and who is to own what. Immutable; of two views the one with the higher version is the newer. */
@@ -104,7 +106,7 @@ function parsed(text: string): Result<Fields, ViewError> {
 
 function memberOf(value: unknown): Result<Member, ViewError> {
   // Whoever wrote none runs an older version of the program.
-  const { name, node, roles, isDraining, url, socketUrl = '', archive, search } = fieldsOf(value);
+  const { name, node, roles, isDraining, url, socketUrl = '', archive, search, rolls } = fieldsOf(value);
   if (typeof name !== 'string' || name === '') return bad('a member has no name');
   const run = parseNodeId(node);
   if (!run.ok) return bad(`member ${name}: ${run.error.message}`);
@@ -114,11 +116,15 @@ function memberOf(value: unknown): Result<Member, ViewError> {
   if (typeof socketUrl !== 'string') return bad(`member ${name}: its socketUrl`);
   if (archive !== undefined && typeof archive !== 'string') return bad(`member ${name}: its archive`);
   if (search !== undefined && typeof search !== 'string') return bad(`member ${name}: its search`);
-  const of = { ...(archive === undefined ? {} : { archive }), ...(search === undefined ? {} : { search }) };
+  const of = {
+    ...(archive === undefined ? {} : { archive }),
+    ...(search === undefined ? {} : { search }),
+    ...(rolls === true ? { rolls: true as const } : {}),
+  };
   return ok({ name, node: run.value, roles: roles as readonly Role[], isDraining, url, socketUrl, ...of });
 }
 
-const plainMember = ({ name, node, roles, isDraining, url, socketUrl, archive, search }: Member): Member => ({
+const plainMember = ({ name, node, roles, isDraining, url, socketUrl, archive, search, rolls }: Member): Member => ({
   name,
   node,
   roles,
@@ -127,6 +133,7 @@ const plainMember = ({ name, node, roles, isDraining, url, socketUrl, archive, s
   socketUrl,
   ...(archive === undefined ? {} : { archive }),
   ...(search === undefined ? {} : { search }),
+  ...(rolls === undefined ? {} : { rolls }),
 });
 
 /** One member as text, as it is kept beside its registration. */

@@ -275,11 +275,12 @@ describe('a view', () => {
     expect(nextView(cluster.view, living, { movesPerRoundMax: 16 })).toBeNull();
   });
 
-  it('follows a change of an address or a role', () => {
+  it('follows a change of an address or a role, or of what a coordinator before has not told', () => {
     const cluster = settled(8, 1);
     const [only] = cluster.living;
     if (only === undefined) throw new Error('one member');
-    const changes = [{ url: 'http://elsewhere' }, { socketUrl: 'ws://elsewhere' }, { roles: ['actors'] as const }];
+    const moved = [{ url: 'http://elsewhere' }, { socketUrl: 'ws://elsewhere' }];
+    const changes = [...moved, { roles: ['actors'] as const }, { rolls: true as const }];
     for (const change of changes) {
       const living = [{ ...only, member: { ...only.member, ...change } }];
       expect(nextView(cluster.view, living, { movesPerRoundMax: 16 })).toMatchObject({ members: [change] });

@@ -33,6 +33,8 @@ const sameMember = (left: Member, right: Member | undefined): boolean =>
   left.isDraining === right.isDraining &&
   left.url === right.url &&
   left.socketUrl === right.socketUrl &&
+  // A coordinator of an older version has not told it to the others.
+  left.rolls === right.rolls &&
   left.roles.join() === right.roles.join();
 
 /**
