@@ -15,7 +15,7 @@ export function archiveMetrics(registry: Registry, stats: () => ArchiverStats, a
   gauge('millrace_archive_failures', 'Attempts to archive that failed, of this process.', () => stats().rollsFailed);
   gauge(
     'millrace_archive_stuck',
-    'Times that a conversation could not be archived, for the archive holds something else.',
+    'Times that a conversation could not be archived, for the archive holds something else, or something of it cannot be read.',
     () => stats().conversationsStuck,
   );
   gauge(

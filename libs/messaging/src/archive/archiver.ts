@@ -10,6 +10,7 @@ import type { IsHeld } from './drop-before.ts';
 import { RollHandover, type HandoverLimits, type RollJobs } from './roll-jobs.ts';
 import { roll, type RollLimits, type Rolled } from './roll.ts';
 import { defaultSweepLimits, Sweeper, type SweepLimits } from './sweeper.ts';
+import { defaultStuckLimits, StuckRolls, type StuckLimits } from './stuck-rolls.ts';
 
 export interface ArchiverLimits extends RollLimits {
   /** Conversations of one append. */
@@ -19,6 +20,7 @@ export interface ArchiverLimits extends RollLimits {
   readonly retry: { readonly msMin: number; readonly msMax: number };
   readonly sweep: SweepLimits;
   readonly handover: HandoverLimits;
+  readonly stuck: StuckLimits;
   /** Rolls of one job, one after the other; what is left is handed over again. */
   readonly rollsPerJob: number;
   /** With so much of Redis's memory in use, of 1, only the last chunk of a conversation stays hot; until it is well below. */
@@ -38,6 +40,7 @@ export const defaultArchiverLimits: ArchiverLimits = {
   retry: { msMin: 250, msMax: 30_000 },
   sweep: defaultSweepLimits,
   handover: { jobsMax: 256, againMs: 100, restMs: 10_000 },
+  stuck: defaultStuckLimits,
   rollsPerJob: 20,
   tightShare: 0.6,
   alarmMs: 30_000,
@@ -109,6 +112,7 @@ export class Archiver {
   readonly identity: string;
   readonly #parts: ArchiverParts;
   readonly #waiting = new Set<ConversationId>();
+  readonly #stuck: StuckRolls;
   readonly #retry: RetryWait;
   #node: ArchiverNode | null = null;
   #isRolling = false;
@@ -127,6 +131,7 @@ export class Archiver {
     this.identity = parts.identity;
     this.#retry = new RetryWait(parts.timers, parts.limits.retry);
     const { jobs, clock, timers, limits } = parts;
+    this.#stuck = new StuckRolls(limits.stuck, clock);
     const again = (conversation: ConversationId): void => {
       this.add(conversation);
     };
@@ -167,6 +172,9 @@ export class Archiver {
         found: (conversation) => {
           this.add(conversation);
         },
+        broken: (conversation, reason) => {
+          this.#note(conversation, { code: 'stuck', reason });
+        },
       });
     }
     this.#rollSoon();
@@ -205,7 +213,7 @@ export class Archiver {
   /** A conversation that may have something to archive. */
   add(conversation: ConversationId): void {
     if (this.#isStopped || this.#waiting.size >= this.#parts.limits.waitingMax) return;
-    if (this.#handover?.holds(conversation) === true) return;
+    if (this.#stuck.rests(conversation) || this.#handover?.holds(conversation) === true) return;
     this.#waiting.add(conversation);
     this.#rollSoon();
   }
@@ -283,7 +291,7 @@ export class Archiver {
    * @returns why it is to be tried again; null when nothing is left to do for it.
    */
   async rollHere(conversations: readonly ConversationId[]): Promise<string | null> {
-    let left = conversations;
+    let left = conversations.filter((conversation) => !this.#stuck.rests(conversation));
     let reason: string | null = null;
     for (let count = 0; left.length > 0 && count < this.#parts.limits.rollsPerJob && !this.#isStopped; count += 1) {
       const rolled = await this.#roll(left, this.#limits);
@@ -294,7 +302,7 @@ export class Archiver {
       reason = rolled.later.at(-1)?.reason ?? reason;
       if (rolled.isAny) this.#goesOn();
       else if (reason !== null) this.#fails(reason);
-      left = rolled.more;
+      left = [...rolled.more];
     }
     if (left.length > 0 && this.#isStopped) return 'the node is stopping';
     for (const conversation of left) this.add(conversation);
@@ -333,9 +341,11 @@ export class Archiver {
 
   #note(conversation: ConversationId, outcome: Rolled): void {
     if ('entries' in outcome) this.#entriesArchived += outcome.entries;
+    if (outcome.code === 'done' || outcome.code === 'more') this.#stuck.forget(conversation);
     if (outcome.code !== 'stuck') return;
     this.#conversationsStuck += 1;
-    this.#parts.log.error('a conversation cannot be archived, and stays in Redis', {
+    if (!this.#stuck.note(conversation, outcome.reason)) return;
+    this.#parts.log.error('a conversation cannot be archived, and stays in Redis; it is tried again now and then', {
       conversation,
       error: outcome.reason,
     });

@@ -19,6 +19,7 @@ const limits = { ...defaultArchiverLimits, hotEntries: 4, chunkEntries: 3, chunk
 function setUp(more: Partial<RetentionLimits> = {}) {
   const rooms = new SomeRooms();
   const time = { nowMs: 1_000 };
+  const said: string[] = [];
   const timelines = new TieredTimelines({
     hot: rooms.timelines,
     archive: rooms.archive,
@@ -39,7 +40,7 @@ function setUp(more: Partial<RetentionLimits> = {}) {
     },
     clock: { nowMs: () => time.nowMs, monotonicMs: () => systemClock.monotonicMs() },
     timers: systemTimers,
-    log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+    log: { info: () => undefined, warn: () => undefined, error: (message) => said.push(message) },
     limits: {
       ...defaultRetentionLimits,
       ...{ days: 2, pageEntries: 5, commitEntries: 12, dropAfterMs: 1 },
@@ -79,7 +80,7 @@ function setUp(more: Partial<RetentionLimits> = {}) {
       rooms.room('room').nowMs += DAY_MS;
     }
   };
-  return { rooms, retention, time, hold, dropParts, rollOnce, extent, whole, writeDays, timelines };
+  return { rooms, retention, said, time, hold, dropParts, rollOnce, extent, whole, writeDays, timelines };
 }
 
 const seqs = (first: number, last: number): readonly number[] =>
@@ -125,6 +126,21 @@ describe('how long entries are kept', () => {
     expect(await world.whole()).toEqual(seqs(22, 31));
     const held = [...(world.rooms.disk.conversations.get(room)?.values() ?? [])].flat();
     for (const { seq, data } of held) expect(data.length > 0).toBe(seq >= 22);
+  });
+
+  it.each([
+    ['cannot be read', [{ data: new Uint8Array([255]) }]],
+    ['is not there', []],
+  ])('goes on with the next conversation where something of one %s', async (_what, instead) => {
+    const world = setUp({ rounds: { firstMs: 1, everyMs: 5, pauseMs: 0 } });
+    world.rooms.write('bad', 3);
+    const hot = world.rooms.hot.get(conversationKey('bad' as ConversationId)) ?? [];
+    const [gone] = hot.splice(0, 1);
+    if (gone === undefined) throw new Error('it was created');
+    hot.unshift(...instead.map((other) => ({ ...gone, ...other })));
+    world.writeDays(5, 10);
+    await expect.poll(() => keptFrom(world.rooms.room('room').state.head.value)).toBe(32);
+    expect(world.said).toContain('what is too old of a conversation cannot be told, and stays');
   });
 
   it('is for ever where nobody said otherwise, and a conversation may say less', async () => {

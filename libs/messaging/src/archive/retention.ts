@@ -104,13 +104,16 @@ export class Retention {
 
   /** From here on it works. */
   serve(node: RetentionNode): void {
-    const { stored, timers, limits } = this.#parts;
+    const { stored, timers, limits, log } = this.#parts;
     this.#node = node;
     if (this.#isStopped) return;
     this.#rounds = new Rounds({
       ...{ timers, limits: limits.rounds },
       pages: () => stored.conversations(),
       look: (conversation) => this.look(conversation),
+      broken: (conversation, error) => {
+        log.error('what is too old of a conversation cannot be told, and stays', { conversation, error });
+      },
     });
   }
 

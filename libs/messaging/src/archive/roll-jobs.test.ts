@@ -121,7 +121,8 @@ describe('rolls as jobs', () => {
   it('are tried again for as long as the archive is away, and say why', async () => {
     const { rooms, archiver } = setUp();
     rooms.write('room', 54);
-    const worker = archiver({}, null);
+    // What failed is told for long enough to be seen here.
+    const worker = archiver({ retry: { msMin: 1, msMax: 10_000 } }, null);
     rooms.disk.isDown = true;
     expect(await worker.rollHere([room])).toContain('does not answer');
     expect(worker.stats.failingWhy).toContain('does not answer');
@@ -142,7 +143,7 @@ describe('rolls as jobs', () => {
   it('that fail here and are done elsewhere are not told as failing for ever', async () => {
     const { rooms, archiver } = setUp();
     rooms.write('room', 54);
-    const [failed, other] = [archiver({}, null), archiver({}, null)];
+    const [failed, other] = [archiver({ retry: { msMin: 1, msMax: 200 } }, null), archiver({}, null)];
     rooms.disk.isDown = true;
     await failed.rollHere([room]);
     expect(failed.stats.failingWhy).toContain('does not answer');

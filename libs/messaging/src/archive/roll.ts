@@ -8,6 +8,7 @@ import {
   type Tiers,
 } from '@millrace/archive';
 import { sequenceId, type ConversationId, type SequenceId } from '@millrace/kernel';
+import type { FrameError } from '@millrace/protocol';
 import { conversationKey, keptFrom, StoreUnavailable, type Position, type TimelineReader } from '@millrace/timeline';
 import type { ActorCalls } from '../actor-calls.ts';
 import { readDense } from '../sync/read-messages.ts';
@@ -37,7 +38,8 @@ export interface RollParts {
 
 /**
  * What came of one conversation. `more`: there is more to archive, or it changed meanwhile. `later`: its owner or its
- * Timeline could not be asked. `stuck`: the archive holds something else than the conversation, so that it stays hot.
+ * Timeline could not be asked. `stuck`: the archive holds something else than the conversation, or something of it cannot be
+ * read, so that it stays hot.
  */
 export type Rolled =
   | { readonly code: 'done' | 'more'; readonly entries: number }
@@ -48,6 +50,8 @@ export interface RollRefused {
   readonly code: 'unavailable';
   readonly reason: string;
 }
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 interface Planned {
   readonly conversation: ConversationId;
@@ -79,34 +83,86 @@ export async function roll(
       else planned.push(plan);
     }),
   );
+  return (await bring(parts, planned, rolled)) ?? rolled;
+}
+
+/** Has what was planned archived. @param rolled - told what came of each. */
+async function bring(
+  parts: RollParts,
+  planned: readonly Planned[],
+  rolled: Map<ConversationId, Rolled>,
+): Promise<RollRefused | null> {
   const chunks = planned.flatMap((plan) => plan.chunks);
-  const appended = chunks.length === 0 ? null : await parts.archive.append(chunks);
+  let appended: Awaited<ReturnType<ArchiveStore['append']>> | null = null;
+  try {
+    if (chunks.length > 0) appended = await parts.archive.append(chunks);
+  } catch (error) {
+    const [plan] = planned;
+    if (planned.length === 1 && plan !== undefined) {
+      rolled.set(plan.conversation, await stuckOf(parts, plan, messageOf(error)));
+      return null;
+    }
+    // One of them hits a defect, and the others are none the worse for it.
+    for (const each of planned) {
+      const refused = await bring(parts, [each], rolled);
+      if (refused !== null) return refused;
+    }
+    return null;
+  }
   if (appended?.ok === false) return { code: 'unavailable', reason: describeArchiveError(appended.error) };
   let at = 0;
   const concluded = planned.map(async (plan): Promise<RollRefused | null> => {
     const outcomes = appended?.value.slice(at, (at += plan.chunks.length)) ?? [];
-    const outcome = await conclude(parts, plan, outcomes);
+    const outcome = await conclude(parts, plan, outcomes).catch(
+      (error: unknown) => ({ code: 'stuck', reason: messageOf(error) }) as const,
+    );
     if (outcome.code === 'unavailable') return outcome;
-    rolled.set(plan.conversation, outcome);
+    rolled.set(plan.conversation, outcome.code === 'stuck' ? await stuckOf(parts, plan, outcome.reason) : outcome);
     return null;
   });
-  return (await Promise.all(concluded)).find((refused) => refused !== null) ?? rolled;
+  return (await Promise.all(concluded)).find((refused) => refused !== null) ?? null;
+}
+
+/** Where a conversation stands, as its owner says while it has its lease. */
+async function tiersOf(calls: RollParts['calls'], conversation: ConversationId): Promise<Tiers | Rolled> {
+  const told = await calls.conversation(conversation, { t: 'tiers' });
+  return told.ok ? told.value : refusedOf(told.error);
+}
+
+function refusedOf({ code, retry, message }: FrameError): Rolled {
+  // A lobby that came to its end, or a conversation that the store has lost.
+  if (code === 'not_found' || code === 'forbidden') return { code: 'done', entries: 0 };
+  return { code: retry === 'later' ? 'later' : 'stuck', reason: message };
+}
+
+/**
+ * It is stuck if its owner still says the same: meanwhile another owner may have gone on, who has archived a later generation, or
+ * entries may have been archived, or let go of, by somebody else.
+ */
+async function stuckOf(
+  { calls }: RollParts,
+  { conversation, tiers }: Pick<Planned, 'conversation' | 'tiers'>,
+  reason: string,
+): Promise<Rolled> {
+  const now = await tiersOf(calls, conversation);
+  if ('code' in now) return now;
+  const isSame =
+    now.archivedTo === tiers.archivedTo &&
+    now.head.gen === tiers.head.gen &&
+    keptFrom(now.head) === keptFrom(tiers.head);
+  return isSame ? { code: 'stuck', reason } : { code: 'more', entries: 0 };
 }
 
 /** What is to go over of one conversation. @param room - what is left of the roll's bytes. */
 async function planOf(
-  { calls, timelines, limits, nowMs }: RollParts,
+  parts: RollParts,
   conversation: ConversationId,
   room: { bytes: number },
 ): Promise<Planned | Rolled> {
+  const { calls, timelines, limits, nowMs } = parts;
   const { hotEntries, hotMs, chunkEntries, chunksMax } = limits;
-  const told = await calls.conversation(conversation, { t: 'tiers' });
-  if (!told.ok) {
-    // A lobby that came to its end, or a conversation that the store has lost.
-    const isNone = told.error.code === 'not_found' || told.error.code === 'forbidden';
-    return isNone ? { code: 'done', entries: 0 } : { code: 'later', reason: told.error.message };
-  }
-  const tiers = told.value;
+  const tiers = await tiersOf(calls, conversation);
+  if ('code' in tiers) return tiers;
   const actor = conversationKey(conversation);
   const place = { partition: calls.partitionOf(actor), actor };
   try {
@@ -127,7 +183,8 @@ async function planOf(
     return { conversation, tiers, chunks };
   } catch (error) {
     if (error instanceof StoreUnavailable) return { code: 'later', reason: error.message };
-    throw error;
+    // An entry that is not there, or that cannot be decoded.
+    return stuckOf(parts, { conversation, tiers }, messageOf(error));
   }
 }
 
@@ -159,7 +216,7 @@ async function conclude(
   const { calls, limits } = parts;
   const { archivedTo: after } = tiers;
   const told = await calls.conversation(conversation, { t: 'archived', after, to });
-  if (!told.ok) return { code: 'later', reason: told.error.message };
+  if (!told.ok) return refusedOf(told.error);
   if (problem !== null) return problem;
   const { head, archivedTo } = told.value;
   const isRoomLeft = chunks.length < limits.chunksMax;

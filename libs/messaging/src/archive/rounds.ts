@@ -1,5 +1,6 @@
 import type { ConversationId, Timers } from '@millrace/kernel';
 import { StoreUnavailable, type ActorKey } from '@millrace/timeline';
+import { EntriesMissing } from '../sync/read-messages.ts';
 
 export interface RoundLimits {
   /** When the first round begins, and how long after each one the next. */
@@ -16,6 +17,8 @@ export interface RoundsParts {
   pages(this: void): AsyncIterable<readonly ActorKey[]>;
   /** At one conversation at a time. Rejects with {@link StoreUnavailable}. */
   look(this: void, conversation: ConversationId): Promise<void>;
+  /** Something of this conversation cannot be read: the round goes on with the next one. */
+  broken(this: void, conversation: ConversationId, reason: string): void;
 }
 
 /** Goes through conversations, now and then, page by page. */
@@ -41,7 +44,7 @@ export class Rounds {
       for await (const actors of this.#parts.pages()) {
         for (const actor of actors) {
           if (this.#isOver()) return;
-          await this.#parts.look(actor.slice(2) as ConversationId);
+          await this.#look(actor.slice(2) as ConversationId);
         }
         await this.#pause();
       }
@@ -49,6 +52,16 @@ export class Rounds {
       if (!(error instanceof StoreUnavailable)) throw error;
     } finally {
       this.#isUnderWay = false;
+    }
+  }
+
+  async #look(conversation: ConversationId): Promise<void> {
+    try {
+      await this.#parts.look(conversation);
+    } catch (error) {
+      // Entries of this one alone are missing, where others may be read.
+      if (error instanceof StoreUnavailable && !(error instanceof EntriesMissing)) throw error;
+      this.#parts.broken(conversation, error instanceof Error ? error.message : String(error));
     }
   }
 

@@ -27,6 +27,8 @@ export interface SweeperParts {
   atOf(this: void, conversation: ConversationId, tiers: Tiers, seq: number): Promise<number | null>;
   /** It has something to archive. */
   found(this: void, conversation: ConversationId): void;
+  /** Its entries cannot be read, and so it cannot be archived. */
+  broken(this: void, conversation: ConversationId, reason: string): void;
 }
 
 /**
@@ -41,7 +43,7 @@ export class Sweeper {
     const { hot, limits, timers } = parts;
     this.#parts = parts;
     this.#rounds = new Rounds({
-      ...{ limits, timers },
+      ...{ limits, timers, broken: parts.broken },
       pages: () => hot.conversations(),
       look: (conversation) => this.#look(conversation),
     });
