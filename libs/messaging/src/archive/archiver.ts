@@ -112,6 +112,8 @@ export class Archiver {
   readonly identity: string;
   readonly #parts: ArchiverParts;
   readonly #waiting = new Set<ConversationId>();
+  /** Of what is rolled now; what is written to them from now on may come too late for that. */
+  #underWay: readonly ConversationId[] = [];
   readonly #stuck: StuckRolls;
   readonly #retry: RetryWait;
   #node: ArchiverNode | null = null;
@@ -142,7 +144,7 @@ export class Archiver {
   get stats(): ArchiverStats {
     const { sinceMs = null, why = '' } = this.#failure ?? {};
     return {
-      waiting: this.#waiting.size,
+      waiting: this.#left,
       entriesArchived: this.#entriesArchived,
       rollsFailed: this.#rollsFailed,
       conversationsStuck: this.#conversationsStuck,
@@ -151,12 +153,16 @@ export class Archiver {
     };
   }
 
+  get #left(): number {
+    return this.#waiting.size + this.#underWay.filter((conversation) => !this.#waiting.has(conversation)).length;
+  }
+
   /** What fails now. A job that failed here may have been done by another node meanwhile, which tells nobody. */
   get #failure(): { readonly sinceMs: number; readonly why: string } | null {
     const { clock, limits } = this.#parts;
     const lastMs = this.#failing?.lastMs ?? Infinity;
     const isLongAgo = clock.monotonicMs() - lastMs > 2 * limits.retry.msMax;
-    if (isLongAgo && this.#waiting.size === 0) this.#failing = null;
+    if (isLongAgo && this.#left === 0) this.#failing = null;
     return this.#failing;
   }
 
@@ -210,12 +216,17 @@ export class Archiver {
     }
   }
 
-  /** A conversation that may have something to archive. */
-  add(conversation: ConversationId): void {
-    if (this.#isStopped || this.#waiting.size >= this.#parts.limits.waitingMax) return;
-    if (this.#stuck.rests(conversation) || this.#handover?.holds(conversation) === true) return;
+  /**
+   * A conversation that may have something to archive.
+   *
+   * @returns false when too many wait: it is found again when somebody writes there, or by the next sweep of its owner.
+   */
+  add(conversation: ConversationId): boolean {
+    if (this.#stuck.rests(conversation) || this.#handover?.holds(conversation) === true) return true;
+    if (this.#isStopped || this.#waiting.size >= this.#parts.limits.waitingMax) return false;
     this.#waiting.add(conversation);
     this.#rollSoon();
+    return true;
   }
 
   /**
@@ -305,15 +316,21 @@ export class Archiver {
       left = [...rolled.more];
     }
     if (left.length > 0 && this.#isStopped) return 'the node is stopping';
-    for (const conversation of left) this.add(conversation);
-    return reason;
+    const isTaken = left.map((conversation) => this.add(conversation)).every(Boolean);
+    return isTaken ? reason : 'too many conversations wait here to be archived';
   }
 
   /** @returns why nothing could be archived, null when something could, or need not be. */
   async #rollSome(some: readonly ConversationId[]): Promise<string | null> {
-    const rolled = await this.#roll(some, this.#limits);
-    if (typeof rolled === 'string') return rolled;
     for (const conversation of some) this.#waiting.delete(conversation);
+    this.#underWay = some;
+    const rolled = await this.#roll(some, this.#limits);
+    this.#underWay = [];
+    if (this.#isStopped) return null;
+    if (typeof rolled === 'string') {
+      for (const conversation of some) this.#waiting.add(conversation);
+      return rolled;
+    }
     // Behind those that wait already.
     for (const conversation of rolled.more) this.#waiting.add(conversation);
     for (const { conversation } of rolled.later) this.#waiting.add(conversation);

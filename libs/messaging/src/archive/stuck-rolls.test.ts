@@ -1,4 +1,4 @@
-import { CHUNK_BYTES_MAX, type Tiers } from '@millrace/archive';
+import { CHUNK_BYTES_MAX, type ArchiveStore, type Tiers } from '@millrace/archive';
 import { err, generation, ok, sequenceId, systemClock, systemTimers, type ConversationId } from '@millrace/kernel';
 import { frameError } from '@millrace/protocol';
 import { conversationKey } from '@millrace/timeline';
@@ -16,11 +16,11 @@ const LIMITS = {
   ...{ hotEntries: 20, hotMs: Number.MAX_SAFE_INTEGER, chunkEntries: 10, retry: { msMin: 1, msMax: 5 } },
 };
 
-function setUp(limits: Partial<ArchiverLimits> = {}) {
+function setUp(limits: Partial<ArchiverLimits> = {}, wrap = (archive: ArchiveStore) => archive) {
   const rooms = new SomeRooms();
   const said: string[] = [];
   const archiver = new Archiver({
-    ...{ archive: rooms.archive, identity: rooms.disk.identity, isHeld: neverHeld, timelines: rooms.timelines },
+    ...{ archive: wrap(rooms.archive), identity: rooms.disk.identity, isHeld: neverHeld, timelines: rooms.timelines },
     ...{ hot: rooms.hotTimelines, clock: systemClock, timers: systemTimers },
     limits: { ...LIMITS, ...limits },
     log: {
@@ -97,6 +97,43 @@ describe('a conversation that cannot be archived', () => {
     world.serve();
     await expect.poll(() => world.rooms.hotSeqs('other')).toEqual([]);
     expect(world.said).toHaveLength(1);
+  });
+});
+
+describe('a roll', () => {
+  it('does not forget what is written to a conversation while it is under way', async () => {
+    const gate = { reached: (): void => undefined, go: (): void => undefined };
+    const isReached = new Promise<void>((resolve) => (gate.reached = resolve));
+    const mayGo = new Promise<void>((resolve) => (gate.go = resolve));
+    const world = setUp(
+      {},
+      (archive) =>
+        ({
+          ...{ read: archive.read.bind(archive), extent: archive.extent.bind(archive) },
+          append: async (chunks: Parameters<ArchiveStore['append']>[0]) => {
+            gate.reached();
+            await mayGo;
+            return archive.append(chunks);
+          },
+        }) as unknown as ArchiveStore,
+    );
+    world.rooms.write('quiet', 5);
+    world.rooms.write('long', 54);
+    for (const conversation of names('quiet', 'long')) world.archiver.add(conversation);
+    world.serve();
+    await isReached;
+    // It had nothing to archive when it was looked at.
+    world.rooms.write('quiet', 40);
+    world.archiver.add(names('quiet')[0] as ConversationId);
+    gate.go();
+    await expect.poll(() => world.rooms.hotSeqs('quiet').length).toBeLessThan(30);
+  });
+
+  it('as a job is tried again when what is left of it finds no room to wait', async () => {
+    const world = setUp({ rollsPerJob: 1, chunksMax: 1, waitingMax: 0 });
+    world.rooms.write('room', 54);
+    world.serve();
+    expect(await world.archiver.rollHere(names('room'))).toContain('too many');
   });
 });
 
