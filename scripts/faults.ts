@@ -21,7 +21,7 @@ const HELP = `npm run faults -- [options]
   --times N        until each was run N times, those in the file among them. Default: 10
   --rate N         messages a second. Default: a third of the capacity, which is measured first
   --lease-ms N     the nodes' lease. Default: 10000, as a node has it
-  --partitions N   Default: 256, as a cluster has it
+  --partitions N   Default: 64, as a cluster has it
   --data-dir DIR   where results.jsonl is, and the logs of runs that failed. Default: .millrace/faults
   --soak MINUTES   one cluster for so long with one fault after the other, and what went on growing in it
   --table          shows what is there, as a table and as Markdown, and runs nothing`;
@@ -31,7 +31,7 @@ const values = optionsOf(HELP, {
   times: { type: 'string', default: '10' },
   rate: { type: 'string' },
   'lease-ms': { type: 'string', default: '10000' },
-  partitions: { type: 'string', default: '256' },
+  partitions: { type: 'string', default: '64' },
   'data-dir': { type: 'string', default: '.millrace/faults' },
   soak: { type: 'string' },
   table: { type: 'boolean', default: false },

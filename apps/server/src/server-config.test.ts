@@ -33,7 +33,7 @@ describe('the configuration', () => {
       socketEngine: 'auto',
       redisUrl: null,
       dataDir: '.millrace',
-      partitions: 256,
+      partitions: 64,
       ackLevel: 'memory',
       jwtAudience: 'millrace',
       logFormat: 'text',

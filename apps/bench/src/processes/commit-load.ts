@@ -24,7 +24,7 @@ export interface CommitResult {
 }
 
 /** As many as a deployment has, each with one commit under way. */
-const PARTITIONS = 256;
+const PARTITIONS = 64;
 /** Of one commit: about as many as pairs that write as fast as they can bring together. */
 const ENTRIES = 8;
 /** About what two senders' windows of client message ids take, and a commit's entry in the changefeed. */

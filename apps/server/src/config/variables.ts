@@ -132,8 +132,9 @@ export const variables = {
     },
     '`gateway,actors,jobs`',
   ),
-  partitions: wholeNumber('MILLRACE_PARTITIONS', [1, 4_096], 256, {
-    about: 'Slices that the actors are spread over. Fixed when a cluster is born: never change it for existing data.',
+  partitions: wholeNumber('MILLRACE_PARTITIONS', [1, 4_096], 64, {
+    about:
+      'Slices that the actors are spread over, and the most nodes that can own work. Fixed when a cluster is born: never change it for existing data. Each costs something for every commit, so as few as will do: 64 share evenly among up to some twenty nodes.',
   }),
   ackLevel: oneOf('MILLRACE_ACK', ['memory', 'disk', 'replicated'], 'memory', {
     about:
