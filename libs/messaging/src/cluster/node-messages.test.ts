@@ -157,6 +157,45 @@ describe('a message between nodes', () => {
     );
   });
 
+  it('names no field of what is told most', () => {
+    const ack = { conversation: room, n: 1, gen: 2, seq: 3, msgNo: 3, at: 4, level: 'memory', duplicate: false };
+    const send = { t: 'send', id: 'x', conversation: room, n: 1, sentAt: 5, type: 'text', body: 'good day' } as const;
+    const publish = { t: 'publish', by: { user: alice, device: 'd' as DeviceId }, send } as const;
+    const items = [
+      { d: 'messages', facts, gen: generation(2), entries: [entry], behind: 'write', skipped: null, change: null },
+    ] as const;
+    const asked = [
+      { q: 'command', key: conversationKey(room), command: publish, priority: 'client' },
+      { q: 'command', key: userKey(alice), command: { t: 'deliver', items }, priority: 'follow-up' },
+    ] as const;
+    const [push] = notes;
+    const told = [
+      ...asked.map((request) => encodeRequest({ version: 1, request })),
+      encodeAnswer(ok(null)),
+      encodeAnswer(ok(ack)),
+      encodeNote(push ?? { n: 'poke' }),
+    ];
+    const names = /version|key|priority|items|facts|gen|behind|entries|conversation|level|duplicate|device|value/;
+    for (const bytes of told) expect(Buffer.from(bytes).toString('latin1')).not.toMatch(names);
+  });
+
+  it('may have any fields, whatever was told before and behind it', () => {
+    const object = fc.object({
+      key: fc.stringMatching(/^[a-z]{1,3}$/),
+      values: [fc.integer(), fc.string(), fc.boolean()],
+      maxDepth: 3,
+      maxKeys: 6,
+    });
+    fc.assert(
+      fc.property(fc.array(object, { maxLength: 8 }), (values) => {
+        for (const value of values) {
+          expect(decodeAnswer(encodeAnswer(ok({ value, push: notes[0] })))).toEqual(ok({ value, push: notes[0] }));
+          for (const note of notes) expect(plain(decodeNote(encodeNote(note)))).toEqual(plain(note));
+        }
+      }),
+    );
+  });
+
   it('of another version, or damaged, is refused', () => {
     const bytes = encodeNote({ n: 'poke' });
     expect(() => decodeNote(Uint8Array.of(9, ...bytes.subarray(1)))).toThrow(MalformedBytes);

@@ -19,14 +19,16 @@ import type { WatchAsked } from '../live/watches.ts';
 import type { TraceQuestion } from '../trace/message-trace.ts';
 import type { Arrival } from './arrival.ts';
 import type { GenerationNews } from './generations.ts';
+import { nodeShapes } from './node-shapes.ts';
 import type { PresenceQuestion } from './presence.ts';
 
 /*
- * What nodes say to each other, as payloads of their links: one version byte, then MessagePack. Nodes of one cluster
- * may run two versions of the program for as long as an update takes, so a payload of a version that is not known is
- * refused, not guessed at.
+ * What nodes say to each other, as payloads of their links: one version byte, then MessagePack, in which objects of the
+ * shapes that both sides know (`node-shapes.ts`) are one byte and their values, and others say what fields they have.
+ * Nodes of one cluster may run two versions of the program for as long as an update takes, so a payload of a version
+ * that is not known is refused, not guessed at.
  */
-const VERSION = 1;
+const VERSION = 2;
 
 export type Priority = 'client' | 'follow-up';
 
@@ -114,7 +116,12 @@ export type NodeNote =
   /** The sender has handed the partition back: who is to own it now need not wait any longer. */
   | { readonly n: 'released'; readonly partition: PartitionId };
 
-const packr = new Packr({ useRecords: true });
+const packr = new Packr({
+  useRecords: true,
+  structures: nodeShapes.map((fields) => [...fields]),
+  // None is added to them: the other side would not know it.
+  maxSharedStructures: nodeShapes.length,
+});
 
 // An entry travels as it is stored, and is decoded by whoever needs it.
 addExtension({
