@@ -149,9 +149,22 @@ function decodeChecked(key: ChunkKey, bytes: Uint8Array): ArchivedChunk {
   const erased = flags & FLAG_ERASED ? erasedOffsets(reader, count) : [];
   const seal = version === VERSION ? readSeal(reader, count, erased) : null;
   const body = reader.raw(reader.remaining);
-  const packed = flags & FLAG_DEFLATED ? inflateTo(bodyBytes, body) : body;
+  // Copied: whoever has the entries does not have the chunk's own bytes, which may be kept.
+  const packed = flags & FLAG_DEFLATED ? inflateTo(bodyBytes, body) : body.slice();
   if (packed.length !== bodyBytes) throw new MalformedBytes('its entries are not as long as they were');
   return { ...key, entries: unpackEntries(packed, count), erased, seal };
+}
+
+/** What the entries of a chunk take when they are unpacked, as its head says; nothing is checked. */
+export function unpackedBytesOf(bytes: Uint8Array): number {
+  try {
+    const reader = new ByteReader(bytes.subarray(2));
+    reader.varint();
+    return reader.varint();
+  } catch (error) {
+    if (error instanceof MalformedBytes) return Infinity;
+    throw error;
+  }
 }
 
 /** @returns the entries as views into one buffer that is nobody else's, or what is wrong with the bytes. */

@@ -1,5 +1,5 @@
 import { err, ok, sequenceId, type ConversationId, type Generation, type Result } from '@millrace/kernel';
-import type { GenerationSpan, TimelineEntry } from '@millrace/timeline';
+import type { GenerationSpan, RangeQuery, TimelineEntry } from '@millrace/timeline';
 import type { ChunkDamaged } from '../archive-errors.ts';
 import type { Erasure } from '../archive-store.ts';
 import type { ArchivedChunk } from '../archived-chunk.ts';
@@ -15,7 +15,7 @@ export interface StoredRow {
 }
 
 /** Those of `rows`, which are in order, that hold a span: from the last one that begins at it or before, to its end. */
-function holding<Row extends StoredRow>(rows: readonly Row[], { first, last }: GenerationSpan): readonly Row[] {
+export function holding<Row extends StoredRow>(rows: readonly Row[], { first, last }: GenerationSpan): readonly Row[] {
   const begin = rows.findLastIndex((row) => row.first <= first);
   return rows.slice(Math.max(0, begin)).filter((row) => row.first <= last);
 }
@@ -48,6 +48,28 @@ export function entriesInRows(
 ): Result<readonly TimelineEntry[], ChunkDamaged> {
   const chunks = decoded(conversation, span.gen, holding(rows, span));
   return chunks.ok ? entriesOfSpan(conversation, archived, span, chunks.value) : chunks;
+}
+
+/** One planned span, and what {@link entriesInRows} finds its entries in. */
+export interface PlannedRows {
+  readonly archived: GenerationSpan;
+  readonly span: GenerationSpan;
+  readonly rows: readonly StoredRow[];
+}
+
+/** The entries of planned spans, which are in the order of the direction. */
+export function pageInRows(
+  conversation: ConversationId,
+  parts: readonly PlannedRows[],
+  direction: RangeQuery['direction'],
+): Result<readonly TimelineEntry[], ChunkDamaged> {
+  const page: TimelineEntry[] = [];
+  for (const { archived, span, rows } of parts) {
+    const entries = entriesInRows(conversation, archived, span, rows);
+    if (!entries.ok) return entries;
+    page.push(...(direction === 'forward' ? entries.value : [...entries.value].reverse()));
+  }
+  return ok(page);
 }
 
 export interface ErasedRow<Row extends StoredRow> {

@@ -11,7 +11,7 @@ import {
   type Connection,
   type FileInUse,
 } from '@millrace/sqlite-file';
-import type { GenerationSpan, Position, RangeQuery, TimelineEntry } from '@millrace/timeline';
+import type { GenerationSpan, Position, RangeQuery } from '@millrace/timeline';
 import { judgeAppend, judgeRepeat } from '../../append-decision.ts';
 import { damaged, type ArchiveOpenError, type ChunkDamaged } from '../../archive-errors.ts';
 import type { AppendOutcome, ArchiveHealth, ArchiveStats, ChunkKey, Erased } from '../../archive-store.ts';
@@ -21,7 +21,8 @@ import { planRead } from '../../read-plan.ts';
 import { continuedFrom, NO_LINK, type ChainPage } from '../../chain.ts';
 import { chainPage, linkInRow } from '../chain/judge.ts';
 import { decodeChunk, readyChunk, sealedChunk, type ReadyChunk } from '../chunk-codec.ts';
-import { entriesInRows, erasedRows } from '../stored-rows.ts';
+import { erasedRows, pageInRows } from '../stored-rows.ts';
+import type { FoundRows, HeldRows } from './chunk-cache.ts';
 import { ChunkRows, type ChunkRow, type SpanRow } from './chunk-rows.ts';
 import {
   pack,
@@ -30,9 +31,15 @@ import {
   type PackedChunk,
   type PackedErasure,
   type PackedPage,
+  type RowsAnswer,
   type ThreadTask,
 } from './file-calls.ts';
 import { openArchive } from './open-database.ts';
+import { rowsAround } from './rows-around.ts';
+
+/** Rows are read with a page up to so many seqs away from it, and up to so many bytes together. */
+const AROUND_ENTRIES = 250;
+const AROUND_BYTES_MAX = 64 * 1024;
 
 const inUse = (path: string, { owner }: FileInUse): ArchiveOpenError => ({
   code: 'in_use',
@@ -41,6 +48,12 @@ const inUse = (path: string, { owner }: FileInUse): ArchiveOpenError => ({
 });
 
 const plainSpan = ({ gen, first, last }: SpanRow): GenerationSpan => ({ gen, first, last });
+
+function archivedOf(rows: readonly SpanRow[], { gen }: GenerationSpan): SpanRow {
+  const archived = rows.find((row) => row.gen === gen);
+  if (archived === undefined) throw new Error('a read is planned over what is archived');
+  return archived;
+}
 
 /**
  * One connection to an archive file, and what is done on it. Synchronous, as the library is: it runs in threads of its
@@ -129,16 +142,41 @@ export class ArchiveFile implements FileCalls {
   #page(conversation: ConversationId, query: RangeQuery): Result<PackedPage, ChunkDamaged> {
     const rows = this.#rows.spans(conversation);
     const spans = planRead(rows, query);
-    const page: TimelineEntry[] = [];
-    for (const span of spans) {
-      const archived = rows.find(({ gen }) => gen === span.gen);
-      if (archived === undefined) throw new Error('a read is planned over what is archived');
-      const held = this.#rows.chunks(archived.id, span.first, span.last);
-      const entries = entriesInRows(conversation, archived, span, held);
-      if (!entries.ok) return entries;
-      page.push(...(query.direction === 'forward' ? entries.value : [...entries.value].reverse()));
+    const parts = spans.map((span) => {
+      const archived = archivedOf(rows, span);
+      return { archived, span, rows: this.#rows.chunks(archived.id, span.first, span.last) };
+    });
+    const page = pageInRows(conversation, parts, query.direction);
+    return page.ok ? ok({ spans, packed: pack(page.value.map(({ data }) => data)) }) : page;
+  }
+
+  rows(conversation: ConversationId, query: RangeQuery): RowsAnswer {
+    try {
+      // Without a transaction, too: who asked sees what does not fit, and asks for the page.
+      const found = this.#rowsAround(conversation, query);
+      if (found !== null) return { kind: 'rows', ...found };
+    } catch (error) {
+      if (!isCorruption(error)) throw error;
     }
-    return ok({ spans, packed: pack(page.map(({ data }) => data)) });
+    return { kind: 'page', page: this.read(conversation, query) };
+  }
+
+  #rowsAround(conversation: ConversationId, query: RangeQuery): FoundRows | null {
+    const rows = this.#rows.spans(conversation);
+    const planned = planRead(rows, query);
+    const held: HeldRows[] = [];
+    for (const span of planned) {
+      const { id, first, last } = archivedOf(rows, span);
+      const low = sequenceId(Math.max(first, span.first - AROUND_ENTRIES));
+      const high = sequenceId(Math.min(last, span.last + AROUND_ENTRIES));
+      const listed = this.#rows.sizes(id, low, high);
+      const listing = { gen: span.gen, first: low, last: high };
+      const around = rowsAround(listed, listing, span, AROUND_BYTES_MAX / planned.length);
+      if (around === null) return null;
+      const chunks = this.#rows.chunks(id, around.first, around.last);
+      held.push({ ...around, rows: chunks.map(({ first, bytes }) => ({ first, bytes })) });
+    }
+    return { spans: rows.map(plainSpan), held };
   }
 
   chain(conversation: ConversationId, after: Position | null, limit: number): ChainPage {

@@ -1,6 +1,7 @@
 import { generation, invariant, sequenceId, type ConversationId } from '@millrace/kernel';
 import type { GenerationSpan } from '@millrace/timeline';
 import { within, type Connection } from '@millrace/sqlite-file';
+import type { RowSize } from './rows-around.ts';
 
 /** The record of one archived generation of a conversation. */
 export interface SpanRow extends GenerationSpan {
@@ -43,6 +44,11 @@ function chunkOf(row: Row): ChunkRow {
   return { id: numberOf(row, 'id'), first: numberOf(row, 'first'), bytes: bytesOf(row, 'bytes') };
 }
 
+/** Which rows hold the seqs from ?2 to ?3: that of the first seq is the last one that begins at it or before. */
+const HOLDING = `WHERE span = ?1 AND first <= ?3
+  AND first >= coalesce((SELECT max(first) FROM chunk WHERE span = ?1 AND first <= ?2), ?2)
+  ORDER BY first`;
+
 /** The statements on one connection, prepared once. */
 export class ChunkRows {
   readonly #connection: Connection;
@@ -52,13 +58,9 @@ export class ChunkRows {
     this.#connection = connection;
     this.#statements = {
       spans: connection.prepare('SELECT id, gen, first, last, link FROM span WHERE conversation = ? ORDER BY gen'),
-      // The chunk that holds the first seq is the last one that begins at it or before.
-      chunks: connection.prepare(
-        `SELECT id, first, bytes FROM chunk
-         WHERE span = ?1 AND first <= ?3
-           AND first >= coalesce((SELECT max(first) FROM chunk WHERE span = ?1 AND first <= ?2), ?2)
-         ORDER BY first`,
-      ),
+      chunks: connection.prepare(`SELECT id, first, bytes FROM chunk ${HOLDING}`),
+      // What SQLite knows of a row without reading it.
+      sizes: connection.prepare(`SELECT first, length(bytes) AS bytes FROM chunk ${HOLDING}`),
       chunksFrom: connection.prepare(
         `SELECT id, first, bytes FROM chunk
          WHERE span = ?1 AND first >= coalesce((SELECT max(first) FROM chunk WHERE span = ?1 AND first <= ?2), ?2)
@@ -104,6 +106,12 @@ export class ChunkRows {
   /** Those that hold seqs from `low` to `high`, in order, with the one before them when the first of them is missing. */
   chunks(span: number, low: number, high: number): readonly ChunkRow[] {
     return (this.#statements.chunks.all(span, low, high) as Row[]).map(chunkOf);
+  }
+
+  /** The same, without their bytes. */
+  sizes(span: number, low: number, high: number): readonly RowSize[] {
+    const rows = this.#statements.sizes.all(span, low, high) as Row[];
+    return rows.map((row) => ({ first: numberOf(row, 'first'), bytes: numberOf(row, 'bytes') }));
   }
 
   /** At most `limit` of them, in order, from the one on that holds a seq. */

@@ -1,4 +1,4 @@
-import { InvariantViolation, sequenceId, type ConversationId, type Result } from '@millrace/kernel';
+import { InvariantViolation, ok, sequenceId, type ConversationId, type Result } from '@millrace/kernel';
 import type { FileName } from '@millrace/sqlite-file';
 import type { GenerationSpan, Position, RangeQuery, TimelineEntry } from '@millrace/timeline';
 import type { ChunkDamaged } from '../../archive-errors.ts';
@@ -12,6 +12,7 @@ import type {
   Erased,
 } from '../../archive-store.ts';
 import { packEntries, unpackEntries } from '../../packed-entries.ts';
+import type { FoundRows } from './chunk-cache.ts';
 
 export const archiveNamed = (path: string): FileName => ({ noun: 'archive', path });
 
@@ -45,6 +46,10 @@ export interface PackedPage {
   readonly packed: Packed;
 }
 
+/** Rows that hold a page and what is around it; or the page, when its rows are many bytes or not sound. */
+export type RowsAnswer =
+  ({ readonly kind: 'rows' } & FoundRows) | { readonly kind: 'page'; readonly page: Result<PackedPage, ChunkDamaged> };
+
 export const packChunk = ({ conversation, gen, first, entries }: ArchiveChunk): PackedChunk => ({
   conversation,
   gen,
@@ -52,7 +57,7 @@ export const packChunk = ({ conversation, gen, first, entries }: ArchiveChunk): 
   packed: pack(entries),
 });
 
-export function pageOf({ spans, packed }: PackedPage, direction: RangeQuery['direction']): readonly TimelineEntry[] {
+function pageOf({ spans, packed }: PackedPage, direction: RangeQuery['direction']): readonly TimelineEntry[] {
   const entries = unpack(packed);
   const page: TimelineEntry[] = [];
   for (const { gen, first, last } of spans) {
@@ -66,10 +71,16 @@ export function pageOf({ spans, packed }: PackedPage, direction: RangeQuery['dir
   return page;
 }
 
+export const unpackedPage = (
+  page: Result<PackedPage, ChunkDamaged>,
+  direction: RangeQuery['direction'],
+): Result<readonly TimelineEntry[], ChunkDamaged> => (page.ok ? ok(pageOf(page.value, direction)) : page);
+
 /** What the threads of an archive file are asked. All of it is done when it returns, and durable. */
 export interface FileCalls {
   append(chunks: readonly PackedChunk[]): readonly AppendOutcome[];
   read(conversation: ConversationId, query: RangeQuery): Result<PackedPage, ChunkDamaged>;
+  rows(conversation: ConversationId, query: RangeQuery): RowsAnswer;
   extent(conversation: ConversationId): readonly GenerationSpan[];
   erase(conversation: ConversationId, erasures: readonly PackedErasure[]): Result<Erased, ChunkDamaged>;
   chain(conversation: ConversationId, after: Position | null, limit: number): ChainPage;

@@ -5,6 +5,8 @@ import type { ArchiveOpenError } from '../../archive-errors.ts';
 import { ArchiveFile } from './archive-file.ts';
 import { archiveNamed, type FileCalls, type PackedPage, type ThreadTask } from './file-calls.ts';
 
+type Outcome = { readonly value?: Partial<PackedPage> };
+
 const task = workerData as ThreadTask;
 
 serveFile<FileCalls, ArchiveOpenError>({
@@ -14,7 +16,8 @@ serveFile<FileCalls, ArchiveOpenError>({
   ifReplaced: 'Put the file back where it was, or start Millrace again to begin a new archive.',
   // The memory of a page goes over to the receiver.
   memoryOf(answer) {
-    const page = answer as { readonly ok?: boolean; readonly value?: Partial<PackedPage> } | undefined;
-    return page?.value?.packed === undefined ? [] : [page.value.packed.bytes.buffer];
+    const outcome = answer as Partial<{ page: Outcome } & Outcome> | undefined;
+    const page = (outcome?.page ?? outcome)?.value;
+    return page?.packed === undefined ? [] : [page.packed.bytes.buffer];
   },
 });
