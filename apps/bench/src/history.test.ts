@@ -126,14 +126,18 @@ describe('the pages that are read', () => {
 describe('the ratio', () => {
   it('is to the range read of the library', () => {
     const at = (p50: number, p99: number) => ({ p50, p99, p999: p99, max: p99 });
-    expect(historyRatio({ pageMs: at(1, 6), archiveMs: at(0.5, 3), inThreadMs: at(0.4, 3) }, at(0.25, 2))).toEqual({
+    const figures = { pageMs: at(1, 6), archiveMs: at(0.5, 3), uncachedMs: at(1, 6), inThreadMs: at(0.8, 3) };
+    expect(historyRatio(figures, at(0.25, 2))).toEqual({
       pageP50: 4,
       pageP99: 3,
       archiveP50: 2,
       archiveP99: 1.5,
-      archiveInThreadP50: 1.25,
-      archiveInThreadP99: 1,
+      uncachedP50: 4,
+      uncachedP99: 3,
+      uncachedInThreadP50: 1.25,
+      uncachedInThreadP99: 2,
     });
-    expect(historyRatio({ pageMs: null, archiveMs: null, inThreadMs: null }, null)).toMatchObject({ pageP50: null });
+    const none = { pageMs: null, archiveMs: null, uncachedMs: null, inThreadMs: null };
+    expect(historyRatio(none, null)).toMatchObject({ pageP50: null });
   });
 });

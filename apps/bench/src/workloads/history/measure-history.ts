@@ -1,3 +1,4 @@
+import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
@@ -164,8 +165,20 @@ const valueOf = <T>(result: Result<T, { readonly message: string }>): T => {
   return result.value;
 };
 
-/** Pages of the library on the thread that waits for them, of the library in a thread, and of the archive's port. */
-type Took = Readonly<Record<'floor' | 'inThread' | 'archive', Latency>>;
+/**
+ * Pages of the library on the thread that waits for them, of the library in a thread, of the archive's port, and of the port
+ * when it keeps nothing in memory.
+ */
+type Took = Readonly<Record<'floor' | 'inThread' | 'archive' | 'uncached', Latency>>;
+
+const pageOf =
+  (archive: SqliteArchive): ReadPage =>
+  async ({ conversation, direction, from, limit }) => {
+    const [first, last] = direction === 'forward' ? [from, from + limit - 1] : [from - limit + 1, from];
+    const gen = generation(1);
+    const range = { from: { gen, seq: sequenceId(first) }, to: { gen, seq: sequenceId(last) } };
+    return valueOf(await archive.read(conversation, { ...range, limit, direction })).length;
+  };
 
 /** Reads pages behind the archive's port. The server must have ended: the file is of one process. */
 async function ofArchive(
@@ -175,28 +188,31 @@ async function ofArchive(
   inThread: FloorInThread,
   pages: readonly AskedPage[],
 ): Promise<{ readonly took: Took; readonly entries: number; readonly diskBytes: number }> {
+  // A copy, since one has a file open once.
+  const copy = `${path}.copy`;
+  copyFileSync(path, copy);
   const archive = valueOf(await SqliteArchive.open({ path, program }));
+  const uncached = valueOf(await SqliteArchive.open({ path: copy, program, cacheBytesMax: 0 }));
   try {
     const { entries, diskBytes } = valueOf(await archive.stats());
-    const ofArchive: ReadPage = async ({ conversation, direction, from, limit }) => {
-      const [first, last] = direction === 'forward' ? [from, from + limit - 1] : [from - limit + 1, from];
-      const gen = generation(1);
-      const range = { from: { gen, seq: sequenceId(first) }, to: { gen, seq: sequenceId(last) } };
-      return valueOf(await archive.read(conversation, { ...range, limit, direction })).length;
-    };
     const took = await compared(pages, {
       floor: (asked) => floor.page(asked),
       inThread: (asked) => inThread.page(asked),
-      archive: ofArchive,
+      uncached: pageOf(uncached),
+      archive: pageOf(archive),
     });
     return { took, entries, diskBytes };
   } finally {
     await archive.close();
+    await uncached.close();
   }
 }
 
 interface FromServer {
-  readonly figures: Omit<HistoryFigures, 'archivedEntries' | 'archivedBytesPerMessage' | 'archiveMs' | 'inThreadMs'>;
+  readonly figures: Omit<
+    HistoryFigures,
+    'archivedEntries' | 'archivedBytesPerMessage' | 'archiveMs' | 'uncachedMs' | 'inThreadMs'
+  >;
   readonly floorMs: LatencySummary | null;
   readonly checked: Checked;
   readonly faults: readonly string[];
@@ -314,6 +330,7 @@ async function measureRound(setting: Setting, round: number): Promise<Measured> 
         archivedEntries: archive.entries,
         archivedBytesPerMessage: archive.entries === 0 ? null : archive.diskBytes / archive.entries,
         archiveMs: archive.took.archive.summary(),
+        uncachedMs: archive.took.uncached.summary(),
         inThreadMs: archive.took.inThread.summary(),
       },
     };
