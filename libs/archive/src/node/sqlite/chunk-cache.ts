@@ -110,7 +110,8 @@ export class ChunkCache {
     return parts;
   }
 
-  #rowsOf(conversation: ConversationId, { gen, first, last }: GenerationSpan): readonly StoredRow[] | null {
+  #rowsOf(conversation: ConversationId, span: GenerationSpan): readonly StoredRow[] | null {
+    const { gen, first, last } = span;
     const rows: StoredRow[] = [];
     for (let block = blockOf(first); block <= blockOf(last); block += 1) {
       const kept = this.#kept.get(nameOf(conversation, gen, block));
@@ -118,7 +119,7 @@ export class ChunkCache {
       // A row that goes on into the next block is in both.
       for (const row of kept.rows) if (row.first > (rows.at(-1)?.first ?? 0)) rows.push(row);
     }
-    return rows;
+    return holding(rows, span);
   }
 
   /** A read of the file begins. It ends with {@link read}, whatever comes of it. */
