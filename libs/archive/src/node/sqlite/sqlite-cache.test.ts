@@ -21,6 +21,7 @@ import { MemoryArchive } from '../../testing/memory-archive.ts';
 import type { SqliteArchive } from './sqlite-archive.ts';
 import { openSqlite, sqliteUnderTest } from './testing/a-file.ts';
 
+const random = seededRandom(5);
 let directory: string;
 const open: SqliteArchive[] = [];
 
@@ -114,16 +115,16 @@ describe('a page that was read', () => {
   });
 
   it.each([
-    ['are many bytes', () => seededRandom(5).id().repeat(3_000)],
-    ['are many once they are unpacked', () => 'again '.repeat(20_000)],
+    ['are many bytes', Array.from({ length: 3_000 }, () => random.id()).join(' ')],
+    ['are many once they are unpacked', 'again '.repeat(30_000)],
   ])('is right, too, when its entries %s', async (_what, text) => {
     const archive = await opened();
-    const chunks = Array.from({ length: 4 }, (_, index) => chunkOf(1, 1 + 3 * index, [text(), 'x', text()]));
+    const chunks = Array.from({ length: 4 }, (_, index) => chunkOf(1, 1 + 3 * index, [text, 'x', text]));
     await append(archive, ...chunks);
     for (let turn = 0; turn < 2; turn += 1) {
       expect(await read(archive, { limit: 200 })).toHaveLength(12);
       expect(await read(archive, { from: at(1, 2), limit: 1 })).toEqual(['1-2 x']);
-      expect(await read(archive, { from: at(1, 4), limit: 1 })).toEqual([`1-4 ${text()}`]);
+      expect(await read(archive, { from: at(1, 4), limit: 1 })).toEqual([`1-4 ${text}`]);
     }
   });
 
