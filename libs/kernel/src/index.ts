@@ -26,4 +26,5 @@ export {
 } from './ids.ts';
 export { seededRandom, systemRandom, type Random } from './random.ts';
 export { err, ok, type Result } from './result.ts';
+export { LastFew } from './last-few.ts';
 export { Slabs } from './slabs.ts';

@@ -20,6 +20,7 @@ import type { TraceQuestion } from '../trace/message-trace.ts';
 import type { Arrival } from './arrival.ts';
 import type { GenerationNews } from './generations.ts';
 import { nodeShapes } from './node-shapes.ts';
+import { packEntries, unpackEntries } from './packed-entries.ts';
 import type { PresenceQuestion } from './presence.ts';
 
 /*
@@ -198,13 +199,41 @@ export interface SentRequest {
   readonly request: NodeRequest;
 }
 
-export const encodeRequest = (sent: SentRequest): Uint8Array => encode(sent);
+export const encodeRequest = ({ version, request }: SentRequest): Uint8Array =>
+  encode({ version, request: withEntries(request, packEntries) });
 export const encodeAnswer = (answer: NodeAnswer): Uint8Array => encode(answer);
-export const encodeNote = (note: NodeNote): Uint8Array => encode(note);
+export const encodeNote = (note: NodeNote): Uint8Array => encode(noteWithEntries(note, packEntries));
 
 /** @throws MalformedBytes when the bytes are of another version, or damaged. */
-export const decodeRequest = (bytes: Uint8Array): SentRequest => decode(bytes) as SentRequest;
+export const decodeRequest = (bytes: Uint8Array): SentRequest => {
+  const { version, request } = decode(bytes) as SentRequest;
+  return { version, request: withEntries(request, unpackEntries) };
+};
 /** @throws MalformedBytes likewise. */
 export const decodeAnswer = (bytes: Uint8Array): NodeAnswer => decode(bytes) as NodeAnswer;
 /** @throws MalformedBytes likewise. */
-export const decodeNote = (bytes: Uint8Array): NodeNote => decode(bytes) as NodeNote;
+export const decodeNote = (bytes: Uint8Array): NodeNote => noteWithEntries(decode(bytes) as NodeNote, unpackEntries);
+
+/** What it makes of entries takes their place: they are bytes on their way, and entries on either side. */
+type OfEntries = typeof packEntries | typeof unpackEntries;
+
+/** Many users are told the same entries, one after the other: see `packed-entries.ts`. */
+function withEntries(request: NodeRequest, change: OfEntries): NodeRequest {
+  if (request.q !== 'command' || request.command.t !== 'deliver') return request;
+  const { q, key, command, priority } = request;
+  const items = command.items.map((item) => {
+    if (item.d !== 'messages') return item;
+    const { d, facts, gen, entries, behind, skipped, change: own } = item;
+    return { d, facts, gen, entries: change(entries as never) as readonly WireEntry[], behind, skipped, change: own };
+  });
+  return { q, key, command: { t: 'deliver', items }, priority };
+}
+
+/** The same of what came into an inbox. */
+function noteWithEntries(note: NodeNote, change: OfEntries): NodeNote {
+  if (note.n !== 'push') return note;
+  const items = note.push.items.map((item) =>
+    'messages' in item ? { ...item, messages: change(item.messages as never) as readonly WireEntry[] } : item,
+  );
+  return { n: 'push', user: note.user, push: { ...note.push, items } };
+}

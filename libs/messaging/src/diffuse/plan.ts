@@ -1,4 +1,4 @@
-import { invariant, type UserId } from '@millrace/kernel';
+import { LastFew, invariant, type UserId } from '@millrace/kernel';
 import type { Appended, Effect, MembershipChange } from '../effects.ts';
 import type { Delivery } from '../user/commands.ts';
 import { planHints } from './hints.ts';
@@ -100,6 +100,19 @@ export function planEntries({ facts, gen, entries, recipients, changes, behind, 
   return groups.filter(({ users }) => users.length > 0);
 }
 
+type Messages = Extract<Delivery, { d: 'messages' }>;
+
+/** A group's members mostly have the same waiting: what it is merged to is made once, and its entries are packed once. */
+const merges = new LastFew<readonly [Messages, Messages], Messages>(
+  ([last, next], [otherLast, otherNext]) => last === otherLast && next === otherNext,
+);
+
+const mergeTwo = ([last, next]: readonly [Messages, Messages]): Messages => ({
+  ...next,
+  entries: [...last.entries, ...next.entries],
+  skipped: last.skipped,
+});
+
 /** Joins deliveries that follow on each other in one conversation, so that they become one inbox pointer. */
 export function mergeDeliveries(deliveries: readonly Delivery[]): readonly Delivery[] {
   if (deliveries.length < 2) return deliveries;
@@ -116,7 +129,7 @@ export function mergeDeliveries(deliveries: readonly Delivery[]): readonly Deliv
       next.skipped === null &&
       last.entries.at(-1)?.seq === (next.entries[0]?.seq ?? 0) - 1
     ) {
-      merged[merged.length - 1] = { ...next, entries: [...last.entries, ...next.entries], skipped: last.skipped };
+      merged[merged.length - 1] = merges.of([last, next], mergeTwo);
     } else {
       merged.push(next);
     }
