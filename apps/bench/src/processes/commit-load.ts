@@ -25,8 +25,8 @@ export interface CommitResult {
 
 /** As many as a deployment has, each with one commit under way. */
 const PARTITIONS = 64;
-/** Of one commit: about as many as pairs that write as fast as they can bring together. */
-const ENTRIES = 8;
+/** Of one commit: 2,000 messages are under way in `direct`, and these are its partition's. */
+const ENTRIES = 32;
 /** About what two senders' windows of client message ids take, and a commit's entry in the changefeed. */
 const WINDOW = 'w'.repeat(30);
 const FEED = new Uint8Array(80).fill(1);

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { CrowdLoad } from '../load/crowd-load.ts';
 import { LoadGenerator } from '../load/load-generator.ts';
 import type { LoadCommand } from '../load/load-plan.ts';
@@ -81,8 +83,11 @@ export function runRole(role: Role, args: readonly string[]): void {
   // An interrupt from the terminal reaches the whole group; the bench ends its processes itself.
   process.on('SIGINT', () => undefined);
   if (role === 'relay') {
-    // The only thing that one is asked.
+    setFlagsFromString('--expose-gc');
+    const collectGarbage = runInNewContext('gc') as () => void;
+    // The only thing that one is asked: what is left when nothing waits to be collected, or garbage would be its connections.
     process.on('message', () => {
+      collectGarbage();
       const { heapUsed, external } = process.memoryUsage();
       say({ event: 'result', value: heapUsed + external });
     });

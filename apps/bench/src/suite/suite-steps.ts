@@ -29,7 +29,7 @@ const STEPS: readonly SuiteStep[] = [
   { name: 'lobby', workload: 'lobby', args: timing(2, 3, 1), minutes: 1.1 },
   { name: 'huge-group', workload: 'huge-group', args: timing(1, 4, 1), minutes: 1.3 },
   { name: 'replay', workload: 'replay', args: timing(2, 3, 0.5), minutes: 3.6 },
-  { name: 'history', workload: 'history', args: ['--rounds', '1', '--scale', '0.2'], minutes: 0.4 },
+  { name: 'history', workload: 'history', args: ['--rounds', '3', '--scale', '0.2'], minutes: 1.1 },
   { name: 'search', workload: 'search', args: ['--rounds', '1', '--scale', '0.2'], minutes: 0.5 },
   { name: 'failover', workload: 'failover', args: ['--rounds', '1'], minutes: 5.4 },
   { name: 'peers', workload: 'peers', args: timing(3, 3, 1), minutes: 3.8 },

@@ -85,12 +85,14 @@ async function lookFor(seconds: number, side: Side, loads: readonly RoleProcess[
   const before = reading();
   await sleep(seconds * 1_000);
   const after = reading();
+  // Before the resident memory: a relay that is asked for it collects its garbage.
+  const heapBytes = await leastHeap(side);
   const residentBytes = sumOver(side.nodePids, residentBytesOf);
   const perSecond = (from: number | null, to: number | null): number | null =>
     from === null || to === null ? null : ((to - from) * 1_000) / (after.atMs - before.atMs);
   return {
     residentBytes,
-    heapBytes: await leastHeap(side),
+    heapBytes,
     cpuMicrosPerSecond: {
       node: perSecond(before.node, after.node),
       redis: perSecond(before.redis, after.redis),
