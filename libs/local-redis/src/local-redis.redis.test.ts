@@ -44,13 +44,15 @@ function orphan(redis: LocalRedis): void {
 }
 
 describe('a Redis of our own', () => {
-  it('is durable, never evicts, keeps stream nodes small, takes no snapshots, and listens on loopback alone', async () => {
+  it('is durable, never evicts, keeps stream nodes and records small, takes no snapshots, and listens on loopback alone', async () => {
     const redis = await start();
     expect(redis.url).toBe(`redis://127.0.0.1:${String(redis.port)}`);
     expect(await setting(redis, 'appendonly')).toBe('yes');
     expect(await setting(redis, 'appendfsync')).toBe('everysec');
     expect(await setting(redis, 'maxmemory-policy')).toBe('noeviction');
     expect(await setting(redis, 'stream-node-max-bytes')).toBe('512');
+    expect(await setting(redis, 'hash-max-listpack-value')).toBe('256');
+    expect(await setting(redis, 'hash-max-listpack-entries')).toBe('128');
     expect(await setting(redis, 'save')).toBe('');
     expect(await setting(redis, 'bind')).toBe('127.0.0.1');
   });

@@ -30,13 +30,19 @@ async function readSettings(client: Redis): Promise<RedisSettings | null> {
       'maxmemory-policy',
       'appendfsync',
       'stream-node-max-bytes',
+      'hash-max-listpack-value',
     )) as readonly string[];
     const settings = new Map<string, string>();
     for (let at = 0; at + 1 < pairs.length; at += 2) settings.set(pairs[at] ?? '', pairs[at + 1] ?? '');
     const maxMemoryPolicy = settings.get('maxmemory-policy');
     const appendFsync = settings.get('appendfsync');
     if (maxMemoryPolicy === undefined || appendFsync === undefined) return null;
-    return { maxMemoryPolicy, appendFsync, streamNodeMaxBytes: Number(settings.get('stream-node-max-bytes') ?? 0) };
+    return {
+      maxMemoryPolicy,
+      appendFsync,
+      streamNodeMaxBytes: Number(settings.get('stream-node-max-bytes') ?? 0),
+      recordFieldBytes: Number(settings.get('hash-max-listpack-value') ?? 0),
+    };
   } catch {
     // Not permitted (NOPERM), or taken away by a hosting provider (unknown command).
     return null;

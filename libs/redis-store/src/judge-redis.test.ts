@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { judgeRedis, type RedisFacts } from './judge-redis.ts';
 
-const settings = { maxMemoryPolicy: 'noeviction', appendFsync: 'everysec', streamNodeMaxBytes: 512 };
+const settings = {
+  maxMemoryPolicy: 'noeviction',
+  appendFsync: 'everysec',
+  streamNodeMaxBytes: 512,
+  recordFieldBytes: 256,
+};
 const good: RedisFacts = {
   flavour: 'redis',
   version: '7.0.15',
@@ -59,6 +64,7 @@ describe('a Redis', () => {
       'advice large_stream_nodes',
     ]);
     expect(codes({ ...good, settings: { ...settings, streamNodeMaxBytes: 0 } })).toEqual(['advice large_stream_nodes']);
+    expect(codes({ ...good, settings: { ...settings, recordFieldBytes: 64 } })).toEqual(['advice large_records']);
   });
 
   it('without a replica is warned of at ack level replicated', () => {

@@ -19,6 +19,8 @@ export interface RedisSettings {
   readonly maxMemoryPolicy: string;
   readonly appendFsync: string;
   readonly streamNodeMaxBytes: number;
+  /** Of `hash-max-listpack-value`: a record with a longer field takes more memory. */
+  readonly recordFieldBytes: number;
 }
 
 export interface RedisFinding {
@@ -33,6 +35,7 @@ export interface RedisFinding {
     | 'loses_on_restart'
     | 'settings_hidden'
     | 'large_stream_nodes'
+    | 'large_records'
     | 'no_replica';
   /** What is wrong and what to do, for a person. */
   readonly message: string;
@@ -40,6 +43,8 @@ export interface RedisFinding {
 
 const VERSION_MAJOR_MIN = 7;
 const STREAM_NODE_BYTES_ADVISED = 512;
+/** What a conversation says of itself takes some 200 bytes. */
+const RECORD_FIELD_BYTES_ADVISED = 256;
 
 const finding = (severity: RedisFinding['severity'], code: RedisFinding['code'], message: string): RedisFinding => ({
   severity,
@@ -95,7 +100,7 @@ function judgeSettings({ settings, maxMemoryBytes }: RedisFacts): readonly Redis
       ),
     ];
   }
-  const { maxMemoryPolicy, streamNodeMaxBytes } = settings;
+  const { maxMemoryPolicy, streamNodeMaxBytes, recordFieldBytes } = settings;
   const findings: RedisFinding[] = [];
   if (maxMemoryPolicy !== 'noeviction') {
     // Without a limit nothing is evicted yet, but setting one later would delete messages silently.
@@ -114,6 +119,15 @@ function judgeSettings({ settings, maxMemoryBytes }: RedisFacts): readonly Redis
         'advice',
         'large_stream_nodes',
         `\`stream-node-max-bytes ${String(streamNodeMaxBytes)}\`: a short Timeline takes 4.3 kB of memory; with ${String(STREAM_NODE_BYTES_ADVISED)} it takes 0.7 kB`,
+      ),
+    );
+  }
+  if (recordFieldBytes < RECORD_FIELD_BYTES_ADVISED) {
+    findings.push(
+      finding(
+        'advice',
+        'large_records',
+        `\`hash-max-listpack-value ${String(recordFieldBytes)}\`: the record of a small conversation takes 0.87 kB of memory; with ${String(RECORD_FIELD_BYTES_ADVISED)}, and \`hash-max-listpack-entries 128\`, it takes 0.55 kB`,
       ),
     );
   }
