@@ -30,7 +30,7 @@ import { Interest } from './cluster/interest.ts';
 import { Losses } from './cluster/losses.ts';
 import { News } from './cluster/news.ts';
 import { statsOf, statusOf } from './cluster/node-look.ts';
-import type { ActorRequest, NodeAnswer, NodeNote, NodeRequest } from './cluster/node-messages.ts';
+import type { NodeNote } from './cluster/node-messages.ts';
 import { takeNote } from './cluster/notes.ts';
 import { PartitionHost } from './cluster/partition-host.ts';
 import { beginOwnWork } from './cluster/own-work.ts';
@@ -51,6 +51,10 @@ import { Live } from './live/live.ts';
 import type { TransferService } from './transfer/transfer-service.ts';
 
 const TELL_MS = 2_000;
+
+type Takers = Parameters<typeof takeRequest>[3] &
+  Parameters<typeof takeActorRequest>[4] &
+  Parameters<typeof takeNote>[2];
 
 /**
  * One node of the cluster: its membership, the partitions that it owns, their actors, the diffusion between them, and
@@ -86,6 +90,7 @@ export class ChatNode {
   /** Set when the cluster was born otherwise: there is nothing that this node could do in it. */
   #misfit: Misfit | null = null;
   readonly #starting = new Waiters();
+  #takers: Takers | null = null;
 
   constructor(parts: ChatNodeParts) {
     const { node: self, name, stores, clock, timers, limits, log, partitionCount } = parts;
@@ -115,8 +120,8 @@ export class ChatNode {
       limits: limits.links,
       viewVersion: () => this.#router.view?.version ?? 0,
       behind: () => this.#membership.renewNow(),
-      onRequest: (from, request, answer) => this.#requested(from, request, answer),
-      onNote: (from, note) => this.#noted(from, note),
+      onRequest: (from, request, answer) => takeRequest(from, request, answer, this.#to),
+      onNote: (from, note) => takeNote(from, note, this.#to),
       onGap: (from) => [this.#attachments, this.#live.watches].forEach((followed) => followed.missed(from)),
       onGone: () => this.#membership.renewNow(),
     });
@@ -126,7 +131,7 @@ export class ChatNode {
       clock,
       timers,
       limits: limits.router,
-      local: (of, request, answer) => this.#local(self, of, request, answer),
+      local: (of, request, answer) => takeActorRequest(self, of, request, answer, this.#to),
       remote: (to, request, answer) => this.#peers.ask(to, request, answer),
       routed: (command, reply, way) => parts.trace.routed(command, reply, way),
     });
@@ -428,23 +433,18 @@ export class ChatNode {
     if (this.#isSettled()) this.#starting.release();
   }
 
-  #requested(from: NodeId, request: NodeRequest, answer: (outcome: NodeAnswer) => void): void {
-    takeRequest(from, request, answer, {
-      ...{ router: this.#router, live: this.#live, heads: this.#heads, sessions: this.sessions },
-      ...{ presence: this.#presence, trace: this.#parts.trace, generations: this.#losses.generations },
+  /** Whom what other nodes ask and tell is handed to: made once, for there is something of it for every message. */
+  get #to(): Takers {
+    const { node: self, trace, stores } = this.#parts;
+    this.#takers ??= {
+      ...{ self, trace, router: this.#router, host: this.#host, membership: this.#membership },
+      ...{ coordinator: this.#coordinator, handoffs: this.#handoffs, losses: this.#losses, heads: this.#heads },
+      ...{ interest: this.#interest, devices: this.#devices, news: this.#news, live: this.#live },
+      ...{ sessions: this.sessions, presence: this.#presence, timelines: stores.timelines },
+      generations: this.#losses.generations,
       status: () => this.#status(),
-      local: (...asked) => this.#local(...asked),
-    });
-  }
-
-  #local(from: NodeId, partition: PartitionId, request: ActorRequest, answer: (outcome: NodeAnswer) => void): void {
-    const to = { self: this.#parts.node, host: this.#host, interest: this.#interest, devices: this.#devices };
-    takeActorRequest(from, partition, request, answer, { ...to, losses: this.#losses });
-  }
-
-  #noted(from: NodeId, note: NodeNote): void {
-    const [membership, coordinator, handoffs] = [this.#membership, this.#coordinator, this.#handoffs];
-    const [devices, interest, news, live] = [this.#devices, this.#interest, this.#news, this.#live];
-    takeNote(from, note, { membership, coordinator, handoffs, devices, interest, news, live, ...this.#parts.stores });
+      local: (from, partition, request, answer) => takeActorRequest(from, partition, request, answer, this.#to),
+    };
+    return this.#takers;
   }
 }
