@@ -49,7 +49,7 @@ export function checkBatch({ changes, cursor, through }: IndexBatch): void {
     if (change.kind === 'put') checkDocument(change.document);
     else if (change.kind === 'remove') invariant(isPosition(change.gen, change.seq), 'a removal names a position');
     else if (change.kind === 'cut') invariant(isPosition(change.gen, change.from), 'a cut names a position');
-    else invariant(change.upTo >= 0, 'an erasure names the last entry that it is of');
+    else if (change.kind === 'erase') invariant(change.upTo >= 0, 'an erasure names the last entry that it is of');
   }
 }
 

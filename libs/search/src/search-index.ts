@@ -31,6 +31,8 @@ export interface SearchDocument extends Position {
  * - `cut`: a generation began behind lost history: what lower generations had at `from` or above is gone.
  * - `erase`: what this user sent there, up to and with `upTo`, is forgotten. Nothing of it is in a Timeline any more, so that
  *   no later batch brings it.
+ * - `forget`: all of this conversation is, with its cuts and how far it is indexed. Where such a batch comes again, so does all
+ *   that came behind it.
  */
 export type Change =
   | { readonly kind: 'put'; readonly document: SearchDocument }
@@ -52,7 +54,8 @@ export type Change =
       readonly conversation: ConversationId;
       readonly sender: UserId;
       readonly upTo: SequenceId;
-    };
+    }
+  | { readonly kind: 'forget'; readonly conversation: ConversationId };
 
 /** Up to where a conversation is indexed: everything at this position or before it is in. */
 export interface IndexedThrough extends Position {

@@ -5,8 +5,10 @@ import {
   apply,
   bob,
   conversationId,
+  cut,
   erase,
   everything,
+  forget,
   found,
   other,
   partition,
@@ -83,6 +85,44 @@ export function eraseSuite(opened: () => IndexUnderTest): void {
       expect(await found(index(), 'kettle')).toEqual(['1']);
       valueOf(await index().finishRebuild());
       expect(await found(index(), 'kettle')).toEqual(['2']);
+    });
+  });
+
+  describe('a conversation that a batch forgets', () => {
+    it('is what comes behind that, and every other one is as it was', async () => {
+      await apply(index(), [put(1, 'lost', { rev: 7 }), put(2, 'lost'), put(1, 'kettle', { conversation: other })], {
+        through: [through(1, 2), through(1, 1, other)],
+      });
+      await apply(index(), [cut(2, 2)]);
+      await apply(index(), [put(3, 'lost', { gen: 2 }), forget(), put(1, 'kettle'), put(2, 'kettle')], {
+        through: [through(1, 1)],
+      });
+      const scope = everything(room, other);
+      const again = await opened().reopen();
+      expect(await found(again, 'lost', { scope })).toEqual([]);
+      expect((await found(again, 'kettle', { scope })).sort()).toEqual(['1', '2', 'other-1']);
+      expect(valueOf(await again.indexedThrough([room, other]))).toEqual([
+        { gen: 1, seq: 1 },
+        { gen: 1, seq: 1 },
+      ]);
+      await apply(again, [forget(), forget(conversationId('nowhere'))]);
+      expect(await found(again, 'kettle', { scope })).toEqual(['other-1']);
+      expect(valueOf(await again.indexedThrough([room]))).toEqual([null]);
+      expect(valueOf(await again.stats())).toMatchObject({ messages: 1, conversations: 1 });
+    });
+
+    it('stays in the other version, and where the batch is refused', async () => {
+      await apply(index(), [put(1, 'kettle')], { cursor: 'live-1' });
+      valueOf(await index().beginRebuild());
+      await apply(index(), [put(1, 'kettle'), put(2, 'kettle')], { into: 'next', through: [through(1, 2)] });
+      const stale = { partition, after: 'live-0', cursor: 'live-2', changes: [forget()], through: [] };
+      expect(await index().apply(stale)).toMatchObject({ ok: false, error: { code: 'cursor_moved' } });
+      expect(await found(index(), 'kettle')).toEqual(['1']);
+      await apply(index(), [forget()]);
+      expect(await found(index(), 'kettle')).toEqual([]);
+      valueOf(await index().finishRebuild());
+      expect(await found(index(), 'kettle')).toEqual(['2', '1']);
+      expect(valueOf(await index().indexedThrough([room]))).toEqual([{ gen: 1, seq: 2 }]);
     });
   });
 

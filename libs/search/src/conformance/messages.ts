@@ -84,6 +84,8 @@ export const erase = (sender: UserId, upTo: number, conversation = room): Change
   upTo: sequenceId(upTo),
 });
 
+export const forget = (conversation = room): Change => ({ kind: 'forget', conversation });
+
 export const through = (gen: number, seq: number, conversation = room): IndexBatch['through'][number] => ({
   conversation,
   gen: generation(gen),

@@ -4,7 +4,20 @@ import { describe, expect, it } from 'vitest';
 import type { Change, SearchQuery } from '../search-index.ts';
 import { MemorySearch } from '../testing/memory-search.ts';
 import type { IndexUnderTest } from './index-under-test.ts';
-import { allPages, ann, apply, bob, conversationId, cut, erase, nameOf, put, remove, seen } from './messages.ts';
+import {
+  allPages,
+  ann,
+  apply,
+  bob,
+  conversationId,
+  cut,
+  erase,
+  forget,
+  nameOf,
+  put,
+  remove,
+  seen,
+} from './messages.ts';
 
 const SEQ_MAX = 12;
 
@@ -41,7 +54,7 @@ const text = fc
 interface Draft {
   readonly who: number;
   readonly seq: number;
-  readonly what: 'put' | 'remove' | 'cut' | 'erase';
+  readonly what: 'put' | 'remove' | 'cut' | 'erase' | 'forget';
   readonly text: string;
   readonly gen: number;
   readonly rev: number;
@@ -59,6 +72,7 @@ const draft: fc.Arbitrary<Draft> = fc.record({
     { weight: 2, arbitrary: fc.constant('remove' as const) },
     { weight: 1, arbitrary: fc.constant('cut' as const) },
     { weight: 1, arbitrary: fc.constant('erase' as const) },
+    { weight: 1, arbitrary: fc.constant('forget' as const) },
   ),
   text,
   gen: fc.oneof({ weight: 5, arbitrary: fc.constant(1) }, { weight: 1, arbitrary: fc.constant(2) }),
@@ -106,6 +120,7 @@ function changeOf(names: readonly ConversationId[], one: Draft): Change {
   if (one.what === 'remove') return remove(one.seq, one.rev, conversation, one.gen);
   if (one.what === 'cut') return cut(2, one.seq, conversation);
   if (one.what === 'erase') return erase(one.isBob ? bob : ann, one.seq, conversation);
+  if (one.what === 'forget') return forget(conversation);
   // Of one version there is one text: so it is with messages, too.
   return put(one.seq, one.text, {
     conversation,

@@ -121,6 +121,10 @@ export class MemorySearch implements SearchIndex {
       }
       return;
     }
+    if (change.kind === 'forget') {
+      version.conversations.delete(change.conversation);
+      return;
+    }
     if (change.kind === 'erase') {
       const { messages } = this.#conversation(version, change.conversation);
       for (const [seq, { document }] of messages)

@@ -66,6 +66,11 @@ export class VersionFile {
       };
       for (const change of changes) {
         const id = change.kind === 'put' ? change.document.conversation : change.conversation;
+        if (change.kind === 'forget') {
+          this.#rows.dropConversation(id);
+          conversations.delete(id);
+          continue;
+        }
         conversations.set(id, this.#change(rowOf(id), change));
       }
       for (const { conversation, gen, seq } of through) {
@@ -79,7 +84,7 @@ export class VersionFile {
   }
 
   /** @returns the conversation as it stands behind the change. */
-  #change(row: ConversationRow, change: Change): ConversationRow {
+  #change(row: ConversationRow, change: Exclude<Change, { readonly kind: 'forget' }>): ConversationRow {
     if (change.kind === 'cut') {
       this.#rows.dropOlder(row.no, change.gen, change.from);
       return { ...row, cuts: withCut(row.cuts, change), through: throughBehindCut(row.through, change) };

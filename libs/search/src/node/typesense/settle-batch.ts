@@ -80,11 +80,24 @@ export function settleBatch(batch: IndexBatch, held: HeldState): SettledBatch {
   const marks = new Map<ConversationId, Mark>();
   const written = new Map<string, { readonly document: TypesenseDocument; readonly conversation: ConversationId }>();
   const removals: string[] = [];
-  const markOf = (conversation: ConversationId): Mark =>
-    marks.get(conversation) ?? held.marks.get(markId(conversation)) ?? { through: null, cuts: [] };
+  const forgotten = new Set<ConversationId>();
+  const markOf = (conversation: ConversationId): Mark => {
+    const before = forgotten.has(conversation) ? undefined : held.marks.get(markId(conversation));
+    return marks.get(conversation) ?? before ?? { through: null, cuts: [] };
+  };
 
   for (const change of batch.changes) {
     const conversation = conversationOf(change);
+    if (change.kind === 'forget') {
+      removals.push(`conversation:=${keyOf(conversation)}`);
+      for (const id of seqIdsOf(batch, conversation, Infinity)) {
+        written.delete(id);
+        versions.delete(id);
+      }
+      marks.delete(conversation);
+      forgotten.add(conversation);
+      continue;
+    }
     const mark = markOf(conversation);
     marks.set(conversation, mark);
     if (change.kind === 'cut') {
