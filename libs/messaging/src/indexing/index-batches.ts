@@ -144,6 +144,11 @@ export class IndexBatches {
     this.#through.clear();
   }
 
+  /** What the index has of a conversation goes, with the next batch: whoever feeds it no more takes nothing away from it. */
+  forget(conversation: ConversationId): void {
+    this.#changes.push({ kind: 'forget', conversation });
+  }
+
   /** Reads what there is, and hands batches to the index as they fill; what is left goes with the next {@link flush}. */
   async add(read: readonly Piece[]): Promise<void> {
     const { limits } = this.#parts;

@@ -221,9 +221,6 @@ export class Indexer {
       indexed: (changes) => {
         if (into === 'live') this.#changesIndexed += changes.length;
       },
-      forgot: () => {
-        this.#followers.next.get(partition)?.again();
-      },
       setAside: (conversation, error) => {
         this.#setAside(conversation, error);
       },

@@ -1,10 +1,13 @@
-import { generation, partitionId, systemTimers, type ConversationId, type UserId } from '@millrace/kernel';
-import type { SearchIndex } from '@millrace/search';
+import { generation, partitionId, sequenceId, systemTimers, type ConversationId, type UserId } from '@millrace/kernel';
+import type { Change, SearchIndex } from '@millrace/search';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { aDocument } from '../testing/a-document.ts';
 import { applyingBehind, IndexedRooms } from '../testing/indexed-rooms.ts';
+import { Comparisons } from './comparisons.ts';
 import { noFieldRules } from './field-rules.ts';
-import { Indexer } from './indexer.ts';
+import { Indexer, type IndexerNode } from './indexer.ts';
+import { PartitionIndexer } from './partition-indexer.ts';
+import { Turns } from './turns.ts';
 
 const b = 'b' as UserId;
 const PARTITION = partitionId(0);
@@ -21,6 +24,23 @@ function feed(world: IndexedRooms, index: SearchIndex = world.index): Indexer {
   });
   indexer.serve(node);
   return indexer;
+}
+
+/** What feeds the live version alone, as of a node that nothing tells of another one. */
+function follow(world: IndexedRooms, node: IndexerNode = world.node): PartitionIndexer {
+  const { index, names, limits, clock } = world;
+  const follower = new PartitionIndexer({
+    ...{ partition: PARTITION, index, into: 'live', node, limits, clock, timers: systemTimers, log: silent },
+    comparisons: new Comparisons({
+      ...{ names, timers: systemTimers, partitionsPerPass: 1, pauseMs: 0, partitionOf: () => PARTITION },
+    }),
+    ...{ rules: noFieldRules, turns: new Turns(1), indexed: () => undefined, setAside: () => undefined },
+  });
+  onTestFinished(() => {
+    follower.stop();
+  });
+  void follower.run();
+  return follower;
 }
 
 /** Rooms in each of which b says something that no changefeed tells of. */
@@ -118,6 +138,44 @@ describe('an index that is ahead of its store', () => {
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(world.named).toBe(1);
     expect(world.indexed()).toEqual(['early 2']);
+  });
+
+  it('is forgotten in this version alone: another node has made the other one, and does not look again (X2)', async () => {
+    const world = roomsWith('early');
+    const [partition, conversation] = [PARTITION, 'early' as ConversationId];
+    const behind = { partition, after: null, through: [{ conversation, gen: generation(1), seq: sequenceId(2) }] };
+    const put = (seq: number): Change => ({ kind: 'put', document: { ...aDocument(seq), conversation } });
+    await world.index.apply({ ...behind, cursor: '1-7', changes: [put(2), put(9)] });
+    await world.index.beginRebuild();
+    await world.index.apply({ ...behind, cursor: '1-0@1', changes: [put(2)] }, 'next');
+    follow(world);
+    await expect.poll(() => cursorOf(world)).toBe('1-0');
+    expect(world.indexed()).toEqual(['early 2']);
+    expect([...(world.disk.next?.conversations.get(conversation)?.messages.keys() ?? [])]).toEqual([2]);
+  });
+
+  it('is not forgotten by a node that another one has taken the partition from (X2)', async () => {
+    const world = roomsWith('early');
+    await world.index.apply({ partition: PARTITION, after: null, cursor: '1-7', changes: [], through: [] });
+    let isAsked = false;
+    let release = (): void => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    const headOf: IndexerNode['headOf'] = async (conversation) => {
+      const head = await world.node.headOf(conversation);
+      isAsked = true;
+      await held;
+      return head;
+    };
+    const former = follow(world, { ...world.node, headOf });
+    await expect.poll(() => isAsked).toBe(true);
+    world.do('early', world.rooms.room('early').sendOf('a'));
+    follow(world);
+    await expect.poll(() => cursorOf(world)).toBe('1-1');
+    // It learns of that with its next batch.
+    former.stop();
+    release();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(world.indexed()).toEqual(['early 2', 'early 3']);
   });
 });
 

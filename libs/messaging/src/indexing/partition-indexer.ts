@@ -50,8 +50,6 @@ export interface PartitionIndexerParts extends Omit<IndexBatchesParts, 'node' | 
   readonly turns: Turns;
   readonly limits: PartitionIndexerLimits;
   readonly timers: Timers;
-  /** The index has forgotten a conversation, in every version. */
-  forgot(this: void): void;
 }
 
 /** Since when a partition cannot be indexed, monotonic, and why, for the operator. */
@@ -139,13 +137,6 @@ export class PartitionIndexer {
     this.#comparedMs = Math.max(this.#comparedMs, next.#comparedMs);
     if (next.#mustCompare) this.#mustCompare = true;
     this.#verifiedMs = -Infinity;
-    this.wake();
-  }
-
-  /** What it has brought in may be gone: everything is looked at again. */
-  again(): void {
-    this.#filled.clear();
-    this.#mustCompare = true;
     this.wake();
   }
 
@@ -342,10 +333,7 @@ export class PartitionIndexer {
       const head = heads[at] ?? null;
       if (head === null) continue;
       const { forgets, spans } = compare(head, through[at] ?? null, isAnew);
-      if (forgets && into === 'live') {
-        await this.#insist(async () => answerOf(await index.eraseConversation(conversation)));
-        this.#parts.forgot();
-      }
+      if (forgets) this.#batches.forget(conversation);
       lacking.push(...this.#piecesOf(conversation, spans, head));
     }
     await this.#batches.add(lacking);
