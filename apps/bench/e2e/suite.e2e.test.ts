@@ -80,8 +80,8 @@ describe('a workload, briefly,', () => {
     const { acked, stored, lost, duplicated } = report.checked;
     expect([stored, lost, duplicated]).toEqual([acked, 0, 0]);
     const { commit } = report.median as unknown as { readonly commit: CommitFigures };
-    // Each is of eight entries.
-    expect(commit.entriesPerSecond / commit.commitsPerSecond).toBeCloseTo(8, 6);
+    // Each is of 32 entries.
+    expect(commit.entriesPerSecond / commit.commitsPerSecond).toBeCloseTo(32, 6);
     expect(acked).toBeGreaterThanOrEqual(commit.entriesPerSecond * 0.4);
     expect(report.ratio.throughput).toBeGreaterThan(0);
   }, 240_000);
