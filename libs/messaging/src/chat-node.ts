@@ -118,7 +118,7 @@ export class ChatNode {
       ...parts,
       self,
       limits: limits.links,
-      viewVersion: () => this.#router.view?.version ?? 0,
+      view: () => this.#router.view,
       behind: () => this.#membership.renewNow(),
       onRequest: (from, request, answer) => takeRequest(from, request, answer, this.#to),
       onNote: (from, note) => takeNote(from, note, this.#to),

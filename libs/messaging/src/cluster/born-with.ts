@@ -2,6 +2,7 @@ import type { ClusterView, Member } from '@millrace/partition';
 import type { ActorCalls, AnyReply } from '../actor-calls.ts';
 import type { ChatNodeParts } from '../chat-node-parts.ts';
 import { ArchiveMismatch, birthKey, PartitionCountMismatch, type Born } from './birth-actor.ts';
+import { SPEECH } from './node-messages.ts';
 import { searchMisfitOf, type SearchMismatch } from './search-misfit.ts';
 
 const RETRY_MS = 200;
@@ -48,12 +49,13 @@ export async function misfitOf(
   return searchMisfitOf(() => calls.view, parts, isOver);
 }
 
-/** What a node says to the others of where it archives and searches, and whether it rolls for them. */
+/** What a node says to the others of where it archives and searches, whether it rolls for them, and how they may speak to it. */
 export const storesOf = ({
   archiver,
   indexer,
   roles,
-}: Pick<ChatNodeParts, 'archiver' | 'indexer' | 'roles'>): Pick<Member, 'archive' | 'search' | 'rolls'> => ({
+}: Pick<ChatNodeParts, 'archiver' | 'indexer' | 'roles'>): Pick<Member, 'archive' | 'search' | 'rolls' | 'speaks'> => ({
+  speaks: SPEECH,
   ...(archiver === undefined ? {} : { archive: archiver.identity }),
   ...(archiver !== undefined && roles.includes('jobs') ? { rolls: true } : {}),
   ...(indexer === undefined ? {} : { search: indexer.identity }),

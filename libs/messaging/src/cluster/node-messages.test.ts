@@ -21,6 +21,8 @@ import {
   encodeAnswer,
   encodeNote,
   encodeRequest,
+  SPEECH,
+  speechOf,
   type NodeAnswer,
   type NodeNote,
   type NodeRequest,
@@ -120,18 +122,30 @@ const carried = (bytes: Uint8Array): Uint8Array => {
 };
 
 describe('a message between nodes', () => {
-  it('says on the other side what it said here', () => {
+  it.each([1, SPEECH, SPEECH + 1])('says on the other side what it said here, to who reads version %i', (speech) => {
     for (const request of requests) {
       const sent = { version: 12, request };
-      expect(plain(decodeRequest(carried(encodeRequest(sent))))).toEqual(plain(sent));
+      expect(plain(decodeRequest(carried(encodeRequest(sent, speech))))).toEqual(plain(sent));
     }
-    for (const answer of answers) expect(decodeAnswer(carried(encodeAnswer(answer)))).toEqual(answer);
-    for (const note of notes) expect(plain(decodeNote(carried(encodeNote(note))))).toEqual(plain(note));
+    for (const answer of answers) expect(decodeAnswer(carried(encodeAnswer(answer, speech)))).toEqual(answer);
+    for (const note of notes) expect(plain(decodeNote(carried(encodeNote(note, speech))))).toEqual(plain(note));
+    expect(speechOf(encodeNote({ n: 'poke' }, speech))).toBe(Math.min(speech, SPEECH));
+  });
+
+  it('is to who reads the first version what programs of that version write', () => {
+    const deliver = requests[1] ?? { q: 'status' };
+    const written = [encodeRequest({ version: 1, request: deliver }, 1), encodeNote(notes[0] ?? { n: 'poke' }, 1)];
+    for (const bytes of written) {
+      expect(bytes[0]).toBe(1);
+      // Entries one by one, and the names of fields.
+      expect(Buffer.from(bytes).toString('latin1')).toMatch(/conversation.*M/s);
+    }
+    expect(Buffer.from(encodeAnswer(ok(null), 1)).toString('hex')).toBe('01d4724092a26f6ba576616c7565c3c0');
   });
 
   it('carries entries as entries, which can be read and encoded there', () => {
     const [first] = notes;
-    const decoded = decodeNote(carried(encodeNote(first ?? { n: 'poke' })));
+    const decoded = decodeNote(carried(encodeNote(first ?? { n: 'poke' }, SPEECH)));
     const item = decoded.n === 'push' ? decoded.push.items[0] : undefined;
     const read = item !== undefined && 'messages' in item ? item.messages[0] : undefined;
     expect(read).toBeInstanceOf(WireEntry);
@@ -150,9 +164,9 @@ describe('a message between nodes', () => {
         const send = { conversation: room, n: 1, sentAt: 5, type: 'text' as const, body };
         const command = { t: 'publish' as const, by: { user: alice, device: 'd' as DeviceId }, send };
         const request: NodeRequest = { q: 'command', key: conversationKey(room), priority: 'client', command };
-        expect(decodeRequest(encodeRequest({ version: 1, request })).request).toEqual(request);
+        expect(decodeRequest(encodeRequest({ version: 1, request }, SPEECH)).request).toEqual(request);
         const answer = ok(new Map([[1, { title, list: [other, { other }] }]]));
-        expect(decodeAnswer(encodeAnswer(answer))).toEqual(answer);
+        expect(decodeAnswer(encodeAnswer(answer, SPEECH))).toEqual(answer);
       }),
     );
   });
@@ -170,10 +184,10 @@ describe('a message between nodes', () => {
     ] as const;
     const [push] = notes;
     const told = [
-      ...asked.map((request) => encodeRequest({ version: 1, request })),
-      encodeAnswer(ok(null)),
-      encodeAnswer(ok(ack)),
-      encodeNote(push ?? { n: 'poke' }),
+      ...asked.map((request) => encodeRequest({ version: 1, request }, SPEECH)),
+      encodeAnswer(ok(null), SPEECH),
+      encodeAnswer(ok(ack), SPEECH),
+      encodeNote(push ?? { n: 'poke' }, SPEECH),
     ];
     const names = /version|key|priority|items|facts|gen|behind|entries|conversation|level|duplicate|device|value/;
     for (const bytes of told) expect(Buffer.from(bytes).toString('latin1')).not.toMatch(names);
@@ -189,19 +203,20 @@ describe('a message between nodes', () => {
     fc.assert(
       fc.property(fc.array(object, { maxLength: 8 }), (values) => {
         for (const value of values) {
-          expect(decodeAnswer(encodeAnswer(ok({ value, push: notes[0] })))).toEqual(ok({ value, push: notes[0] }));
-          for (const note of notes) expect(plain(decodeNote(encodeNote(note)))).toEqual(plain(note));
+          const answer = ok({ value, push: notes[0] });
+          expect(decodeAnswer(encodeAnswer(answer, SPEECH))).toEqual(answer);
+          for (const note of notes) expect(plain(decodeNote(encodeNote(note, SPEECH)))).toEqual(plain(note));
         }
       }),
     );
   });
 
   it('of another version, or damaged, is refused', () => {
-    const bytes = encodeNote({ n: 'poke' });
+    const bytes = encodeNote({ n: 'poke' }, SPEECH);
     expect(() => decodeNote(Uint8Array.of(9, ...bytes.subarray(1)))).toThrow(MalformedBytes);
     expect(() => decodeNote(new Uint8Array())).toThrow(MalformedBytes);
     expect(() =>
-      decodeRequest(encodeRequest({ version: 1, request: { q: 'attach', user: alice } }).subarray(0, 9)),
+      decodeRequest(encodeRequest({ version: 1, request: { q: 'attach', user: alice } }, SPEECH).subarray(0, 5)),
     ).toThrow(MalformedBytes);
   });
 });

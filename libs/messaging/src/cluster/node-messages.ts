@@ -20,16 +20,19 @@ import type { TraceQuestion } from '../trace/message-trace.ts';
 import type { Arrival } from './arrival.ts';
 import type { GenerationNews } from './generations.ts';
 import { nodeShapes } from './node-shapes.ts';
-import { packEntries, unpackEntries } from './packed-entries.ts';
+import { packWireEntries, unpackWireEntries } from './packed-wire-entries.ts';
 import type { PresenceQuestion } from './presence.ts';
 
 /*
- * What nodes say to each other, as payloads of their links: one version byte, then MessagePack, in which objects of the
- * shapes that both sides know (`node-shapes.ts`) are one byte and their values, and others say what fields they have.
- * Nodes of one cluster may run two versions of the program for as long as an update takes, so a payload of a version
- * that is not known is refused, not guessed at.
+ * What nodes say to each other, as payloads of their links: one version byte, then MessagePack. From version 2 on, objects of
+ * the shapes that both sides know (`node-shapes.ts`) are one byte and their values, and entries to many are packed
+ * (`packed-wire-entries.ts`). Nodes of one cluster may run two versions of the program for as long as an update takes: a node says
+ * with its registration which one it reads, none is told anything newer, and a payload of a version that is not known
+ * is refused, not guessed at.
  */
-const VERSION = 2;
+const FIRST = 1;
+/** The newest version that this program reads, and writes to those that read it as well. */
+export const SPEECH = 2;
 
 export type Priority = 'client' | 'follow-up';
 
@@ -117,12 +120,16 @@ export type NodeNote =
   /** The sender has handed the partition back: who is to own it now need not wait any longer. */
   | { readonly n: 'released'; readonly partition: PartitionId };
 
-const packr = new Packr({
+const first = new Packr({ useRecords: true });
+const newest = new Packr({
   useRecords: true,
   structures: nodeShapes.map((fields) => [...fields]),
   // None is added to them: the other side would not know it.
   maxSharedStructures: nodeShapes.length,
 });
+
+/** @param speech - that the other side reads. */
+const isFirst = (speech: number): boolean => speech < SPEECH;
 
 // An entry travels as it is stored, and is decoded by whoever needs it.
 addExtension({
@@ -169,22 +176,27 @@ function markedTexts(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, markedTexts(each)]));
 }
 
-function encode(message: unknown): Uint8Array {
+function encode(message: unknown, speech: number): Uint8Array {
+  const packr = isFirst(speech) ? first : newest;
   let packed = packr.pack(message);
   // Rare, and cheap to see: then it is worth a walk through all of it.
   if (holdsMark(packed)) packed = packr.pack(markedTexts(message));
   const bytes = new Uint8Array(packed.length + 1);
-  bytes[0] = VERSION;
+  bytes[0] = isFirst(speech) ? FIRST : SPEECH;
   bytes.set(packed, 1);
   return bytes;
 }
 
+/** The version of a payload: its sender reads it, too. */
+export const speechOf = (bytes: Uint8Array): number => bytes[0] ?? 0;
+
 function decode(bytes: Uint8Array): unknown {
-  if (bytes[0] !== VERSION) {
+  const speech = speechOf(bytes);
+  if (speech !== FIRST && speech !== SPEECH) {
     throw new MalformedBytes(`a node speaks version ${String(bytes[0])} of the messages between nodes`);
   }
   try {
-    return packr.unpack(bytes.subarray(1));
+    return (isFirst(speech) ? first : newest).unpack(bytes.subarray(1));
   } catch (error) {
     throw new MalformedBytes(`a message between nodes cannot be read: ${String(error)}`);
   }
@@ -199,25 +211,30 @@ export interface SentRequest {
   readonly request: NodeRequest;
 }
 
-export const encodeRequest = ({ version, request }: SentRequest): Uint8Array =>
-  encode({ version, request: withEntries(request, packEntries) });
-export const encodeAnswer = (answer: NodeAnswer): Uint8Array => encode(answer);
-export const encodeNote = (note: NodeNote): Uint8Array => encode(noteWithEntries(note, packEntries));
+/** @param speech - the newest version that the receiver reads, as of all of these. */
+export const encodeRequest = ({ version, request }: SentRequest, speech: number): Uint8Array =>
+  encode({ version, request: isFirst(speech) ? request : withEntries(request, packWireEntries) }, speech);
+export const encodeAnswer = (answer: NodeAnswer, speech: number): Uint8Array => encode(answer, speech);
+export const encodeNote = (note: NodeNote, speech: number): Uint8Array =>
+  encode(isFirst(speech) ? note : noteWithEntries(note, packWireEntries), speech);
 
 /** @throws MalformedBytes when the bytes are of another version, or damaged. */
 export const decodeRequest = (bytes: Uint8Array): SentRequest => {
   const { version, request } = decode(bytes) as SentRequest;
-  return { version, request: withEntries(request, unpackEntries) };
+  return { version, request: isFirst(speechOf(bytes)) ? request : withEntries(request, unpackWireEntries) };
 };
 /** @throws MalformedBytes likewise. */
 export const decodeAnswer = (bytes: Uint8Array): NodeAnswer => decode(bytes) as NodeAnswer;
 /** @throws MalformedBytes likewise. */
-export const decodeNote = (bytes: Uint8Array): NodeNote => noteWithEntries(decode(bytes) as NodeNote, unpackEntries);
+export const decodeNote = (bytes: Uint8Array): NodeNote => {
+  const note = decode(bytes) as NodeNote;
+  return isFirst(speechOf(bytes)) ? note : noteWithEntries(note, unpackWireEntries);
+};
 
 /** What it makes of entries takes their place: they are bytes on their way, and entries on either side. */
-type OfEntries = typeof packEntries | typeof unpackEntries;
+type OfEntries = typeof packWireEntries | typeof unpackWireEntries;
 
-/** Many users are told the same entries, one after the other: see `packed-entries.ts`. */
+/** Many users are told the same entries, one after the other: see `packed-wire-entries.ts`. */
 function withEntries(request: NodeRequest, change: OfEntries): NodeRequest {
   if (request.q !== 'command' || request.command.t !== 'deliver') return request;
   const { q, key, command, priority } = request;

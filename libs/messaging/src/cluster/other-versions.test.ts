@@ -5,6 +5,7 @@ import {
   decodeRequest,
   encodeNote,
   encodeRequest,
+  SPEECH,
   type NodeAnswer,
   type NodeNote,
 } from './node-messages.ts';
@@ -19,7 +20,7 @@ describe('between nodes of two versions', () => {
   it('a request of a kind that is not known here is answered, with what makes the other one ask later', () => {
     const request = { q: 'divine', user: 'ann' as UserId } as never;
     const answers: NodeAnswer[] = [];
-    const sent = decodeRequest(encodeRequest({ version: 1, request }));
+    const sent = decodeRequest(encodeRequest({ version: 1, request }, SPEECH));
     takeRequest(later, sent.request, (answer) => answers.push(answer), nobody);
     expect(answers).toMatchObject([{ ok: false, error: { code: 'unavailable', retry: 'later' } }]);
   });
@@ -27,7 +28,7 @@ describe('between nodes of two versions', () => {
   it('a note of a kind that is not known here is left alone', () => {
     const note = { n: 'whisper', users: ['ann' as UserId] } as unknown as NodeNote;
     expect(() => {
-      takeNote(later, decodeNote(encodeNote(note)), nobody);
+      takeNote(later, decodeNote(encodeNote(note, SPEECH)), nobody);
     }).not.toThrow();
   });
 });

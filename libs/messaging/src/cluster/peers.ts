@@ -1,6 +1,6 @@
 import { err, MalformedBytes, type NodeId, type Random, type Clock, type Timers } from '@millrace/kernel';
 import { Links, type LinkLimits, type LinksSize, type NodeStreams } from '@millrace/node-link';
-import type { PartitionLog } from '@millrace/partition';
+import type { ClusterView, PartitionLog } from '@millrace/partition';
 import { frameError } from '@millrace/protocol';
 import type { AnyReply } from '../actor-calls.ts';
 import {
@@ -10,6 +10,7 @@ import {
   encodeAnswer,
   encodeNote,
   encodeRequest,
+  speechOf,
   type NodeAnswer,
   type NodeNote,
   type NodeRequest,
@@ -24,8 +25,8 @@ export interface PeersParts {
   readonly random: Random;
   readonly limits: LinkLimits;
   readonly log: PartitionLog;
-  /** The version of the newest view that is known here, 0 for none. */
-  viewVersion(): number;
+  /** The newest that is known here. */
+  view(): ClusterView | null;
   /** Another node goes by a newer view than this one has. */
   behind(): void;
   onRequest(from: NodeId, request: NodeRequest, answer: (outcome: NodeAnswer) => void): void;
@@ -104,8 +105,8 @@ export class Peers {
   }
 
   ask(to: NodeId, request: NodeRequest, answer: (outcome: NodeAnswer | 'gone' | 'overloaded') => void): void {
-    const version = this.#parts.viewVersion();
-    this.#links.call(to, encodeRequest({ version, request }), (outcome) => {
+    const version = this.#viewVersion;
+    this.#links.call(to, encodeRequest({ version, request }, this.#speechOf(to)), (outcome) => {
       if (!outcome.ok) answer(outcome.error.code);
       else answer(this.#answerOf(to, outcome.value));
     });
@@ -125,12 +126,16 @@ export class Peers {
   }
 
   tell(to: NodeId, note: NodeNote): void {
-    this.#links.note(to, encodeNote(note));
+    this.#links.note(to, encodeNote(note, this.#speechOf(to)));
   }
 
   tellAll(nodes: Iterable<NodeId>, note: NodeNote): void {
-    const payload = encodeNote(note);
-    for (const node of nodes) this.#links.note(node, payload);
+    let packed: { readonly speech: number; readonly payload: Uint8Array } = { speech: 0, payload: new Uint8Array() };
+    for (const node of nodes) {
+      const speech = this.#speechOf(node);
+      if (packed.speech !== speech) packed = { speech, payload: encodeNote(note, speech) };
+      this.#links.note(node, packed.payload);
+    }
   }
 
   /** How much of what may wait for that node does, 0..1 and a little above. */
@@ -149,26 +154,36 @@ export class Peers {
 
   /** A newer view is known: what waited for it goes on. */
   viewChanged(): void {
-    const version = this.#parts.viewVersion();
+    const version = this.#viewVersion;
     const ready = this.#parked.filter((parked) => parked.version <= version);
     this.#parked = this.#parked.filter((parked) => parked.version > version);
     for (const { handle } of ready) handle();
   }
 
+  get #viewVersion(): number {
+    return this.#parts.view()?.version ?? 0;
+  }
+
+  /** Of a node that no view names yet, as little is taken for granted as of one that runs an older version. */
+  #speechOf(node: NodeId): number {
+    return this.#parts.view()?.members.find((member) => member.node === node)?.speaks ?? 1;
+  }
+
   #requested(from: NodeId, payload: Uint8Array, answer: (payload: Uint8Array) => void): void {
+    const speech = speechOf(payload);
     const sent = this.#read(from, payload);
     if (sent === null) {
       // Of another version of the program, say: whoever asked must not wait for ever.
-      answer(encodeAnswer(err(frameError('unavailable', 'a node could not read what another one asked'))));
+      answer(encodeAnswer(err(frameError('unavailable', 'a node could not read what another one asked')), speech));
       return;
     }
     const { version, request } = sent;
     const handle = (): void => {
       this.#parts.onRequest(from, request, (outcome) => {
-        answer(encodeAnswer(outcome));
+        answer(encodeAnswer(outcome, speech));
       });
     };
-    if (version <= this.#parts.viewVersion()) {
+    if (version <= this.#viewVersion) {
       handle();
       return;
     }
@@ -178,7 +193,7 @@ export class Peers {
     this.#parts.timers.after(PARKED_MS_MAX, () => {
       if (!this.#parked.includes(parked)) return;
       this.#parked = this.#parked.filter((each) => each !== parked);
-      answer(encodeAnswer('not_owner'));
+      answer(encodeAnswer('not_owner', speech));
     });
   }
 

@@ -27,7 +27,7 @@ function feed(world: IndexedRooms, index: SearchIndex = world.index): Indexer {
 }
 
 /** What feeds the live version alone, as of a node that nothing tells of another one. */
-function follow(world: IndexedRooms, node: IndexerNode = world.node): PartitionIndexer {
+function follow(world: IndexedRooms, node: IndexerNode = world.node) {
   const { index, names, limits, clock } = world;
   const follower = new PartitionIndexer({
     ...{ partition: PARTITION, index, into: 'live', node, limits, clock, timers: systemTimers, log: silent },
@@ -39,8 +39,8 @@ function follow(world: IndexedRooms, node: IndexerNode = world.node): PartitionI
   onTestFinished(() => {
     follower.stop();
   });
-  void follower.run();
-  return follower;
+  const ended = follower.run();
+  return { follower, ended };
 }
 
 /** Rooms in each of which b says something that no changefeed tells of. */
@@ -172,9 +172,9 @@ describe('an index that is ahead of its store', () => {
     follow(world);
     await expect.poll(() => cursorOf(world)).toBe('1-1');
     // It learns of that with its next batch.
-    former.stop();
+    former.follower.stop();
     release();
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await former.ended;
     expect(world.indexed()).toEqual(['early 2', 'early 3']);
   });
 });

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import {
   decodeMember,
   decodeView,
+  digestOf,
   emptyView,
   encodeMember,
   encodeView,
@@ -114,10 +115,18 @@ describe('the text of a member', () => {
   });
 
   it('says whether it rolls; whoever does not say so runs an older version, and does not', () => {
-    const rolls = member('a', { roles: ['jobs'], rolls: true });
+    const rolls = member('a', { roles: ['jobs'], rolls: true, speaks: 2 });
     expect(decodeMember(encodeMember(rolls))).toEqual({ ok: true, value: rolls });
     const decoded = decodeView(encodeView({ ...view, members: [rolls, member('b')] }));
     expect(decoded.ok && decoded.value.members.map((each) => each.rolls)).toEqual([true, undefined]);
+    expect(decoded.ok && decoded.value.members.map((each) => each.speaks)).toEqual([2, undefined]);
+  });
+
+  it('has the digest that an older version has of it, which reads the same view without these', () => {
+    const members = [member('a', { rolls: true, speaks: 2 }), member('b', { archive: 'f00d' })];
+    const older = { ...view, members: [member('a'), member('b', { archive: 'f00d' })] };
+    expect(digestOf({ ...view, members })).toBe(digestOf(older));
+    expect(digestOf({ ...view, members: [] })).not.toBe(digestOf(older));
   });
 
   it('that is not one is refused', () => {

@@ -24,6 +24,8 @@ export interface Member {
   readonly search?: string;
   /** It rolls conversations of others into the archive; absent when it does not, or knows of no such jobs. */
   readonly rolls?: true;
+  /** The newest version of the messages between nodes that it reads; absent for the first. */
+  readonly speaks?: number;
 }
 
 /** Who is in the cluster, and who is to own what. Immutable; of two views the one with the higher version is the newer. */
@@ -106,7 +108,7 @@ function parsed(text: string): Result<Fields, ViewError> {
 
 function memberOf(value: unknown): Result<Member, ViewError> {
   // Whoever wrote none runs an older version of the program.
-  const { name, node, roles, isDraining, url, socketUrl = '', archive, search, rolls } = fieldsOf(value);
+  const { name, node, roles, isDraining, url, socketUrl = '', archive, search, rolls, speaks } = fieldsOf(value);
   if (typeof name !== 'string' || name === '') return bad('a member has no name');
   const run = parseNodeId(node);
   if (!run.ok) return bad(`member ${name}: ${run.error.message}`);
@@ -120,11 +122,13 @@ function memberOf(value: unknown): Result<Member, ViewError> {
     ...(archive === undefined ? {} : { archive }),
     ...(search === undefined ? {} : { search }),
     ...(rolls === true ? { rolls: true as const } : {}),
+    ...(typeof speaks === 'number' ? { speaks } : {}),
   };
   return ok({ name, node: run.value, roles: roles as readonly Role[], isDraining, url, socketUrl, ...of });
 }
 
-const plainMember = ({ name, node, roles, isDraining, url, socketUrl, archive, search, rolls }: Member): Member => ({
+/** What every version of the program keeps of a member: an older one drops the rest of a view that it reads. */
+const keptMember = ({ name, node, roles, isDraining, url, socketUrl, archive, search }: Member): Member => ({
   name,
   node,
   roles,
@@ -133,7 +137,12 @@ const plainMember = ({ name, node, roles, isDraining, url, socketUrl, archive, s
   socketUrl,
   ...(archive === undefined ? {} : { archive }),
   ...(search === undefined ? {} : { search }),
-  ...(rolls === undefined ? {} : { rolls }),
+});
+
+const plainMember = (member: Member): Member => ({
+  ...keptMember(member),
+  ...(member.rolls === undefined ? {} : { rolls: member.rolls }),
+  ...(member.speaks === undefined ? {} : { speaks: member.speaks }),
 });
 
 /** One member as text, as it is kept beside its registration. */
@@ -163,8 +172,14 @@ export function encodeView({ version, members, owners, since, before }: ClusterV
 /**
  * What tells two views of one version apart, eight hexadecimal digits. A store that lost its end lets a coordinator that
  * does not know the lost view make another one with the same version.
+ *
+ * Of what an older version of the program has of it, too: by another digest of the same view its coordinator, or ours, would
+ * make one view after the other.
  */
-export const digestOf = (view: ClusterView): string => hash32(encodeView(view)).toString(16).padStart(8, '0');
+export const digestOf = (view: ClusterView): string =>
+  hash32(encodeView({ ...view, members: view.members.map(keptMember) }))
+    .toString(16)
+    .padStart(8, '0');
 
 export function decodeView(text: string): Result<ClusterView, ViewError> {
   const fields = parsed(text);

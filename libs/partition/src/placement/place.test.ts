@@ -280,7 +280,7 @@ describe('a view', () => {
     const [only] = cluster.living;
     if (only === undefined) throw new Error('one member');
     const moved = [{ url: 'http://elsewhere' }, { socketUrl: 'ws://elsewhere' }];
-    const changes = [...moved, { roles: ['actors'] as const }, { rolls: true as const }];
+    const changes = [...moved, { roles: ['actors'] as const }, { rolls: true as const }, { speaks: 2 }];
     for (const change of changes) {
       const living = [{ ...only, member: { ...only.member, ...change } }];
       expect(nextView(cluster.view, living, { movesPerRoundMax: 16 })).toMatchObject({ members: [change] });

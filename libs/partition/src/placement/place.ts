@@ -33,8 +33,9 @@ const sameMember = (left: Member, right: Member | undefined): boolean =>
   left.isDraining === right.isDraining &&
   left.url === right.url &&
   left.socketUrl === right.socketUrl &&
-  // A coordinator of an older version has not told it to the others.
+  // A coordinator of an older version has not told these to the others.
   left.rolls === right.rolls &&
+  left.speaks === right.speaks &&
   left.roles.join() === right.roles.join();
 
 /**

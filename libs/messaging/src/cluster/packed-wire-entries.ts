@@ -29,7 +29,7 @@ function unpack(bytes: Uint8Array): readonly WireEntry[] {
   return entries;
 }
 
-export const packEntries = (entries: readonly WireEntry[]): Uint8Array => packed.of(entries, pack);
+export const packWireEntries = (entries: readonly WireEntry[]): Uint8Array => packed.of(entries, pack);
 
 /** @throws MalformedBytes when they are not entries that were packed. */
-export const unpackEntries = (bytes: Uint8Array): readonly WireEntry[] => unpacked.of(bytes, unpack);
+export const unpackWireEntries = (bytes: Uint8Array): readonly WireEntry[] => unpacked.of(bytes, unpack);
