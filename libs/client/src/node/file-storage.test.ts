@@ -65,6 +65,21 @@ test('wherever the file was torn, what is left is a state that was set, whole', 
   );
 });
 
+test('who only loads changes nothing, as the torn line may be one that is being written', async () => {
+  const storage = fileStorage(path);
+  await storage.set(entries({ a: '1' }));
+  const { size } = statSync(path);
+  await storage.set(entries({ b: '2' }));
+  await storage.close?.();
+  const bytes = readFileSync(path);
+  for (let length = size; length < bytes.length; length += 1) {
+    const torn = bytes.subarray(0, length);
+    writeFileSync(path, torn);
+    expect(await kept()).toEqual({ a: '1' });
+    expect(readFileSync(path)).toEqual(torn);
+  }
+});
+
 test('damage before the last line is an error, not an older state', async () => {
   const storage = fileStorage(path);
   await storage.set(entries({ a: '1' }));

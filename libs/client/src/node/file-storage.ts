@@ -12,10 +12,11 @@ const NEWLINE = 0x0a;
 /**
  * Keeps everything in one file, and in memory. The file is a log: a line for each `set`, `hash json`, where the JSON
  * is a list of `[key, value]` and the hash is that of the JSON text. So a `set` is in the file whole or, when the
- * process or the machine ended amid it, as a torn last line, which the next `load` cuts off. When the log has grown
- * too long, it is written anew beside itself and renamed.
+ * process or the machine ended amid it, as a torn last line, which `load` passes over and the first `set` cuts off.
+ * When the log has grown too long, it is written anew beside itself and renamed.
  *
- * `set` resolves after the bytes are on the disk (fdatasync). One file belongs to one client at a time.
+ * `set` resolves after the bytes are on the disk (fdatasync). One file belongs to one client at a time; who only loads
+ * may look into it meanwhile, since what is a torn line to him can be one that the client is about to have written.
  *
  * @throws Error from `load`, when a line before the last one is damaged: counters must not go back in time.
  */
@@ -41,6 +42,8 @@ class LogFile {
   #kept = new Map<string, string>();
   #length = 0;
   #liveBytes = 0;
+  /** Behind `#length` is a torn line, which must not stand before the next one. */
+  #isTorn = false;
 
   constructor(path: string) {
     this.#path = path;
@@ -54,6 +57,10 @@ class LogFile {
   async append(entries: Entries): Promise<void> {
     const handle = await this.#opened();
     const line = lineOf([...entries]);
+    if (this.#isTorn) {
+      await handle.truncate(this.#length);
+      this.#isTorn = false;
+    }
     try {
       await writeAll(handle, line, this.#length);
       await handle.datasync();
@@ -86,7 +93,7 @@ class LogFile {
         this.#keep(entries);
         this.#length = end;
       }
-      if (this.#length < bytes.length) await handle.truncate(this.#length);
+      this.#isTorn = this.#length < bytes.length;
     } catch (error) {
       await handle.close();
       throw error;
