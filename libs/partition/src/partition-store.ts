@@ -56,4 +56,9 @@ export interface PartitionStore {
     afterCommitNo: number,
     limit: number,
   ): Promise<Result<readonly FeedEntry[], StoreError>>;
+  /**
+   * The last commit that is stored now; 0 for none. A store that has lost its end has less than was acknowledged, until the owner
+   * has replayed it: what was read of it meanwhile may lack that.
+   */
+  lastCommit(partition: PartitionId): Promise<Result<number, StoreError>>;
 }

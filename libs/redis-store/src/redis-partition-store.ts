@@ -158,6 +158,13 @@ export class RedisPartitionStore implements PartitionStore {
     });
   }
 
+  lastCommit(partition: PartitionId): Promise<Result<number, StoreError>> {
+    const { reads, layout } = this.#parts;
+    return this.#ask(`could not read where partition ${String(partition)} stands`, async () =>
+      Number((await reads.client.hget(layout.owner(partition), 'no')) ?? 0),
+    );
+  }
+
   async #ask<T>(what: string, call: () => Promise<T>): Promise<Result<T, StoreError>> {
     try {
       return ok(await answerWithin(this.#parts.timers, this.#parts.answerMsMax, call()));

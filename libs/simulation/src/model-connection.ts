@@ -218,6 +218,10 @@ export class ModelConnection {
         const reply = await this.#carry('read', partition, () => this.#server.state.feed(partition, after, limit));
         return reply.ok ? ok(reply.value) : err({ code: 'unavailable', message: 'the read was not answered' });
       },
+      lastCommit: async (partition) => {
+        const reply = await this.#carry('read', partition, () => this.#server.state.lastCommit(partition));
+        return reply.ok ? ok(reply.value) : err({ code: 'unavailable', message: 'the read was not answered' });
+      },
     };
   }
 

@@ -252,6 +252,10 @@ export class ModelState {
       .slice(0, limit);
   }
 
+  lastCommit(partition: number): number {
+    return this.#partition(partition).commitNo;
+  }
+
   deadLetters(partition: number): readonly Uint8Array[] {
     return this.#partition(partition).deadLetters;
   }

@@ -89,6 +89,7 @@ export class SimulatedProcess {
         loadActor: (...args) => ask(() => partitions.loadActor(...args)),
         loadFields: (...args) => ask(() => partitions.loadFields(...args)),
         readFeed: (...args) => ask(() => partitions.readFeed(...args)),
+        lastCommit: (...args) => ask(() => partitions.lastCommit(...args)),
       },
       cluster: this.reachCluster(cluster),
       timelines: {

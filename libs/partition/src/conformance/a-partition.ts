@@ -100,6 +100,12 @@ export class APartition {
     return Object.fromEntries([...fields].map(([name, value]) => [name, new TextDecoder().decode(value)]));
   }
 
+  async lastCommit(): Promise<number> {
+    const read = await this.#stores.partitions.lastCommit(this.id);
+    if (!read.ok) throw new Error(read.error.message);
+    return read.value;
+  }
+
   /** All entries, oldest first. */
   async entries(actor: ActorKey): Promise<readonly string[]> {
     const query = {

@@ -150,4 +150,8 @@ export class ScriptedStore implements PartitionStore {
   readFeed(): Promise<Result<readonly FeedEntry[], StoreError>> {
     return Promise.resolve(ok([]));
   }
+
+  lastCommit(): Promise<Result<number, StoreError>> {
+    return Promise.resolve(ok(0));
+  }
 }
