@@ -110,6 +110,27 @@ describe('a comparison with the index', () => {
   });
 });
 
+describe('a changefeed', () => {
+  it('whose end the store has lost is followed no further before its owner has replayed it (X2)', async () => {
+    const world = new IndexedRooms();
+    const say = (user: string): void => {
+      world.do('room', world.rooms.room('room').sendOf(user));
+    };
+    say('a');
+    const indexer = feed(world);
+    await expect.poll(() => cursorOf(world)).toBe('1-1');
+    world.nowMs += 60_000;
+    for (const user of ['a', 'b', 'a']) say(user);
+    world.lost = 2;
+    indexer.claimed(PARTITION);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(cursorOf(world)).toBe('1-1');
+    world.lost = 0;
+    await expect.poll(() => cursorOf(world)).toBe('1-4');
+    expect(world.indexed()).toEqual(['room 2', 'room 3', 'room 4', 'room 5']);
+  });
+});
+
 describe('an index that is being made anew', () => {
   it('is begun once more where it may hold what was lost meanwhile (X2)', async () => {
     const world = roomsWith('early');

@@ -42,6 +42,8 @@ export interface FollowedNode extends Omit<ChangeReads, 'rules'> {
     afterCommitNo: number,
     limit: number,
   ): Promise<Result<readonly FeedEntry[], StoreError>>;
+  /** The last commit that its store has now. */
+  lastCommit(this: void, partition: PartitionId): Promise<Result<number, StoreError>>;
 }
 
 export interface PartitionIndexerParts extends Omit<IndexBatchesParts, 'node' | 'limits' | 'insist'> {
@@ -73,7 +75,8 @@ const CUTS_KNOWN_MAX = 10_000;
  * (X1) Nothing waits for it. It reads what is stored, when it comes to that.
  * (X2) The index keeps the cursor, in the batch that it stands for: whatever is done twice changes nothing, and nothing is
  *      left out. Whoever owns the partition next goes on from there.
- * (X3) It stops at the acknowledged commit (I1), and takes no page of a changefeed that another owner may have trimmed.
+ * (X3) It stops at the acknowledged commit (I1), and takes no page of a changefeed that another owner may have trimmed, or
+ *      whose end the store has lost.
  */
 export class PartitionIndexer {
   readonly #parts: PartitionIndexerParts;
@@ -250,6 +253,8 @@ export class PartitionIndexer {
     if (after < standing.commitNo) {
       const page = await node.readFeed(partition, after, limits.feedCommits);
       if (!page.ok) throw new StoreUnavailable(page.error.message);
+      const isShort = page.value.length < limits.feedCommits;
+      if (isShort && !(await this.#isStored(standing))) return 'later';
       const now = node.standing(partition);
       if (typeof now === 'string') return now === 'gone' ? 'over' : 'later';
       // What the page lacks may have been trimmed: then it is found by comparing.
@@ -275,6 +280,19 @@ export class PartitionIndexer {
       this.#verifiedMs = nowMs;
     }
     return 'idle';
+  }
+
+  /**
+   * Whether the store has all that is acknowledged, asked behind a page that may lack some of it: a store that has lost its end
+   * is found out by the next commit alone, and until that is replayed its changefeed is short.
+   */
+  async #isStored({ commitNo }: FeedStanding): Promise<boolean> {
+    const { node, partition, log } = this.#parts;
+    const stored = await node.lastCommit(partition);
+    if (!stored.ok) throw new StoreUnavailable(stored.error.message);
+    if (stored.value >= commitNo) return true;
+    log.info('the store lacks commits that were acknowledged; they are indexed once they are back', { partition });
+    return false;
   }
 
   /** What a changefeed told of a conversation. What its generations have lost goes first, when that may be new. */

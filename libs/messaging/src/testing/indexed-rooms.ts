@@ -26,6 +26,8 @@ export class IndexedRooms {
   nowMs = 0;
   /** Of the partition. */
   gen = generation(1);
+  /** So many of the last commits the store has lost, and nobody has noticed. */
+  lost = 0;
   readonly #feed: FeedEntry[] = [];
 
   readonly clock: Clock = { nowMs: () => this.nowMs, monotonicMs: () => this.nowMs };
@@ -69,10 +71,15 @@ export class IndexedRooms {
     },
     headOf: (conversation) => Promise.resolve(this.rooms.rooms.get(conversation)?.state.head.value ?? null),
     standing: () => this.standing,
-    readFeed: (_partition, after, limit) => Promise.resolve(ok(this.#feed.slice(after, after + limit))),
+    readFeed: (_partition, after, limit) => Promise.resolve(ok(this.#stored.slice(after, after + limit))),
+    lastCommit: () => Promise.resolve(ok(this.#stored.length)),
     partitions: (): ReadonlySet<PartitionId> => new Set([PARTITION]),
     partitionCount: 1,
   };
+
+  get #stored(): readonly FeedEntry[] {
+    return this.#feed.slice(0, this.#feed.length - this.lost);
+  }
 
   /** What the index has of rooms: `room seq`, as far as it is a message. */
   indexed(): readonly string[] {
