@@ -35,6 +35,8 @@ export interface IndexBatchesParts extends Pick<ChangeReads, 'rules'> {
   readonly log: PartitionLog;
   /** Asks, perhaps again, until there is an answer; rejects when there is to be none. */
   insist<T>(this: void, ask: () => Promise<T>): Promise<T>;
+  /** Rejects with StoreUnavailable what was read of a store that lacks commits that were acknowledged. */
+  whole<T>(this: void, read: () => Promise<T>): Promise<T>;
   /** A batch is in. */
   indexed(this: void, changes: readonly Change[]): void;
   /** A conversation could not be read; what came in it is not indexed. */
@@ -154,7 +156,8 @@ export class IndexBatches {
     const { limits } = this.#parts;
     for (let from = 0; from < read.length; from += limits.readsAtOnce) {
       const some = read.slice(from, from + limits.readsAtOnce);
-      const found = await this.#parts.insist(() => Promise.all(some.map((piece) => this.#read(piece))));
+      const { insist, whole } = this.#parts;
+      const found = await insist(() => whole(() => Promise.all(some.map((piece) => this.#read(piece)))));
       for (const [at, { conversation, through }] of some.entries()) {
         const changes = found[at] ?? null;
         if (changes === null) continue;

@@ -110,6 +110,24 @@ describe('a comparison with the index', () => {
   });
 });
 
+describe('a comparison with a store that has lost its end', () => {
+  it('is not over before its owner has replayed it, and goes on at the next one (X2)', async () => {
+    const world = new IndexedRooms();
+    world.do('late', world.rooms.room('late').sendOf('b'));
+    world.lost = 1;
+    world.unnamed.add('late');
+    const former = feed(world);
+    await expect.poll(() => world.askedLost).toBeGreaterThan(2);
+    expect(cursorOf(world)).toBe('1-1 comparing');
+    former.stop();
+    world.lost = 0;
+    world.unnamed.clear();
+    feed(world);
+    await expect.poll(() => world.indexed()).toEqual(['late 2']);
+    await expect.poll(() => cursorOf(world)).toBe('1-1');
+  });
+});
+
 describe('a changefeed', () => {
   it('whose end the store has lost is followed no further before its owner has replayed it (X2)', async () => {
     const world = new IndexedRooms();
@@ -123,11 +141,35 @@ describe('a changefeed', () => {
     for (const user of ['a', 'b', 'a']) say(user);
     world.lost = 2;
     indexer.claimed(PARTITION);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await expect.poll(() => world.askedLost).toBeGreaterThan(2);
     expect(cursorOf(world)).toBe('1-1');
     world.lost = 0;
     await expect.poll(() => cursorOf(world)).toBe('1-4');
     expect(world.indexed()).toEqual(['room 2', 'room 3', 'room 4', 'room 5']);
+  });
+});
+
+describe('messages', () => {
+  it('that were read when the store had lost its end are read again (X2)', async () => {
+    const world = new IndexedRooms();
+    const { reads } = world.node;
+    let isLosing = false;
+    const range: typeof reads.timelines.range = (...args) => {
+      if (isLosing) world.lost = 1;
+      return reads.timelines.range(...args);
+    };
+    const timelines = { range, at: reads.timelines.at.bind(reads.timelines) };
+    world.do('room', world.rooms.room('room').sendOf('a'));
+    const { follower } = follow(world, { ...world.node, reads: { ...reads, timelines } });
+    await expect.poll(() => cursorOf(world)).toBe('1-1');
+    isLosing = true;
+    world.do('room', world.rooms.room('room').sendOf('b'));
+    follower.wake();
+    await expect.poll(() => world.askedLost).toBeGreaterThan(2);
+    expect(world.indexed()).toEqual(['room 2']);
+    isLosing = false;
+    world.lost = 0;
+    await expect.poll(() => world.indexed()).toEqual(['room 2', 'room 3']);
   });
 });
 

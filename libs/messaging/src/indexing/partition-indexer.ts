@@ -46,7 +46,7 @@ export interface FollowedNode extends Omit<ChangeReads, 'rules'> {
   lastCommit(this: void, partition: PartitionId): Promise<Result<number, StoreError>>;
 }
 
-export interface PartitionIndexerParts extends Omit<IndexBatchesParts, 'node' | 'limits' | 'insist'> {
+export interface PartitionIndexerParts extends Omit<IndexBatchesParts, 'node' | 'limits' | 'insist' | 'whole'> {
   readonly node: FollowedNode;
   readonly comparisons: Comparisons;
   readonly turns: Turns;
@@ -90,6 +90,8 @@ export class PartitionIndexer {
   /** Of a version that is being made: how far its conversations are, as long as it may have to go through them again. */
   readonly #filled = new Map<ConversationId, Position>();
   #mustCompare = false;
+  /** How often the partition was claimed. */
+  #claims = 0;
   /** When the index last said where it stands. */
   #verifiedMs = -Infinity;
   #isComparing = false;
@@ -103,7 +105,11 @@ export class PartitionIndexer {
   constructor(parts: PartitionIndexerParts) {
     this.#parts = parts;
     this.#retry = new RetryWait(parts.timers, parts.limits.retry);
-    this.#batches = new IndexBatches({ ...parts, insist: (ask) => this.#insist(ask) });
+    this.#batches = new IndexBatches({
+      ...parts,
+      insist: (ask) => this.#insist(ask),
+      whole: (read) => this.#whole(read),
+    });
   }
 
   /** Whether it goes through its conversations. */
@@ -126,6 +132,7 @@ export class PartitionIndexer {
    * lack what was only then written again.
    */
   claimed(): void {
+    this.#claims += 1;
     const isRecent = this.#parts.clock.monotonicMs() - this.#comparedMs < COMPARED_MS;
     if (this.#isComparing || isRecent) this.#mustCompare = true;
     this.#retry.wake();
@@ -251,10 +258,8 @@ export class PartitionIndexer {
   async #follow(standing: FeedStanding, after: number): Promise<Step> {
     const { partition, node, limits, clock } = this.#parts;
     if (after < standing.commitNo) {
-      const page = await node.readFeed(partition, after, limits.feedCommits);
+      const page = await this.#whole(() => node.readFeed(partition, after, limits.feedCommits));
       if (!page.ok) throw new StoreUnavailable(page.error.message);
-      const isShort = page.value.length < limits.feedCommits;
-      if (isShort && !(await this.#isStored(standing))) return 'later';
       const now = node.standing(partition);
       if (typeof now === 'string') return now === 'gone' ? 'over' : 'later';
       // What the page lacks may have been trimmed: then it is found by comparing.
@@ -283,16 +288,18 @@ export class PartitionIndexer {
   }
 
   /**
-   * Whether the store has all that is acknowledged, asked behind a page that may lack some of it: a store that has lost its end
-   * is found out by the next commit alone, and until that is replayed its changefeed is short.
+   * Reads while the store has all that is acknowledged. One that has lost its end is found out by the next commit alone, and
+   * until that is replayed its changefeed is short, its names lack conversations, and messages are what they were before.
    */
-  async #isStored({ commitNo }: FeedStanding): Promise<boolean> {
-    const { node, partition, log } = this.#parts;
+  async #whole<T>(read: () => Promise<T>): Promise<T> {
+    const { node, partition } = this.#parts;
+    const [before, claims] = [node.standing(partition), this.#claims];
+    const found = await read();
     const stored = await node.lastCommit(partition);
     if (!stored.ok) throw new StoreUnavailable(stored.error.message);
-    if (stored.value >= commitNo) return true;
-    log.info('the store lacks commits that were acknowledged; they are indexed once they are back', { partition });
-    return false;
+    const isServed = typeof before !== 'string' && typeof node.standing(partition) !== 'string';
+    if (isServed && claims === this.#claims && stored.value >= before.commitNo) return found;
+    throw new StoreUnavailable('the store lacks commits that were acknowledged, or did a moment ago');
   }
 
   /** What a changefeed told of a conversation. What its generations have lost goes first, when that may be new. */
@@ -326,6 +333,8 @@ export class PartitionIndexer {
         }
       });
       if (outcome === 'stopped') return 'over';
+      // Of a store that has lost its end the names lack some: it is claimed before they are back.
+      await this.#insist(() => this.#whole(() => Promise.resolve()));
       if (this.#isToCompare()) return 'more';
       const reached: IndexCursor = { phase: 'followed', gen, commitNo };
       await this.#insist(() => this.#batches.flush(reached));

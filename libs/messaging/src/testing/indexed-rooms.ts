@@ -28,6 +28,8 @@ export class IndexedRooms {
   gen = generation(1);
   /** So many of the last commits the store has lost, and nobody has noticed. */
   lost = 0;
+  /** How often it was asked for its last commit meanwhile. */
+  askedLost = 0;
   readonly #feed: FeedEntry[] = [];
 
   readonly clock: Clock = { nowMs: () => this.nowMs, monotonicMs: () => this.nowMs };
@@ -72,7 +74,10 @@ export class IndexedRooms {
     headOf: (conversation) => Promise.resolve(this.rooms.rooms.get(conversation)?.state.head.value ?? null),
     standing: () => this.standing,
     readFeed: (_partition, after, limit) => Promise.resolve(ok(this.#stored.slice(after, after + limit))),
-    lastCommit: () => Promise.resolve(ok(this.#stored.length)),
+    lastCommit: () => {
+      if (this.lost > 0) this.askedLost += 1;
+      return Promise.resolve(ok(this.#stored.length));
+    },
     partitions: (): ReadonlySet<PartitionId> => new Set([PARTITION]),
     partitionCount: 1,
   };
