@@ -12,7 +12,7 @@ import type { FrameError } from '@millrace/protocol';
 import { StoreUnavailable, userKey, type ActorKey, type TimelineReader } from '@millrace/timeline';
 import type { ActorCalls } from '../actor-calls.ts';
 import { decodeFeed } from '../diffuse/changefeed-entry.ts';
-import { standingsOf } from '../sync/standings.ts';
+import { nothingKnown, standingsOf } from '../sync/standings.ts';
 
 export interface RecoveryParts {
   readonly partitionCount: number;
@@ -118,7 +118,7 @@ export class Recovery {
       .map(({ user }) => user)
       .filter((user) => targets.has(partitionOf(userKey(user))));
     if (users.length === 0) return audience;
-    const standings = await standingsOf(calls, timelines, conversation, users, null);
+    const standings = await standingsOf(calls, timelines, conversation, users, nothingKnown);
     if (!standings.ok) return standings;
     for (const [user, standing] of standings.value) {
       const taken = await calls.user(user, { t: 'deliver', items: [standing] });

@@ -17,6 +17,12 @@ import { readEntry } from './read-messages.ts';
 /** Conversations that are asked at once for one user. */
 const ASKED_AT_ONCE = 16;
 
+/** What was known of one user before the conversation is asked. */
+type KnownBefore = Pick<Unconfirmed, 'gone'> & { readonly readSeq: SequenceId | null };
+
+/** It is asked without knowing anything. */
+export const nothingKnown: KnownBefore = { readSeq: null };
+
 /**
  * Asks a conversation how far users are in it. Its actor does no I/O: what the last entry of each says is read from the
  * Timeline.
@@ -28,13 +34,14 @@ export async function standingsOf(
   timelines: TimelineReader,
   conversation: ConversationId,
   users: readonly UserId[],
-  askedReadSeq: SequenceId | null,
+  { readSeq: askedReadSeq, gone: askedGone }: KnownBefore,
 ): Promise<Result<ReadonlyMap<UserId, Standing>, FrameError>> {
   const asked = await calls.conversation(conversation, { t: 'standings', users });
   if (!asked.ok) return asked;
   const { head, facts, members, retiredMsgNo = 0, lastAt: at = 0 } = asked.value;
   const retired = { msgNo: retiredMsgNo, at };
-  const nobody: Standing = { d: 'standing', conversation, head, stand: null, askedReadSeq };
+  const known = { askedReadSeq, ...(askedGone === undefined ? {} : { askedGone }) };
+  const nobody: Standing = { d: 'standing', conversation, head, stand: null, ...known };
   const standings = new Map(users.map((user) => [user, nobody]));
   if (facts === null) return ok(standings);
   const entries = new Map<SequenceId, Pick<EntryFields, 'msgNo' | 'at'>>();
@@ -75,7 +82,7 @@ export async function standingsFor(
   for (let from = 0; from < unconfirmed.length; from += ASKED_AT_ONCE) {
     const some = unconfirmed.slice(from, from + ASKED_AT_ONCE);
     const answers = await Promise.all(
-      some.map(({ conversation, readSeq }) => standingsOf(calls, timelines, conversation, [user], readSeq)),
+      some.map((asked) => standingsOf(calls, timelines, asked.conversation, [user], asked)),
     );
     for (const answer of answers) {
       if (!answer.ok) return err(answer.error);

@@ -4,7 +4,7 @@ import type { TimelineReader } from '@millrace/timeline';
 import type { ActorCalls } from '../actor-calls.ts';
 import type { ImportedTo, ImportPart } from '../conversation/imported.ts';
 import type { CurrentReads } from '../revise/current.ts';
-import { standingsOf } from '../sync/standings.ts';
+import { nothingKnown, standingsOf } from '../sync/standings.ts';
 import { voidEntry, type ImportedEntry } from './entry-line.ts';
 import { importTargets } from './import-targets.ts';
 import type { ConversationLine } from './lines.ts';
@@ -155,7 +155,7 @@ async function announce(
   const users = page.value.users.slice(0, ANNOUNCED);
   for (let from = 0; from < users.length; from += TOLD_AT_ONCE) {
     const some = users.slice(from, from + TOLD_AT_ONCE);
-    const standings = await standingsOf(calls, timelines, conversation, some, null);
+    const standings = await standingsOf(calls, timelines, conversation, some, nothingKnown);
     if (!standings.ok) return standings;
     const told = await Promise.all(
       [...standings.value].map(([user, standing]) => calls.user(user, { t: 'deliver', items: [standing] })),

@@ -77,6 +77,8 @@ export interface Uncounted {
 export interface Unconfirmed {
   readonly conversation: ConversationId;
   readonly readSeq: SequenceId;
+  /** What of what is not read is known to be gone, where that is anything. */
+  readonly gone?: readonly SequenceId[];
 }
 
 /** What a user's actor is told. */

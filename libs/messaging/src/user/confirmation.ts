@@ -1,6 +1,6 @@
 import type { ConversationId, Generation } from '@millrace/kernel';
 import type { Unconfirmed, UserItem } from './commands.ts';
-import type { Progress, UserState } from './user-state.ts';
+import type { Concern, Progress, UserState } from './user-state.ts';
 
 /** The newest generations of partitions, as far as they are known on this node. */
 export interface KnownGenerations {
@@ -65,11 +65,21 @@ export class Confirmation {
     const { doubts } = this;
     const unconfirmed: Unconfirmed[] = [];
     for (const conversation of conversations) {
-      const found = progress.get(listed.get(conversation)?.slot ?? 0);
+      const slot = listed.get(conversation)?.slot ?? 0;
+      const found = progress.get(slot);
       if (found !== undefined && doubts(conversation, found)) {
-        unconfirmed.push({ conversation, readSeq: found.readSeq });
+        unconfirmed.push(unconfirmedOf(conversation, found, this.#state.concern(slot)));
       }
     }
     return unconfirmed;
   }
+}
+
+/** What a conversation is asked about, with what the user knows of it before. */
+export function unconfirmedOf(
+  conversation: ConversationId,
+  { readSeq }: Progress,
+  { gone: { seqs } }: Pick<Concern, 'gone'>,
+): Unconfirmed {
+  return { conversation, readSeq, ...(seqs.length === 0 ? {} : { gone: seqs }) };
 }

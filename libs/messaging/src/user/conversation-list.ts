@@ -1,7 +1,7 @@
 import type { ConversationId, UserId } from '@millrace/kernel';
 import { goneFields, unreadOf, type ConversationSummary } from '@millrace/protocol';
 import type { ListCursor, Listed, Place, Uncounted, Unconfirmed, UserCalls } from './commands.ts';
-import { nothingDoubted, type Doubts } from './confirmation.ts';
+import { nothingDoubted, unconfirmedOf, type Doubts } from './confirmation.ts';
 import { ownAfterRead } from './deliver.ts';
 import { isUncounted, type Concern, type ListedConversation, type Progress, type UserState } from './user-state.ts';
 
@@ -58,8 +58,9 @@ export function summaries(
     const listed = conversation === undefined ? undefined : state.listed.get(conversation);
     const progress = state.progress.get(slot);
     if (conversation !== undefined && listed !== undefined && progress !== undefined) {
-      found.set(slot, summaryOf(state.id, conversation, listed, progress, state.concern(slot)));
-      if (doubts(conversation, progress)) unconfirmed.push({ conversation, readSeq: progress.readSeq });
+      const concern = state.concern(slot);
+      found.set(slot, summaryOf(state.id, conversation, listed, progress, concern));
+      if (doubts(conversation, progress)) unconfirmed.push(unconfirmedOf(conversation, progress, concern));
       // Of one that is pulled the conversation tells it anyway.
       if (isUncounted(progress) && progress.behind === 'write')
         uncounted.push({ conversation, from: progress.sentFrom });

@@ -46,15 +46,27 @@ const stand = (gen: number, seq: number, more: Partial<Stand> = {}): Stand => ({
   ...more,
 });
 
+/** How it was asked, and what the user knows to be gone now and then. */
+interface Question {
+  readonly asked?: number | null;
+  readonly ownGen?: number;
+  readonly gone?: readonly number[];
+  readonly askedGone?: readonly number[];
+}
+
 const judge = (
   before: Progress | undefined,
   head: TimelineHead,
   found: Stand | null,
-  { asked = null, ownGen = 1 }: { asked?: number | null; ownGen?: number } = {},
+  { asked = null, ownGen = 1, gone = [], askedGone = [] }: Question = {},
 ) => {
   const askedReadSeq = asked === null ? null : sequenceId(asked);
-  const standing: Standing = { d: 'standing', conversation: x, head, stand: found, askedReadSeq };
-  return judgeStanding(before, standing, generation(ownGen));
+  const standing: Standing = {
+    ...{ d: 'standing', conversation: x, head, stand: found, askedReadSeq },
+    askedGone: askedGone.map(sequenceId),
+  };
+  const known = { mentions: [], gone: { before: 0, seqs: gone.map(sequenceId) } };
+  return judgeStanding(before, standing, generation(ownGen), known);
 };
 const kindOf = (...of: Parameters<typeof judge>) => judge(...of).kind;
 const reading = { readSeq: 2, readMsgNo: 1, sentAtRead: 0 };
@@ -137,5 +149,30 @@ describe('a read position', () => {
       breaks: true,
       reading: { readSeq: 6, readMsgNo: 5, sentAtRead: 2 },
     });
+  });
+});
+
+describe('what is gone', () => {
+  const told = (before: number, ...seqs: number[]) => stand(1, 8, { gone: { before, seqs: seqs.map(sequenceId) } });
+  const judged = (found: Stand, gone: readonly number[], askedGone: readonly number[]) =>
+    kindOf(progress(1, 8), shortened, found, { asked: 3, gone, askedGone });
+
+  it('since the question is left, and asked about again: no position tells which of the two is older', () => {
+    expect(judged(told(0), [7], [])).toBe('ignore');
+    expect(judged(told(0, 5), [5, 7], [5])).toBe('ignore');
+  });
+
+  it('was known before the question, and is not gone for the conversation, that has lost it', () => {
+    expect(judged(told(0), [7], [7])).toBe('adopt');
+    expect(judged(told(0, 7), [7], [7])).toBe('confirm');
+  });
+
+  it('was not known is taken from the conversation', () => {
+    expect(judged(told(0, 7), [], [])).toBe('adopt');
+  });
+
+  it('does not matter where it is read, or is but a number there', () => {
+    expect(judged(told(0), [2], [])).toBe('confirm');
+    expect(judged(told(2, 6), [5, 6], [])).toBe('confirm');
   });
 });

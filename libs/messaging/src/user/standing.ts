@@ -37,6 +37,8 @@ export interface Standing {
   readonly stand: Stand | null;
   /** The user's read position before the conversation was asked; null when it was asked without knowing it. */
   readonly askedReadSeq: SequenceId | null;
+  /** What was known to be gone before that; absent for nothing, and when it was asked without knowing it. */
+  readonly askedGone?: readonly SequenceId[];
 }
 
 /**
@@ -60,7 +62,7 @@ const verdict = (kind: 'ignore' | 'adopt' | 'forget'): StandingVerdict => ({ kin
  */
 export function judgeStanding(
   before: Progress | undefined,
-  { head, stand, askedReadSeq }: Standing,
+  { head, stand, askedReadSeq, askedGone }: Standing,
   ownGen: Generation,
   concern: Pick<Concern, 'mentions' | 'gone'> = noConcern,
 ): StandingVerdict {
@@ -68,6 +70,8 @@ export function judgeStanding(
   // The conversation has gone on since it answered, or somebody answered who does not own it any more.
   if (head.gen < before.confirmedGen || comparePositions(before, head) > 0) return verdict('ignore');
   if (stand === null) return verdict('forget');
+  // No entry tells of what a user deletes: by the position alone the answer does not look older than that.
+  if (goneSince(before, stand, concern, askedGone ?? [])) return verdict('ignore');
   const order = comparePositions(before, stand.position);
   if (cursorStatus(head, before).kind === 'regressed' || order > 0) return verdict('adopt');
   const isOwnLoss = before.confirmedIn < ownGen;
@@ -107,6 +111,21 @@ function concernsTheSame(
   const [told, known] = [goneBehind(stand.gone, readSeq), goneBehind(gone, readSeq)];
   // Which of them are listed and which are a number, each decides for itself.
   return told.before + known.before > 0 || isEqual(told.seqs, known.seqs);
+}
+
+/** Whether something has gone since the question, of which the answer may not know: it is asked again. */
+function goneSince(
+  before: Progress,
+  stand: Stand,
+  { gone }: Pick<Concern, 'gone'>,
+  asked: readonly SequenceId[],
+): boolean {
+  if (stand.gone === undefined) return false;
+  const { before: unlisted, seqs } = stand.gone;
+  // Those below the first that is listed are a number there.
+  const listedFrom = unlisted > 0 ? (seqs[0] ?? Infinity) : 0;
+  const known = goneBehind(gone, sequenceId(Math.max(before.readSeq, stand.readSeq))).seqs;
+  return known.some((seq) => seq >= listedFrom && !seqs.includes(seq) && !asked.includes(seq));
 }
 
 const isEqual = (one: readonly SequenceId[], other: readonly SequenceId[]): boolean =>
