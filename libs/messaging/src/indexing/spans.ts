@@ -16,14 +16,16 @@ export interface Comparison {
 /**
  * Holds what an index has of a conversation against its Timeline.
  *
- * An edit or a recall is an entry like any other: as long as all entries that were indexed have survived, so has all that
- * they changed. An index that has come further than what survived may show a body that nobody has sent any more.
+ * An edit or a recall is an entry like any other, but messages are indexed as they stand when they are read: what was changed of
+ * them may stand behind all that is indexed. So an index of an older generation may show what nobody has sent any more, or lack
+ * what was never taken back, however little was lost.
  *
  * @param through - how far it is indexed; null for nothing.
  */
 export function compare(head: TimelineHead, through: Position | null, isAnew: boolean): Comparison {
-  const status = through === null || isAnew ? null : cursorStatus(head, through);
-  const forgets = isAnew || status?.kind === 'regressed';
+  const isOfThis = through !== null && !isAnew && through.gen === head.gen;
+  const status = isOfThis ? cursorStatus(head, through) : null;
+  const forgets = isAnew || (through !== null && status?.kind !== 'valid');
   const next = status?.kind === 'valid' ? status.next : sequenceId(0);
   return { forgets, spans: clipped(spansOf(head), next) };
 }
