@@ -110,6 +110,8 @@ export class History {
     if (floor !== null && comparePositions(at, floor) <= 0) {
       this.violated(`(I3) ${body} stands at ${where}, though ${show(floor)} was acknowledged before it was sent`);
     }
+    // One that was given before a loss and comes behind it says nothing of what is there now.
+    if (ack.losses < this.losses) return;
     const highest = this.#floors.get(conversation);
     if (highest === undefined || comparePositions(at, highest) > 0) this.#floors.set(conversation, at);
   }
