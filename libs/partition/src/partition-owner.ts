@@ -203,6 +203,14 @@ export class PartitionOwner<Command, Reply, Effect> {
     this.#resolveIdle();
   }
 
+  /** Lets go of what another owner has claimed. */
+  superseded(heldEpoch: number): void {
+    const { partition, log } = this.#parts;
+    log.warn('another owner has the partition', { partition, heldEpoch });
+    this.abandon('another node owns the partition now');
+    this.#parts.lost(`another node owns partition ${String(partition)}`);
+  }
+
   // ------------------------------------------------------------------------------------------------ activation
 
   async #load(activation: MailActivation<Command, Reply, Effect>): Promise<void> {
@@ -281,7 +289,7 @@ export class PartitionOwner<Command, Reply, Effect> {
     const { clock } = this.#parts;
     const decidedMs = clock.monotonicMs();
     const doneTo = Math.min(this.#cursor.doneTo, this.#tenure.keptTo);
-    const decided = decideBatch(taken, clock.nowMs(), { last: this.commitNo, doneTo });
+    const decided = decideBatch(taken, clock.nowMs(), { epoch: this.epoch, last: this.commitNo, doneTo });
     for (const { key, mail, error } of decided.poison) {
       this.#parts.log.error('a handler threw; its command is refused and kept as a dead letter', {
         partition: this.#parts.partition,
@@ -324,17 +332,9 @@ export class PartitionOwner<Command, Reply, Effect> {
         this.#settleIdle();
         return;
       case 'fenced':
-        if (outcome.heldEpoch > this.#tenure.epoch) {
-          this.#parts.log.warn('another owner has the partition', {
-            partition: this.#parts.partition,
-            heldEpoch: outcome.heldEpoch,
-          });
-          this.abandon('another node owns the partition now');
-          this.#parts.lost(`another node owns partition ${String(this.#parts.partition)}`);
-          return;
-        }
+        if (outcome.heldEpoch > this.epoch) this.superseded(outcome.heldEpoch);
         // A failover rolled our claim back: the memory is the better copy (decideClaim sees what is to be replayed).
-        await this.#acquire();
+        else await this.#acquire();
         return;
       case 'conflict':
         this.#parts.log.error('a commit conflicted with what is stored; memory is dropped and read again', {

@@ -1,5 +1,5 @@
 import type { NodeId, PartitionId, Result } from '@millrace/kernel';
-import type { ActorKey, TimelineHead } from '@millrace/timeline';
+import type { ActorKey, AnsweredAt, TimelineHead } from '@millrace/timeline';
 import type { ClaimAnswer, Commit, CommitOutcome } from './commit.ts';
 import type { OwnerToken } from './owner-token.ts';
 
@@ -57,8 +57,8 @@ export interface PartitionStore {
     limit: number,
   ): Promise<Result<readonly FeedEntry[], StoreError>>;
   /**
-   * The last commit that is stored now; 0 for none. A store that has lost its end has less than was acknowledged, until the owner
-   * has replayed it: what was read of it meanwhile may lack that.
+   * The last claim and the last commit that are stored now. A store that has lost its end has less than was acknowledged, until the
+   * owner has replayed it: what was read of it meanwhile may lack that.
    */
-  lastCommit(partition: PartitionId): Promise<Result<number, StoreError>>;
+  stands(partition: PartitionId): Promise<Result<AnsweredAt, StoreError>>;
 }

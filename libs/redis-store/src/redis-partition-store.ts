@@ -21,7 +21,7 @@ import {
   type PartitionStore,
   type StoreError,
 } from '@millrace/partition';
-import { decodeHead, type ActorKey } from '@millrace/timeline';
+import { decodeHead, type ActorKey, type AnsweredAt } from '@millrace/timeline';
 import type { CommitPipe } from './commit-pipe.ts';
 import type { Connection } from './connection.ts';
 import { answerWithin } from './deadline.ts';
@@ -158,11 +158,12 @@ export class RedisPartitionStore implements PartitionStore {
     });
   }
 
-  lastCommit(partition: PartitionId): Promise<Result<number, StoreError>> {
+  stands(partition: PartitionId): Promise<Result<AnsweredAt, StoreError>> {
     const { reads, layout } = this.#parts;
-    return this.#ask(`could not read where partition ${String(partition)} stands`, async () =>
-      Number((await reads.client.hget(layout.owner(partition), 'no')) ?? 0),
-    );
+    return this.#ask(`could not read where partition ${String(partition)} stands`, async () => {
+      const [epoch = 0, commitNo = 0] = (await reads.client.hmget(layout.owner(partition), 'epoch', 'no')).map(Number);
+      return { epoch, commitNo };
+    });
   }
 
   async #ask<T>(what: string, call: () => Promise<T>): Promise<Result<T, StoreError>> {

@@ -1,5 +1,12 @@
 import { InvariantViolation, type PartitionId } from '@millrace/kernel';
-import { StoreUnavailable, type ActorKey, type RecordReader } from '@millrace/timeline';
+import {
+  mustBeSince,
+  StoreUnavailable,
+  Superseded,
+  type ActorKey,
+  type AnsweredAt,
+  type RecordReader,
+} from '@millrace/timeline';
 import { Cluster } from 'ioredis';
 import { answerWithin } from './deadline.ts';
 import { readByFunction } from './function-library.ts';
@@ -13,6 +20,8 @@ type Fields = ReadonlyMap<string, Uint8Array>;
 /** Fields that one call may be asked for, if it is for more than one record: about a millisecond of Redis. */
 const FIELDS_PER_CALL = 1_000;
 
+const NOTHING: AnsweredAt = { epoch: 0, commitNo: 0 };
+
 /** Fields of one record that are wanted. */
 interface Wanted {
   readonly partition: PartitionId;
@@ -22,6 +31,9 @@ interface Wanted {
   readonly reject: (error: unknown) => void;
 }
 
+/** What is asked for as of one moment: in one call. */
+type Unit = readonly Wanted[];
+
 /**
  * {@link RecordReader} on Redis hashes. The reads of one turn of the event loop go together, apart from the commits: several
  * as one call of functions/read-fields.lua, for each partition in a Cluster. A single one is an HMGET.
@@ -29,45 +41,65 @@ interface Wanted {
 export class RedisRecordReader implements RecordReader {
   readonly #parts: RedisTimelineReaderParts;
   readonly #packer = new Packer();
-  #wanted: Wanted[] = [];
+  #wanted: Unit[] = [];
 
   constructor(parts: RedisTimelineReaderParts) {
     this.#parts = parts;
   }
 
-  async fields(partition: PartitionId, actor: ActorKey, names: readonly string[]): Promise<Fields> {
+  async fields(
+    partition: PartitionId,
+    actor: ActorKey,
+    names: readonly string[],
+    since: AnsweredAt = NOTHING,
+  ): Promise<Fields> {
     if (names.length === 0) return new Map();
-    const key = this.#parts.layout.record(partition, actor);
+    const { layout } = this.#parts;
+    const record = { partition, key: layout.record(partition, actor), names };
     try {
-      return await new Promise<Fields>((resolve, reject) => {
-        this.#wanted.push({ partition, key, names, resolve, reject });
-        if (this.#wanted.length > 1) return;
-        this.#parts.timers.soon(() => {
-          const wanted = this.#wanted;
-          this.#wanted = [];
-          for (const call of this.#callsOf(wanted)) void this.#carry(call);
-        });
-      });
+      if (since.commitNo === 0) return (await this.#read([record]))[0] ?? new Map();
+      const owned = { partition, key: layout.owner(partition), names: ['epoch', 'no'] };
+      const [fields = new Map(), owner] = await this.#read([record, owned]);
+      const [epoch = 0, commitNo = 0] = owned.names.map((name) => Number(owner?.get(name) ?? 0));
+      mustBeSince(since, { epoch, commitNo });
+      return fields;
     } catch (error) {
-      if (error instanceof InvariantViolation) throw error;
+      if (error instanceof InvariantViolation || error instanceof Superseded) throw error;
       throw new StoreUnavailable(`could not read the record of ${actor}: ${messageOf(error)}`, { cause: error });
     }
   }
 
-  #callsOf(all: readonly Wanted[]): readonly (readonly Wanted[])[] {
+  /** All of them as of one moment. */
+  #read(asked: readonly Pick<Wanted, 'partition' | 'key' | 'names'>[]): Promise<readonly Fields[]> {
+    const unit: Wanted[] = [];
+    const reading = asked.map(
+      (one) => new Promise<Fields>((resolve, reject) => void unit.push({ ...one, resolve, reject })),
+    );
+    this.#wanted.push(unit);
+    if (this.#wanted.length === 1) {
+      this.#parts.timers.soon(() => {
+        const wanted = this.#wanted;
+        this.#wanted = [];
+        for (const call of this.#callsOf(wanted)) void this.#carry(call);
+      });
+    }
+    return Promise.all(reading);
+  }
+
+  #callsOf(all: readonly Unit[]): readonly (readonly Wanted[])[] {
     const inCluster = this.#parts.reads.client instanceof Cluster;
     const calls: Wanted[][] = [];
     const open = new Map<PartitionId | null, { readonly call: Wanted[]; fields: number }>();
-    for (const wanted of all) {
-      const place = inCluster ? wanted.partition : null;
-      const count = wanted.names.length;
+    for (const unit of all) {
+      const place = inCluster ? (unit[0]?.partition ?? null) : null;
+      const count = unit.reduce((sum, { names }) => sum + names.length, 0);
       let last = open.get(place);
       if (last === undefined || last.fields + count > FIELDS_PER_CALL) {
         last = { call: [], fields: 0 };
         open.set(place, last);
         calls.push(last.call);
       }
-      last.call.push(wanted);
+      last.call.push(...unit);
       last.fields += count;
     }
     return calls;

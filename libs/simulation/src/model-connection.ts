@@ -1,6 +1,12 @@
 import { err, ok, type Clock, type PartitionId, type Random, type Timers } from '@millrace/kernel';
 import { encodeOwnerToken, type ClusterStore, type CommitOutcome, type PartitionStore } from '@millrace/partition';
-import { StoreUnavailable, type RangeQuery, type RecordReader, type TimelineReader } from '@millrace/timeline';
+import {
+  mustBeSince,
+  StoreUnavailable,
+  type RangeQuery,
+  type RecordReader,
+  type TimelineReader,
+} from '@millrace/timeline';
 import type { ClusterOperation } from './model-cluster.ts';
 import type { ModelOperation, ModelState } from './model-state.ts';
 
@@ -218,8 +224,8 @@ export class ModelConnection {
         const reply = await this.#carry('read', partition, () => this.#server.state.feed(partition, after, limit));
         return reply.ok ? ok(reply.value) : err({ code: 'unavailable', message: 'the read was not answered' });
       },
-      lastCommit: async (partition) => {
-        const reply = await this.#carry('read', partition, () => this.#server.state.lastCommit(partition));
+      stands: async (partition) => {
+        const reply = await this.#carry('read', partition, () => this.#server.state.stands(partition));
         return reply.ok ? ok(reply.value) : err({ code: 'unavailable', message: 'the read was not answered' });
       },
     };
@@ -275,10 +281,14 @@ export class ModelConnection {
 
   #recordReader(): RecordReader {
     return {
-      fields: async (partition, actor, names) => {
-        const reply = await this.#carry('read', partition, () => this.#server.state.record(partition, actor).fields);
+      fields: async (partition, actor, names, since) => {
+        const reply = await this.#carry('read', partition, () => {
+          const { state } = this.#server;
+          return { fields: state.record(partition, actor).fields, stands: state.stands(partition) };
+        });
         if (!reply.ok) throw new StoreUnavailable('the read was not answered');
-        return new Map([...reply.value].filter(([name]) => names.includes(name)));
+        if (since !== undefined && since.commitNo > 0) mustBeSince(since, reply.value.stands);
+        return new Map([...reply.value.fields].filter(([name]) => names.includes(name)));
       },
     };
   }

@@ -12,6 +12,7 @@ import {
 } from '@millrace/partition';
 import {
   comparePositions,
+  type AnsweredAt,
   type Position,
   type RangeQuery,
   type TimelineEntry,
@@ -252,8 +253,10 @@ export class ModelState {
       .slice(0, limit);
   }
 
-  lastCommit(partition: number): number {
-    return this.#partition(partition).commitNo;
+  /** Who has the partition, and what is committed. */
+  stands(partition: number): AnsweredAt {
+    const { epoch, commitNo } = this.#partition(partition);
+    return { epoch, commitNo };
   }
 
   deadLetters(partition: number): readonly Uint8Array[] {

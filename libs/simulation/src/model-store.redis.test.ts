@@ -81,7 +81,7 @@ class Side {
         all.push(await this.ports.timelines.range(partition, actor, everything));
       }
       all.push(await this.ports.partitions.readFeed(partition, 0, 10_000));
-      all.push(await this.ports.partitions.lastCommit(partition));
+      all.push(await this.ports.partitions.stands(partition));
     }
     return shown(all);
   }

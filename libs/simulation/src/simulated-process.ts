@@ -89,7 +89,7 @@ export class SimulatedProcess {
         loadActor: (...args) => ask(() => partitions.loadActor(...args)),
         loadFields: (...args) => ask(() => partitions.loadFields(...args)),
         readFeed: (...args) => ask(() => partitions.readFeed(...args)),
-        lastCommit: (...args) => ask(() => partitions.lastCommit(...args)),
+        stands: (...args) => ask(() => partitions.stands(...args)),
       },
       cluster: this.reachCluster(cluster),
       timelines: {

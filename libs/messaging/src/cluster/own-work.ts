@@ -30,6 +30,6 @@ export function beginOwnWork(
     standing: (partition) => host.standing(partition),
     headOf: (conversation) => host.headOf(conversation),
     readFeed: (partition, after, limit) => stores.partitions.readFeed(partition, after, limit),
-    lastCommit: (partition) => stores.partitions.lastCommit(partition),
+    stands: (partition) => stores.partitions.stands(partition),
   });
 }

@@ -35,6 +35,7 @@ import type { Adoption } from './adoption.ts';
 import type { MentionOfAll } from './conversation-state.ts';
 import type { Exported, ExportFrom } from './exported.ts';
 import type { GoneAsked } from './gone.ts';
+import type { Stamped } from './stamped.ts';
 import type { ImportedTo, ImportPart } from './imported.ts';
 import type { Numbered } from './numbering.ts';
 import type { Retired } from './retire.ts';
@@ -248,7 +249,7 @@ export type Change =
   | { readonly op: 'react'; readonly emoji: string; readonly isOn: boolean }
   | { readonly op: 'recall'; readonly reason?: string };
 
-export interface ReadPlan {
+export interface ReadPlan extends Stamped {
   /** `seq`, but not above what the user may see. */
   readonly upTo: SequenceId;
   readonly head: TimelineHead;
@@ -268,7 +269,7 @@ export interface ReadPlan {
 }
 
 /** What of the Timeline the asker may see, up to the acknowledged head (I1, I7). */
-export interface Visible {
+export interface Visible extends Stamped {
   readonly head: TimelineHead;
   readonly intervals: readonly MembershipInterval[];
 }

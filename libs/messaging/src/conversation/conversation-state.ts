@@ -23,7 +23,7 @@ import {
   type PinPolicy,
   type Role,
 } from '@millrace/protocol';
-import { allocateSeq, appended, type Position, type TimelineHead } from '@millrace/timeline';
+import { allocateSeq, appended, type AnsweredAt, type Position, type TimelineHead } from '@millrace/timeline';
 import { deletionField, widened, type ErasedAuthors, type Extent, type Revision } from '../revise/revision.ts';
 import { MemberIndex } from './member-index.ts';
 import { Readership } from './readership.ts';
@@ -398,6 +398,12 @@ export class ConversationState {
 
   get gen(): Generation {
     return this.head.value.gen;
+  }
+
+  /** What it tells stands in this commit: in the next one, with what is not stored yet. */
+  get answeredAt(): AnsweredAt {
+    const { epoch, last } = this.switches.commits;
+    return { epoch, commitNo: last > 0 && (this.head.dirty || this.revisions.dirty) ? last + 1 : last };
   }
 
   get #tracked(): readonly Tracked[] {

@@ -78,8 +78,8 @@ const readsOf = (of: AConversation): CurrentReads => ({
 const calls = { partitionOf: () => partitionId(0) } as unknown as ActorCalls;
 
 async function whole(into: AConversation, part: Part): Promise<ImportPart> {
-  const { id, head } = into.state;
-  return { ...part, targets: await importTargets(calls, readsOf(into), id, head.value, part.entries) };
+  const { id, head, answeredAt: at } = into.state;
+  return { ...part, targets: await importTargets(calls, readsOf(into), id, { head: head.value, at }, part.entries) };
 }
 
 const handled = async (into: AConversation, part: Part) => into.do({ t: 'import', part: await whole(into, part) });

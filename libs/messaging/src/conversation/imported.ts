@@ -24,6 +24,7 @@ import { changeOf, pinOf } from '../revise/change-of.ts';
 import type { TargetFacts } from '../revise/revision.ts';
 import type { ImportedEntry } from '../transfer/entry-line.ts';
 import { isRetired, type BanLine, type ConversationLine, type KeyLine, type MemberLine } from '../transfer/lines.ts';
+import type { Stamped } from './stamped.ts';
 import { counterKey, type ConversationState, type Member } from './conversation-state.ts';
 import { refused } from './membership.ts';
 import { noteMentions } from './mentions.ts';
@@ -56,7 +57,7 @@ export interface ImportPart {
   readonly isLast: boolean;
 }
 
-export interface ImportedTo {
+export interface ImportedTo extends Stamped {
   /** The last entry that is there. */
   readonly seq: SequenceId;
   readonly head: TimelineHead;
@@ -102,7 +103,7 @@ export function importPart(state: ConversationState, part: ImportPart, limits: M
 
 const standsAt = (state: ConversationState, isDone: boolean): ImportedTo => {
   const head = state.head.value;
-  return { seq: head.seq, head, isDone };
+  return { seq: head.seq, head, isDone, at: state.answeredAt };
 };
 
 /** It is nothing to anybody yet, but takes up memory. @param before - its head before. */

@@ -35,11 +35,14 @@ export function visible(
   { user }: ConversationCalls['visible']['command'],
 ): Result<Visible, FrameError> {
   if (state.meta.value === null) return err(notFound(state));
-  if (user === null)
-    return ok({ head: state.head.value, intervals: [{ joined: sequenceId(1), from: sequenceId(1), to: null }] });
+  const { answeredAt: at } = state;
+  if (user === null) {
+    const intervals = [{ joined: sequenceId(1), from: sequenceId(1), to: null }];
+    return ok({ head: state.head.value, intervals, at });
+  }
   const member = state.members.get(user);
   if (member === undefined) return err(frameError('not_member', `${user} is not a member of ${state.id}`));
-  return ok({ head: state.head.value, intervals: member.intervals });
+  return ok({ head: state.head.value, intervals: member.intervals, at });
 }
 
 export function members(

@@ -46,7 +46,7 @@ export function readPlan(
   const { goneBefore } = member;
   const asked = goneBeforeAt(state, member, upTo, null) === null;
   const countGone = asked ? { countGone: { goneBefore, recalledFrom: state.recalled.value.from } } : {};
-  return ok({ upTo, head, headMsgNo: state.msgNo.value, ...known, ...countGone, done });
+  return ok({ upTo, head, headMsgNo: state.msgNo.value, ...known, ...countGone, done, at: state.answeredAt });
 }
 
 /**

@@ -22,6 +22,11 @@ export class Switches {
     this.#loadedAfter ??= commits.last;
   }
 
+  /** See {@link before}. */
+  get commits(): CommitsBefore {
+    return this.#commits;
+  }
+
   /** Whether the mode may become `read`. */
   mayRead(segments: readonly ReadSegment[]): boolean {
     const forgotten = forgottenNext(segments)?.to ?? null;

@@ -1,7 +1,7 @@
 import type { ConversationId, PartitionId, Result, Timers } from '@millrace/kernel';
 import { RetryWait, type FeedEntry, type StoreError } from '@millrace/partition';
 import { THROUGH_MAX } from '@millrace/search';
-import { StoreUnavailable, type Position, type TimelineHead } from '@millrace/timeline';
+import { StoreUnavailable, type AnsweredAt, type Position, type TimelineHead } from '@millrace/timeline';
 import type { Comparisons } from './comparisons.ts';
 import { FeedLag } from './feed-lag.ts';
 import { planFeed } from './feed-plan.ts';
@@ -42,8 +42,8 @@ export interface FollowedNode extends Omit<ChangeReads, 'rules'> {
     afterCommitNo: number,
     limit: number,
   ): Promise<Result<readonly FeedEntry[], StoreError>>;
-  /** The last commit that its store has now. */
-  lastCommit(this: void, partition: PartitionId): Promise<Result<number, StoreError>>;
+  /** Where its store has it now. */
+  stands(this: void, partition: PartitionId): Promise<Result<AnsweredAt, StoreError>>;
 }
 
 export interface PartitionIndexerParts extends Omit<IndexBatchesParts, 'node' | 'limits' | 'insist' | 'whole'> {
@@ -295,10 +295,10 @@ export class PartitionIndexer {
     const { node, partition } = this.#parts;
     const [before, claims] = [node.standing(partition), this.#claims];
     const found = await read();
-    const stored = await node.lastCommit(partition);
+    const stored = await node.stands(partition);
     if (!stored.ok) throw new StoreUnavailable(stored.error.message);
     const isServed = typeof before !== 'string' && typeof node.standing(partition) !== 'string';
-    if (isServed && claims === this.#claims && stored.value >= before.commitNo) return found;
+    if (isServed && claims === this.#claims && stored.value.commitNo >= before.commitNo) return found;
     throw new StoreUnavailable('the store lacks commits that were acknowledged, or did a moment ago');
   }
 

@@ -1,6 +1,6 @@
 import { err, isLobbyId, type ConversationId, type Result } from '@millrace/kernel';
 import { frameError, type Ack, type FrameError } from '@millrace/protocol';
-import { conversationKey, StoreUnavailable } from '@millrace/timeline';
+import { conversationKey, StoreUnavailable, Superseded } from '@millrace/timeline';
 import type { ActorCalls, AnyReply } from '../actor-calls.ts';
 import type { Principal } from '../chat-service.ts';
 import type { ConversationCalls, ConversationCommand } from '../conversation/commands.ts';
@@ -31,7 +31,8 @@ export class Asking {
   ): Promise<Answered<T>> {
     try {
       for (let round = 0; round < ROUNDS_MAX; round += 1) {
-        const facts = await look();
+        const facts = await look().catch(overtaken);
+        if (facts === null) continue;
         if (!facts.ok) return facts;
         const outcome = await ask(facts.value);
         if (!outcome.ok || outcome.value !== 'stale') return outcome as Answered<T>;
@@ -73,6 +74,12 @@ export class Asking {
 }
 
 const noted = (): void => undefined;
+
+/** What was told by who is not the owner any more is asked of the next one. */
+function overtaken(error: unknown): null {
+  if (error instanceof Superseded) return null;
+  throw error;
+}
 
 /** Under what a device's messages to one conversation, and its changes there, are in order. */
 export const orderKey = ({ user, device }: Principal, conversation: ConversationId): string =>

@@ -76,7 +76,8 @@ async function laidOver(
   told: Visible | null,
   ask: () => Promise<Visible>,
 ): Promise<readonly WireEntry[]> {
-  const reads = { records, partitionOf: (key: Parameters<ActorCalls['partitionOf']>[0]) => calls.partitionOf(key) };
+  const partition = calls.partitionOf(conversationKey(conversation));
+  const reads = { records, partitionOf: () => partition, since: told?.at };
   const [read, { extent: first, erased }] = await Promise.all([reading, readChanges(reads, conversation)]);
   let seen = told;
   const erasure = latestErasure(erased);

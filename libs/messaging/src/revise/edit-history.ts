@@ -10,8 +10,9 @@ import {
   type UserId,
 } from '@millrace/kernel';
 import { decodeEntry, frameError, type ControlBody, type FrameError, type SendableType } from '@millrace/protocol';
-import { conversationKey, generationOf, type TimelineHead } from '@millrace/timeline';
+import { conversationKey, generationOf } from '@millrace/timeline';
 import type { ActorCalls } from '../actor-calls.ts';
+import type { Visible } from '../conversation/commands.ts';
 import { withTombstones } from '../erase/tombstone.ts';
 import { readEntry, tooOldError } from '../sync/read-messages.ts';
 import { editedBody, type CurrentReads } from './current.ts';
@@ -80,7 +81,7 @@ export async function editHistory(
   const isHidden = by !== undefined && visibleRanges(intervals, { from: seq, to: seq }).length === 0;
   const tooOld = tooOldError(conversation, head, seq);
   if (tooOld !== null && !isHidden) return err(tooOld);
-  const read = await entryReader(calls, reads, conversation, head);
+  const read = await entryReader(calls, reads, conversation, seen.value);
   const message = seq > head.seq || isHidden ? null : await read(seq);
   if (message === null || message.type === 'control' || message.type === 'void') {
     return err(frameError('not_found', `there is no message ${String(seq)} in ${conversation}`));
@@ -115,11 +116,11 @@ async function entryReader(
   calls: ActorCalls,
   { timelines, records }: CurrentReads,
   conversation: ConversationId,
-  head: TimelineHead,
+  { head, at: since }: Visible,
 ): Promise<ReadEntry> {
   const actor = conversationKey(conversation);
   const at = { partition: calls.partitionOf(actor), actor };
-  const { erased } = await readChanges({ records, partitionOf: () => at.partition }, conversation);
+  const { erased } = await readChanges({ records, partitionOf: () => at.partition, since }, conversation);
   return async (seq) => {
     const gen = generationOf(head, sequenceId(seq));
     if (gen === null) return null;

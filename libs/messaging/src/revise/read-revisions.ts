@@ -1,5 +1,5 @@
 import type { ConversationId, PartitionId, SequenceId, UserId } from '@millrace/kernel';
-import { conversationKey, revisionsKey, type ActorKey, type RecordReader } from '@millrace/timeline';
+import { conversationKey, revisionsKey, type ActorKey, type AnsweredAt, type RecordReader } from '@millrace/timeline';
 import {
   decodeEmojis,
   decodeErased,
@@ -20,6 +20,8 @@ import {
 export interface RevisionReads {
   readonly records: RecordReader;
   partitionOf(this: void, key: ActorKey): PartitionId;
+  /** Where the conversation has answered: what is read is to be of that or later. */
+  readonly since?: AnsweredAt | undefined;
 }
 
 export interface FoundRevisions {
@@ -47,11 +49,11 @@ export interface KnownChanges {
  * Rejects with StoreUnavailable.
  */
 export async function readChanges(
-  { records, partitionOf }: RevisionReads,
+  { records, partitionOf, since }: RevisionReads,
   conversation: ConversationId,
 ): Promise<KnownChanges> {
   const partition = partitionOf(conversationKey(conversation));
-  const stored = await records.fields(partition, revisionsKey(conversation), [EXTENT, ERASED]);
+  const stored = await records.fields(partition, revisionsKey(conversation), [EXTENT, ERASED], since);
   const [extent, erased] = [stored.get(EXTENT), stored.get(ERASED)];
   return {
     extent: extent === undefined ? null : decodeExtent(extent),
@@ -73,7 +75,7 @@ export const readExtent = async (reads: RevisionReads, conversation: Conversatio
  * Rejects with StoreUnavailable.
  */
 export async function readRevisions(
-  { records, partitionOf }: RevisionReads,
+  { records, partitionOf, since }: RevisionReads,
   conversation: ConversationId,
   user: UserId | null,
   seqs: readonly SequenceId[],
@@ -90,7 +92,7 @@ export async function readRevisions(
   ]);
   const fields = new Map<string, Uint8Array>();
   for (let from = 0; from < names.length; from += FIELDS_MAX) {
-    const page = await records.fields(partition, key, names.slice(from, from + FIELDS_MAX));
+    const page = await records.fields(partition, key, names.slice(from, from + FIELDS_MAX), since);
     for (const [name, value] of page) fields.set(name, value);
   }
   if (fields.size === 0) return null;

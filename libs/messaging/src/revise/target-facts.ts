@@ -39,12 +39,12 @@ export async function targetFacts(
 ): Promise<Result<TargetFacts, FrameError>> {
   const actor = conversationKey(conversation);
   const partition = calls.partitionOf(actor);
-  const reads = { records, partitionOf: () => partition };
   const reacting = erasing ?? user;
   for (let round = 0; round < ROUNDS_MAX; round += 1) {
     const seen = await calls.conversation(conversation, { t: 'visible', user });
     if (!seen.ok) return seen;
-    const { head, intervals } = seen.value;
+    const { head, intervals, at: since } = seen.value;
+    const reads = { records, partitionOf: () => partition, since };
     const tooOld = tooOldError(conversation, head, seq);
     if (tooOld !== null && sees(intervals, seq)) return err(tooOld);
     const gen = generationOf(head, seq);
@@ -89,11 +89,12 @@ export async function revisionFacts(
   seq: SequenceId,
 ): Promise<Result<RevisionFacts, FrameError>> {
   const partition = calls.partitionOf(conversationKey(conversation));
-  const reads = { records, partitionOf: () => partition };
   for (let round = 0; round < ROUNDS_MAX; round += 1) {
     const seen = await calls.conversation(conversation, { t: 'visible', user: null });
     if (!seen.ok) return seen;
-    const { gen, seq: asOf } = seen.value.head;
+    const { head, at: since } = seen.value;
+    const { gen, seq: asOf } = head;
+    const reads = { records, partitionOf: () => partition, since };
     const extent = await readExtent(reads, conversation);
     const found = extent === null ? null : await readRevisions(reads, conversation, null, [seq], extent);
     const revision = found?.revisions.get(seq) ?? null;

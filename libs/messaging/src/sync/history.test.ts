@@ -3,6 +3,8 @@ import {
   cutBefore,
   emptyHead,
   type RecordReader,
+  Superseded,
+  type AnsweredAt,
   type RangeQuery,
   type TimelineEntry,
   type TimelineReader,
@@ -93,6 +95,44 @@ describe('a page of what is let go while it is read', () => {
     if (!page.ok) throw new Error(page.error.message);
     expect(page.value).toMatchObject({ first: 8, hasMore: false });
     expect(page.value.messages.map(({ seq }) => Number(seq))).toEqual([8, 9, 10, 11, 12]);
+  });
+});
+
+describe('a page whose conversation was told of by who is not its owner any more', () => {
+  it('is read once more, to what the next owner tells (P5)', async () => {
+    const heads = [12, 13];
+    const moving = {
+      partitionOf: () => partitionId(0),
+      conversation: () => {
+        const head = { ...emptyHead(gen), seq: sequenceId(heads.shift() ?? 0) };
+        const intervals = [{ joined: sequenceId(1), from: sequenceId(1), to: null }];
+        return Promise.resolve(ok({ head, intervals, at: { epoch: 14 - head.seq, commitNo: 3 } }));
+      },
+    } as unknown as ActorCalls;
+    const asked: (AnsweredAt | undefined)[] = [];
+    const reads: CurrentReads = {
+      timelines: {
+        range: (_partition: unknown, _actor: unknown, { from, to }: RangeQuery) => {
+          const entries: TimelineEntry[] = [];
+          for (let { seq } = from; seq <= to.seq; seq = sequenceId(seq + 1))
+            entries.push({ ...at(seq), data: new Uint8Array(1) });
+          return Promise.resolve(entries);
+        },
+      } as unknown as TimelineReader,
+      records: {
+        fields: (_partition, _actor, _names, since) => {
+          asked.push(since);
+          return asked.length === 1 ? Promise.reject(new Superseded('by now')) : Promise.resolve(new Map());
+        },
+      },
+    };
+    const query = { conversation: room, direction: 'forward' as const, from: sequenceId(12), limit: 2 };
+    const page = await answered(() => history(moving, reads, 'ann' as UserId, query));
+    expect(page).toMatchObject({ ok: true, value: { head: { seq: 13 } } });
+    expect(asked).toEqual([
+      { epoch: 2, commitNo: 3 },
+      { epoch: 1, commitNo: 3 },
+    ]);
   });
 });
 

@@ -48,12 +48,12 @@ async function goneBetween(
   { timelines, records }: CurrentReads,
   conversation: ConversationId,
   user: UserId,
-  { upTo, head }: ReadPlan,
+  { upTo, head, at: since }: ReadPlan,
   below: SequenceId,
 ): Promise<number> {
   const actor = conversationKey(conversation);
   const at = { partition: calls.partitionOf(actor), actor };
-  const reads = { records, partitionOf: () => at.partition };
+  const reads = { records, partitionOf: () => at.partition, since };
   const extent = await readExtent(reads, conversation);
   if (extent === null) return 0;
   let gone = 0;

@@ -17,6 +17,7 @@ import {
   type TimelineHead,
 } from '@millrace/timeline';
 import type { ActorCalls } from '../actor-calls.ts';
+import type { Stamped } from '../conversation/stamped.ts';
 import { current, type CurrentReads } from '../revise/current.ts';
 import { readExtent, readRevisions } from '../revise/read-revisions.ts';
 import { decodeReplies, repliesField } from '../revise/revision.ts';
@@ -44,7 +45,7 @@ export async function thread(
   }
   const tooOld = tooOldError(conversation, head, first);
   if (tooOld !== null && sees(intervals, first)) return err(tooOld);
-  const index = await indexOf(calls, reads, conversation, first);
+  const index = await indexOf(calls, reads, conversation, first, seen.value);
   const wanted = await page(index, { head, intervals, direction, ...(from === undefined ? {} : { from }) }, limit + 1);
   const actor = conversationKey(conversation);
   const at = { partition: calls.partitionOf(actor), actor };
@@ -71,16 +72,17 @@ async function indexOf(
   { records }: CurrentReads,
   conversation: ConversationId,
   first: SequenceId,
+  { at: since }: Stamped,
 ): Promise<ThreadIndex> {
   const partition = calls.partitionOf(conversationKey(conversation));
   const key = revisionsKey(conversation);
-  const reads = { records, partitionOf: () => partition };
+  const reads = { records, partitionOf: () => partition, since };
   const extent = await readExtent(reads, conversation);
   const found = extent === null ? null : await readRevisions(reads, conversation, null, [first], extent);
   const replies = found?.revisions.get(first)?.replies ?? { count: 0, tail: [] };
   return new ThreadIndex(replies, async (index) => {
     const name = repliesField(first, index);
-    const chunk = (await records.fields(partition, key, [name])).get(name);
+    const chunk = (await records.fields(partition, key, [name], since)).get(name);
     if (chunk === undefined)
       throw new StoreUnavailable(`the thread of ${String(first)} in ${conversation} cannot be read`);
     return decodeReplies(chunk);

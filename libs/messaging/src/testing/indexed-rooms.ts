@@ -28,7 +28,7 @@ export class IndexedRooms {
   gen = generation(1);
   /** So many of the last commits the store has lost, and nobody has noticed. */
   lost = 0;
-  /** How often it was asked for its last commit meanwhile. */
+  /** How often it was asked where it stands meanwhile. */
   askedLost = 0;
   readonly #feed: FeedEntry[] = [];
 
@@ -74,9 +74,9 @@ export class IndexedRooms {
     headOf: (conversation) => Promise.resolve(this.rooms.rooms.get(conversation)?.state.head.value ?? null),
     standing: () => this.standing,
     readFeed: (_partition, after, limit) => Promise.resolve(ok(this.#stored.slice(after, after + limit))),
-    lastCommit: () => {
+    stands: () => {
       if (this.lost > 0) this.askedLost += 1;
-      return Promise.resolve(ok(this.#stored.length));
+      return Promise.resolve(ok({ epoch: 1, commitNo: this.#stored.length }));
     },
     partitions: (): ReadonlySet<PartitionId> => new Set([PARTITION]),
     partitionCount: 1,

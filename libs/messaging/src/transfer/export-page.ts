@@ -78,7 +78,7 @@ async function entriesPage(
   if (at.upTo === 0) return end(at.upTo);
   const seen = await calls.conversation(conversation, { t: 'visible', user: null });
   if (!seen.ok) return seen;
-  const { head } = seen.value;
+  const { head, at: since } = seen.value;
   const upTo = at.upTo ?? head.seq;
   if (upTo > head.seq) {
     const message = `${conversation} has lost what came after seq ${String(head.seq)} since its export began: begin it again`;
@@ -95,7 +95,7 @@ async function entriesPage(
   const actor = conversationKey(conversation);
   const where = { partition: calls.partitionOf(actor), actor };
   const entries = withinBytes(await readDense(timelines, where, positionsOf(head, { from, to }), 'forward'));
-  const { erased } = await readChanges({ records, partitionOf: () => where.partition }, conversation);
+  const { erased } = await readChanges({ records, partitionOf: () => where.partition, since }, conversation);
   const lines = withTombstones(entries, erased, head.seq).map(({ seq, data }) => entryLine(seq, data));
   const last = entries.at(-1)?.seq ?? upTo;
   if (last >= upTo) return ok({ lines: [...lines, { end: conversation, last: upTo }], next: null });

@@ -124,15 +124,15 @@ async function takePart(
   const { conversation } = part.line;
   const ask = (whole: ImportPart): ReturnType<typeof calls.conversation<'import'>> =>
     calls.conversation(conversation, { t: 'import', part: whole });
-  let head = stands?.head ?? null;
+  let now = stands;
   for (let round = 0; round < ROUNDS_MAX; round += 1) {
-    const targets = head === null ? [] : await importTargets(calls, reads, conversation, head, part.entries);
+    const targets = now === null ? [] : await importTargets(calls, reads, conversation, now, part.entries);
     const outcome = await ask({ ...part, targets });
     if (!outcome.ok) return outcome;
     if (outcome.value !== 'stale') return ok(outcome.value);
-    const now = await ask({ ...part, entries: [], targets: [], isLast: false });
-    if (!now.ok) return now;
-    if (now.value !== 'stale') ({ head } = now.value);
+    const asked = await ask({ ...part, entries: [], targets: [], isLast: false });
+    if (!asked.ok) return asked;
+    if (asked.value !== 'stale') now = asked.value;
   }
   return err(frameError('unavailable', `${conversation} is being imported by another one at the moment; try again`));
 }

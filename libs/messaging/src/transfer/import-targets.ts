@@ -1,7 +1,8 @@
 import type { ConversationId, SequenceId, UserId } from '@millrace/kernel';
 import { decodeEntry } from '@millrace/protocol';
-import { conversationKey, generationOf, keptFrom, StoreUnavailable, type TimelineHead } from '@millrace/timeline';
+import { conversationKey, generationOf, keptFrom, StoreUnavailable } from '@millrace/timeline';
 import type { ActorCalls } from '../actor-calls.ts';
+import type { ImportedTo } from '../conversation/imported.ts';
 import { changeOf } from '../revise/change-of.ts';
 import type { CurrentReads } from '../revise/current.ts';
 import { readExtent, readRevisions } from '../revise/read-revisions.ts';
@@ -27,7 +28,7 @@ const saidBy = ({ from, at, countable, type, thread }: ImportedEntry['fields']):
  * entries themselves, or in the Timeline as far as it is there. One that is in neither, for the export begins behind it,
  * is left out: there is nothing to lay the change over.
  *
- * @param head - of the conversation, before the entries.
+ * @param stands - where the conversation stands before the entries.
  * @returns by the seq of the entry that changes it.
  *
  * Rejects with StoreUnavailable.
@@ -36,7 +37,7 @@ export async function importTargets(
   calls: ActorCalls,
   { timelines, records }: CurrentReads,
   conversation: ConversationId,
-  head: TimelineHead,
+  { head, at: since }: Pick<ImportedTo, 'head' | 'at'>,
   entries: readonly ImportedEntry[],
 ): Promise<readonly (readonly [SequenceId, TargetFacts])[]> {
   const changing = entries.flatMap(({ seq, fields }): readonly Changing[] => {
@@ -58,7 +59,7 @@ export async function importTargets(
       said.set(seq, saidBy(decodeEntry(entry.data)));
     }),
   );
-  const reads = { records, partitionOf: () => partition };
+  const reads = { records, partitionOf: () => partition, since };
   const extent = await readExtent(reads, conversation);
   const byUser = new Map<UserId | null, SequenceId[]>();
   for (const { from, target } of changing) byUser.set(from, [...(byUser.get(from) ?? []), target]);

@@ -1,5 +1,5 @@
 import { generation, partitionId, sequenceId, utf8, type NodeId, type PartitionId } from '@millrace/kernel';
-import type { ActorKey, Position, TimelineEntry, TimelineHead } from '@millrace/timeline';
+import type { ActorKey, AnsweredAt, Position, TimelineEntry, TimelineHead } from '@millrace/timeline';
 import { expect } from 'vitest';
 import type { ActorWrite, ClaimAnswer, Commit, CommitOutcome } from '../commit.ts';
 import type { OwnerToken } from '../owner-token.ts';
@@ -100,8 +100,8 @@ export class APartition {
     return Object.fromEntries([...fields].map(([name, value]) => [name, new TextDecoder().decode(value)]));
   }
 
-  async lastCommit(): Promise<number> {
-    const read = await this.#stores.partitions.lastCommit(this.id);
+  async stands(): Promise<AnsweredAt> {
+    const read = await this.#stores.partitions.stands(this.id);
     if (!read.ok) throw new Error(read.error.message);
     return read.value;
   }

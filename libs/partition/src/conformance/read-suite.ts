@@ -40,6 +40,25 @@ export function readSuite(stores: () => StoresUnderTest): void {
       expect(await stores().records.fields(partition.id, actorKey('r:none'), names)).toEqual(new Map());
       expect(await stores().records.fields(partition.id, beside, [])).toEqual(new Map());
     });
+
+    it('takes nothing from a store that lacks what was acknowledged, nor to the answer of a former owner (I1, I5)', async () => {
+      const partition = await filled();
+      const { epoch, commitNo } = await partition.stands();
+      const readSince = async (...since: [epoch: number, commitNo: number]): Promise<string> =>
+        stores()
+          .records.fields(partition.id, room, ['none'], { epoch: since[0], commitNo: since[1] })
+          .then(() => 'read')
+          .catch((error: unknown) => (error as Error).constructor.name);
+      // In one turn, so that they go together where that can be.
+      const answers = [readSince(epoch, commitNo), readSince(epoch, commitNo + 1), readSince(epoch - 1, commitNo)];
+      expect(await Promise.all(answers)).toEqual(['read', 'StoreUnavailable', 'Superseded']);
+      expect(await readSince(epoch, commitNo - 1)).toBe('read');
+      // Of what is not stored nothing is known.
+      expect(await readSince(0, 0)).toBe('read');
+      await partition.claim();
+      expect(await readSince(epoch, commitNo)).toBe('Superseded');
+      expect(await readSince(partition.token.epoch, commitNo)).toBe('read');
+    });
   });
 
   describe('a read', () => {

@@ -1,5 +1,5 @@
 import { err, generation, ok, type NodeId, type PartitionId, type Result } from '@millrace/kernel';
-import { comparePositions, type ActorKey, type TimelineHead } from '@millrace/timeline';
+import { comparePositions, type ActorKey, type AnsweredAt, type TimelineHead } from '@millrace/timeline';
 import type { ClaimAnswer, ClaimFound, Commit, CommitOutcome } from '../commit.ts';
 import type { OwnerToken } from '../owner-token.ts';
 import type { ActorRecord, FeedEntry, PartitionStore, StoreError } from '../partition-store.ts';
@@ -151,7 +151,7 @@ export class ScriptedStore implements PartitionStore {
     return Promise.resolve(ok([]));
   }
 
-  lastCommit(): Promise<Result<number, StoreError>> {
-    return Promise.resolve(ok(0));
+  stands(): Promise<Result<AnsweredAt, StoreError>> {
+    return Promise.resolve(ok({ epoch: 0, commitNo: 0 }));
   }
 }
