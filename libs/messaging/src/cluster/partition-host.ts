@@ -43,6 +43,7 @@ import type { Arrival } from './arrival.ts';
 import type { PartitionStatus } from './cluster-status.ts';
 import type { HeadsHere } from './heads.ts';
 import type { NodeAnswer, Priority } from './node-messages.ts';
+import { StoreChecks } from './store-checks.ts';
 import { Successions } from './successions.ts';
 
 type Actor = PartitionActor<AnyCommand, AnyReply, Effect>;
@@ -95,12 +96,18 @@ export class PartitionHost {
   readonly #parts: PartitionHostParts;
   readonly #hosted = new Map<PartitionId, Hosted>();
   readonly #successions: Successions;
+  readonly #checks: StoreChecks;
   readonly lobbies: Lobbies;
 
   constructor(parts: PartitionHostParts) {
     this.#parts = parts;
     this.#successions = new Successions((partition) => parts.placementOf(partition));
-    const { clock, timers, log, limits } = parts;
+    const { clock, timers, log, limits, stores } = parts;
+    this.#checks = new StoreChecks({
+      timers,
+      owners: () => [...this.#hosted.values()].map(({ owner }) => owner),
+      stands: (partition) => stores.partitions.stands(partition),
+    });
     this.lobbies = new Lobbies({
       ...{ clock, timers, log, messaging: limits.messaging, limits: limits.lobbies },
       partitionOf: (key) => parts.partitionOf(key),
@@ -173,6 +180,7 @@ export class PartitionHost {
     const hosted = this.#host(partition);
     hosted.owner.expect();
     this.#hosted.set(partition, hosted);
+    this.#checks.begin();
   }
 
   /** Resolves once the partition serves, or is not ours any more. Waits for a store that is away. */
