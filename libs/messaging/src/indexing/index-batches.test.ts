@@ -1,10 +1,10 @@
-import { generation, partitionId } from '@millrace/kernel';
-import type { IndexVersion } from '@millrace/search';
+import { err, generation, partitionId } from '@millrace/kernel';
+import type { IndexVersion, SearchUnavailable } from '@millrace/search';
 import { MemorySearch } from '@millrace/search/testing';
 import { describe, expect, it } from 'vitest';
 import { aDocument } from '../testing/a-document.ts';
 import { noFieldRules } from './field-rules.ts';
-import { IndexBatches, Interrupted, type IndexBatchesParts } from './index-batches.ts';
+import { IndexBatches, IndexUnavailable, Interrupted, type IndexBatchesParts } from './index-batches.ts';
 import type { IndexCursor } from './index-cursor.ts';
 
 const at = (commitNo: number): IndexCursor => ({ phase: 'followed', gen: generation(1), commitNo });
@@ -49,5 +49,22 @@ describe('two versions of an index', () => {
       { ok: true, value: '1-4@1' },
       { ok: true, value: '1-4@2' },
     ]);
+  });
+});
+
+describe('a version that was begun anew', () => {
+  it('is noticed by who had fed the one before, also where the index could not be asked at first (X2)', async () => {
+    const index = new MemorySearch();
+    await index.beginRebuild();
+    const next = batchesOf(index, 'next');
+    await next.cursor();
+    await next.flush(at(3));
+    await index.beginRebuild();
+    const cursor = index.cursor.bind(index);
+    index.cursor = () => Promise.resolve(err({ code: 'unavailable', message: 'away' } as SearchUnavailable));
+    await expect(next.lookAgain()).rejects.toThrow(IndexUnavailable);
+    index.cursor = cursor;
+    await expect(next.cursor()).rejects.toThrow(Interrupted);
+    expect(await next.cursor()).toBeNull();
   });
 });

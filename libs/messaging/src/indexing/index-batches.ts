@@ -99,8 +99,10 @@ export function piecesOf(
 /** What is read for an index on its way into it, in batches, each with the cursor that it brings the index to. */
 export class IndexBatches {
   readonly #parts: IndexBatchesParts;
-  /** What the index has as its cursor; undefined before it was asked. */
+  /** What the index had as its cursor when that was known last; undefined before it was asked. */
   #cursor: string | null | undefined;
+  /** Whether that is still so, as far as is known. */
+  #isKnown = false;
   /** Of a version that has no cursor yet: which making of the index it is. */
   #making = 0;
   #changes: Change[] = [];
@@ -113,18 +115,24 @@ export class IndexBatches {
     this.#parts = parts;
   }
 
-  /** Where the index stands. Rejects with {@link IndexUnavailable}, or {@link Interrupted} where there is none. */
+  /**
+   * Where the index stands. Rejects with {@link IndexUnavailable}, or {@link Interrupted} where there is none, and when it is
+   * not where it was known to be: what else is known of it may be of another version.
+   */
   async cursor(): Promise<IndexCursor | null> {
     const { index, partition, into } = this.#parts;
-    if (this.#cursor === undefined) {
+    if (!this.#isKnown) {
       const asked = await index.cursor(partition, into);
       if (!asked.ok && asked.error.code === 'no_rebuild') throw new Interrupted('over');
       const text = answerOf(asked as Result<string | null, SearchUnavailable>);
       if (text === null && into === 'next') this.#making = makingOf(answerOf(await this.#live())) + 1;
       else this.#making = makingOf(text);
+      const before = this.#cursor;
       this.#cursor = text;
+      this.#isKnown = true;
+      if (before !== undefined && before !== text) throw new Interrupted('later');
     }
-    return decodeIndexCursor(this.#cursor);
+    return decodeIndexCursor(this.#cursor ?? null);
   }
 
   async #live(): Promise<Result<string | null, SearchUnavailable>> {
@@ -134,10 +142,8 @@ export class IndexBatches {
 
   /** Asks the index again where it stands: another one may have fed it, or put another version in its place. */
   async lookAgain(): Promise<void> {
-    const before = this.#cursor;
-    this.#cursor = undefined;
+    this.#isKnown = false;
     await this.cursor();
-    if (this.#cursor !== before) throw new Interrupted('later');
   }
 
   /** Forgets what was read and is not in the index. */
