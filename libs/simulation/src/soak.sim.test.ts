@@ -13,8 +13,8 @@ it('one world goes on for long with faults all along, and holds what it must (I1
   // What was checked was taken away, and something went on all the time.
   for (const sample of report.samples) {
     expect(sample['storeKeys']).toBeLessThan(60);
-    // What is behind the cursor stays for a minute, for who loses what it was sent.
-    expect(sample['feedEntries']).toBeLessThan(200);
+    // What is behind the cursor stays for a minute, for who loses what it was sent: of ten minutes a small part.
+    expect(sample['feedEntries']).toBeLessThan(report.acks / report.samples.length / 2);
     expect(sample['commitsUndiffused']).toBeGreaterThan(0);
   }
 }, 120_000);
