@@ -21,3 +21,9 @@ export async function answered<T>(work: () => Promise<Result<T, FrameError>>): P
     throw error;
   }
 }
+
+/** For a round of several: what was told by who is not the owner any more is asked of the next one. */
+export function overtaken(error: unknown): null {
+  if (error instanceof Superseded) return null;
+  throw error;
+}

@@ -8,8 +8,8 @@ export interface Handled<Reply, Effect> {
 
 /** How far the commits of a partition have come when one of its actors decides. */
 export interface CommitsBefore {
-  /** Of the claim that what is decided now is stored under. */
-  readonly epoch: number;
+  /** Of the claim that what is decided now is stored under, as the store has it. */
+  readonly token: string;
   /** The number of the last one: what is decided now is stored with the next. */
   readonly last: number;
   /** Those up to this one are in all their destinations, and are not followed up again, whatever happens. */
@@ -17,7 +17,7 @@ export interface CommitsBefore {
 }
 
 /** Of what is never stored: nothing of it is followed up. */
-export const NO_COMMITS: CommitsBefore = { epoch: 0, last: 0, doneTo: Number.MAX_SAFE_INTEGER };
+export const NO_COMMITS: CommitsBefore = { token: '', last: 0, doneTo: Number.MAX_SAFE_INTEGER };
 
 /**
  * The in-memory state and single writer of one conversation or user, as its partition drives it. Does no I/O.

@@ -575,14 +575,14 @@ describe('the diffusion cursor', () => {
       await time.settle();
       return heard.at(-1);
     };
-    expect(await hear()).toEqual({ last: 1, doneTo: 0 });
+    expect(await hear()).toEqual({ token: '1:node-1-1', last: 1, doneTo: 0 });
     owner.diffused(2);
     await time.advance(ageMsMax);
-    expect(await hear()).toEqual({ last: 2, doneTo: 0 });
+    expect(await hear()).toMatchObject({ last: 2, doneTo: 0 });
     await time.advance(1);
     // Stored with commit 3, and commits 1 and 2 were held until commit 4.
-    expect(await hear()).toEqual({ last: 3, doneTo: 0 });
-    expect(await hear()).toEqual({ last: 4, doneTo: 2 });
+    expect(await hear()).toMatchObject({ last: 3, doneTo: 0 });
+    expect(await hear()).toMatchObject({ last: 4, doneTo: 2 });
     owner.diffused(5);
     await hear();
     await time.advance(ageMsMax + 1);
@@ -591,14 +591,14 @@ describe('the diffusion cursor', () => {
     owner.diffused(7);
     await hear();
     owner.diffused(8);
-    expect(await hear()).toEqual({ last: 8, doneTo: 6 });
+    expect(await hear()).toMatchObject({ last: 8, doneTo: 6 });
     // What is replayed is followed up once more.
     store.goBackTo(early, 'run-2');
     owner.reclaim();
     await time.advance(ageMsMax + 1);
     await hear();
     const replayed = owner.commitNo;
-    expect(await hear()).toEqual({ last: replayed, doneTo: 7 });
+    expect(await hear()).toEqual({ token: '2:node-1-2', last: replayed, doneTo: 7 });
     owner.diffused(8);
     expect(await hear()).toMatchObject({ doneTo: 8 });
   });

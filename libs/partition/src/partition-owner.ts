@@ -17,6 +17,7 @@ import { DiffusionCursor } from './diffusion-cursor.ts';
 import type { PartitionActor } from './partition-actor.ts';
 import type { CommittedBatch, PartitionOwnerParts, Refusal } from './partition-owner-parts.ts';
 import type { ActorRecord } from './partition-store.ts';
+import { encodeOwnerToken } from './owner-token.ts';
 import { claimRetry, RetryWait } from './retry-wait.ts';
 import { Tenure } from './tenure.ts';
 
@@ -72,6 +73,10 @@ export class PartitionOwner<Command, Reply, Effect> {
 
   get epoch(): number {
     return this.#tenure.epoch;
+  }
+
+  get token(): string {
+    return encodeOwnerToken(this.#tenure.token);
   }
 
   get gen(): Generation {
@@ -225,11 +230,7 @@ export class PartitionOwner<Command, Reply, Effect> {
       return;
     }
     if (!record.ok) {
-      this.#answers.refuse(this.#activations.remove(activation), {
-        code: 'unavailable',
-        message: record.error.message,
-      });
-      this.#settleIdle();
+      this.#refuseQueued({ code: 'unavailable', message: record.error.message }, activation);
       return;
     }
     try {
@@ -240,8 +241,7 @@ export class PartitionOwner<Command, Reply, Effect> {
         error: String(error),
       });
       const message = `the record of ${activation.key} cannot be read by this version of the server`;
-      this.#answers.refuse(this.#activations.remove(activation), { code: 'poison', message });
-      this.#settleIdle();
+      this.#refuseQueued({ code: 'poison', message }, activation);
       return;
     }
     this.#activations.makeReady(activation);
@@ -289,7 +289,7 @@ export class PartitionOwner<Command, Reply, Effect> {
     const { clock } = this.#parts;
     const decidedMs = clock.monotonicMs();
     const doneTo = Math.min(this.#cursor.doneTo, this.#tenure.keptTo);
-    const decided = decideBatch(taken, clock.nowMs(), { epoch: this.epoch, last: this.commitNo, doneTo });
+    const decided = decideBatch(taken, clock.nowMs(), { token: this.token, last: this.commitNo, doneTo });
     for (const { key, mail, error } of decided.poison) {
       this.#parts.log.error('a handler threw; its command is refused and kept as a dead letter', {
         partition: this.#parts.partition,
@@ -431,8 +431,9 @@ export class PartitionOwner<Command, Reply, Effect> {
     this.#activations.dropActors();
   }
 
-  #refuseQueued(refusal: Refusal): void {
-    this.#answers.refuse(this.#activations.removeAll(), refusal);
+  /** @param of - of all actors when it is left out. */
+  #refuseQueued(refusal: Refusal, of?: MailActivation<Command, Reply, Effect>): void {
+    this.#answers.refuse(of === undefined ? this.#activations.removeAll() : this.#activations.remove(of), refusal);
     this.#settleIdle();
   }
 

@@ -161,8 +161,8 @@ export class RedisPartitionStore implements PartitionStore {
   stands(partition: PartitionId): Promise<Result<AnsweredAt, StoreError>> {
     const { reads, layout } = this.#parts;
     return this.#ask(`could not read where partition ${String(partition)} stands`, async () => {
-      const [epoch = 0, commitNo = 0] = (await reads.client.hmget(layout.owner(partition), 'epoch', 'no')).map(Number);
-      return { epoch, commitNo };
+      const [token, no] = await reads.client.hmget(layout.owner(partition), 'token', 'no');
+      return { token: token ?? '', commitNo: Number(no ?? 0) };
     });
   }
 

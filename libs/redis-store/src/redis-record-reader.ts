@@ -1,4 +1,4 @@
-import { InvariantViolation, type PartitionId } from '@millrace/kernel';
+import { fromUtf8, InvariantViolation, type PartitionId } from '@millrace/kernel';
 import {
   mustBeSince,
   StoreUnavailable,
@@ -20,7 +20,7 @@ type Fields = ReadonlyMap<string, Uint8Array>;
 /** Fields that one call may be asked for, if it is for more than one record: about a millisecond of Redis. */
 const FIELDS_PER_CALL = 1_000;
 
-const NOTHING: AnsweredAt = { epoch: 0, commitNo: 0 };
+const NOTHING: AnsweredAt = { token: '', commitNo: 0 };
 
 /** Fields of one record that are wanted. */
 interface Wanted {
@@ -36,7 +36,8 @@ type Unit = readonly Wanted[];
 
 /**
  * {@link RecordReader} on Redis hashes. The reads of one turn of the event loop go together, apart from the commits: several
- * as one call of functions/read-fields.lua, for each partition in a Cluster. A single one is an HMGET.
+ * as one call of functions/read-fields.lua, for each partition in a Cluster. A single one is an HMGET, unless it is to be as of the
+ * same moment as where the store has the partition.
  */
 export class RedisRecordReader implements RecordReader {
   readonly #parts: RedisTimelineReaderParts;
@@ -58,10 +59,11 @@ export class RedisRecordReader implements RecordReader {
     const record = { partition, key: layout.record(partition, actor), names };
     try {
       if (since.commitNo === 0) return (await this.#read([record]))[0] ?? new Map();
-      const owned = { partition, key: layout.owner(partition), names: ['epoch', 'no'] };
-      const [fields = new Map(), owner] = await this.#read([record, owned]);
-      const [epoch = 0, commitNo = 0] = owned.names.map((name) => Number(owner?.get(name) ?? 0));
-      mustBeSince(since, { epoch, commitNo });
+      // The owner's first: it is there, so that a node of a Cluster that a slot is leaving answers for both.
+      const owned = { partition, key: layout.owner(partition), names: ['token', 'no'] };
+      const [owner, fields = new Map()] = await this.#read([owned, record]);
+      const [token = '', no = '0'] = owned.names.map((name) => fromUtf8(owner?.get(name) ?? new Uint8Array()));
+      mustBeSince(since, { token, commitNo: Number(no) });
       return fields;
     } catch (error) {
       if (error instanceof InvariantViolation || error instanceof Superseded) throw error;

@@ -287,7 +287,7 @@ export class ModelConnection {
           return { fields: state.record(partition, actor).fields, stands: state.stands(partition) };
         });
         if (!reply.ok) throw new StoreUnavailable('the read was not answered');
-        if (since !== undefined && since.commitNo > 0) mustBeSince(since, reply.value.stands);
+        if (since !== undefined) mustBeSince(since, reply.value.stands);
         return new Map([...reply.value.fields].filter(([name]) => names.includes(name)));
       },
     };

@@ -255,8 +255,8 @@ export class ModelState {
 
   /** Who has the partition, and what is committed. */
   stands(partition: number): AnsweredAt {
-    const { epoch, commitNo } = this.#partition(partition);
-    return { epoch, commitNo };
+    const { token, commitNo } = this.#partition(partition);
+    return { token, commitNo };
   }
 
   deadLetters(partition: number): readonly Uint8Array[] {

@@ -5,6 +5,7 @@ import type { Commit, CommitOutcome, OwnerToken } from '@millrace/partition';
 import { actorKey, at, commitIdOf } from '@millrace/partition/conformance';
 import { RedisStores } from '@millrace/redis-store';
 import fc from 'fast-check';
+import { epochOf } from '@millrace/timeline';
 import { afterAll, expect, it } from 'vitest';
 import { ModelStore } from './model-store.ts';
 import { ACTORS, actorWrite, flawed, step, type Accepted, type Step } from './testing/random-steps.ts';
@@ -81,7 +82,9 @@ class Side {
         all.push(await this.ports.timelines.range(partition, actor, everything));
       }
       all.push(await this.ports.partitions.readFeed(partition, 0, 10_000));
-      all.push(await this.ports.partitions.stands(partition));
+      const stands = await this.ports.partitions.stands(partition);
+      // Each draws what stands behind the number of its claims.
+      all.push(stands.ok ? [epochOf(stands.value), stands.value.commitNo] : stands);
     }
     return shown(all);
   }

@@ -19,7 +19,7 @@ export {
   type TimelineHead,
 } from './head.ts';
 export { MemoryTimeline, type MemoryTimelineLimits } from './memory-timeline.ts';
-export { mustBeSince, Superseded, type AnsweredAt, type RecordReader } from './record-reader.ts';
+export { epochOf, mustBeSince, Superseded, type AnsweredAt, type RecordReader } from './record-reader.ts';
 export {
   ByteBudget,
   StoreUnavailable,

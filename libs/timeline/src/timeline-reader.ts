@@ -97,5 +97,5 @@ export interface StoredUsers {
 
 /** The store could not be asked, or refused for a reason that may pass (loading, out of memory, not reachable). */
 export class StoreUnavailable extends Error {
-  override readonly name = 'StoreUnavailable';
+  override readonly name: string = 'StoreUnavailable';
 }

@@ -6,7 +6,7 @@ import { StoreChecks, type CheckedOwner } from './store-checks.ts';
 class AnOwner implements CheckedOwner {
   readonly partition = partitionId(3);
   isServing = true;
-  epoch = 2;
+  token = '2:mine';
   commitNo = 40;
   readonly done: string[] = [];
 
@@ -23,7 +23,7 @@ class ANode {
   readonly owner = new AnOwner();
   owners: readonly CheckedOwner[] = [this.owner];
   /** Null for a store that cannot be asked. */
-  stored: AnsweredAt | null = { epoch: 2, commitNo: 40 };
+  stored: AnsweredAt | null = { token: '2:mine', commitNo: 40 };
   readonly asked: PartitionId[] = [];
   meanwhile: () => void = () => undefined;
   #later: (() => void)[] = [];
@@ -73,24 +73,27 @@ async function about(
 
 describe('a partition in which nothing is committed', () => {
   it('is left as it is while the store has what was acknowledged', async () => {
-    expect(await about({ epoch: 2, commitNo: 40 })).toEqual([]);
+    expect(await about({ token: '2:mine', commitNo: 40 })).toEqual([]);
     // One whose answer is on its way.
-    expect(await about({ epoch: 2, commitNo: 41 })).toEqual([]);
+    expect(await about({ token: '2:mine', commitNo: 41 })).toEqual([]);
     expect(await about(null)).toEqual([]);
   });
 
   it('is claimed again when the store has lost its end, or the claim (I5)', async () => {
-    expect(await about({ epoch: 2, commitNo: 39 })).toEqual(['reclaimed']);
-    expect(await about({ epoch: 1, commitNo: 40 })).toEqual(['reclaimed']);
+    expect(await about({ token: '2:mine', commitNo: 39 })).toEqual(['reclaimed']);
+    expect(await about({ token: '1:former', commitNo: 40 })).toEqual(['reclaimed']);
+    expect(await about({ token: '', commitNo: 0 })).toEqual(['reclaimed']);
+    // The number that was rolled back may have been given to another one since.
+    expect(await about({ token: '2:another', commitNo: 40 })).toEqual(['reclaimed']);
   });
 
   it('is let go of when another owner has claimed it (P5)', async () => {
-    expect(await about({ epoch: 3, commitNo: 44 })).toEqual(['left to epoch 3']);
-    expect(await about({ epoch: 3, commitNo: 31 })).toEqual(['left to epoch 3']);
+    expect(await about({ token: '3:next', commitNo: 44 })).toEqual(['left to epoch 3']);
+    expect(await about({ token: '3:next', commitNo: 31 })).toEqual(['left to epoch 3']);
   });
 
   it('is left alone when something came meanwhile, which has found that out itself', async () => {
-    const lost = { epoch: 2, commitNo: 39 };
+    const lost = { token: '2:mine', commitNo: 39 };
     const meanwhile = (change: (owner: AnOwner) => void) => (node: ANode) => {
       node.meanwhile = () => {
         change(node.owner);
@@ -105,7 +108,7 @@ describe('a partition in which nothing is committed', () => {
     expect(
       await about(
         lost,
-        meanwhile((owner) => (owner.epoch += 1)),
+        meanwhile((owner) => (owner.token = '3:mine')),
       ),
     ).toEqual([]);
     expect(

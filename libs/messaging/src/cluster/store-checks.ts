@@ -1,12 +1,12 @@
 import type { PartitionId, Result, Timers } from '@millrace/kernel';
 import type { StoreError } from '@millrace/partition';
-import type { AnsweredAt } from '@millrace/timeline';
+import { epochOf, type AnsweredAt } from '@millrace/timeline';
 
 /** Of an owner of a partition what a check needs. */
 export interface CheckedOwner extends AnsweredAt {
   readonly partition: PartitionId;
   readonly isServing: boolean;
-  /** The store has lost what was acknowledged: claims again, and replays it. */
+  /** The store has lost the claim, or what was acknowledged: claims again, and replays it. */
   reclaim(): void;
   /** Another owner has claimed the partition. */
   superseded(heldEpoch: number): void;
@@ -49,7 +49,7 @@ export class StoreChecks {
   #look(): void {
     const owners = this.#parts.owners();
     const before = this.#before;
-    this.#before = new Map(owners.map(({ partition, epoch, commitNo }) => [partition, { epoch, commitNo }]));
+    this.#before = new Map(owners.map(({ partition, token, commitNo }) => [partition, { token, commitNo }]));
     for (const owner of owners) {
       if (owner.isServing && isSame(owner, before.get(owner.partition))) void this.#check(owner);
     }
@@ -57,14 +57,16 @@ export class StoreChecks {
   }
 
   async #check(owner: CheckedOwner): Promise<void> {
-    const { partition, epoch, commitNo } = owner;
+    const { partition, token, commitNo } = owner;
+    const before = { token, commitNo };
     const stands = await this.#parts.stands(partition);
     // Whatever has happened meanwhile has found out by itself.
-    if (!stands.ok || !owner.isServing || !isSame(owner, { epoch, commitNo })) return;
-    if (stands.value.epoch > epoch) owner.superseded(stands.value.epoch);
-    else if (stands.value.epoch < epoch || stands.value.commitNo < commitNo) owner.reclaim();
+    if (!stands.ok || !owner.isServing || !isSame(owner, before)) return;
+    const { value } = stands;
+    if (epochOf(value) > epochOf(before)) owner.superseded(epochOf(value));
+    else if (value.token !== token || value.commitNo < commitNo) owner.reclaim();
   }
 }
 
-const isSame = ({ epoch, commitNo }: AnsweredAt, other: AnsweredAt | undefined): boolean =>
-  other?.epoch === epoch && other.commitNo === commitNo;
+const isSame = ({ token, commitNo }: AnsweredAt, other: AnsweredAt | undefined): boolean =>
+  other?.token === token && other.commitNo === commitNo;

@@ -400,10 +400,10 @@ export class ConversationState {
     return this.head.value.gen;
   }
 
-  /** What it tells stands in this commit: in the next one, with what is not stored yet. */
+  /** What it tells stands in this commit: in the next one, with what is not stored yet. The answer waits for that. */
   get answeredAt(): AnsweredAt {
-    const { epoch, last } = this.switches.commits;
-    return { epoch, commitNo: last > 0 && (this.head.dirty || this.revisions.dirty) ? last + 1 : last };
+    const { token, last } = this.switches.commits;
+    return { token, commitNo: last > 0 && (this.head.dirty || this.revisions.dirty) ? last + 1 : last };
   }
 
   get #tracked(): readonly Tracked[] {

@@ -14,6 +14,7 @@ import type { PartitionLog, PartitionStore } from '@millrace/partition';
 import { frameError, type FrameError } from '@millrace/protocol';
 import { conversationKey, revisionsKey, StoreUnavailable, type StoredConversations } from '@millrace/timeline';
 import type { ActorCalls } from '../actor-calls.ts';
+import { overtaken } from '../answered.ts';
 import type { Archiver } from '../archive/archiver.ts';
 import type { ErasedHere } from '../conversation/commands.ts';
 import type { CurrentReads } from '../revise/current.ts';
@@ -265,7 +266,9 @@ export class Erasures {
     let taken = 0;
     for (const seq of seqs) {
       for (let round = 0; round < ROUNDS_MAX; round += 1) {
-        const facts = await targetFacts(calls, this.#parts.reads, conversation, null, sequenceId(seq), undefined, user);
+        const looking = targetFacts(calls, this.#parts.reads, conversation, null, sequenceId(seq), undefined, user);
+        const facts = await looking.catch(overtaken);
+        if (facts === null) continue;
         // It is gone, with what stood under it.
         if (!facts.ok) break;
         const done = await calls.conversation(conversation, { t: 'unreact', user, facts: facts.value });

@@ -1,7 +1,8 @@
 import { err, isLobbyId, type ConversationId, type Result } from '@millrace/kernel';
 import { frameError, type Ack, type FrameError } from '@millrace/protocol';
-import { conversationKey, StoreUnavailable, Superseded } from '@millrace/timeline';
+import { conversationKey, StoreUnavailable } from '@millrace/timeline';
 import type { ActorCalls, AnyReply } from '../actor-calls.ts';
+import { overtaken } from '../answered.ts';
 import type { Principal } from '../chat-service.ts';
 import type { ConversationCalls, ConversationCommand } from '../conversation/commands.ts';
 import type { InOrder } from './in-order.ts';
@@ -12,7 +13,10 @@ export type Answered<T> = Result<T, FrameError>;
 /** How often something is looked up anew that was changed since, each time by somebody else. */
 const ROUNDS_MAX = 5;
 
-const changedMeanwhile = frameError('unavailable', 'the message is being changed by others at the moment; try again');
+const changedMeanwhile = frameError(
+  'unavailable',
+  'the message is being changed by others, or its conversation moves, at the moment; try again',
+);
 
 /** Asks conversations for what they decide by what is stored: that is looked up first, as an actor does no I/O. */
 export class Asking {
@@ -74,12 +78,6 @@ export class Asking {
 }
 
 const noted = (): void => undefined;
-
-/** What was told by who is not the owner any more is asked of the next one. */
-function overtaken(error: unknown): null {
-  if (error instanceof Superseded) return null;
-  throw error;
-}
 
 /** Under what a device's messages to one conversation, and its changes there, are in order. */
 export const orderKey = ({ user, device }: Principal, conversation: ConversationId): string =>

@@ -11,6 +11,7 @@ import {
 import {
   conversationKey,
   StoreUnavailable,
+  type AnsweredAt,
   type TimelineEntry,
   type TimelineHead,
   type TimelineReader,
@@ -77,8 +78,8 @@ async function laidOver(
   ask: () => Promise<Visible>,
 ): Promise<readonly WireEntry[]> {
   const partition = calls.partitionOf(conversationKey(conversation));
-  const reads = { records, partitionOf: () => partition, since: told?.at };
-  const [read, { extent: first, erased }] = await Promise.all([reading, readChanges(reads, conversation)]);
+  const reads = (since: AnsweredAt | undefined) => ({ records, partitionOf: () => partition, since });
+  const [read, { extent: first, erased }] = await Promise.all([reading, readChanges(reads(told?.at), conversation)]);
   let seen = told;
   const erasure = latestErasure(erased);
   if (erasure > 0 && (seen === null || erasure > seen.head.seq)) seen = await ask();
@@ -88,19 +89,20 @@ async function laidOver(
   let extent = first;
   const seqs = entries.map(({ seq }) => seq);
   for (let round = 0; round < ROUNDS_MAX; round += 1) {
-    const found = await readRevisions(reads, conversation, user, seqs, extent);
+    const found = await readRevisions(reads(seen?.at), conversation, user, seqs, extent);
     if (found === null) return entries.map(wireEntry);
     const latest = latestOf(found);
     if (seen === null || latest > seen.head.seq) seen = await ask();
     const { head, intervals } = seen;
     const targets = unseenTargets(entries, found, intervals);
-    const ofTargets = targets.length === 0 ? null : await readRevisions(reads, conversation, null, targets, extent);
+    const ofTargets =
+      targets.length === 0 ? null : await readRevisions(reads(seen.at), conversation, null, targets, extent);
     if (Math.max(latest, latestOf(ofTargets)) <= head.seq) {
       const isTakenBack = (seq: SequenceId): boolean => (ofTargets?.revisions.get(seq)?.recalled ?? null) !== null;
       return shownAll(calls, timelines, conversation, entries, { ...found, intervals, isTakenBack });
     }
+    extent = (await readExtent(reads(seen.at), conversation)) ?? extent;
     seen = null;
-    extent = (await readExtent(reads, conversation)) ?? extent;
   }
   throw new StoreUnavailable(`what was changed in ${conversation} cannot be read at the moment`);
 }

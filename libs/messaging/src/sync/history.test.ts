@@ -106,7 +106,7 @@ describe('a page whose conversation was told of by who is not its owner any more
       conversation: () => {
         const head = { ...emptyHead(gen), seq: sequenceId(heads.shift() ?? 0) };
         const intervals = [{ joined: sequenceId(1), from: sequenceId(1), to: null }];
-        return Promise.resolve(ok({ head, intervals, at: { epoch: 14 - head.seq, commitNo: 3 } }));
+        return Promise.resolve(ok({ head, intervals, at: { token: `${String(head.seq)}:owner`, commitNo: 3 } }));
       },
     } as unknown as ActorCalls;
     const asked: (AnsweredAt | undefined)[] = [];
@@ -130,8 +130,8 @@ describe('a page whose conversation was told of by who is not its owner any more
     const page = await answered(() => history(moving, reads, 'ann' as UserId, query));
     expect(page).toMatchObject({ ok: true, value: { head: { seq: 13 } } });
     expect(asked).toEqual([
-      { epoch: 2, commitNo: 3 },
-      { epoch: 1, commitNo: 3 },
+      { token: '12:owner', commitNo: 3 },
+      { token: '13:owner', commitNo: 3 },
     ]);
   });
 });

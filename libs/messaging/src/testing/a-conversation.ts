@@ -47,7 +47,7 @@ export class AConversation {
   }
 
   get commits(): CommitsBefore {
-    return { epoch: 1, last: this.commitNo, doneTo: this.doneTo ?? this.commitNo };
+    return { token: '1:owner', last: this.commitNo, doneTo: this.doneTo ?? this.commitNo };
   }
 
   /** Handles without storing. */

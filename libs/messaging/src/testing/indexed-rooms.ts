@@ -76,7 +76,7 @@ export class IndexedRooms {
     readFeed: (_partition, after, limit) => Promise.resolve(ok(this.#stored.slice(after, after + limit))),
     stands: () => {
       if (this.lost > 0) this.askedLost += 1;
-      return Promise.resolve(ok({ epoch: 1, commitNo: this.#stored.length }));
+      return Promise.resolve(ok({ token: '1:owner', commitNo: this.#stored.length }));
     },
     partitions: (): ReadonlySet<PartitionId> => new Set([PARTITION]),
     partitionCount: 1,

@@ -77,7 +77,7 @@ export interface Uncounted {
 export interface Unconfirmed {
   readonly conversation: ConversationId;
   readonly readSeq: SequenceId;
-  /** What of what is not read is known to be gone, where that is anything. */
+  /** What of what is not read is known to be gone. A node that runs an earlier version leaves it out. */
   readonly gone?: readonly SequenceId[];
 }
 

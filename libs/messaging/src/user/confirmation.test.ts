@@ -62,7 +62,7 @@ describe('what may have been lost', () => {
     expect(asked(user)).toEqual([]);
     user.known.version = 2;
     user.known.gens.set('x', 2);
-    expect(asked(user)).toEqual([{ conversation: x, readSeq: 1 }]);
+    expect(asked(user)).toEqual([{ conversation: x, readSeq: 1, gone: [] }]);
     user.deliver([standing(2, 3)]);
     user.store();
     expect(asked(user)).toEqual([]);
@@ -73,7 +73,9 @@ describe('what may have been lost', () => {
     const user = started();
     user.known.version = 1;
     user.known.gens.set('x', 2);
-    expect(listConversations(user.state, null, 10, () => true).unconfirmed).toEqual([{ conversation: x, readSeq: 1 }]);
+    expect(listConversations(user.state, null, 10, () => true).unconfirmed).toEqual([
+      { conversation: x, readSeq: 1, gone: [] },
+    ]);
     expect(user.deliver([standing(2, 2)]).map(({ e }) => e)).toEqual(['broken']);
     user.store();
     expect(listConversations(user.state, null, 10).conversations[0]).toMatchObject({
@@ -126,7 +128,7 @@ describe('what may have been lost', () => {
     } as const;
     expect(user.deliver([{ ...late, sentAtRead: 1 }]).map(({ e }) => e)).toContain('doubtful');
     user.store();
-    expect(asked(user)).toEqual([{ conversation: x, readSeq: 3 }]);
+    expect(asked(user)).toEqual([{ conversation: x, readSeq: 3, gone: [] }]);
     user.deliver([standing(2, 3, { askedReadSeq: sequenceId(3) })]);
     expect(asked(user)).toEqual([]);
     expect(listConversations(user.state, null, 10).conversations[0]).toMatchObject({ readSeq: 1, readMsgNo: 0 });
@@ -137,7 +139,7 @@ describe('what may have been lost', () => {
     const later = user.inGeneration(2);
     later.known.version = 1;
     later.known.gens.set('x', 1);
-    expect(asked(later)).toEqual([{ conversation: x, readSeq: 1 }]);
+    expect(asked(later)).toEqual([{ conversation: x, readSeq: 1, gone: [] }]);
     later.deliver([standing(1, 6, { head: { ...head(1, 6, 0), past: [], first: sequenceId(1) } })]);
     later.store();
     expect(asked(later)).toEqual([]);

@@ -81,5 +81,5 @@ export function unconfirmedOf(
   { readSeq }: Progress,
   { gone: { seqs } }: Pick<Concern, 'gone'>,
 ): Unconfirmed {
-  return { conversation, readSeq, ...(seqs.length === 0 ? {} : { gone: seqs }) };
+  return { conversation, readSeq, gone: seqs };
 }

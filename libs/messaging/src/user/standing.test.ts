@@ -51,7 +51,8 @@ interface Question {
   readonly asked?: number | null;
   readonly ownGen?: number;
   readonly gone?: readonly number[];
-  readonly askedGone?: readonly number[];
+  /** Null: by a node that does not know of it. */
+  readonly askedGone?: readonly number[] | null;
 }
 
 const judge = (
@@ -63,7 +64,7 @@ const judge = (
   const askedReadSeq = asked === null ? null : sequenceId(asked);
   const standing: Standing = {
     ...{ d: 'standing', conversation: x, head, stand: found, askedReadSeq },
-    askedGone: askedGone.map(sequenceId),
+    ...(askedGone === null ? {} : { askedGone: askedGone.map(sequenceId) }),
   };
   const known = { mentions: [], gone: { before: 0, seqs: gone.map(sequenceId) } };
   return judgeStanding(before, standing, generation(ownGen), known);
@@ -154,7 +155,7 @@ describe('a read position', () => {
 
 describe('what is gone', () => {
   const told = (before: number, ...seqs: number[]) => stand(1, 8, { gone: { before, seqs: seqs.map(sequenceId) } });
-  const judged = (found: Stand, gone: readonly number[], askedGone: readonly number[]) =>
+  const judged = (found: Stand, gone: readonly number[], askedGone: readonly number[] | null) =>
     kindOf(progress(1, 8), shortened, found, { asked: 3, gone, askedGone });
 
   it('since the question is left, and asked about again: no position tells which of the two is older', () => {
@@ -165,6 +166,8 @@ describe('what is gone', () => {
   it('was known before the question, and is not gone for the conversation, that has lost it', () => {
     expect(judged(told(0), [7], [7])).toBe('adopt');
     expect(judged(told(0, 7), [7], [7])).toBe('confirm');
+    // A node of an earlier version asks without saying so: nobody is to wait for its update.
+    expect(judged(told(0), [7], null)).toBe('adopt');
   });
 
   it('was not known is taken from the conversation', () => {

@@ -37,7 +37,7 @@ export interface Standing {
   readonly stand: Stand | null;
   /** The user's read position before the conversation was asked; null when it was asked without knowing it. */
   readonly askedReadSeq: SequenceId | null;
-  /** What was known to be gone before that; absent for nothing, and when it was asked without knowing it. */
+  /** What was known to be gone before that; absent when it was asked without knowing it, or by a node of an earlier version. */
   readonly askedGone?: readonly SequenceId[];
 }
 
@@ -71,7 +71,8 @@ export function judgeStanding(
   if (head.gen < before.confirmedGen || comparePositions(before, head) > 0) return verdict('ignore');
   if (stand === null) return verdict('forget');
   // No entry tells of what a user deletes: by the position alone the answer does not look older than that.
-  if (goneSince(before, stand, concern, askedGone ?? [])) return verdict('ignore');
+  const isAskedBefore = askedReadSeq === null || askedGone !== undefined;
+  if (isAskedBefore && goneSince(before, stand, concern, askedGone ?? [])) return verdict('ignore');
   const order = comparePositions(before, stand.position);
   if (cursorStatus(head, before).kind === 'regressed' || order > 0) return verdict('adopt');
   const isOwnLoss = before.confirmedIn < ownGen;

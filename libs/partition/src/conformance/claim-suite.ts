@@ -1,5 +1,6 @@
 import { generation, utf8 } from '@millrace/kernel';
 import { describe, expect, it } from 'vitest';
+import { encodeOwnerToken } from '../owner-token.ts';
 import { actorKey, APartition, appending, commitIdOf, nowhere } from './a-partition.ts';
 import type { StoresUnderTest } from './stores-under-test.ts';
 
@@ -142,15 +143,15 @@ export function claimSuite(stores: () => StoresUnderTest): void {
 
     it('may end before the last commit, which is told apart, with the last claim', async () => {
       const [partition, other] = [new APartition(stores(), 1), new APartition(stores(), 11)];
-      expect(await partition.stands()).toEqual({ epoch: 0, commitNo: 0 });
+      expect(await partition.stands()).toEqual({ token: '', commitNo: 0 });
       await partition.claim();
       await other.claim();
       for (const feed of [utf8('one'), null, null]) await partition.stored([], { feed });
-      expect(await partition.stands()).toEqual({ epoch: 1, commitNo: 3 });
+      expect(await partition.stands()).toEqual({ token: encodeOwnerToken(partition.token), commitNo: 3 });
       expect((await partition.feed()).map(({ commitNo }) => commitNo)).toEqual([1]);
-      expect(await other.stands()).toEqual({ epoch: 1, commitNo: 0 });
+      expect(await other.stands()).toEqual({ token: encodeOwnerToken(other.token), commitNo: 0 });
       await partition.claim();
-      expect(await partition.stands()).toEqual({ epoch: 2, commitNo: 3 });
+      expect(await partition.stands()).toEqual({ token: encodeOwnerToken(partition.token), commitNo: 3 });
     });
 
     it('keeps what the diffusion cursor has passed until it is trimmed, and goes on behind that', async () => {

@@ -43,21 +43,25 @@ export function readSuite(stores: () => StoresUnderTest): void {
 
     it('takes nothing from a store that lacks what was acknowledged, nor to the answer of a former owner (I1, I5)', async () => {
       const partition = await filled();
-      const { epoch, commitNo } = await partition.stands();
-      const readSince = async (...since: [epoch: number, commitNo: number]): Promise<string> =>
+      const { token, commitNo } = await partition.stands();
+      const readSince = async (...since: [token: string, commitNo: number]): Promise<string> =>
         stores()
-          .records.fields(partition.id, room, ['none'], { epoch: since[0], commitNo: since[1] })
+          .records.fields(partition.id, room, ['none'], { token: since[0], commitNo: since[1] })
           .then(() => 'read')
           .catch((error: unknown) => (error as Error).constructor.name);
       // In one turn, so that they go together where that can be.
-      const answers = [readSince(epoch, commitNo), readSince(epoch, commitNo + 1), readSince(epoch - 1, commitNo)];
+      const answers = [readSince(token, commitNo), readSince(token, commitNo + 1), readSince('0:before', commitNo)];
       expect(await Promise.all(answers)).toEqual(['read', 'StoreUnavailable', 'Superseded']);
-      expect(await readSince(epoch, commitNo - 1)).toBe('read');
+      expect(await readSince(token, commitNo - 1)).toBe('read');
+      // The next owner may have begun with less, and a claim may have been rolled back.
+      expect(await readSince('0:before', commitNo + 1)).toBe('Superseded');
+      expect(await readSince(`${String(partition.token.epoch)}:another`, commitNo)).toBe('StoreUnavailable');
+      expect(await readSince('99:lost', commitNo)).toBe('StoreUnavailable');
       // Of what is not stored nothing is known.
-      expect(await readSince(0, 0)).toBe('read');
+      expect(await readSince('', 0)).toBe('read');
       await partition.claim();
-      expect(await readSince(epoch, commitNo)).toBe('Superseded');
-      expect(await readSince(partition.token.epoch, commitNo)).toBe('read');
+      expect(await readSince(token, commitNo)).toBe('Superseded');
+      expect(await readSince((await partition.stands()).token, commitNo)).toBe('read');
     });
   });
 

@@ -152,6 +152,6 @@ export class ScriptedStore implements PartitionStore {
   }
 
   stands(): Promise<Result<AnsweredAt, StoreError>> {
-    return Promise.resolve(ok({ epoch: 0, commitNo: 0 }));
+    return Promise.resolve(ok({ token: '', commitNo: 0 }));
   }
 }
