@@ -1,5 +1,5 @@
 import { generation, sequenceId, type ConversationId, type Generation, type UserId } from '@millrace/kernel';
-import { encodeEntry, WireEntry } from '@millrace/protocol';
+import { encodeEntry, WireEntry, type EntryFields } from '@millrace/protocol';
 import { defaultMessagingLimits, type MessagingLimits } from '../limits.ts';
 import type { Delivery, UserItem } from '../user/commands.ts';
 import type { KnownGenerations } from '../user/confirmation.ts';
@@ -70,6 +70,8 @@ export const messageOf = (
   msgNo: number,
   from: string,
   countable: boolean,
+  more: Partial<EntryFields> = {},
+  gen = 1,
 ): Delivery => {
   const data = encodeEntry({
     msgNo,
@@ -81,12 +83,13 @@ export const messageOf = (
     at: seq,
     type: 'text',
     body: `${conversation} ${String(seq)}`,
+    ...more,
   });
   return {
     d: 'messages',
     facts: { conversation: conversation as ConversationId, kind: 'group', title: conversation },
-    gen: generation(1),
-    entries: [new WireEntry(generation(1), sequenceId(seq), data)],
+    gen: generation(gen),
+    entries: [new WireEntry(generation(gen), sequenceId(seq), data)],
     change: seq === 1 ? 'joined' : null,
     behind: 'write',
     skipped: null,

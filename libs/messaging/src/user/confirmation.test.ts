@@ -134,6 +134,26 @@ describe('what may have been lost', () => {
     expect(listConversations(user.state, null, 10).conversations[0]).toMatchObject({ readSeq: 1, readMsgNo: 0 });
   });
 
+  it('is what was told to be gone by an entry of the lost end, though more has come since', () => {
+    const user = started();
+    const recall = { control: 'recalled', seq: 3, author: 'you' };
+    user.deliver([messageOf('x', 4, 2, 'you', false, { type: 'control', body: JSON.stringify(recall) })]);
+    user.known.version = 1;
+    user.known.gens.set('x', 2);
+    // The new generation goes on where the recall was.
+    user.deliver([messageOf('x', 4, 3, 'you', true, {}, 2)]);
+    user.store();
+    expect(asked(user)).toEqual([{ conversation: x, readSeq: 1, gone: [3] }]);
+    const whole = standing(2, 6, { head: head(2, 6, 3), askedGone: [sequenceId(3)] });
+    const gone = { before: 0, seqs: [sequenceId(6)] };
+    const stand = { ...whole.stand, position: { gen: generation(2), seq: sequenceId(6) }, gone } as Standing['stand'];
+    user.deliver([{ ...whole, stand }]);
+    user.store();
+    // What the inbox has not come to is told when it has.
+    expect(listConversations(user.state, null, 10).conversations[0]).toMatchObject({ seq: 4, msgNo: 3, unread: 3 });
+    expect(asked(user)).toEqual([]);
+  });
+
   it('is asked about when the user’s own partition began a generation', () => {
     const user = started();
     const later = user.inGeneration(2);

@@ -152,7 +152,8 @@ export function takeStanding(state: UserState, standing: Standing, nowMs: number
     case 'confirm':
       if (before === undefined || slot === undefined) return null;
       state.progress.set(slot, { ...before, ...judged.reading, ...confirmed });
-      if (judged.reading !== null) setConcern(state, slot, stand);
+      // Behind a generation what the inbox knows to be gone or to concern the user may have been told by what is lost.
+      if (judged.reading !== null || judged.breaks) setConcern(state, slot, stand);
       if (judged.breaks) state.breakInbox(nowMs);
       return null;
     case 'adopt':
@@ -164,12 +165,15 @@ export function takeStanding(state: UserState, standing: Standing, nowMs: number
   }
 }
 
-/** What the conversation says concerns the user, behind what is read by now. */
+/** What the conversation says concerns the user, behind what is read by now, and as far as the inbox has come. */
 function setConcern(state: UserState, slot: number, stand: Stand | null): void {
-  const readSeq = state.progress.get(slot)?.readSeq ?? sequenceId(0);
+  const { readSeq, seq } = state.progress.get(slot) ?? { readSeq: sequenceId(0), seq: sequenceId(0) };
   const concern = state.concern(slot);
-  const mentions = mentionsBehind(stand?.mentions ?? concern.mentions, readSeq);
-  state.setConcern(slot, { ...concern, mentions, gone: goneBehind(stand?.gone ?? concern.gone, readSeq) });
+  const told = { mentions: stand?.mentions ?? concern.mentions, gone: stand?.gone ?? concern.gone };
+  const isHere = (each: SequenceId): boolean => each <= seq;
+  const mentions = mentionsBehind(told.mentions, readSeq).filter(isHere);
+  const { before, seqs } = goneBehind(told.gone, readSeq);
+  state.setConcern(slot, { ...concern, mentions, gone: { before, seqs: seqs.filter(isHere) } });
 }
 
 function adopt(
