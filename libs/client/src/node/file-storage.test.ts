@@ -29,6 +29,16 @@ async function kept(): Promise<Record<string, string>> {
   return all;
 }
 
+/** A file of two sets: the first one is `size` bytes. */
+async function twoLines(): Promise<{ readonly size: number; readonly bytes: Buffer }> {
+  const storage = fileStorage(path);
+  await storage.set(entries({ a: '1' }));
+  const { size } = statSync(path);
+  await storage.set(entries({ b: '2' }));
+  await storage.close?.();
+  return { size, bytes: readFileSync(path) };
+}
+
 test('what was set is there after it was opened again, and what was deleted is not', async () => {
   const storage = fileStorage(path);
   expect(await storage.load()).toEqual(new Map());
@@ -66,12 +76,7 @@ test('wherever the file was torn, what is left is a state that was set, whole', 
 });
 
 test('who only loads changes nothing, as the torn line may be one that is being written', async () => {
-  const storage = fileStorage(path);
-  await storage.set(entries({ a: '1' }));
-  const { size } = statSync(path);
-  await storage.set(entries({ b: '2' }));
-  await storage.close?.();
-  const bytes = readFileSync(path);
+  const { size, bytes } = await twoLines();
   for (let length = size; length < bytes.length; length += 1) {
     const torn = bytes.subarray(0, length);
     writeFileSync(path, torn);
@@ -81,12 +86,7 @@ test('who only loads changes nothing, as the torn line may be one that is being 
 });
 
 test('damage before the last line is an error, not an older state', async () => {
-  const storage = fileStorage(path);
-  await storage.set(entries({ a: '1' }));
-  const { size } = statSync(path);
-  await storage.set(entries({ b: '2' }));
-  await storage.close?.();
-  const bytes = readFileSync(path);
+  const { size, bytes } = await twoLines();
   bytes[size - 4] = 0x20;
   writeFileSync(path, bytes);
   await expect(fileStorage(path).load()).rejects.toThrow('line 1 is damaged');

@@ -1,5 +1,6 @@
 import type { UserId } from '@millrace/kernel';
 import { describe, expect, it } from 'vitest';
+import { HandTimers } from '../testing/hand-timers.ts';
 import { Confirmer } from './confirmer.ts';
 
 const settle = async (): Promise<void> => {
@@ -10,17 +11,9 @@ class ANode {
   readonly asked: UserId[] = [];
   answers = true;
   readonly gone = new Set<UserId>();
-  #later: (() => void)[] = [];
+  readonly #timers = new HandTimers();
   readonly confirmer = new Confirmer({
-    timers: {
-      after: (_, callback) => {
-        this.#later.push(callback);
-        return () => undefined;
-      },
-      soon: (callback) => {
-        callback();
-      },
-    },
+    timers: this.#timers,
     isConcerned: (user) => !this.gone.has(user),
     confirm: (user) => {
       this.asked.push(user);
@@ -29,7 +22,7 @@ class ANode {
   });
 
   async nextRound(): Promise<void> {
-    for (const callback of this.#later.splice(0)) callback();
+    this.#timers.elapse();
     await settle();
   }
 }

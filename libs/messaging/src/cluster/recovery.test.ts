@@ -15,6 +15,7 @@ import { describe, expect, it } from 'vitest';
 import type { ActorCalls } from '../actor-calls.ts';
 import { encodeFeed } from '../diffuse/changefeed-entry.ts';
 import type { Effect } from '../effects.ts';
+import { HandTimers } from '../testing/hand-timers.ts';
 import { Recovery } from './recovery.ts';
 
 const settle = async (): Promise<void> => {
@@ -43,7 +44,7 @@ class ANode {
   /** Whether the store, or the actors, can be asked. */
   isStoreAway = false;
   isAway = false;
-  #later: (() => void)[] = [];
+  readonly #timers = new HandTimers();
   readonly recovery: Recovery;
 
   constructor() {
@@ -84,15 +85,7 @@ class ANode {
       partitionCount: 2,
       calls,
       timelines: { at: () => Promise.resolve({ ...head, data: message }) } as unknown as TimelineReader,
-      timers: {
-        after: (_, callback) => {
-          this.#later.push(callback);
-          return () => undefined;
-        },
-        soon: (callback) => {
-          callback();
-        },
-      },
+      timers: this.#timers,
       partitionOf: (key) => partitionId(key.startsWith('u:u') ? 1 : 0),
       readFeed: (source, after, limit) => {
         if (this.isStoreAway) return Promise.resolve(err({ code: 'unavailable', message: 'away' }));
@@ -125,7 +118,7 @@ class ANode {
   }
 
   async later(): Promise<void> {
-    for (const callback of this.#later.splice(0)) callback();
+    this.#timers.elapse();
     await settle();
   }
 }

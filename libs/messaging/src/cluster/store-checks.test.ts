@@ -1,6 +1,7 @@
 import { err, ok, partitionId, type PartitionId } from '@millrace/kernel';
 import type { AnsweredAt } from '@millrace/timeline';
 import { describe, expect, it } from 'vitest';
+import { HandTimers } from '../testing/hand-timers.ts';
 import { StoreChecks, type CheckedOwner } from './store-checks.ts';
 
 class AnOwner implements CheckedOwner {
@@ -26,17 +27,9 @@ class ANode {
   stored: AnsweredAt | null = { token: '2:mine', commitNo: 40 };
   readonly asked: PartitionId[] = [];
   meanwhile: () => void = () => undefined;
-  #later: (() => void)[] = [];
+  readonly #timers = new HandTimers();
   readonly checks = new StoreChecks({
-    timers: {
-      after: (_, callback) => {
-        this.#later.push(callback);
-        return () => undefined;
-      },
-      soon: (callback) => {
-        callback();
-      },
-    },
+    timers: this.#timers,
     owners: () => this.owners,
     stands: (partition) => {
       this.asked.push(partition);
@@ -49,8 +42,8 @@ class ANode {
   /** So many looks, one after the other. @returns how many there were. */
   async looks(count: number): Promise<number> {
     let done = 0;
-    for (; done < count && this.#later.length > 0; done += 1) {
-      for (const callback of this.#later.splice(0)) callback();
+    for (; done < count && this.#timers.waiting > 0; done += 1) {
+      this.#timers.elapse();
       await Promise.resolve();
       await Promise.resolve();
     }
