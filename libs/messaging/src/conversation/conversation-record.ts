@@ -43,7 +43,7 @@ import { decodeSendCounter, encodeSendCounter, type SendCounter } from './send-c
 
 /*
  * A conversation's record, version 1. One field each:
- *   s            JSON {"v":1, …ConversationMeta}
+ *   s            JSON {"v":1, …ConversationMeta}, without what is as META_DEFAULTS has it
  *   n            msgNo
  *   f            what it was before the first entry that is kept; absent for 0
  *   w            "<key window> <keys used in it>"
@@ -120,11 +120,21 @@ export function decodeMember(text: string): Member {
   };
 }
 
+/** What a record does not say: it is so of most conversations, and of all from before there were these settings. */
+const META_DEFAULTS = { muted: false, slowModeMs: 0, mentionAllBy: 'admins', pinBy: 'admins' } as const;
+
+function encodeMeta(meta: ConversationMeta): string {
+  const defaults = Object.entries(META_DEFAULTS);
+  const said = Object.entries(meta).filter(
+    (one) => !defaults.some(([name, value]) => name === one[0] && value === one[1]),
+  );
+  return JSON.stringify({ v: VERSION, ...Object.fromEntries(said) });
+}
+
 export function decodeMeta(text: string): ConversationMeta {
   const { v, ...meta } = JSON.parse(text) as ConversationMeta & { readonly v: number };
   invariant(v === VERSION, `conversation record version ${String(v)} is newer than this program`);
-  // A record of before there were mutes, slow mode or mentions has none of them.
-  return { ...{ muted: false, slowModeMs: 0, mentionAllBy: 'admins', pinBy: 'admins' }, ...meta };
+  return { ...META_DEFAULTS, ...meta };
 }
 
 const encodeSegments = (segments: readonly ReadSegment[]): string =>
@@ -282,8 +292,9 @@ export function conversationWrite(state: ConversationState): ActorWrite | null {
   if (!state.dirty) return null;
   const set: [string, string | Uint8Array][] = [];
   const unset: string[] = [];
-  if (state.meta.dirty && state.meta.value === null) unset.push('s');
-  else if (state.meta.dirty) set.push(['s', JSON.stringify({ v: VERSION, ...state.meta.value })]);
+  const meta = state.meta.value;
+  if (state.meta.dirty && meta === null) unset.push('s');
+  else if (state.meta.dirty && meta !== null) set.push(['s', encodeMeta(meta)]);
   if (state.msgNo.dirty) set.push(['n', String(state.msgNo.value)]);
   if (state.retiredMsgNo.dirty) set.push(['f', String(state.retiredMsgNo.value)]);
   if (state.archivedTo.dirty) set.push(['z', String(state.archivedTo.value)]);
