@@ -1,4 +1,7 @@
+import type { UserId } from '@millrace/kernel';
 import { testRedis } from '@millrace/local-redis/testing';
+import { partitionOf } from '@millrace/partition';
+import { userKey } from '@millrace/timeline';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { httpCaller, scopedKeysVariable, type HttpCaller } from './support/http-caller.ts';
 import { MillraceCluster } from './support/millrace-cluster.ts';
@@ -101,6 +104,27 @@ describe('a cluster of three nodes, for an operator', () => {
       cluster.nodes[1]?.socketUrl,
       '',
     ]);
+  });
+
+  it('tells each user the sockets of the node where they live, whichever is asked, or of one that has some', async () => {
+    const { owners } = await look(0);
+    const homes = new Map(
+      cluster.nodes.slice(0, 2).map(({ socketUrl }, index) => [`node-${String(index + 1)}`, socketUrl]),
+    );
+    const met = new Set<string>();
+    for (const user of Array.from({ length: 24 }, (_, index) => `resident-${String(index)}` as UserId)) {
+      const owner = owners[partitionOf(userKey(user), PARTITIONS)] ?? '';
+      const home = homes.get(owner);
+      met.add(owner);
+      for (const asked of [0, 1, 2]) {
+        const told = await at(asked)('GET', `/api/v1/endpoints?user=${user}`, { key: null });
+        const here = cluster.nodes[asked]?.socketUrl;
+        // Nobody can be sent to a node without sockets: then it is the one that was asked, or any from there.
+        if (home !== undefined || asked < 2) expect(told.json['websocket']).toBe(home ?? here);
+        else expect([...homes.values()]).toContain(told.json['websocket']);
+      }
+    }
+    expect([...met].sort()).toEqual(['node-1', 'node-2', 'node-3']);
   });
 
   it('lists the sessions of a user on all nodes, and closes them from any, also one without sockets', async () => {

@@ -1,8 +1,7 @@
 import { HttpApi, httpApiConfigSchema, type Readiness, type SocketEndpoint } from '@millrace/http-api';
 import { Gateway, type TokenVerifier } from '@millrace/gateway';
-import { err, ok, systemClock, systemRandom, systemTimers, type Result } from '@millrace/kernel';
+import { err, ok, systemClock, systemRandom, systemTimers, type Result, type UserId } from '@millrace/kernel';
 import { Archiver, ChatNode, type Indexer, Lifetimes, listNames, type MessageTrace } from '@millrace/messaging';
-import { subprotocols } from '@millrace/protocol';
 import { withoutPassword, type RedisStores, type StoreHealth } from '@millrace/redis-store';
 import { archiveChoiceOf } from './archive/archive-choice.ts';
 import { archiveMetrics, retentionMetrics } from './archive/archive-metrics.ts';
@@ -35,10 +34,10 @@ import { openSearch, type OpenedSearch } from './search/open-search.ts';
 import { searchChoiceOf } from './search/search-choice.ts';
 import type { Secrets } from './secrets.ts';
 import type { ServerConfig } from './server-config.ts';
+import { endpointAt, endpointFor } from './socket-endpoint.ts';
 import { prepareSockets, type SocketParts } from './sockets.ts';
 import { StartedStack } from './stack.ts';
 import { startNode } from './start-node.ts';
-import { version } from './version.ts';
 
 export interface ServerParts {
   readonly config: ServerConfig;
@@ -66,8 +65,6 @@ const HTTP_GRACE_MS = 2_000;
 const clock = systemClock;
 const timers = systemTimers;
 const random = systemRandom;
-
-const spoken = { subprotocols: [subprotocols.binary, subprotocols.json], version };
 
 /**
  * One process: HTTP, Redis, the node, the sockets, put together. The only place that picks adapters.
@@ -202,7 +199,7 @@ export class Server {
       names: (cursor) => listNames(this.#stores?.names ?? null, cursor),
       erasures: this.#erasures,
       chains: this.#chains,
-      endpoint: () => this.#endpoint ?? this.#endpointElsewhere(),
+      endpoint: (user) => this.#endpointFor(user),
       readiness: () => this.#readiness(),
       cluster: () => this.#node?.cluster() ?? null,
       rebuild: () => this.#indexer?.rebuild ?? null,
@@ -416,17 +413,13 @@ export class Server {
     this.#sessionPort.become(gateway.sessions);
     this.#livePort.become(gateway.live);
     sessionMetrics(this.#registry, () => gateway.stats());
-    this.#endpoint = { ...spoken, publicUrl: config.socketUrl, port: gateway.port };
+    this.#endpoint = endpointAt(config.socketUrl, gateway.port);
     return started;
   }
 
-  /** On a node without sockets: those of another one, so that a client may begin at any node. */
-  #endpointElsewhere(): SocketEndpoint | null {
-    if (rolesOf(this.#parts.config).includes('gateway')) return null;
-    const told = this.#node?.otherGateways().map(({ socketUrl }) => socketUrl) ?? [];
-    const urls = told.filter((url) => url !== '');
-    const url = urls[Math.floor(random.fraction() * urls.length)];
-    return url === undefined ? null : { ...spoken, publicUrl: url, port: 0 };
+  #endpointFor(user: UserId | null): SocketEndpoint | null {
+    const isGateway = rolesOf(this.#parts.config).includes('gateway');
+    return endpointFor(user, { own: this.#endpoint, isGateway, gateways: this.#node?.gateways ?? null, random });
   }
 
   /** Asks Redis at most twice a second, however often it is asked. */

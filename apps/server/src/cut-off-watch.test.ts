@@ -4,7 +4,7 @@ import type { ChatNode } from '@millrace/messaging';
 import { afterEach, describe, expect, it } from 'vitest';
 import { CutOffWatch, isReadyAt } from './cut-off-watch.ts';
 
-type Members = ReturnType<ChatNode['otherGateways']>;
+type Members = ChatNode['gateways']['others'];
 
 const member = (name: string, url: string): Members[number] => ({
   name,
@@ -32,10 +32,15 @@ class Watched {
   readonly watch: CutOffWatch;
 
   constructor() {
+    const others = (): Members => this.others;
     this.watch = new CutOffWatch({
       node: {
         ready: () => ({ ok: this.holdsLease, reasons: [], holdsLease: this.holdsLease }),
-        otherGateways: () => this.others,
+        gateways: {
+          get others() {
+            return others();
+          },
+        },
       },
       reachesStore: () =>
         this.reachesStore === null ? new Promise(() => undefined) : Promise.resolve(this.reachesStore),

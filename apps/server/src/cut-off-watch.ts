@@ -3,7 +3,7 @@ import { isCutOff, type ChatNode, type Elsewhere } from '@millrace/messaging';
 import type { ServerLog } from './logging.ts';
 
 export interface CutOffWatchParts {
-  readonly node: Pick<ChatNode, 'ready' | 'otherGateways'>;
+  readonly node: Pick<ChatNode, 'ready'> & { readonly gateways: Pick<ChatNode['gateways'], 'others'> };
   /** Whether the store answers. Never rejects. */
   readonly reachesStore: () => Promise<boolean>;
   /** Whether the server at that HTTP address says that it takes work. Answers within a second or so, and never rejects. */
@@ -110,7 +110,7 @@ export class CutOffWatch {
 
   async #elsewhere(): Promise<Elsewhere> {
     const { node, isReady, random } = this.#parts;
-    const others = node.otherGateways();
+    const others = node.gateways.others;
     const urls = others.map(({ url }) => url).filter(canBeAsked);
     if (urls.length === 0) return others.length === 0 ? 'none' : 'unknown';
     const first = Math.floor(random.fraction() * urls.length);

@@ -21,13 +21,13 @@ import type {
   ChainControl,
   ClusterLook,
   DataErasure,
+  EndpointOf,
   HttpApiLog,
-  NamesOf,
   IndexRebuild,
-  StoryTeller,
+  NamesOf,
   Readiness,
   SessionControl,
-  SocketEndpoint,
+  StoryTeller,
   UserTokens,
 } from './ports.ts';
 import { answerBrokenRequest } from './broken-request.ts';
@@ -45,8 +45,7 @@ export interface HttpApiParts {
   readonly sessions: SessionControl;
   /** For the operations that a user may ask for. */
   readonly tokens: UserTokens;
-  /** Null until the sockets listen, or while none are known on a node that has none. */
-  readonly endpoint: () => SocketEndpoint | null;
+  readonly endpoint: EndpointOf;
   readonly readiness: () => Promise<Readiness>;
   readonly cluster: ClusterLook;
   readonly stories: StoryTeller;

@@ -424,6 +424,17 @@ describe('answers', () => {
     expect([early.status, early.code]).toEqual([503, 'unavailable']);
   });
 
+  it('tell them for a user, if one is named, whoever asks, and say what is wrong with the name', async () => {
+    const { ask, state } = testApi();
+    const url = '/api/v1/endpoints';
+    for (const query of ['', '?user=ann', '?other=1'])
+      expect((await ask({ method: 'GET', url: `${url}${query}`, key: null })).status).toBe(200);
+    expect(state.endpointsAsked).toEqual([null, 'ann', null]);
+    const refused = await ask({ method: 'GET', url: `${url}?user=%00`, key: null });
+    expect([refused.status, refused.code]).toEqual([400, 'bad_request']);
+    expect(state.endpointsAsked).toHaveLength(3);
+  });
+
   it('are counted by operation and status', async () => {
     const { ask } = testApi();
     await ask({ method: 'GET', url: '/healthz' });

@@ -83,7 +83,10 @@ export interface Readiness {
   readonly reasons: readonly string[];
 }
 
-/** Where the sockets are: this node's, or another node's when this one has none. */
+/** Where a socket of that user is best opened; null until sockets listen, or while none are known on a node that has none. */
+export type EndpointOf = (user: UserId | null) => SocketEndpoint | null;
+
+/** Where sockets are: this node's, or another node's. */
 export interface SocketEndpoint {
   /** What clients are told when it is set (`wss://chat.example.org`), as behind a proxy and of another node it must be. */
   readonly publicUrl: string | null;

@@ -1,12 +1,15 @@
 import { err, ok } from '@millrace/kernel';
 import { frameError } from '@millrace/protocol';
+import { z } from 'zod';
+import { read, userId } from './input.ts';
 import type { Operation } from './operation.ts';
-import type { Readiness, SocketEndpoint } from './ports.ts';
+import type { EndpointOf, Readiness } from './ports.ts';
+
+const askedEndpoint = z.object({ user: userId.optional() });
 
 export interface ServiceParts {
   readonly endpointsNeedKey: boolean;
-  /** Null until the sockets listen, or while none are known on a node that has none. */
-  readonly endpoint: () => SocketEndpoint | null;
+  readonly endpoint: EndpointOf;
   /** Where the API listens, for a request that names no usable host. */
   readonly fallbackHost: string;
   readonly isDraining: () => boolean;
@@ -16,7 +19,8 @@ export interface ServiceParts {
 /**
  * What an orchestrator and a client that knows only the HTTP address ask. Open, and why that is harmless: `/healthz` says
  * one word; `/readyz` says why this node takes no work, never about whom; `/api/v1/endpoints` says where the sockets are,
- * which a port scan tells as well, and every socket demands a token.
+ * which a port scan tells as well, and every socket demands a token. Which of them it names to a user goes by their id alone,
+ * whether there is such a user or not.
  */
 export function serviceOperations(parts: ServiceParts): readonly Operation[] {
   return [
@@ -43,18 +47,15 @@ export function serviceOperations(parts: ServiceParts): readonly Operation[] {
       method: 'GET',
       path: '/api/v1/endpoints',
       access: parts.endpointsNeedKey ? 'read' : 'open',
-      run({ host, secure }) {
-        const endpoint = parts.endpoint();
-        if (endpoint === null) {
-          return Promise.resolve(
-            err(frameError('unavailable', 'no sockets listen yet, as far as this node knows; ask again soon')),
-          );
-        }
+      async run({ host, secure, query }) {
+        const asked = read(askedEndpoint, query);
+        if (!asked.ok) return asked;
+        const endpoint = parts.endpoint(asked.value.user ?? null);
+        if (endpoint === null)
+          return err(frameError('unavailable', 'no sockets listen yet, as far as this node knows; ask again soon'));
         const derived = `${secure ? 'wss' : 'ws'}://${host ?? parts.fallbackHost}:${String(endpoint.port)}`;
         const { subprotocols, version } = endpoint;
-        return Promise.resolve(
-          ok({ status: 200, body: { websocket: endpoint.publicUrl ?? derived, subprotocols, version } }),
-        );
+        return ok({ status: 200, body: { websocket: endpoint.publicUrl ?? derived, subprotocols, version } });
       },
     },
   ];

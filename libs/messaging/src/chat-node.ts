@@ -18,11 +18,12 @@ import { PartitionCountMismatch } from './cluster/birth-actor.ts';
 import { misfitOf, storesOf, type Misfit } from './cluster/born-with.ts';
 import { chatHere } from './cluster/chat-here.ts';
 import { clientCalls } from './cluster/client-calls.ts';
-import { gatewaysOf, lookAtCluster } from './cluster/cluster-look.ts';
+import { lookAtCluster } from './cluster/cluster-look.ts';
 import { ClusterSessions } from './cluster/cluster-sessions.ts';
 import type { ClusterStatus, NodeStatus } from './cluster/cluster-status.ts';
 import { coordinatorOf } from './cluster/coordinator-of.ts';
 import { Devices } from './cluster/devices.ts';
+import { Gateways } from './cluster/gateways.ts';
 import { handOver } from './cluster/hand-over.ts';
 import { Handoffs } from './cluster/handoffs.ts';
 import { Heads } from './cluster/heads.ts';
@@ -66,6 +67,7 @@ export class ChatNode {
   readonly sessions: ClusterSessions;
   /** Of single messages. */
   readonly stories: MessageStories;
+  readonly gateways: Gateways;
   readonly #parts: ChatNodeParts;
   readonly #membership: Membership;
   readonly #coordinator: Coordinator | null;
@@ -135,6 +137,7 @@ export class ChatNode {
       remote: (to, request, answer) => this.#peers.ask(to, request, answer),
       routed: (command, reply, way) => parts.trace.routed(command, reply, way),
     });
+    this.gateways = new Gateways(self, this.#router);
     this.#channels = userChannelsOver(this.#router, timers, log);
     this.#interest = new Interest(home);
     this.#news = new News({
@@ -323,11 +326,6 @@ export class ChatNode {
     const { node: self, partitionCount } = this.#parts;
     const view = this.#router.view ?? emptyView(partitionCount);
     return lookAtCluster(self, view, this.#status(), (msMax, to) => this.#peers.askWithin(msMax, to, { q: 'status' }));
-  }
-
-  /** The other nodes that take sockets and do not go down, as of the last view. */
-  otherGateways(): readonly Member[] {
-    return gatewaysOf(this.#router.view, this.#others);
   }
 
   #status(): NodeStatus {

@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { systemClock, systemRandom } from '@millrace/kernel';
+import { systemClock, systemRandom, type UserId } from '@millrace/kernel';
 import type { AckLevel, EngineChoice } from '../options.ts';
 import { startPrivateCluster, startPrivateRedis } from './private-redis.ts';
 
@@ -66,11 +66,18 @@ async function freePorts(): Promise<readonly [number, number]> {
   return [probes[0]?.port ?? 0, probes[1]?.port ?? 0];
 }
 
-export async function socketAddressOf(url: string): Promise<string> {
-  const response = await fetch(`${url}/api/v1/endpoints`, { signal: AbortSignal.timeout(10_000) });
+export async function socketAddressOf(url: string, query = ''): Promise<string> {
+  const response = await fetch(`${url}/api/v1/endpoints${query}`, { signal: AbortSignal.timeout(10_000) });
   const { websocket } = (await response.json()) as { readonly websocket?: string };
   if (websocket === undefined) throw new Error(`${url} does not say where its sockets are`);
   return websocket;
+}
+
+/** For each user where its socket is best opened, as a client finds it out. */
+export async function homesOf(url: string, users: readonly UserId[]): Promise<readonly string[]> {
+  const homes: string[] = [];
+  for (const user of users) homes.push(await socketAddressOf(url, `?user=${encodeURIComponent(user)}`));
+  return homes;
 }
 
 const endOfLog = (log: string): string => readFileSync(log, 'utf8').trimEnd().split('\n').slice(-15).join('\n');

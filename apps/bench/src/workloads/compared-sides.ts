@@ -14,6 +14,8 @@ import { directShape, PAYLOAD_BYTES, type Shape } from './shape.ts';
 export interface Side {
   readonly name: string;
   readonly options: Partial<BenchOptions>;
+  /** What of the pairs is otherwise on this side. */
+  readonly shape?: (shape: Shape) => Partial<Shape>;
 }
 
 function saturatedPairs(scale: number): Shape {
@@ -34,7 +36,8 @@ export async function comparedSides(
   const faults = new Set<string>();
   let checked = nothingChecked;
   const runOf = async (side: Side, label: string): Promise<SideRun> => {
-    const run = await runOnMillrace(host, { ...options, ...side.options }, shape, (part) => {
+    const sideShape = { ...shape, ...side.shape?.(shape) };
+    const run = await runOnMillrace(host, { ...options, ...side.options }, sideShape, (part) => {
       host.progress(`${label}: ${side.name}, ${part}`);
     });
     checked = addChecked(checked, run.counts);

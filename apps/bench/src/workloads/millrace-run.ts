@@ -1,9 +1,10 @@
 import type { BenchOptions } from '../options.ts';
+import { homesOf } from '../processes/server-process.ts';
 import type { BenchHost } from './bench-host.ts';
 import { MillraceUsers } from './millrace-users.ts';
 import { runShape, type MeasuredTarget, type ShapeRun, type Timing } from './run-shape.ts';
 import { runName } from './run-name.ts';
-import type { Shape } from './shape.ts';
+import { userNames, type Shape } from './shape.ts';
 import { measuredOf, withLoad, withServers } from './targets.ts';
 
 export const timingOf = ({ seconds, warmupSeconds }: Pick<BenchOptions, 'seconds' | 'warmupSeconds'>): Timing => ({
@@ -37,7 +38,8 @@ export function runOnMillrace(
     const users = new MillraceUsers(target);
     onPart('set-up');
     const diffusion = await users.prepare(shape, run);
-    const on = { ...measuredOf(target, diffusion), encoding: options.encoding };
+    const home = shape.atHome === true ? { websockets: await homesOf(target.url, userNames(run, shape.users)) } : {};
+    const on = { ...measuredOf(target, diffusion), ...home, encoding: options.encoding };
     const measured = await measureShape(host, options, shape, run, on, onPart);
     onPart('check');
     const { checked, behind } = await users.check(shape, run, measured.counts, diffusion);

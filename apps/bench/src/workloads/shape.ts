@@ -26,6 +26,8 @@ export interface Shape {
   readonly window: number;
   /** On a target of several nodes: whether all sockets are on the first. */
   readonly onOneNode?: boolean;
+  /** On a target of several nodes: whether each socket is on the node that `/api/v1/endpoints` names for its user, instead of in turn. */
+  readonly atHome?: boolean;
   /** So many sockets come from one loopback address; left out: all come from that of the system's choice. */
   readonly usersPerAddress?: number;
 }

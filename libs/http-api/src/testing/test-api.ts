@@ -139,12 +139,15 @@ export function testParts(config: Partial<HttpApiConfig> = {}) {
     readiness: Readiness;
     draining: boolean;
     endpoint: SocketEndpoint | null;
+    /** For whom the sockets were asked for. */
+    endpointsAsked: (UserId | null)[];
     cluster: ClusterStatus | null;
     isSearched: boolean;
   } = {
     readiness: { ok: true, reasons: [] },
     draining: false,
     endpoint: { publicUrl: null, port: 7401, subprotocols: ['millrace.v1.bin', 'millrace.v1.json'], version: '0.1.0' },
+    endpointsAsked: [],
     cluster: aCluster,
     isSearched: true,
   };
@@ -165,7 +168,10 @@ export function testParts(config: Partial<HttpApiConfig> = {}) {
     rebuild: () => (state.isSearched ? rebuild : null),
     erasures: new MemoryErasures(),
     chains: new MemoryChains(),
-    endpoint: () => state.endpoint,
+    endpoint: (user) => {
+      state.endpointsAsked.push(user);
+      return state.endpoint;
+    },
     readiness: () => Promise.resolve(state.readiness),
     cluster: () => (state.cluster === null ? null : Promise.resolve(state.cluster)),
     metrics: new Registry(),

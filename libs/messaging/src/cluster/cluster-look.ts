@@ -1,5 +1,5 @@
 import { partitionId, type NodeId } from '@millrace/kernel';
-import type { ClusterView, Member } from '@millrace/partition';
+import type { ClusterView } from '@millrace/partition';
 import type { AnyReply } from '../actor-calls.ts';
 import type { ClusterStatus, NodeStatus } from './cluster-status.ts';
 
@@ -28,12 +28,6 @@ export async function lookAtCluster(
   const serving = new Set(told.filter(({ isServing }) => isServing).map(({ partition }) => partition));
   const unserved = view.owners.map((_, index) => partitionId(index)).filter((partition) => !serving.has(partition));
   return { version: view.version, owners: view.owners, members, unserved, self };
-}
-
-/** Those of these nodes that take sockets, and do not go down. */
-export function gatewaysOf(view: ClusterView | null, nodes: ReadonlySet<NodeId>): readonly Member[] {
-  const open = view?.members.filter(({ node, isDraining }) => nodes.has(node) && !isDraining) ?? [];
-  return open.filter(({ roles }) => roles.includes('gateway'));
 }
 
 /** Whether another node can take over what this one owns. */
