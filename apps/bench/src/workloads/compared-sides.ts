@@ -15,7 +15,7 @@ export interface Side {
   readonly name: string;
   readonly options: Partial<BenchOptions>;
   /** What of the pairs is otherwise on this side. */
-  readonly shape?: (shape: Shape) => Partial<Shape>;
+  readonly shape?: Pick<Shape, 'atHome'>;
 }
 
 function saturatedPairs(scale: number): Shape {
@@ -36,7 +36,7 @@ export async function comparedSides(
   const faults = new Set<string>();
   let checked = nothingChecked;
   const runOf = async (side: Side, label: string): Promise<SideRun> => {
-    const sideShape = { ...shape, ...side.shape?.(shape) };
+    const sideShape = { ...shape, ...side.shape };
     const run = await runOnMillrace(host, { ...options, ...side.options }, sideShape, (part) => {
       host.progress(`${label}: ${side.name}, ${part}`);
     });
