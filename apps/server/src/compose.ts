@@ -1,6 +1,6 @@
 import { HttpApi, httpApiConfigSchema, type Readiness, type SocketEndpoint } from '@millrace/http-api';
 import { Gateway, type TokenVerifier } from '@millrace/gateway';
-import { err, ok, systemClock, systemRandom, systemTimers, type Result, type UserId } from '@millrace/kernel';
+import { err, ok, promptTimers, systemClock, systemRandom, type Result, type UserId } from '@millrace/kernel';
 import { Archiver, ChatNode, type Indexer, Lifetimes, listNames, type MessageTrace } from '@millrace/messaging';
 import { withoutPassword, type RedisStores, type StoreHealth } from '@millrace/redis-store';
 import { archiveChoiceOf } from './archive/archive-choice.ts';
@@ -63,7 +63,7 @@ const HEALTH_MS = 500;
 const HTTP_GRACE_MS = 2_000;
 
 const clock = systemClock;
-const timers = systemTimers;
+const timers = promptTimers();
 const random = systemRandom;
 
 /**

@@ -106,11 +106,18 @@ export class Gateway {
         closeMs,
       },
       {
-        onUpgrade: (request) => gateway.#admission.decide(request),
+        // Of these two come thousands in a turn when a crowd does: what is to go out meanwhile does not wait for all of them.
+        onUpgrade: (request) => {
+          parts.timers.catchUp?.();
+          return gateway.#admission.decide(request);
+        },
         onOpen: (socket) => {
           gateway.#opened(socket);
         },
-        onMessage: (socket, data, isBinary) => gateway.#sockets.get(socket)?.message(data, isBinary),
+        onMessage: (socket, data, isBinary) => {
+          parts.timers.catchUp?.();
+          gateway.#sockets.get(socket)?.message(data, isBinary);
+        },
         onDrain: (socket) => {
           const session = gateway.#sockets.get(socket)?.session;
           session?.drained();

@@ -18,6 +18,8 @@ export interface Timers {
   after(delayMs: number, callback: () => void): Cancel;
   /** Runs `callback` once, after the I/O of this turn of the event loop. */
   soon(callback: () => void): void;
+  /** Called before an event is handled, by whoever handles many: runs what `soon` has put off for too long. */
+  catchUp?(): void;
 }
 
 export const systemClock: Clock = {

@@ -24,6 +24,7 @@ export {
   type SequenceId,
   type UserId,
 } from './ids.ts';
+export { PromptTimers, promptTimers } from './prompt-timers.ts';
 export { seededRandom, systemRandom, type Random } from './random.ts';
 export { err, ok, type Result } from './result.ts';
 export { LastFew } from './last-few.ts';
