@@ -101,11 +101,10 @@ describe('what is put off to the end of a turn', () => {
     expect(() => {
       turn.timers.catchUp();
     }).toThrow('a defect');
-    turn.end();
-    expect(turn.ran).toEqual(['a', 'b']);
     turn.soon('c');
     turn.nowMs += 10;
     turn.timers.catchUp();
+    turn.end();
     expect(turn.ran).toEqual(['a', 'b', 'c']);
   });
 

@@ -23,7 +23,7 @@ export class PromptTimers implements Timers {
   readonly #timers: Timers;
   readonly #clock: Pick<Clock, 'monotonicMs'>;
   readonly #waitMsMax: number;
-  #waiting: Waiting[] = [];
+  readonly #waiting: Waiting[] = [];
   #isCatchingUp = false;
 
   /** @param waitMsMax - how long a callback may have waited when `catchUp` is called, milliseconds. */
@@ -50,12 +50,13 @@ export class PromptTimers implements Timers {
     const [first] = this.#waiting;
     if (first === undefined || this.#isCatchingUp) return;
     if (this.#clock.monotonicMs() - first.sinceMs < this.#waitMsMax) return;
-    const all = this.#waiting;
-    this.#waiting = [];
     this.#isCatchingUp = true;
     try {
-      // Of one that throws, those behind it still have their turn.
-      for (const one of all) this.#run(one);
+      // When one throws, those behind it stay first in the line. What is put off meanwhile waits as long again.
+      for (let left = this.#waiting.length; left > 0; left -= 1) {
+        const one = this.#waiting.shift();
+        if (one !== undefined) this.#run(one);
+      }
     } finally {
       this.#isCatchingUp = false;
     }

@@ -25,6 +25,21 @@ describe('when many devices come back at once', () => {
     expect(peers.map((peer) => peer.got('connected').length)).toEqual([1, 1, 1, 1, 1]);
   });
 
+  it('each upgrade and each message comes behind what was put off for too long', async () => {
+    const { engine, chat, time } = await testGateway();
+    /** What had been asked of the chat by then. */
+    const caughtUp: number[] = [];
+    Object.assign(time, { catchUp: () => caughtUp.push(chat.calls.length) });
+    const peer = engine.open();
+    expect(caughtUp).toEqual([0]);
+    peer.says(connectFrame('ann'));
+    expect(caughtUp).toEqual([0, 0]);
+    await time.settle();
+    expect(chat.calls).toEqual(['attach ann']);
+    peer.says({ t: 'ping', id: 2 });
+    expect(caughtUp).toEqual([0, 0, 1]);
+  });
+
   it('one that waits for its turn is not late, and one whose turn takes too long is', async () => {
     const handshakeMs = 1_000;
     const { engine, chat, time } = await testGateway({ loginsAtOnce: 1, handshakeMs });
