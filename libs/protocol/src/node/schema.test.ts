@@ -88,7 +88,7 @@ describe('what the code says and what the schema says agree', () => {
         const taken = decoded.ok && decoded.value.every((one) => one.ok);
         // A schema cannot hold one field against another.
         const { after, n } = changed as { readonly after?: unknown; readonly n?: unknown };
-        const isBackward = after === undefined || n === undefined || Number(after) < Number(n);
+        const isBackward = typeof after !== 'number' || typeof n !== 'number' || after < n;
         const isNumbered = frame.t === 'send' || ['forward', 'edit', 'react', 'recall'].includes(frame.t);
         const isRight = validateFrame('client', changed).length === 0 && (isBackward || !isNumbered);
         expect({ changed, taken }).toEqual({ changed, taken: isRight });
