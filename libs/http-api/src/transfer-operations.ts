@@ -1,4 +1,4 @@
-import { err, ok, type Result } from '@millrace/kernel';
+import { addTo, err, ok, type Result } from '@millrace/kernel';
 import type { TransferService } from '@millrace/messaging';
 import { frameError, type FrameError } from '@millrace/protocol';
 import { z } from 'zod';
@@ -50,7 +50,7 @@ async function importAll(chat: TransferService, slices: readonly RawSlice[]): Pr
     },
   ] of slices.entries()) {
     const of = first?.['conversation'];
-    lines.set(of, [...(lines.get(of) ?? []), index]);
+    addTo(lines, of, index);
   }
   const queue = lines.values();
   const work = async (): Promise<void> => {

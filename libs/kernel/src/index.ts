@@ -1,3 +1,4 @@
+export { addTo } from './add-to.ts';
 export { InvariantViolation, invariant, unreachable } from './assert.ts';
 export { ByteReader, ByteWriter, MalformedBytes, fromUtf8, packed, utf8 } from './bytes.ts';
 export { systemClock, systemTimers, type Cancel, type Clock, type Timers } from './clock.ts';
@@ -26,6 +27,7 @@ export {
 } from './ids.ts';
 export { PromptTimers, promptTimers } from './prompt-timers.ts';
 export { seededRandom, systemRandom, type Random } from './random.ts';
+export { RareSet } from './rare-set.ts';
 export { err, ok, type Result } from './result.ts';
 export { LastFew } from './last-few.ts';
 export { Slabs } from './slabs.ts';

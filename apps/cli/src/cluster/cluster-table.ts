@@ -1,3 +1,4 @@
+import { addTo } from '@millrace/kernel';
 import { grouped } from '../progress.ts';
 import { many, table } from '../text-table.ts';
 import type { ClusterAnswer, MemberAnswer, PartitionAnswer } from './cluster-answer.ts';
@@ -49,7 +50,7 @@ function moves({ owners, members }: ClusterAnswer): readonly string[] {
       const to = owners[partition] ?? null;
       if (to === name) continue;
       const way = `from ${name} to ${to ?? 'nobody'}`;
-      byWay.set(way, [...(byWay.get(way) ?? []), partition]);
+      addTo(byWay, way, partition);
     }
   }
   return [...byWay].map(([way, partitions]) => `${ranges(partitions)} ${way}`);

@@ -58,7 +58,8 @@ interface Room<S> {
   readonly conversation: ConversationId;
   /** Members with sockets here, and up to where what came is not for them. */
   readonly users: Map<UserId, SequenceId>;
-  readonly stands: Set<Stand<S>>;
+  /** One for each encoding, and so many sockets. */
+  stands: readonly Stand<S>[];
   /** As all may be told of it. */
   head: ConversationHead;
   mentionsOfAll: LiveHead['mentionsOfAll'];
@@ -108,7 +109,7 @@ export class LiveRooms<S extends RoomSession = Session> implements LivePort {
     this.#hints = new Hints({
       timers: parts.timers,
       lackingIn: (room) => this.#notListening(room),
-      listeningIn: (room) => [...room.stands].flatMap(({ sessions }) => [...sessions]),
+      listeningIn: (room) => room.stands.flatMap(({ sessions }) => [...sessions]),
       headOf: (room) => room.head,
       headFor: (session, room) => headFor(session, room),
     });
@@ -151,9 +152,9 @@ export class LiveRooms<S extends RoomSession = Session> implements LivePort {
   live(conversation: ConversationId, { gen, prev, entries }: LiveEntries): void {
     const room = this.#rooms.get(conversation);
     const seq = entries.at(-1)?.seq;
-    if (room === undefined || seq === undefined || room.stands.size === 0) return;
+    if (room === undefined || seq === undefined || room.stands.length === 0) return;
     const encoded = new Map<Encoding, Encoded>();
-    for (const stand of [...room.stands]) {
+    for (const stand of room.stands) {
       const { encoding } = stand;
       try {
         const frame = { t: 'live', conversation, gen, prev, seq, messages: entries } as const;
@@ -275,7 +276,7 @@ export class LiveRooms<S extends RoomSession = Session> implements LivePort {
   #newRoom(conversation: ConversationId, head: LiveHead): Room<S> {
     const { mentionsOfAll } = head;
     const told = headOf(conversation, head);
-    const room: Room<S> = { conversation, users: new Map(), stands: new Set(), head: told, mentionsOfAll };
+    const room: Room<S> = { conversation, users: new Map(), stands: [], head: told, mentionsOfAll };
     this.#rooms.set(conversation, room);
     return room;
   }
@@ -316,7 +317,7 @@ export class LiveRooms<S extends RoomSession = Session> implements LivePort {
         return sessions.size;
       },
     };
-    room.stands.add(stand);
+    room.stands = [...room.stands, stand];
     return stand;
   }
 
@@ -329,7 +330,7 @@ export class LiveRooms<S extends RoomSession = Session> implements LivePort {
     seats.delete(room);
     if (seats.size === 0) this.#seats.delete(session);
     stand.sessions.delete(session);
-    if (stand.size === 0) room.stands.delete(stand);
+    if (stand.size === 0) room.stands = room.stands.filter((each) => each !== stand);
   }
 
   #hint(session: S, room: Room<S>): void {

@@ -1,4 +1,4 @@
-import type { SequenceId, UserId } from '@millrace/kernel';
+import { addTo, type SequenceId, type UserId } from '@millrace/kernel';
 import type { EntryFields } from '@millrace/protocol';
 import type { Position } from '@millrace/timeline';
 import type { KeptTiers } from '../conversation/commands.ts';
@@ -61,7 +61,7 @@ export function retiredOf(entries: readonly ReadEntry[], beside: ReadonlyMap<str
     if (revision !== undefined && decodeRevision(revision).recalled !== null) recalled.push(seq);
     // What the server itself says counts for everybody.
     const author = from ?? ('' as UserId);
-    sent.set(author, [...(sent.get(author) ?? []), seq]);
+    addTo(sent, author, seq);
   }
   const to = { gen: last.gen, seq: last.seq };
   return { from: first.seq, to, msgNo: last.msgNo, sent: [...sent], recalled, fields };

@@ -1,4 +1,4 @@
-import type { ConversationId, PartitionId, Timers } from '@millrace/kernel';
+import { addTo, type ConversationId, type PartitionId, type Timers } from '@millrace/kernel';
 import { conversationKey, StoreUnavailable, type ActorKey, type ConversationNames } from '@millrace/timeline';
 
 export interface ComparisonsParts {
@@ -89,7 +89,7 @@ export class Comparisons {
     for (const conversation of conversations) {
       const partition = this.#parts.partitionOf(conversationKey(conversation));
       if (!served.has(partition)) continue;
-      grouped.set(partition, [...(grouped.get(partition) ?? []), conversation]);
+      addTo(grouped, partition, conversation);
     }
     return [...grouped].map(async ([partition, of]) => {
       const asked = served.get(partition);

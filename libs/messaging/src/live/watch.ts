@@ -1,4 +1,4 @@
-import { sequenceId, type Generation, type SequenceId, type UserId } from '@millrace/kernel';
+import { RareSet, sequenceId, type Generation, type SequenceId, type UserId } from '@millrace/kernel';
 import type { WireEntry } from '@millrace/protocol';
 import type { WatchState } from '../conversation/commands.ts';
 import type { MentionOfAll } from '../conversation/conversation-state.ts';
@@ -67,16 +67,16 @@ export class Watch {
   /** Everybody here who is, or may be, in it. */
   readonly #users = new Map<UserId, Standing>();
   /** Those of them that are `wanted`: few, mostly, where thousands are in it. */
-  readonly #wanted = new Set<UserId>();
+  readonly #wanted = new RareSet<UserId>();
   /** Who is in it, and may have come once more behind a leave that the notes have not told yet. */
-  readonly #again = new Set<UserId>();
+  readonly #again = new RareSet<UserId>();
   /** Notes that came while the position is in doubt; null when it is not. */
   #held: LiveNote[] | null = [];
   #heldBytes = 0;
   /** Answers that speak of an entry which did not come yet. */
   #early: Answer[] = [];
-  /** What the notes have told of users since an answer that is still to come, or to be taken. */
-  readonly #changed = new Map<UserId, { readonly seq: SequenceId; readonly isIn: boolean }>();
+  /** What the notes have told of users since an answer that is still to come, or to be taken; null for nothing. */
+  #changed: Map<UserId, { readonly seq: SequenceId; readonly isIn: boolean }> | null = null;
   #asked: WatchQuestion | null = null;
   /** The owner has said that the conversation is so far. */
   #known: LiveHead | null = null;
@@ -198,7 +198,7 @@ export class Watch {
     this.#held = null;
     this.#heldBytes = 0;
     this.#early = [];
-    this.#changed.clear();
+    this.#changed = null;
     this.#head = head;
     this.#known = head;
     // Who is in it may have left and come again meanwhile.
@@ -253,13 +253,13 @@ export class Watch {
         continue;
       }
       const isMember = (user: UserId): boolean => {
-        const later = this.#changed.get(user);
+        const later = this.#changed?.get(user);
         return later !== undefined && later.seq > answer.seq ? later.isIn : answer.members.has(user);
       };
       const [entered, left] = this.#sort(answer.asked, isMember);
       steps.push(...leftStep(left), ...enteredSteps(entered, answer.late));
     }
-    if (this.#asked === null && this.#early.length === 0) this.#changed.clear();
+    if (this.#asked === null && this.#early.length === 0) this.#changed = null;
     return steps;
   }
 
@@ -286,7 +286,7 @@ export class Watch {
       const here = users.filter((user) => this.#users.has(user) || this.#isHere(user));
       // Also of who is only asked about: notes may overtake the answer.
       if (this.#asked !== null || this.#early.length > 0)
-        for (const user of here) this.#changed.set(user, { seq, isIn });
+        for (const user of here) (this.#changed ??= new Map()).set(user, { seq, isIn });
       const moved = here.filter((user) => this.isIn(user) !== isIn);
       if (moved.length === 0) continue;
       tellTo(sequenceId(isIn ? seq - 1 : seq));

@@ -1,4 +1,4 @@
-import type { ConversationId, NodeId } from '@millrace/kernel';
+import { addTo, type ConversationId, type NodeId } from '@millrace/kernel';
 
 /**
  * Which nodes bring the entries of conversations that live here to sockets of theirs. Kept in memory only, and each for
@@ -44,7 +44,7 @@ export class Watchers {
     const byNode = new Map<NodeId, ConversationId[]>();
     for (const [conversation, nodes] of this.#nodes) {
       if (!isMeant(conversation)) continue;
-      for (const node of nodes.keys()) byNode.set(node, [...(byNode.get(node) ?? []), conversation]);
+      for (const node of nodes.keys()) addTo(byNode, node, conversation);
     }
     return byNode;
   }

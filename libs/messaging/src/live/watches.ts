@@ -1,4 +1,5 @@
 import {
+  addTo,
   isLobbyId,
   type ConversationId,
   type NodeId,
@@ -294,7 +295,7 @@ export class Watches {
       if (watched.isAsking) continue;
       const owner = this.#ownerOf(watched.conversation);
       if (owner === null) this.#askLater(watched);
-      else byOwner.set(owner, [...(byOwner.get(owner) ?? []), watched]);
+      else addTo(byOwner, owner, watched);
     }
     for (const [owner, theirs] of byOwner) this.#askOwner(owner, theirs, false);
   }
@@ -369,7 +370,7 @@ export class Watches {
       const byOwner = new Map<NodeId, Watched[]>();
       for (const watched of this.#watched.values()) {
         const owner = this.#ownerOf(watched.conversation);
-        if (owner !== null && !watched.isAsking) byOwner.set(owner, [...(byOwner.get(owner) ?? []), watched]);
+        if (owner !== null && !watched.isAsking) addTo(byOwner, owner, watched);
       }
       for (const [owner, theirs] of byOwner) this.#askOwner(owner, theirs, true);
       this.#renewLater();

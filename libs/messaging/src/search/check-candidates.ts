@@ -1,4 +1,4 @@
-import type { ConversationId } from '@millrace/kernel';
+import { addTo, type ConversationId } from '@millrace/kernel';
 import type { SearchHit } from '@millrace/search';
 import { conversationKey } from '@millrace/timeline';
 import { current } from '../revise/current.ts';
@@ -33,7 +33,7 @@ export async function checkCandidates(
     for (const hit of candidates.slice(from, from + AT_ONCE)) {
       const its = seen.get(hit.conversation);
       if (its === undefined || !seesEntry(its, hit) || covered.has(messageKey(hit.conversation, hit.seq))) continue;
-      byConversation.set(its, [...(byConversation.get(its) ?? []), hit]);
+      addTo(byConversation, its, hit);
     }
     const found = await Promise.all([...byConversation].map(([its, hits]) => matchesOf(parts, query, its, hits)));
     for (const match of found.flat()) matches.set(messageKey(match.conversation, match.entry.seq), match);

@@ -1,4 +1,4 @@
-import type { ConversationId, SequenceId, UserId } from '@millrace/kernel';
+import { addTo, type ConversationId, type SequenceId, type UserId } from '@millrace/kernel';
 import { decodeEntry } from '@millrace/protocol';
 import { conversationKey, generationOf, keptFrom, StoreUnavailable } from '@millrace/timeline';
 import type { ActorCalls } from '../actor-calls.ts';
@@ -62,7 +62,7 @@ export async function importTargets(
   const reads = { records, partitionOf: () => partition, since };
   const extent = await readExtent(reads, conversation);
   const byUser = new Map<UserId | null, SequenceId[]>();
-  for (const { from, target } of changing) byUser.set(from, [...(byUser.get(from) ?? []), target]);
+  for (const { from, target } of changing) addTo(byUser, from, target);
   const found = new Map(
     await Promise.all(
       [...byUser].map(async ([user, seqs]) => {
