@@ -57,6 +57,11 @@ export class RestingActors<Key extends string, Actor extends { readonly weight: 
     return this.#cache.has(key);
   }
 
+  /** One that stays where it is: it is only asked, and counts as used. */
+  at(key: Key): Actor | undefined {
+    return this.#cache.get(key)?.actor ?? undefined;
+  }
+
   rest(key: Key, actor: Actor, home: number): void {
     this.#cache.set(key, { actor, home });
     // One that is heavier than all of it may be is not kept.

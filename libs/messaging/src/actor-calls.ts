@@ -10,6 +10,14 @@ import type { UserCallName, UserCommand, UserReply } from './user/commands.ts';
 export type AnyCommand = ConversationCommand | UserCommand | BirthCommand | PromotedCommand;
 export type AnyReply = Result<unknown, FrameError>;
 
+/** Commands that change nothing and have no effect, and are asked often: an actor at rest answers them at once. */
+const questions: ReadonlySet<AnyCommand['t']> = new Set([
+  ...(['inbox', 'summaries', 'list', 'attach'] satisfies UserCallName[]),
+  ...(['head', 'watch', 'visible', 'info'] satisfies ConversationCallName[]),
+]);
+
+export const isQuestion = ({ t }: AnyCommand): boolean => questions.has(t);
+
 /**
  * How everything outside of the actors reaches them, wherever they live. Answers come after the commit (I1); a command
  * that was not decided is refused with `overloaded`, `unavailable` or `internal`.

@@ -62,6 +62,11 @@ export class Activations<Actor extends { readonly weight: number }, Mail> {
     return this.#active.has(key) || this.#resting.has(key);
   }
 
+  /** An actor with nothing to do, to be asked. */
+  atRest(key: ActorKey): Actor | undefined {
+    return this.#resting.at(key);
+  }
+
   has(activation: Activation<Actor, Mail>): boolean {
     return this.#active.get(activation.key) === activation;
   }

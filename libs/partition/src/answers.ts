@@ -1,5 +1,5 @@
 import { err, type Result } from '@millrace/kernel';
-import type { HandledMail, Mail } from './decide-batch.ts';
+import type { HandledMail, Mail, Poison } from './decide-batch.ts';
 import type { PartitionOwnerParts, Refusal } from './partition-owner-parts.ts';
 
 type Answer<Reply> = (outcome: Result<Reply, Refusal>) => void;
@@ -27,6 +27,18 @@ export class Answers<Command, Reply> {
   /** What was handled, and then not stored. */
   refuseHandled(handled: readonly Pick<HandledMail<Command, Reply>, 'mail'>[], refusal: Refusal): void {
     for (const { mail } of handled) this.give(mail, err(refusal));
+  }
+
+  /** Commands whose handler threw: each is told, and somebody is to look at it. */
+  setAside(poison: readonly Poison<Command, Reply>[]): void {
+    for (const { key, mail, error } of poison) {
+      this.#parts.log.error('a handler threw; its command is refused and kept as a dead letter', {
+        partition: this.#parts.partition,
+        actor: key,
+        error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      });
+      this.give(mail, err({ code: 'poison', message: 'this hit a defect of the server; it was set aside' }));
+    }
   }
 
   /** For who does not expect an answer before the call that asked has returned. */

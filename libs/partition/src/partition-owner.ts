@@ -1,8 +1,9 @@
-import { err, generation, invariant, ok, type Generation, type PartitionId, type Result } from '@millrace/kernel';
+import { generation, invariant, ok, type Generation, type PartitionId, type Result } from '@millrace/kernel';
 import type { ActorKey } from '@millrace/timeline';
 import { Activations } from './activations.ts';
 import { Answers } from './answers.ts';
 import { readAcknowledged } from './acknowledged-read.ts';
+import { answeredAtRest } from './at-rest.ts';
 import type { Commit, CommitOutcome } from './commit.ts';
 import {
   deadLetter,
@@ -14,7 +15,7 @@ import {
   type TakenMail,
 } from './decide-batch.ts';
 import { DiffusionCursor } from './diffusion-cursor.ts';
-import type { PartitionActor } from './partition-actor.ts';
+import type { CommitsBefore, PartitionActor } from './partition-actor.ts';
 import type { CommittedBatch, PartitionOwnerParts, Refusal } from './partition-owner-parts.ts';
 import type { ActorRecord } from './partition-store.ts';
 import { encodeOwnerToken } from './owner-token.ts';
@@ -53,12 +54,11 @@ export class PartitionOwner<Command, Reply, Effect> {
     this.#parts = parts;
     this.#tenure = new Tenure({ ...parts, mayServe: () => !this.#isStopped() && parts.mayServe() });
     this.#answers = new Answers(parts);
-    const { timers, limits } = parts;
     const onDue = (): void => {
       this.#cursorDue = true;
       this.#schedule();
     };
-    this.#cursor = new DiffusionCursor({ timers, limits, onDue });
+    this.#cursor = new DiffusionCursor({ ...parts, onDue });
     this.#claimRetry = new RetryWait(parts.timers, claimRetry);
     this.#activations = new Activations(parts.resting, parts.partition, parts.limits.mailboxMax);
   }
@@ -157,6 +157,16 @@ export class PartitionOwner<Command, Reply, Effect> {
     else if (!activation.loading) void this.#load(activation);
   }
 
+  /** See {@link answeredAtRest}. */
+  ask(key: ActorKey, question: Command): Reply | null {
+    const actor = this.isServing && this.#parts.mayServe() ? this.#activations.atRest(key) : undefined;
+    return answeredAtRest(actor, question, this.#parts.clock.nowMs(), this.#commitsBefore);
+  }
+
+  get #commitsBefore(): CommitsBefore {
+    return { token: this.token, last: this.commitNo, doneTo: Math.min(this.#cursor.doneTo, this.#tenure.keptTo) };
+  }
+
   /** Fields of an actor's record, as acknowledged; null when the actor is in memory: then it is to be asked itself. */
   readFields(key: ActorKey, fields: readonly string[]): Promise<Result<ActorRecord | null, Refusal>> {
     return readAcknowledged({
@@ -210,10 +220,9 @@ export class PartitionOwner<Command, Reply, Effect> {
 
   /** Lets go of what another owner has claimed. */
   superseded(heldEpoch: number): void {
-    const { partition, log } = this.#parts;
-    log.warn('another owner has the partition', { partition, heldEpoch });
+    this.#parts.log.warn('another owner has the partition', { partition: this.partition, heldEpoch });
     this.abandon('another node owns the partition now');
-    this.#parts.lost(`another node owns partition ${String(partition)}`);
+    this.#parts.lost(`another node owns partition ${String(this.partition)}`);
   }
 
   // ------------------------------------------------------------------------------------------------ activation
@@ -286,18 +295,9 @@ export class PartitionOwner<Command, Reply, Effect> {
   }
 
   #decide(taken: readonly TakenMail<Command, Reply, Effect>[]): Batch<Command, Reply, Effect> {
-    const { clock } = this.#parts;
-    const decidedMs = clock.monotonicMs();
-    const doneTo = Math.min(this.#cursor.doneTo, this.#tenure.keptTo);
-    const decided = decideBatch(taken, clock.nowMs(), { token: this.token, last: this.commitNo, doneTo });
-    for (const { key, mail, error } of decided.poison) {
-      this.#parts.log.error('a handler threw; its command is refused and kept as a dead letter', {
-        partition: this.#parts.partition,
-        actor: key,
-        error: error instanceof Error ? (error.stack ?? error.message) : String(error),
-      });
-      this.#answers.give(mail, err({ code: 'poison', message: 'this hit a defect of the server; it was set aside' }));
-    }
+    const decidedMs = this.#parts.clock.monotonicMs();
+    const decided = decideBatch(taken, this.#parts.clock.nowMs(), this.#commitsBefore);
+    this.#answers.setAside(decided.poison);
     return { ...decided, commit: this.#commitOf(decided), decidedMs };
   }
 

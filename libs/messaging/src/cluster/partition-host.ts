@@ -24,7 +24,7 @@ import {
   type TimelineHead,
   type TimelineReader,
 } from '@millrace/timeline';
-import type { AnyCommand, AnyReply } from '../actor-calls.ts';
+import { isQuestion, type AnyCommand, type AnyReply } from '../actor-calls.ts';
 import type { ConversationHead } from '../conversation/commands.ts';
 import { partialHead, partialWatch } from '../conversation/partial-record.ts';
 import type { KeptTiers } from '../conversation/commands.ts';
@@ -245,6 +245,11 @@ export class PartitionHost {
       });
       return;
     }
+    const told = isQuestion(command) ? hosted.owner.ask(key, command) : null;
+    if (told !== null) {
+      void Promise.resolve(told).then(answer);
+      return;
+    }
     hosted.owner.post(
       key,
       command,
@@ -262,6 +267,8 @@ export class PartitionHost {
     const owner = this.#hosted.get(partition)?.owner;
     if (owner === undefined) return 'not_here';
     const key = conversationKey(conversation);
+    const told = owner.ask(key, { t: 'head', user });
+    if (told?.ok === true) return told.value as ConversationHead | null;
     const read = await partialHead(user, owner.gen, (fields) => owner.readFields(key, fields));
     if (!read.ok) return 'not_here';
     if (read.value !== 'ask') return read.value;
@@ -279,6 +286,8 @@ export class PartitionHost {
     const owner = this.#hosted.get(partition)?.owner;
     if (owner === undefined) return 'not_owner';
     const key = conversationKey(conversation);
+    const told = owner.ask(key, { t: 'watch', users });
+    if (told !== null) return told;
     const read = await partialWatch(users, owner.gen, (fields) => owner.readFields(key, fields));
     if (!read.ok) return err(refusalError(read.error));
     if (read.value === null) return err(frameError('not_found', `there is no conversation ${conversation}`));
