@@ -7,7 +7,7 @@ import type { ChatReads } from '../chat.ts';
 import { current } from '../revise/current.ts';
 import type { UserReply } from '../user/commands.ts';
 import { AnswerReads } from './answer-reads.ts';
-import { joinPointers, type InboxDelta } from './inbox-delta.ts';
+import { broughtBy, joinPointers, type InboxDelta } from './inbox-delta.ts';
 import { pulledNow, type PulledNow } from './listing.ts';
 import { enoughFor, inTurn, planPulls } from './pulls.ts';
 import { ANSWER_BYTES_MAX } from './read-messages.ts';
@@ -20,6 +20,13 @@ export type SyncedContent = Omit<Synced<WireEntry>, 't' | 'id'>;
 const ASKED = { first: 32, times: 4, least: 8 };
 /** Of those that should suffice, going by those before, so many more are asked. */
 const ASKED_SLACK = 1.25;
+
+interface Answered {
+  readonly content: SyncedContent;
+  readonly isTooLarge: boolean;
+  /** How many messages would fit if all were like these, and somewhat less. */
+  readonly fitting: number;
+}
 
 /** One answer, which is cut shorter where its messages turn out to be large. */
 export class Answering {
@@ -124,23 +131,30 @@ export class Answering {
     return ok({ isLost, pulled: pulled.value });
   }
 
-  /** Begins to read the messages of the next answer, as far as they are of conversations that this one tells of. */
+  /** Begins to read the messages of the next answer. */
   readAhead(next: InboxDelta): AnswerReads {
     const messages = new AnswerReads(this.#calls, this.#reads.timelines);
-    for (const [slot, ranges] of joinPointers(next.pointers)) {
+    const ranges = joinPointers(next.pointers);
+    // What cannot be read now is read again when it is asked for, and then it is told.
+    const begin = (slot: number, { conversation }: ConversationSummary): void => {
+      for (const range of ranges.get(slot) ?? []) void messages.pointed(conversation, range).catch(() => undefined);
+    };
+    const unknown: number[] = [];
+    for (const slot of ranges.keys()) {
       const summary = this.#summaries.get(slot);
-      if (summary === undefined) continue;
-      // What cannot be read now is read again when it is asked for, and then it is told.
-      for (const range of ranges) void messages.pointed(summary.conversation, range).catch(() => undefined);
+      if (summary === undefined) unknown.push(slot);
+      else begin(slot, summary);
     }
+    if (unknown.length > 0) void this.#named(unknown, begin).catch(() => undefined);
     return messages;
   }
 
-  /** @returns with `fitting` how many messages would fit if all were like these, and somewhat less. */
-  async answer(
-    delta: InboxDelta,
-    limit: number,
-  ): Promise<{ readonly content: SyncedContent; readonly isTooLarge: boolean; readonly fitting: number }> {
+  async #named(slots: readonly number[], each: (slot: number, summary: ConversationSummary) => void): Promise<void> {
+    const told = await this.#calls.user(this.#by.user, { t: 'summaries', slots });
+    if (told.ok) for (const [slot, summary] of told.value.summaries) each(slot, summary);
+  }
+
+  async answer(delta: InboxDelta, limit: number): Promise<Answered> {
     const isAtHead = delta.complete && this.#isLast;
     const { cursors } = delta.next;
     const plan = isAtHead
@@ -148,7 +162,7 @@ export class Answering {
       : { pulls: [], cursors, hasMore: true };
     const ranges = joinPointers(delta.pointers);
     const pulls = new Map(plan.pulls.map(({ slot, range }) => [slot, range]));
-    let [bytes, count, isCut] = [0, 0, false];
+    let [bytes, count, isCutShort] = [0, 0, false];
     const conversations = await Promise.all(
       [...new Set([...delta.slots, ...pulls.keys()])].map(
         async (slot): Promise<ConversationDelta<WireEntry> | null> => {
@@ -159,7 +173,7 @@ export class Answering {
           const pull = pulls.get(slot);
           if (pull !== undefined) pages.push(this.#messages.pulled(conversation, pull));
           const entries = Promise.all(pages).then((read) => {
-            isCut ||= read.some((page) => page.isCut);
+            isCutShort ||= read.some((page) => page.isCut);
             return read.flatMap((page) => page.entries);
           });
           const known = this.#pulled.find((each) => each.slot === slot)?.head ?? null;
@@ -174,7 +188,7 @@ export class Answering {
     const atHead = { ...upToDate(this.#head), cursors: plan.cursors };
     const turn = this.#turn === undefined ? {} : { turn: this.#turn };
     const next = isAtHead ? { ...atHead, ...turn } : delta.next;
-    const isTooLarge = isCut || (bytes > ANSWER_BYTES_MAX && count > 1);
+    const isTooLarge = isCutShort || (bytes > ANSWER_BYTES_MAX && count > 1);
     if (isTooLarge) this.#messages.again();
     return {
       content: {
@@ -190,8 +204,6 @@ export class Answering {
     };
   }
 }
-
-const broughtBy = ({ pointers }: InboxDelta): number => pointers.reduce((sum, { from, to }) => sum + to - from + 1, 0);
 
 /** The token of a device that has all of the inbox. */
 export const upToDate = (head: TimelineHead): SyncToken => ({

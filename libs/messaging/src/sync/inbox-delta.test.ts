@@ -1,15 +1,14 @@
 import { generation, MalformedBytes, sequenceId } from '@millrace/kernel';
-import type { TimelineEntry } from '@millrace/timeline';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodeInboxEntry, encodeInboxEntry, type InboxEntry } from '../user/inbox-entry.ts';
+import type { InboxEntry, InboxRecord } from '../user/inbox-entry.ts';
 import { cutDelta, isInLostRecord, joinPointers } from './inbox-delta.ts';
 import { noCursors, type SyncToken } from './sync-token.ts';
 
 const behind = fc.constantFrom('write' as const, 'read' as const);
 
 /** Inbox records of three conversations, each with consecutive seqs, and read positions in between. */
-const records: fc.Arbitrary<readonly TimelineEntry[]> = fc
+const records: fc.Arbitrary<readonly InboxRecord[]> = fc
   .array(fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 0, max: 6 }), behind), {
     maxLength: 25,
     size: 'max',
@@ -24,7 +23,7 @@ const records: fc.Arbitrary<readonly TimelineEntry[]> = fc
         count === 0
           ? { kind: 'read', slot, readSeq: sequenceId(from), readMsgNo: 0, sentAtRead: 0 }
           : { kind: 'messages', slot, gen, from: sequenceId(from), to: sequenceId(from + count - 1), behind: mode };
-      return { gen, seq: sequenceId(index + 1), data: encodeInboxEntry(entry) };
+      return { gen, seq: sequenceId(index + 1), entry };
     });
   });
 
@@ -37,9 +36,8 @@ const expand = (pointers: Pointers): readonly string[] =>
   );
 
 /** Whether the first that the inbox says of the conversation is a read position, as of one that the device knows already. */
-const isReadFirst = (all: readonly TimelineEntry[], slot: number): boolean =>
-  all.map(({ data }) => decodeInboxEntry(data)).find((entry) => 'slot' in entry && entry.slot === slot)?.kind ===
-  'read';
+const isReadFirst = (all: readonly InboxRecord[], slot: number): boolean =>
+  all.find(({ entry }) => 'slot' in entry && entry.slot === slot)?.entry.kind === 'read';
 
 describe('cutDelta', () => {
   it('in pages of any size is the whole, each message once and in order (I3)', () => {
@@ -83,7 +81,7 @@ describe('cutDelta', () => {
       ...{ kind: 'messages', slot: 1, gen, behind: 'read' },
       ...{ from: sequenceId(9), to: sequenceId(9) },
     };
-    const record = { gen, seq: sequenceId(1), data: encodeInboxEntry(join) };
+    const record = { gen, seq: sequenceId(1), entry: join };
     const told = (seq: number, of = 1) => cutDelta(start, [record], 10, new Map([[of, { gen, seq: sequenceId(seq) }]]));
     expect(told(10)).toMatchObject({ pointers: [], slots: [1], next: { cursors: new Map([[1, { gen, seq: 10 }]]) } });
     // What it had before it left, and what it has of another one, is nothing of this.
@@ -102,16 +100,16 @@ describe('cutDelta', () => {
       to: sequenceId(3),
       behind: 'write',
     };
-    const record = { gen, seq: sequenceId(1), data: encodeInboxEntry(entry) };
+    const record = { gen, seq: sequenceId(1), entry };
     expect(() => cutDelta({ ...start, offset: 4 }, [record], 10)).toThrow(MalformedBytes);
     expect(cutDelta({ ...start, offset: 3 }, [record], 10).pointers).toEqual([]);
   });
 
   it('says inside of which record a device is, so that the loss of that record is noticed (I6)', () => {
-    const record = (gen: number, seq: number): TimelineEntry => {
+    const record = (gen: number, seq: number): InboxRecord => {
       const span = { from: sequenceId(1), to: sequenceId(5) };
       const entry: InboxEntry = { kind: 'messages', slot: 1, gen: generation(gen), ...span, behind: 'write' };
-      return { gen: generation(gen), seq: sequenceId(seq), data: encodeInboxEntry(entry) };
+      return { gen: generation(gen), seq: sequenceId(seq), entry };
     };
     const { next } = cutDelta(start, [record(2, 1)], 3);
     expect(next).toMatchObject({ position: { gen: 2, seq: 0 }, offset: 3 });

@@ -1,6 +1,6 @@
 import { MalformedBytes, sequenceId, type SequenceId } from '@millrace/kernel';
-import { comparePositions, type TimelineEntry, type Position } from '@millrace/timeline';
-import { decodeInboxEntry, type InboxEntry } from '../user/inbox-entry.ts';
+import { comparePositions, type Position } from '@millrace/timeline';
+import type { InboxEntry, InboxRecord } from '../user/inbox-entry.ts';
 import type { EntryRange } from './read-messages.ts';
 import { noCursors, type SyncToken } from './sync-token.ts';
 
@@ -27,7 +27,7 @@ export interface InboxDelta {
  */
 export const isInLostRecord = (
   { position, offset }: Pick<SyncToken, 'position' | 'offset'>,
-  records: readonly TimelineEntry[],
+  records: readonly InboxRecord[],
 ): boolean => offset > 0 && records[0]?.gen !== position.gen;
 
 /** How far a device says that it is in conversations that are pulled, by slot, beside what its token says. */
@@ -45,7 +45,7 @@ export type ReachedSlots = ReadonlyMap<number, Position>;
  */
 export function cutDelta(
   token: SyncToken,
-  records: readonly TimelineEntry[],
+  records: readonly InboxRecord[],
   limit: number,
   reached: ReachedSlots = noCursors,
 ): InboxDelta {
@@ -57,8 +57,7 @@ export function cutDelta(
   let position: Position = token.position;
   let offset = token.offset;
   const here = (): SyncToken => ({ ...token, position, offset, cursors });
-  for (const { gen, seq, data } of records) {
-    const entry = decodeInboxEntry(data);
+  for (const { gen, seq, entry } of records) {
     if (entry.kind === 'messages') {
       const { slot } = entry;
       if (entry.from + offset > entry.to + 1)
@@ -82,7 +81,11 @@ export function cutDelta(
       else cursors.set(slot, latest([cursor, reached.get(slot), { gen: entry.gen, seq: entry.to }]));
     } else if (entry.kind !== 'break') {
       slots.add(entry.slot);
-      if (entry.kind === 'deleted') noteDeleted(deleted, entry.slot, entry.seq);
+      if (entry.kind === 'deleted') {
+        const known = deleted.get(entry.slot) ?? [];
+        noteDeleted(known, entry.seq);
+        deleted.set(entry.slot, known);
+      }
     }
     offset = 0;
     position = { gen, seq };
@@ -90,13 +93,11 @@ export function cutDelta(
   return { slots: [...slots], pointers, deleted, next: here(), complete: true };
 }
 
-function noteDeleted(deleted: Map<number, SequenceId[]>, slot: number, seq: SequenceId): void {
-  const known = deleted.get(slot) ?? [];
-  if (!known.includes(seq))
-    deleted.set(
-      slot,
-      [...known, seq].sort((one, other) => one - other),
-    );
+/** Keeps them rising, each once. */
+export function noteDeleted(deleted: SequenceId[], seq: SequenceId): void {
+  if (deleted.includes(seq)) return;
+  deleted.push(seq);
+  deleted.sort((one, other) => one - other);
 }
 
 /** The first seq of the record that the device may not have by pulling; behind its last when it has all. */
@@ -112,10 +113,15 @@ const latest = (positions: readonly (Position | undefined)[]): Position =>
 
 /** The token's cursors, moved on to what the device says. */
 export function withReached(token: SyncToken, reached: ReachedSlots): SyncToken {
+  if (reached.size === 0) return token;
   const cursors = new Map<number, Position>();
   for (const [slot, cursor] of token.cursors) cursors.set(slot, latest([cursor, reached.get(slot)]));
   return { ...token, cursors };
 }
+
+/** Messages of the inbox in an answer. */
+export const broughtBy = ({ pointers }: InboxDelta): number =>
+  pointers.reduce((sum, { from, to }) => sum + to - from + 1, 0);
 
 /** Pointers of one slot and generation that follow on each other, joined. */
 export function joinPointers(pointers: InboxDelta['pointers']): ReadonlyMap<number, readonly EntryRange[]> {

@@ -1,7 +1,6 @@
 import { receivedRanges } from '@millrace/diffusion';
 import { generation, sequenceId, type UserId } from '@millrace/kernel';
 import type { ConversationSummary } from '@millrace/protocol';
-import type { TimelineEntry } from '@millrace/timeline';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ConversationHead } from '../conversation/commands.ts';
@@ -11,6 +10,7 @@ import { AConversation } from '../testing/a-conversation.ts';
 import { AUser } from '../testing/a-user.ts';
 import { step } from '../testing/conversation-commands.ts';
 import type { Delivery } from '../user/commands.ts';
+import { inboxRecord } from '../user/inbox-entry.ts';
 import { cutDelta, withReached } from './inbox-delta.ts';
 import { cursorAtHead, enoughFor, inTurn, planPulls } from './pulls.ts';
 import { noCursors, type SyncToken } from './sync-token.ts';
@@ -39,7 +39,7 @@ class ADevice {
   /** @returns whether there is more. */
   sync(limit: number): boolean {
     const records = this.#user.stored.entries
-      .map((data, index): TimelineEntry => ({ ...at(index + 1), data }))
+      .map((data, index) => inboxRecord({ ...at(index + 1), data }))
       .slice(this.#token.position.seq);
     const { pointers, next, complete } = cutDelta(this.#token, records, limit);
     for (const { from, to } of pointers) this.#take(from, to);

@@ -1,14 +1,17 @@
-import { generation, MalformedBytes, partitionId, sequenceId, type UserId } from '@millrace/kernel';
-import { emptyHead, type TimelineEntry, type TimelineReader } from '@millrace/timeline';
+import { generation, MalformedBytes, partitionId, sequenceId, type DeviceId, type UserId } from '@millrace/kernel';
+import { emptyHead, type TimelineReader } from '@millrace/timeline';
 import { describe, expect, it } from 'vitest';
 import type { ActorCalls } from '../actor-calls.ts';
 import { AnswerReads } from './answer-reads.ts';
+import type { Missed } from './missed.ts';
 import { ReadAhead } from './read-ahead.ts';
 
-const ann = 'ann' as UserId;
-const at = (seq: number, gen = 1) => ({ gen: generation(gen), seq: sequenceId(seq) });
+const device = 'phone' as DeviceId;
+const ann = { user: 'ann' as UserId, device };
+const position = (seq: number, gen = 1) => ({ gen: generation(gen), seq: sequenceId(seq) });
+const at = (seq: number, gen = 1) => ({ position: position(seq, gen) });
 const head = (gen = 1) => ({ ...emptyHead(generation(gen)), seq: sequenceId(100) });
-const records = (seq: number): readonly TimelineEntry[] => [{ ...at(seq), data: new Uint8Array() }];
+const records = (seq: number): Missed => ({ records: [{ ...position(seq), entry: { kind: 'break' } }] });
 const read = (seq: number) => () => Promise.resolve(records(seq));
 const messages = new AnswerReads({ partitionOf: () => partitionId(0) } as unknown as ActorCalls, {} as TimelineReader);
 const readMessages = (): AnswerReads => messages;
@@ -23,8 +26,9 @@ describe('what is read ahead', () => {
   it('is used once, by the one that it is for', async () => {
     const ahead = new ReadAhead(new ManualClock());
     ahead.begin(ann, at(5), head(), true, read(6), readMessages);
-    expect(await ahead.take('bob' as UserId, at(5), head())).toBe(null);
-    expect(await ahead.take(ann, at(5), head())).toEqual({ records: records(6), messages, fits: true });
+    expect(await ahead.take({ user: 'bob' as UserId, device }, at(5), head())).toBe(null);
+    expect(await ahead.take({ ...ann, device: 'laptop' as DeviceId }, at(5), head())).toBe(null);
+    expect(await ahead.take(ann, at(5), head())).toEqual({ missed: records(6), messages, fits: true });
     expect(await ahead.take(ann, at(5), head())).toBe(null);
   });
 
@@ -51,12 +55,12 @@ describe('what is read ahead', () => {
     ahead.begin(ann, at(5), head(), true, read(6), () => {
       throw new MalformedBytes('another record stands there by now');
     });
-    expect(await ahead.take(ann, at(5), head())).toEqual({ records: records(6), messages: null, fits: true });
+    expect(await ahead.take(ann, at(5), head())).toEqual({ missed: records(6), messages: null, fits: true });
   });
 
-  it('is kept of so many users only (I9)', async () => {
+  it('is kept of so many devices only (I9)', async () => {
     const ahead = new ReadAhead(new ManualClock());
-    const users = Array.from({ length: 100 }, (_, index) => `user-${String(index)}` as UserId);
+    const users = Array.from({ length: 100 }, (_, index) => ({ user: `user-${String(index)}` as UserId, device }));
     for (const user of users) ahead.begin(user, at(5), head(), true, read(6), readMessages);
     const kept = await Promise.all(users.map((user) => ahead.take(user, at(5), head())));
     expect(kept.map((found) => found !== null)).toEqual(users.map((_, index) => index >= 36));
@@ -64,15 +68,15 @@ describe('what is read ahead', () => {
 
   it('is used once, also by two that come while it is being read', async () => {
     const ahead = new ReadAhead(new ManualClock());
-    let finish: (found: readonly TimelineEntry[]) => void = () => undefined;
-    const reading = new Promise<readonly TimelineEntry[]>((resolve) => {
+    let finish: (found: Missed) => void = () => undefined;
+    const reading = new Promise<Missed>((resolve) => {
       finish = resolve;
     });
     ahead.begin(ann, at(5), head(), true, () => reading, readMessages);
     const [first, second] = [ahead.take(ann, at(5), head()), ahead.take(ann, at(5), head())];
     finish(records(6));
     // Its messages are begun as well, though it was asked for before its records were there.
-    expect(await first).toEqual({ records: records(6), messages, fits: true });
+    expect(await first).toEqual({ missed: records(6), messages, fits: true });
     expect(await second).toBe(null);
   });
 
@@ -86,11 +90,11 @@ describe('what is read ahead', () => {
       ahead.begin(ann, at(5), head(), true, read(6), readMessages);
       await Promise.resolve();
       clock.ms = ms;
-      expect(await ahead.take(ann, at(5), head())).toEqual({ records: records(6), messages: known, fits: true });
+      expect(await ahead.take(ann, at(5), head())).toEqual({ missed: records(6), messages: known, fits: true });
     }
   });
 
-  it('is of messages for so many users only, whose time has not passed (I9)', async () => {
+  it('is of messages for so many devices only, whose time has not passed (I9)', async () => {
     const clock = new ManualClock();
     const ahead = new ReadAhead(clock);
     const begun = async (name: string): Promise<boolean> => {
@@ -99,7 +103,7 @@ describe('what is read ahead', () => {
         isRead = true;
         return messages;
       };
-      ahead.begin(name as UserId, at(5), head(), true, read(6), note);
+      ahead.begin({ user: name as UserId, device }, at(5), head(), true, read(6), note);
       await new Promise((resolve) => {
         setImmediate(resolve);
       });

@@ -1,88 +1,109 @@
-import type { Clock, Generation, UserId } from '@millrace/kernel';
-import type { Position, TimelineEntry, TimelineHead } from '@millrace/timeline';
+import type { Clock, Generation } from '@millrace/kernel';
+import type { TimelineHead } from '@millrace/timeline';
+import type { Principal } from '../chat-service.ts';
 import type { AnswerReads } from './answer-reads.ts';
+import type { Missed } from './missed.ts';
+import type { SyncToken } from './sync-token.ts';
 
-/** Users of whom something is read ahead at a time (I9). */
-const USERS_MAX = 64;
-/** Those of whom messages are, too: of each as much as an answer may hold. */
-const MESSAGES_USERS_MAX = 8;
+/** Devices for which something is read ahead at a time (I9). */
+const DEVICES_MAX = 64;
+/** Those of which messages are, too: of each as much as an answer may hold. */
+const MESSAGES_DEVICES_MAX = 8;
+/** Those of which a window is kept, which may be ten times as much as the records of an answer. */
+const WINDOWS_MAX = 16;
 /** A device that goes on asks within milliseconds. What was read longer ago may be lost, or gone, meanwhile. */
 const MESSAGES_MS_MAX = 1_000;
 
-type Records = readonly TimelineEntry[];
+/** Where the device is in the inbox. */
+type Place = Pick<SyncToken, 'position' | 'window'>;
 
 interface Begun {
-  readonly after: Position;
+  readonly place: Place;
   /** Of the inbox when it was read: in a newer one something else may stand there. */
   readonly gen: Generation;
   readonly sinceMs: number;
   readonly fits: boolean;
-  /** Null when they could not be read. */
-  readonly records: Promise<Records | null>;
+  /** Null when it could not be read. */
+  readonly missed: Promise<Missed | null>;
   messages: AnswerReads | null;
+  hasWindow: boolean;
   isTaken: boolean;
 }
 
 /** What was read ahead for an answer. */
 export interface Ahead {
-  readonly records: Records;
+  readonly missed: Missed;
   /** Null when nothing is known of them. */
   readonly messages: AnswerReads | null;
   /** Whether the answer before had room for as many messages as were wanted: then this one will have, as a rule. */
   readonly fits: boolean;
 }
 
+const keyOf = ({ user, device }: Principal): string => `${user}\n${device}`;
+
 /**
- * Inbox records that a device will ask for next, as a rule, and the messages that they point at: they are read while it takes
- * the answer before. What is begun is used once, for exactly the position that it was begun for, or not at all.
+ * What a device will ask for next of its inbox, as a rule, and the messages that it points at: they are read while it takes
+ * the answer before. What is begun is used once, for exactly the place that it was begun for, or not at all.
  */
 export class ReadAhead {
   readonly #clock: Clock;
   /** The one that was begun last is at the end. */
-  readonly #begun = new Map<UserId, Begun>();
+  readonly #begun = new Map<string, Begun>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
+  /** Whether one more window may be kept. */
+  get hasWindowRoom(): boolean {
+    let count = 0;
+    for (const { hasWindow } of this.#begun.values()) if (hasWindow) count += 1;
+    return count < WINDOWS_MAX;
+  }
+
   /** @param readMessages - begins to read what the records point at. */
   begin(
-    user: UserId,
-    after: Position,
+    by: Principal,
+    { position, window }: Place,
     { gen }: TimelineHead,
     fits: boolean,
-    read: () => Promise<Records>,
-    readMessages: (records: Records) => AnswerReads,
+    read: () => Promise<Missed>,
+    readMessages: (missed: Missed) => AnswerReads,
   ): void {
-    this.#begun.delete(user);
-    const records = read().catch(() => null);
+    const key = keyOf(by);
+    this.#begun.delete(key);
+    const missed = read().catch(() => null);
+    const place = { position, ...(window === undefined ? {} : { window }) };
     const sinceMs = this.#clock.monotonicMs();
-    const begun: Begun = { after, gen, sinceMs, fits, records, messages: null, isTaken: false };
-    this.#begun.set(user, begun);
+    const hasWindow = window !== undefined;
+    const begun: Begun = { place, gen, sinceMs, fits, missed, messages: null, hasWindow, isTaken: false };
+    this.#begun.set(key, begun);
     // Before whoever takes them goes on. What cannot be made out of them now is told when it is asked for.
-    void records
+    void missed
       .then((found) => {
-        if (found !== null && this.#begun.get(user) === begun && this.#hasRoom()) begun.messages = readMessages(found);
+        if (found === null || this.#begun.get(key) !== begun) return;
+        begun.hasWindow = 'window' in found;
+        if (this.#hasRoom()) begun.messages = readMessages(found);
       })
       .catch(() => undefined);
-    if (this.#begun.size <= USERS_MAX) return;
+    if (this.#begun.size <= DEVICES_MAX) return;
     for (const longest of this.#begun.keys()) {
       this.#begun.delete(longest);
       return;
     }
   }
 
-  /** @returns null when they are to be read now. */
-  async take(user: UserId, after: Position, { gen }: TimelineHead): Promise<Ahead | null> {
-    const begun = this.#begun.get(user);
+  /** @returns null when it is to be read now. */
+  async take(by: Principal, place: Place, { gen }: TimelineHead): Promise<Ahead | null> {
+    const key = keyOf(by);
+    const begun = this.#begun.get(key);
     if (begun === undefined || begun.isTaken) return null;
     begun.isTaken = true;
-    const isMeant = begun.gen === gen && begun.after.gen === after.gen && begun.after.seq === after.seq;
-    const records = isMeant ? await begun.records : null;
+    const missed = begun.gen === gen && isSame(begun.place, place) ? await begun.missed : null;
     // Not before: records under way are still to begin their messages.
-    if (this.#begun.get(user) === begun) this.#begun.delete(user);
-    if (records === null) return null;
-    return { records, messages: this.#isFresh(begun) ? begun.messages : null, fits: begun.fits };
+    if (this.#begun.get(key) === begun) this.#begun.delete(key);
+    if (missed === null) return null;
+    return { missed, messages: this.#isFresh(begun) ? begun.messages : null, fits: begun.fits };
   }
 
   #isFresh({ sinceMs }: Begun): boolean {
@@ -95,6 +116,14 @@ export class ReadAhead {
       if (!this.#isFresh(begun)) begun.messages = null;
       if (begun.messages !== null) count += 1;
     }
-    return count < MESSAGES_USERS_MAX;
+    return count < MESSAGES_DEVICES_MAX;
   }
 }
+
+const isSame = (one: Place, other: Place): boolean =>
+  one.position.gen === other.position.gen &&
+  one.position.seq === other.position.seq &&
+  one.window?.to.gen === other.window?.to.gen &&
+  one.window?.to.seq === other.window?.to.seq &&
+  one.window?.done === other.window?.done &&
+  one.window?.given === other.window?.given;

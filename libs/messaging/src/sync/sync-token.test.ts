@@ -11,9 +11,20 @@ const position = fc
 const cursors = fc
   .uniqueArray(fc.tuple(fc.integer({ min: 1, max: 1e6 }), position), { maxLength: 20, selector: ([slot]) => slot })
   .map((list) => new Map(list));
+const window = fc.record({ to: position, done: fc.nat(), given: fc.nat() });
 const token: fc.Arbitrary<SyncToken> = fc
-  .record({ position, offset: fc.nat(1_000), cursors, turn: fc.option(fc.nat(), { nil: undefined }) })
-  .map(({ turn, ...rest }) => (turn === undefined || rest.cursors.size === 0 ? rest : { ...rest, turn }));
+  .record({
+    position,
+    offset: fc.nat(1_000),
+    cursors,
+    turn: fc.option(fc.integer({ min: 1 }), { nil: undefined }),
+    window: fc.option(window, { nil: undefined }),
+  })
+  .map(({ turn, window: within, ...rest }) => ({
+    ...rest,
+    ...(turn === undefined || rest.cursors.size === 0 ? {} : { turn }),
+    ...(within === undefined ? {} : { window: within }),
+  }));
 const user = fc.stringMatching(/^[A-Za-z0-9._~@:%+=-]{1,64}$/).map((name) => name as UserId);
 
 describe('a sync token', () => {

@@ -23,6 +23,17 @@ export interface SyncToken {
   readonly cursors: ReadonlyMap<number, Position>;
   /** The slot with which the next answer begins to pull; left out for the lowest. */
   readonly turn?: number;
+  /** What it has of the records behind those, when they are answered by conversation. */
+  readonly window?: InWindow;
+}
+
+/** How far a device is in an `InboxWindow`, which begins behind the token's position. */
+export interface InWindow {
+  readonly to: Position;
+  /** Of so many of its conversations the device has everything. */
+  readonly done: number;
+  /** Of the next one it has so many messages. */
+  readonly given: number;
 }
 
 export const noCursors: SyncToken['cursors'] = new Map();
@@ -37,12 +48,17 @@ const VERSION = 2;
  */
 export const CURSORS_MAX = 1_000;
 
+/** Slots are numbered from 1. */
+const NO_TURN = 0;
+
 /**
  * Base64url of `u8 version · string user · varint gen · varint seq · varint offset`, and in version 2
  * `varint count`, then for each cursor, in rising slot: `varint slots since the last · varint gen · varint seq`, and behind
- * them `varint turn` where there is one: programs that know nothing of it do not read so far.
+ * them `varint turn`, 0 for none; and in both, where there is a window, `varint to.gen · varint to.seq · varint done ·
+ * varint given`. What is behind the offset of version 1, and the cursors of version 2, was added: programs that know nothing
+ * of it do not read so far, and answer what stands before it, which is true.
  */
-export function encodeSyncToken(user: UserId, { position, offset, cursors, turn }: SyncToken): string {
+export function encodeSyncToken(user: UserId, { position, offset, cursors, turn, window }: SyncToken): string {
   const writer = new ByteWriter().u8(cursors.size === 0 ? VERSION_PLAIN : VERSION).string(user);
   writer.varint(position.gen).varint(position.seq).varint(offset);
   if (cursors.size > 0) {
@@ -56,7 +72,11 @@ export function encodeSyncToken(user: UserId, { position, offset, cursors, turn 
         .varint(seq);
       before = slot;
     }
-    if (turn !== undefined) writer.varint(turn);
+    if (turn !== undefined || window !== undefined) writer.varint(turn ?? NO_TURN);
+  }
+  if (window !== undefined) {
+    const { to, done, given } = window;
+    writer.varint(to.gen).varint(to.seq).varint(done).varint(given);
   }
   return toBase64(writer.finish()).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
 }
@@ -73,8 +93,9 @@ export function decodeSyncToken(user: UserId, token: string): Result<SyncToken, 
     const position = { gen: generation(reader.varint()), seq: sequenceId(reader.varint()) };
     const offset = reader.varint();
     const cursors = version === VERSION ? readCursors(reader) : noCursors;
-    const turn = cursors.size > 0 && reader.remaining > 0 ? { turn: reader.varint() } : {};
-    return ok({ position, offset, cursors, ...turn });
+    const turn = cursors.size > 0 && reader.remaining > 0 ? reader.varint() : NO_TURN;
+    const window = reader.remaining > 0 ? { window: readWindow(reader) } : {};
+    return ok({ position, offset, cursors, ...(turn === NO_TURN ? {} : { turn }), ...window });
   } catch {
     return refused;
   }
@@ -90,6 +111,11 @@ function readCursors(reader: ByteReader): SyncToken['cursors'] {
   return cursors;
 }
 
+function readWindow(reader: ByteReader): InWindow {
+  const to = { gen: generation(reader.varint()), seq: sequenceId(reader.varint()) };
+  return { to, done: reader.varint(), given: reader.varint() };
+}
+
 /**
  * The token, moved on to what the device has seen by push since (same generation, further on). Where the entries up to
  * there tell of conversations that are pulled from then on or not any more, the caller has to follow them.
@@ -99,5 +125,6 @@ export function withSeen(
   seen: { readonly gen: number; readonly seq: SequenceId } | undefined,
 ): SyncToken {
   if (seen === undefined || seen.gen !== token.position.gen || seen.seq <= token.position.seq) return token;
-  return { ...token, position: { gen: token.position.gen, seq: seen.seq }, offset: 0 };
+  const { window: _window, ...rest } = token;
+  return { ...rest, position: { gen: token.position.gen, seq: seen.seq }, offset: 0 };
 }

@@ -1,15 +1,17 @@
 import { err, MalformedBytes, ok, sequenceId, type Result, type SequenceId } from '@millrace/kernel';
 import { frameError, type FrameError, type Reached, type Sync } from '@millrace/protocol';
-import { cursorStatus, userKey, type Position, type TimelineEntry } from '@millrace/timeline';
+import { cursorStatus, userKey, type Position } from '@millrace/timeline';
 import type { ActorCalls } from '../actor-calls.ts';
 import type { Principal } from '../chat-service.ts';
 import type { ChatReads } from '../chat.ts';
 import { noteBrought, type MessageTrace } from '../trace/message-trace.ts';
 import type { UserReply } from '../user/commands.ts';
+import { inboxRecord, type InboxRecord } from '../user/inbox-entry.ts';
 import type { AnswerReads } from './answer-reads.ts';
 import { Answering, upToDate, type SyncedContent } from './answering.ts';
 import { cutDelta, isInLostRecord, withReached, type InboxDelta, type ReachedSlots } from './inbox-delta.ts';
 import { orderedPage, pulledNow } from './listing.ts';
+import { cutMissed, endOf, missedBehind, type InboxReads, type Missed } from './missed.ts';
 import { cursorAtHead } from './pulls.ts';
 import type { ReadAhead } from './read-ahead.ts';
 import { positionsOf, readDense } from './read-messages.ts';
@@ -19,8 +21,8 @@ import { decodeSyncToken, encodeSyncToken, withSeen, type SyncToken } from './sy
 type Query = Omit<Sync, 't' | 'id'>;
 
 const LIMIT_DEFAULT = 500;
-/** Inbox records read at a time: as many as messages are wanted, within these. */
-const RECORDS = { min: 100, max: 1_000 };
+/** Inbox records read at a time. */
+const RECORDS_MAX = 1_000;
 /** Conversations in the snapshot of a device that is too far behind; the rest are paged by `conversations`. */
 const SNAPSHOT_MAX = 1_000;
 
@@ -51,31 +53,37 @@ export async function sync(
   told.forEach(({ conversation, gen, seq }, index) => {
     if (typeof slots[index] === 'number') trace.holds(by, conversation, { gen, seq }, 'reached');
   });
-  for (const known of [query.seen ?? moved.position, moved.position]) {
+  for (const known of [query.seen ?? moved.position, moved.position, moved.window?.to ?? moved.position]) {
     if (cursorStatus(head, known).kind === 'regressed') return afresh(true);
   }
   if (moved.position.seq + 1 < oldest) return afresh(false);
   const at = { partition: calls.partitionOf(userKey(by.user)), actor: userKey(by.user) };
   const limit = query.limit ?? LIMIT_DEFAULT;
-  const read = async (after: SequenceId, upTo: SequenceId, most = RECORDS.max): Promise<readonly TimelineEntry[]> => {
+  const read = async (after: SequenceId, upTo: SequenceId, most = RECORDS_MAX): Promise<readonly InboxRecord[]> => {
     const [from, to] = [sequenceId(after + 1), sequenceId(Math.min(upTo, after + most))];
-    return from > to ? [] : readDense(timelines, at, positionsOf(head, { from, to }), 'forward');
+    if (from > to) return [];
+    return (await readDense(timelines, at, positionsOf(head, { from, to }), 'forward')).map(inboxRecord);
+  };
+  const inboxReads: InboxReads = {
+    ...{ last: head.seq, limit },
+    records: (after, most) => read(after, head.seq, most),
+    mayGather: () => ahead.hasWindowRoom,
   };
   try {
     let token = moved;
     if (moved.position.seq > stored.position.seq && switched > stored.position.seq) {
       // Conversations are pulled since, or not any more: what was seen by push tells which.
       if (stored.position.seq + 1 < oldest) return await afresh(false);
-      token = { ...moved, cursors: await followed({ ...stored, offset: 0 }, moved.position.seq, reached, read) };
+      const { window: _window, ...plain } = { ...stored, offset: 0 };
+      token = { ...moved, cursors: await followed(plain, moved.position.seq, reached, read) };
     }
-    // Each brings a message at least, as a rule: more of them than messages are wanted would be read for nothing.
-    const readFrom = (after: SequenceId): Promise<readonly TimelineEntry[]> =>
-      read(after, head.seq, Math.min(RECORDS.max, Math.max(RECORDS.min, limit)));
-    const known = await ahead.take(by.user, token.position, head);
-    const records = known?.records ?? (await readFrom(token.position.seq));
-    if (isInLostRecord(token, records)) return await afresh(true);
-    const isLast = token.position.seq + records.length >= head.seq;
-    const cut = (most: number): InboxDelta => cutDelta(token, records, most, reached);
+    const known = await ahead.take(by, token, head);
+    const behind = known === null ? await missedBehind(token, inboxReads) : { token, missed: known.missed };
+    ({ token } = behind);
+    const { missed } = behind;
+    if ('records' in missed && isInLostRecord(token, missed.records)) return await afresh(true);
+    const isLast = endOf(token, missed) >= head.seq;
+    const cut = (most: number): InboxDelta => cutMissed(token, missed, most, reached);
     const answering = new Answering(calls, reads, by, head, isLast, known?.messages ?? null);
     let delta = cut(limit);
     const asked = await answering.ask(delta, limit);
@@ -83,12 +91,13 @@ export async function sync(
     if (asked.value.isLost) return await afresh(true);
     const beginNext = (fits: boolean): void => {
       const { next } = delta;
-      const readNext = (): Promise<readonly TimelineEntry[]> => readFrom(next.position.seq);
-      const messagesOf = (found: readonly TimelineEntry[]): AnswerReads =>
-        answering.readAhead(cutDelta(next, found, limit, reached));
-      ahead.begin(by.user, next.position, head, fits, readNext, messagesOf);
+      const readNext = async (): Promise<Missed> =>
+        next.window === undefined ? (await missedBehind(next, inboxReads)).missed : missed;
+      const messagesOf = (found: Missed): AnswerReads => answering.readAhead(cutMissed(next, found, limit, reached));
+      ahead.begin(by, next, head, fits, readNext, messagesOf);
     };
-    const isBegun = !isLast && known?.fits === true;
+    const goesOn = (): boolean => !(isLast && delta.complete);
+    const isBegun = goesOn() && known?.fits === true;
     let most = limit;
     let answered = answering.answer(delta, most);
     // Behind what this answer asks of the store, and not behind the answer: the store is at work meanwhile.
@@ -97,7 +106,7 @@ export async function sync(
       const answer = await answered;
       if (!answer.isTooLarge || most === 1) {
         const fits = most === limit;
-        if (!isLast && !(isBegun && fits)) beginNext(fits);
+        if (goesOn() && !(isBegun && fits)) beginNext(fits);
         for (const { slot, summary } of answering.pulled) {
           const cursor = token.cursors.get(slot);
           if (cursor !== undefined) trace.holds(by, summary.conversation, cursor, 'token');
@@ -132,7 +141,7 @@ async function followed(
   from: SyncToken,
   upTo: SequenceId,
   reached: ReachedSlots,
-  read: (after: SequenceId, upTo: SequenceId) => Promise<readonly TimelineEntry[]>,
+  read: (after: SequenceId, upTo: SequenceId) => Promise<readonly InboxRecord[]>,
 ): Promise<SyncToken['cursors']> {
   let token = from;
   while (token.position.seq < upTo) {

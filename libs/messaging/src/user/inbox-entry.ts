@@ -10,6 +10,7 @@ import {
   type SequenceId,
 } from '@millrace/kernel';
 import type { Hint, HintReason } from '@millrace/protocol';
+import type { Position, TimelineEntry } from '@millrace/timeline';
 
 /**
  * One inbox record (I6). A conversation is named by its slot in the user's own list, so that a record stays small.
@@ -69,6 +70,18 @@ function writeInboxEntry(writer: ByteWriter, entry: InboxEntry): void {
     writer.u8(2).varint(entry.slot).varint(entry.readSeq).varint(entry.readMsgNo).varint(entry.sentAtRead);
   }
 }
+
+/** A record at its place in the inbox. */
+export interface InboxRecord extends Position {
+  readonly entry: InboxEntry;
+}
+
+/** @throws MalformedBytes as {@link decodeInboxEntry}. */
+export const inboxRecord = ({ gen, seq, data }: TimelineEntry): InboxRecord => ({
+  gen,
+  seq,
+  entry: decodeInboxEntry(data),
+});
 
 /** @throws MalformedBytes when the bytes are no inbox record of a kind that this program knows. */
 export function decodeInboxEntry(bytes: Uint8Array): InboxEntry {

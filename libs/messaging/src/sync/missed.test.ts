@@ -1,0 +1,87 @@
+import { generation, sequenceId, type SequenceId } from '@millrace/kernel';
+import { describe, expect, it } from 'vitest';
+import type { InboxRecord } from '../user/inbox-entry.ts';
+import { cutMissed, endOf, missedBehind, type InboxReads } from './missed.ts';
+import { noCursors, type SyncToken } from './sync-token.ts';
+
+const gen = generation(1);
+const start: SyncToken = { position: { gen, seq: sequenceId(0) }, offset: 0, cursors: noCursors };
+
+/** An inbox of so many messages, in turn of so many conversations. */
+class AnInbox {
+  /** Records of each read. */
+  readonly reads: number[] = [];
+  readonly #records: readonly InboxRecord[];
+  mayGather = true;
+
+  constructor(messages: number, conversations: number) {
+    this.#records = Array.from({ length: messages }, (_, index) => {
+      const at = sequenceId(1 + Math.floor(index / conversations));
+      const span = { from: at, to: at };
+      const slot = 1 + (index % conversations);
+      return { gen, seq: sequenceId(index + 1), entry: { kind: 'messages', slot, gen, ...span, behind: 'write' } };
+    });
+  }
+
+  get last(): SequenceId {
+    return sequenceId(this.#records.length);
+  }
+
+  of(limit: number): InboxReads {
+    return {
+      ...{ last: this.last, limit },
+      records: (after, most) => {
+        const records = this.#records.slice(after, after + most);
+        this.reads.push(records.length);
+        return Promise.resolve(records);
+      },
+      mayGather: () => this.mayGather,
+    };
+  }
+}
+
+describe('what a device has missed', () => {
+  it('of many conversations comes by conversation, each in one answer', async () => {
+    const inbox = new AnInbox(5_000, 500);
+    const { token, missed } = await missedBehind(start, inbox.of(1_000));
+    expect(inbox.reads).toEqual([1_000, 1_000, 1_000, 1_000, 1_000]);
+    expect(endOf(token, missed)).toBe(5_000);
+    const { slots, next } = cutMissed(token, missed, 1_000, noCursors);
+    expect(slots).toHaveLength(100);
+    // Who has not kept the window reads it once more, and goes on in it.
+    const again = await missedBehind(next, inbox.of(1_000));
+    expect(again).toEqual({ token: next, missed });
+  });
+
+  it('of few, or when too many windows are kept, comes as it lies there', async () => {
+    const few = new AnInbox(5_000, 50);
+    expect((await missedBehind(start, few.of(1_000))).missed).toHaveProperty('records.length', 1_000);
+    const many = new AnInbox(5_000, 500);
+    many.mayGather = false;
+    expect((await missedBehind(start, many.of(1_000))).missed).toHaveProperty('records.length', 1_000);
+    expect([...few.reads, ...many.reads]).toEqual([1_000, 1_000]);
+  });
+
+  it('that fits into an answer is read once', async () => {
+    const inbox = new AnInbox(800, 500);
+    expect((await missedBehind(start, inbox.of(1_000))).missed).toHaveProperty('records.length', 800);
+    expect(inbox.reads).toEqual([800]);
+  });
+
+  it('is gathered up to a bound (I9)', async () => {
+    const inbox = new AnInbox(30_000, 1_000);
+    const { token, missed } = await missedBehind(start, inbox.of(1_000));
+    expect(endOf(token, missed)).toBe(10_000);
+  });
+
+  it('comes as it lies there for a token that names a window which is none', async () => {
+    const inbox = new AnInbox(5_000, 500);
+    for (const to of [0, 4_999, 10_000, 100_000]) {
+      const made = { ...start, window: { to: { gen: generation(2), seq: sequenceId(to) }, done: 3, given: 0 } };
+      inbox.mayGather = false;
+      const { token, missed } = await missedBehind(made, inbox.of(1_000));
+      expect(token).toEqual(start);
+      expect(missed).toHaveProperty('records.length', 1_000);
+    }
+  });
+});
