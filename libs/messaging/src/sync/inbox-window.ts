@@ -37,18 +37,23 @@ interface GrowingPart {
   readonly deleted: SequenceId[];
 }
 
+/** Whether a window ends before it: it says that a conversation is pulled from there on, or is of one that is. */
+export const endsWindow = (cursors: SyncToken['cursors'], { entry }: InboxRecord): boolean =>
+  entry.kind === 'messages' && (entry.behind === 'read' || cursors.has(entry.slot));
+
 /**
- * Gathers the records that follow the token, up to the first one that says that a conversation is pulled from there on, or
- * is of one that is. The same records behind the same token give the same window.
+ * Gathers the records that follow the token, up to the first one that ends the window. The same records behind the same
+ * token give the same window.
  *
- * @returns null when the first one does.
+ * @returns null when the first one ends it.
  */
 export function windowOf({ offset, cursors }: SyncToken, records: readonly InboxRecord[]): InboxWindow | null {
   const parts = new Map<number, GrowingPart>();
   let to: Position | null = null;
   let skip = offset;
-  for (const { gen, seq, entry } of records) {
-    if (entry.kind === 'messages' && (entry.behind === 'read' || cursors.has(entry.slot))) break;
+  for (const record of records) {
+    if (endsWindow(cursors, record)) break;
+    const { gen, seq, entry } = record;
     to = { gen, seq };
     if (entry.kind !== 'break') {
       const part = parts.get(entry.slot) ?? { slot: entry.slot, pointers: [], count: 0, deleted: [] };

@@ -14,12 +14,17 @@ class AnInbox {
   readonly #records: readonly InboxRecord[];
   mayGather = true;
 
-  constructor(messages: number, conversations: number) {
+  /** @param switched - records before the one behind which a conversation is pulled. */
+  constructor(messages: number, conversations: number, switched = Number.POSITIVE_INFINITY) {
     this.#records = Array.from({ length: messages }, (_, index) => {
       const at = sequenceId(1 + Math.floor(index / conversations));
       const span = { from: at, to: at };
       const slot = 1 + (index % conversations);
-      return { gen, seq: sequenceId(index + 1), entry: { kind: 'messages', slot, gen, ...span, behind: 'write' } };
+      return {
+        gen,
+        seq: sequenceId(index + 1),
+        entry: { kind: 'messages', slot, gen, ...span, behind: index === switched ? 'read' : 'write' },
+      };
     });
   }
 
@@ -72,6 +77,16 @@ describe('what a device has missed', () => {
     const inbox = new AnInbox(30_000, 1_000);
     const { token, missed } = await missedBehind(start, inbox.of(1_000));
     expect(endOf(token, missed)).toBe(10_000);
+  });
+
+  it('is not read any further than a window goes', async () => {
+    const inbox = new AnInbox(5_000, 500, 1_500);
+    const { token, missed } = await missedBehind(start, inbox.of(1_000));
+    expect(endOf(token, missed)).toBe(1_500);
+    expect(inbox.reads).toEqual([1_000, 1_000]);
+    const early = new AnInbox(5_000, 500, 700);
+    expect((await missedBehind(start, early.of(1_000))).missed).toHaveProperty('records.length', 1_000);
+    expect(early.reads).toEqual([1_000]);
   });
 
   it('comes as it lies there for a token that names a window which is none', async () => {

@@ -1,8 +1,8 @@
-import type { SequenceId } from '@millrace/kernel';
+import { sequenceId, type SequenceId } from '@millrace/kernel';
 import { comparePositions } from '@millrace/timeline';
 import type { InboxRecord } from '../user/inbox-entry.ts';
 import { cutDelta, type InboxDelta, type ReachedSlots } from './inbox-delta.ts';
-import { cutWindow, windowOf, WINDOW_RECORDS_MAX, type InboxWindow } from './inbox-window.ts';
+import { cutWindow, endsWindow, windowOf, WINDOW_RECORDS_MAX, type InboxWindow } from './inbox-window.ts';
 import type { SyncToken } from './sync-token.ts';
 
 /** What a device has missed in its inbox: records as they follow on its token, or a window of them. */
@@ -61,11 +61,11 @@ async function gathered(
 ): Promise<InboxWindow | null> {
   if (count > WINDOW_RECORDS_MAX) return null;
   const records = [...begun];
-  while (records.length < count) {
-    const after = (token.position.seq + records.length) as SequenceId;
-    const more = await reads.records(after, Math.min(RECORDS.max, count - records.length));
-    if (more.length === 0) break;
-    records.push(...more);
+  for (let last = begun; !last.some((record) => endsWindow(token.cursors, record)) && records.length < count;) {
+    const after = sequenceId(token.position.seq + records.length);
+    last = await reads.records(after, Math.min(RECORDS.max, count - records.length));
+    if (last.length === 0) break;
+    records.push(...last);
   }
   return windowOf(token, records);
 }

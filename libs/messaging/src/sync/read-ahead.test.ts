@@ -16,6 +16,11 @@ const read = (seq: number) => () => Promise.resolve(records(seq));
 const messages = new AnswerReads({ partitionOf: () => partitionId(0) } as unknown as ActorCalls, {} as TimelineReader);
 const readMessages = (): AnswerReads => messages;
 
+const turn = (): Promise<void> =>
+  new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+
 class ManualClock {
   ms = 0;
   nowMs = (): number => this.ms;
@@ -66,6 +71,38 @@ describe('what is read ahead', () => {
     expect(kept.map((found) => found !== null)).toEqual(users.map((_, index) => index >= 36));
   });
 
+  it('is a window of so many devices only, for as long as they come for it (I9)', async () => {
+    const clock = new ManualClock();
+    const ahead = new ReadAhead(clock);
+    const of = (index: number) => ({ user: `user-${String(index)}` as UserId, device });
+    const window = { to: position(90), parts: [] };
+    const [gathered, behind] = [{ window }, { ...at(5), window: { to: position(90), done: 1, given: 0 } }];
+    const begin = (index: number, place: typeof behind | ReturnType<typeof at>): void => {
+      ahead.begin(of(index), place, head(), true, () => Promise.resolve(gathered), readMessages);
+    };
+    for (let index = 0; index < 15; index += 1) begin(index, behind);
+    // One that is gathered now counts as soon as it is there.
+    begin(15, at(5));
+    expect(ahead.hasWindowRoom()).toBe(true);
+    await turn();
+    expect(ahead.hasWindowRoom()).toBe(false);
+    begin(16, behind);
+    expect(await ahead.take(of(16), behind, head())).toBe(null);
+    begin(17, at(5));
+    await turn();
+    expect(await ahead.take(of(17), at(5), head())).toBe(null);
+    // What is no window does not take the place of one, nor does one go because of others.
+    for (let index = 100; index < 200; index += 1) ahead.begin(of(index), at(5), head(), true, read(6), readMessages);
+    expect(await ahead.take(of(0), { ...behind, window: { ...behind.window, given: 1 } }, head())).toBe(null);
+    expect(await ahead.take(of(1), behind, head())).toMatchObject({ missed: gathered });
+    begin(18, behind);
+    begin(19, behind);
+    expect(ahead.hasWindowRoom()).toBe(false);
+    clock.ms = 60_001;
+    expect(ahead.hasWindowRoom()).toBe(true);
+    expect(await ahead.take(of(18), behind, head())).toBe(null);
+  });
+
   it('is used once, also by two that come while it is being read', async () => {
     const ahead = new ReadAhead(new ManualClock());
     let finish: (found: Missed) => void = () => undefined;
@@ -104,9 +141,7 @@ describe('what is read ahead', () => {
         return messages;
       };
       ahead.begin({ user: name as UserId, device }, at(5), head(), true, read(6), note);
-      await new Promise((resolve) => {
-        setImmediate(resolve);
-      });
+      await turn();
       return isRead;
     };
     const first = await Promise.all(Array.from({ length: 10 }, (_, index) => begun(`user-${String(index)}`)));

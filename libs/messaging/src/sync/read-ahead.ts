@@ -11,6 +11,8 @@ const DEVICES_MAX = 64;
 const MESSAGES_DEVICES_MAX = 8;
 /** Those of which a window is kept, which may be ten times as much as the records of an answer. */
 const WINDOWS_MAX = 16;
+/** A device that has not asked for so long is gone, as a rule. */
+const WINDOW_MS_MAX = 60_000;
 /** A device that goes on asks within milliseconds. What was read longer ago may be lost, or gone, meanwhile. */
 const MESSAGES_MS_MAX = 1_000;
 
@@ -55,9 +57,13 @@ export class ReadAhead {
   }
 
   /** Whether one more window may be kept. */
-  get hasWindowRoom(): boolean {
+  hasWindowRoom(): boolean {
+    const untilMs = this.#clock.monotonicMs() - WINDOW_MS_MAX;
     let count = 0;
-    for (const { hasWindow } of this.#begun.values()) if (hasWindow) count += 1;
+    for (const [key, { hasWindow, sinceMs }] of this.#begun) {
+      if (hasWindow && sinceMs < untilMs) this.#begun.delete(key);
+      else if (hasWindow) count += 1;
+    }
     return count < WINDOWS_MAX;
   }
 
@@ -77,17 +83,25 @@ export class ReadAhead {
     const sinceMs = this.#clock.monotonicMs();
     const hasWindow = window !== undefined;
     const begun: Begun = { place, gen, sinceMs, fits, missed, messages: null, hasWindow, isTaken: false };
+    if (hasWindow && !this.hasWindowRoom()) return;
     this.#begun.set(key, begun);
     // Before whoever takes them goes on. What cannot be made out of them now is told when it is asked for.
     void missed
       .then((found) => {
         if (found === null || this.#begun.get(key) !== begun) return;
+        // There was room when it was begun; others may have been faster.
+        if ('window' in found && !hasWindow && !begun.isTaken && !this.hasWindowRoom()) {
+          this.#begun.delete(key);
+          return;
+        }
         begun.hasWindow = 'window' in found;
         if (this.#hasRoom()) begun.messages = readMessages(found);
       })
       .catch(() => undefined);
     if (this.#begun.size <= DEVICES_MAX) return;
-    for (const longest of this.#begun.keys()) {
+    // What is in a window is read again at ten times the cost.
+    for (const [longest, other] of this.#begun) {
+      if (other.hasWindow) continue;
       this.#begun.delete(longest);
       return;
     }

@@ -67,7 +67,7 @@ export async function sync(
   const inboxReads: InboxReads = {
     ...{ last: head.seq, limit },
     records: (after, most) => read(after, head.seq, most),
-    mayGather: () => ahead.hasWindowRoom,
+    mayGather: () => ahead.hasWindowRoom(),
   };
   try {
     let token = moved;
