@@ -285,9 +285,9 @@ export class PartitionHost {
   async watch(partition: PartitionId, conversation: ConversationId, users: readonly UserId[]): Promise<NodeAnswer> {
     const owner = this.#hosted.get(partition)?.owner;
     if (owner === undefined) return 'not_owner';
-    const key = conversationKey(conversation);
-    const told = owner.ask(key, { t: 'watch', users });
+    const told = this.watchAtRest(partition, conversation, users);
     if (told !== null) return told;
+    const key = conversationKey(conversation);
     const read = await partialWatch(users, owner.gen, (fields) => owner.readFields(key, fields));
     if (!read.ok) return err(refusalError(read.error));
     if (read.value === null) return err(frameError('not_found', `there is no conversation ${conversation}`));
@@ -295,6 +295,12 @@ export class PartitionHost {
     return new Promise((resolve) => {
       this.post(partition, key, { t: 'watch', users }, resolve, 'client');
     });
+  }
+
+  /** The same of one that rests here; null for any other. */
+  watchAtRest(partition: PartitionId, conversation: ConversationId, users: readonly UserId[]): NodeAnswer | null {
+    const owner = this.#hosted.get(partition)?.owner;
+    return owner?.ask(conversationKey(conversation), { t: 'watch', users }) ?? null;
   }
 
   /** Where a conversation's entries are, without bringing it into memory; null when it cannot be told, or lives elsewhere. */

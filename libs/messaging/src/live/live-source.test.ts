@@ -69,7 +69,7 @@ class AnOwner {
     },
     partitionOf: (conversation) => partitionId(conversation === tea ? 0 : 1),
     has: () => this.isOwner,
-    ask: (_from, { conversation, users }, answer) => {
+    ask: (_from, { conversation, users }, _partition, answer) => {
       this.asked.push(`${conversation} ${users.join()}`);
       answer(this.answer);
     },

@@ -15,8 +15,8 @@ export interface LiveSourceParts {
   partitionOf(conversation: ConversationId): PartitionId;
   /** Whether this node owns the partition, or is about to. */
   has(partition: PartitionId): boolean;
-  /** A {@link WatchState} of a conversation that lives here. */
-  ask(from: NodeId, asked: WatchAsked, answer: (outcome: NodeAnswer) => void): void;
+  /** A {@link WatchState} of a conversation that lives here. It may be answered before this returns. */
+  ask(from: NodeId, asked: WatchAsked, partition: PartitionId, answer: (outcome: NodeAnswer) => void): void;
   tellAll(nodes: readonly NodeId[], note: WatchNote): void;
   /** How much of what may wait for that node does, 0..1. */
   backlog(node: NodeId): number;
@@ -59,15 +59,17 @@ export class LiveSource {
       if (left === 0) answer(answers);
     };
     if (left === 0) answer([]);
+    const untilMs = this.#parts.clock.monotonicMs() + WATCH_LEASE_MS;
     for (const [index, asked] of watches.entries()) {
       const { conversation } = asked;
-      if (!this.#parts.has(this.#parts.partitionOf(conversation))) {
+      const partition = this.#parts.partitionOf(conversation);
+      if (!this.#parts.has(partition)) {
         done(index, 'not_owner');
         continue;
       }
       // Before the conversation is asked: whatever comes behind its answer is told.
-      this.watchers.add(conversation, from, this.#parts.clock.monotonicMs() + WATCH_LEASE_MS);
-      this.#parts.ask(from, asked, (outcome) => {
+      this.watchers.add(conversation, from, untilMs);
+      this.#parts.ask(from, asked, partition, (outcome) => {
         done(index, this.#judge(from, conversation, outcome));
       });
     }

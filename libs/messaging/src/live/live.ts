@@ -31,7 +31,7 @@ export interface LiveParts {
   readonly peers: Pick<Peers, 'askWithin' | 'tellAll' | 'backlog'>;
   partitionOf(this: void, key: ActorKey): PartitionId;
   ownerOf(this: void, partition: PartitionId): NodeId | null;
-  host(this: void): Pick<PartitionHost, 'has' | 'watch' | 'lobbies'>;
+  host(this: void): Pick<PartitionHost, 'has' | 'watch' | 'watchAtRest' | 'lobbies'>;
   isHere(this: void, user: UserId): boolean;
 }
 
@@ -54,10 +54,16 @@ export class Live {
       timers,
       partitionOf,
       has: (partition) => host().has(partition),
-      ask: (from, asked, answer) => {
+      ask: (from, asked, partition, answer) => {
         const { conversation, users } = asked;
-        const stored = (): Promise<NodeAnswer> => host().watch(partitionOf(conversation), conversation, users);
-        void (isLobbyId(conversation) ? host().lobbies.watch(from, asked, stored) : stored()).then(answer);
+        const isLobby = isLobbyId(conversation);
+        const told = isLobby ? null : host().watchAtRest(partition, conversation, users);
+        if (told !== null) {
+          answer(told);
+          return;
+        }
+        const stored = (): Promise<NodeAnswer> => host().watch(partition, conversation, users);
+        void (isLobby ? host().lobbies.watch(from, asked, stored) : stored()).then(answer);
       },
       tellAll: (nodes, note) => {
         this.#tellAll(nodes, note);

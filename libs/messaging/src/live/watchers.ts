@@ -1,11 +1,18 @@
 import { addTo, type ConversationId, type NodeId } from '@millrace/kernel';
 
+interface Watching {
+  readonly node: NodeId;
+  /** Monotonic. */
+  untilMs: number;
+}
+
 /**
  * Which nodes bring the entries of conversations that live here to sockets of theirs. Kept in memory only, and each for
  * a time: whoever watches says so again, also when the conversation's partition moves.
  */
 export class Watchers {
-  readonly #nodes = new Map<ConversationId, Map<NodeId, number>>();
+  /** Few of each, and one mostly. */
+  readonly #nodes = new Map<ConversationId, Watching[]>();
 
   /** Conversations that anyone watches. */
   get size(): number {
@@ -15,13 +22,17 @@ export class Watchers {
   /** @param untilMs - monotonic; said again before. */
   add(conversation: ConversationId, node: NodeId, untilMs: number): void {
     const nodes = this.#nodes.get(conversation);
-    if (nodes === undefined) this.#nodes.set(conversation, new Map([[node, untilMs]]));
-    else nodes.set(node, untilMs);
+    const known = nodes?.find((each) => each.node === node);
+    if (known !== undefined) known.untilMs = untilMs;
+    else addTo(this.#nodes, conversation, { node, untilMs });
   }
 
   remove(conversation: ConversationId, node: NodeId): void {
     const nodes = this.#nodes.get(conversation);
-    if (nodes?.delete(node) === true && nodes.size === 0) this.#nodes.delete(conversation);
+    const at = nodes?.findIndex((each) => each.node === node) ?? -1;
+    if (nodes === undefined || at < 0) return;
+    nodes.splice(at, 1);
+    if (nodes.length === 0) this.#nodes.delete(conversation);
   }
 
   /** @returns the nodes that watched it. */
@@ -36,7 +47,7 @@ export class Watchers {
   }
 
   of(conversation: ConversationId): readonly NodeId[] {
-    return [...(this.#nodes.get(conversation)?.keys() ?? [])];
+    return this.#nodes.get(conversation)?.map(({ node }) => node) ?? [];
   }
 
   /** By node, which of these conversations it watches. */
@@ -44,7 +55,7 @@ export class Watchers {
     const byNode = new Map<NodeId, ConversationId[]>();
     for (const [conversation, nodes] of this.#nodes) {
       if (!isMeant(conversation)) continue;
-      for (const node of nodes.keys()) addTo(byNode, node, conversation);
+      for (const { node } of nodes) addTo(byNode, node, conversation);
     }
     return byNode;
   }
@@ -61,7 +72,7 @@ export class Watchers {
   /** Whoever has not said it again in time does not watch any more. */
   sweep(nowMs: number): void {
     for (const [conversation, nodes] of [...this.#nodes]) {
-      for (const [node, untilMs] of [...nodes]) if (untilMs <= nowMs) this.remove(conversation, node);
+      for (const { node, untilMs } of [...nodes]) if (untilMs <= nowMs) this.remove(conversation, node);
     }
   }
 }
