@@ -33,7 +33,7 @@ describe('a question to an actor', () => {
   });
 
   it('is not answered from memory without the lease, or while the partition is claimed anew (P5)', async () => {
-    const { owner, time, lease, post } = await aServingOwner();
+    const { owner, store, time, lease, post } = await aServingOwner();
     post('a');
     await time.settle();
     lease.isHeld = false;
@@ -42,6 +42,17 @@ describe('a question to an actor', () => {
     expect(owner.ask(keyOf('a'), 'count')).toBe(1);
     owner.reclaim();
     expect(owner.ask(keyOf('a'), 'count')).toBe(null);
+    await time.settle();
+    expect(owner.ask(keyOf('a'), 'count')).toBe(1);
+    // The claim waits for the answer to a commit, and what rests waits with it.
+    store.isHolding = true;
+    post('b');
+    await time.settle();
+    expect(owner.ask(keyOf('a'), 'count')).toBe(1);
+    owner.reclaim();
+    expect(owner.ask(keyOf('a'), 'count')).toBe(null);
+    store.letGo();
+    store.isHolding = false;
     await time.settle();
     expect(owner.ask(keyOf('a'), 'count')).toBe(1);
     owner.abandon('the node is going down');

@@ -159,7 +159,8 @@ export class PartitionOwner<Command, Reply, Effect> {
 
   /** See {@link answeredAtRest}. */
   ask(key: ActorKey, question: Command): Reply | null {
-    const actor = this.isServing && this.#parts.mayServe() ? this.#activations.atRest(key) : undefined;
+    const mayAnswer = this.isServing && !this.#claimDue && this.#parts.mayServe();
+    const actor = mayAnswer ? this.#activations.atRest(key) : undefined;
     return answeredAtRest(actor, question, this.#parts.clock.nowMs(), this.#commitsBefore);
   }
 
@@ -412,8 +413,7 @@ export class PartitionOwner<Command, Reply, Effect> {
     const memoryKept = result.code !== 'lost';
     if (result.code === 'replayed') this.#dropMemory();
     if (!memoryKept) {
-      const message = 'what became of this is not known; try again with the same id';
-      this.#refusePending({ code: 'unavailable', message });
+      this.#refusePending({ code: 'unavailable', message: 'what became of it is unknown; try again with the same id' });
       this.#dropMemory();
       const { diffusedTo: storedTo = 0, feedTrimmedTo = 0 } = result.found ?? {};
       this.#cursor.found(storedTo, this.commitNo, feedTrimmedTo);

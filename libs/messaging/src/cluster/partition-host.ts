@@ -247,7 +247,11 @@ export class PartitionHost {
     }
     const told = isQuestion(command) ? hosted.owner.ask(key, command) : null;
     if (told !== null) {
-      void Promise.resolve(told).then(answer);
+      void Promise.resolve(told)
+        .then(answer)
+        .catch((error: unknown) => {
+          this.#parts.log.error('an answer could not be taken', { partition, error: String(error) });
+        });
       return;
     }
     hosted.owner.post(
