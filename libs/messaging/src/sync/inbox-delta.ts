@@ -94,7 +94,7 @@ export function cutDelta(
 }
 
 /** Keeps them rising, each once. */
-export function noteDeleted(deleted: SequenceId[], seq: SequenceId): void {
+function noteDeleted(deleted: SequenceId[], seq: SequenceId): void {
   if (deleted.includes(seq)) return;
   deleted.push(seq);
   deleted.sort((one, other) => one - other);

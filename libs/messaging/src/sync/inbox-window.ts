@@ -1,7 +1,7 @@
 import { MalformedBytes, sequenceId, type SequenceId } from '@millrace/kernel';
 import type { Position } from '@millrace/timeline';
 import type { InboxRecord } from '../user/inbox-entry.ts';
-import { noteDeleted, type InboxDelta, type Pointer } from './inbox-delta.ts';
+import type { InboxDelta, Pointer } from './inbox-delta.ts';
 import type { SyncToken } from './sync-token.ts';
 
 /** What the records of a window say of one conversation, in their order. */
@@ -34,7 +34,7 @@ interface GrowingPart {
   readonly slot: number;
   readonly pointers: Pointer[];
   count: number;
-  readonly deleted: SequenceId[];
+  readonly deleted: Set<SequenceId>;
 }
 
 /** Whether a window ends before it: it says that a conversation is pulled from there on, or is of one that is. */
@@ -56,14 +56,16 @@ export function windowOf({ offset, cursors }: SyncToken, records: readonly Inbox
     const { gen, seq, entry } = record;
     to = { gen, seq };
     if (entry.kind !== 'break') {
-      const part = parts.get(entry.slot) ?? { slot: entry.slot, pointers: [], count: 0, deleted: [] };
+      const part = parts.get(entry.slot) ?? { slot: entry.slot, pointers: [], count: 0, deleted: new Set() };
       parts.set(entry.slot, part);
-      if (entry.kind === 'deleted') noteDeleted(part.deleted, entry.seq);
+      if (entry.kind === 'deleted') part.deleted.add(entry.seq);
       if (entry.kind === 'messages') addPointer(part, { ...entry, from: sequenceId(entry.from + skip) });
     }
     skip = 0;
   }
-  return to === null ? null : { to, parts: [...parts.values()] };
+  if (to === null) return null;
+  const rising = (seqs: ReadonlySet<SequenceId>): readonly SequenceId[] => [...seqs].sort((one, other) => one - other);
+  return { to, parts: [...parts.values()].map((part) => ({ ...part, deleted: rising(part.deleted) })) };
 }
 
 function addPointer(part: GrowingPart, { slot, gen, from, to }: Pointer): void {

@@ -89,6 +89,41 @@ describe('what a device has missed', () => {
     expect(early.reads).toEqual([1_000]);
   });
 
+  it('comes as it lies there when the record that the device has a part of is another one: that is to be seen (I6)', async () => {
+    const inbox = new AnInbox(5_000, 500);
+    const lost = { ...start, position: { gen: generation(2), seq: sequenceId(0) }, offset: 1 };
+    expect((await missedBehind(lost, inbox.of(1_000))).missed).toHaveProperty('records.length', 1_000);
+  });
+
+  it('is gathered as far as for ten answers', async () => {
+    const inbox = new AnInbox(5_000, 500);
+    const { token, missed } = await missedBehind(start, inbox.of(1));
+    expect(endOf(token, missed)).toBe(1_000);
+  });
+
+  it('comes as it lies there when most of it is no messages', async () => {
+    const records = Array.from({ length: 2_000 }, (_, index): InboxRecord => {
+      const seq = sequenceId(index + 1);
+      const span = { gen, from: seq, to: seq };
+      const slot = 1 + (index % 7);
+      const isMessage = index % 3 === 0;
+      return {
+        ...{ gen, seq },
+        entry: isMessage ? { kind: 'messages', slot, ...span, behind: 'write' } : { kind: 'deleted', slot, seq },
+      };
+    });
+    let read = 0;
+    const reads: InboxReads = {
+      ...{ last: sequenceId(2_000), limit: 10, mayGather: () => true },
+      records: (after, most) => {
+        read += most;
+        return Promise.resolve(records.slice(after, after + most));
+      },
+    };
+    expect((await missedBehind(start, reads)).missed).toHaveProperty('records.length', 100);
+    expect(read).toBe(100);
+  });
+
   it('comes as it lies there for a token that names a window which is none', async () => {
     const inbox = new AnInbox(5_000, 500);
     for (const to of [0, 4_999, 10_000, 100_000]) {

@@ -1,7 +1,7 @@
 import { sequenceId, type SequenceId } from '@millrace/kernel';
 import { comparePositions } from '@millrace/timeline';
 import type { InboxRecord } from '../user/inbox-entry.ts';
-import { cutDelta, type InboxDelta, type ReachedSlots } from './inbox-delta.ts';
+import { cutDelta, isInLostRecord, type InboxDelta, type ReachedSlots } from './inbox-delta.ts';
 import { cutWindow, endsWindow, windowOf, WINDOW_RECORDS_MAX, type InboxWindow } from './inbox-window.ts';
 import type { SyncToken } from './sync-token.ts';
 
@@ -24,6 +24,8 @@ export interface InboxReads {
 const RECORDS = { min: 100, max: 1_000 };
 /** A device that missed fewer messages of each conversation, in as many records as it takes for an answer, gets them by conversation. */
 const GATHERED_BELOW = 16;
+/** As many records as for so many answers are gathered. */
+const WINDOW_ANSWERS = 10;
 
 /**
  * What follows on the token in the inbox, by conversation where the token says so, or where that spares much.
@@ -43,11 +45,10 @@ export async function missedBehind(
   const most = Math.min(RECORDS.max, Math.max(RECORDS.min, reads.limit));
   const after = token.position.seq;
   const records = await reads.records(after, most);
-  const { messages, conversations } = broughtIn(records);
-  const isOneAnswer = after + records.length >= reads.last && messages <= reads.limit;
-  if (isOneAnswer || messages >= GATHERED_BELOW * conversations || !reads.mayGather())
+  if (isInLostRecord(plain, records) || !isSpread(records, after, reads) || !reads.mayGather())
     return { token: plain, missed: { records } };
-  const window = await gathered(plain, Math.min(WINDOW_RECORDS_MAX, reads.last - after), reads, records);
+  const count = Math.min(WINDOW_RECORDS_MAX, WINDOW_ANSWERS * most, reads.last - after);
+  const window = await gathered(plain, count, reads, records);
   const isWorthIt = window !== null && window.parts.reduce((sum, { count }) => sum + count, 0) > reads.limit;
   return { token: plain, missed: isWorthIt ? { window } : { records } };
 }
@@ -70,14 +71,17 @@ async function gathered(
   return windowOf(token, records);
 }
 
-function broughtIn(records: readonly InboxRecord[]): { readonly messages: number; readonly conversations: number } {
+/** Whether they are the beginning of more than an answer, of little of each of many conversations. */
+function isSpread(records: readonly InboxRecord[], after: SequenceId, { last, limit }: InboxReads): boolean {
   const slots = new Set<number>();
   let messages = 0;
   for (const { entry } of records) {
     if (entry.kind !== 'break') slots.add(entry.slot);
     if (entry.kind === 'messages') messages += entry.to - entry.from + 1;
   }
-  return { messages, conversations: slots.size };
+  if (after + records.length >= last && messages <= limit) return false;
+  // What is no message takes no room in an answer: of such records it holds many anyway.
+  return messages < GATHERED_BELOW * slots.size && 2 * messages >= records.length;
 }
 
 /** Cuts an answer of at most `limit` messages from it. */

@@ -5,11 +5,12 @@ import type { ActorCalls } from '../actor-calls.ts';
 import { AnswerReads } from './answer-reads.ts';
 import type { Missed } from './missed.ts';
 import { ReadAhead } from './read-ahead.ts';
+import { noCursors } from './sync-token.ts';
 
 const device = 'phone' as DeviceId;
 const ann = { user: 'ann' as UserId, device };
 const position = (seq: number, gen = 1) => ({ gen: generation(gen), seq: sequenceId(seq) });
-const at = (seq: number, gen = 1) => ({ position: position(seq, gen) });
+const at = (seq: number, gen = 1) => ({ position: position(seq, gen), offset: 0, cursors: noCursors });
 const head = (gen = 1) => ({ ...emptyHead(generation(gen)), seq: sequenceId(100) });
 const records = (seq: number): Missed => ({ records: [{ ...position(seq), entry: { kind: 'break' } }] });
 const read = (seq: number) => () => Promise.resolve(records(seq));
@@ -42,6 +43,8 @@ describe('what is read ahead', () => {
       [at(4), head()],
       [at(5, 2), head()],
       [at(5), head(2)],
+      [{ ...at(5), offset: 3 }, head()],
+      [{ ...at(5), cursors: new Map([[1, position(2)]]) }, head()],
     ] as const) {
       const ahead = new ReadAhead(new ManualClock());
       ahead.begin(ann, at(5), head(), true, read(6), readMessages);
@@ -94,9 +97,15 @@ describe('what is read ahead', () => {
     // What is no window does not take the place of one, nor does one go because of others.
     for (let index = 100; index < 200; index += 1) ahead.begin(of(index), at(5), head(), true, read(6), readMessages);
     expect(await ahead.take(of(0), { ...behind, window: { ...behind.window, given: 1 } }, head())).toBe(null);
+    // It stays the device's while that has its answer, until it has everything.
     expect(await ahead.take(of(1), behind, head())).toMatchObject({ missed: gathered });
+    expect(await ahead.take(of(1), behind, head())).toBe(null);
+    expect(ahead.hasWindowRoom()).toBe(false);
+    begin(1, behind);
+    expect(await ahead.take(of(1), behind, head())).toMatchObject({ missed: gathered });
+    ahead.end(of(1));
+    expect(ahead.hasWindowRoom()).toBe(true);
     begin(18, behind);
-    begin(19, behind);
     expect(ahead.hasWindowRoom()).toBe(false);
     clock.ms = 60_001;
     expect(ahead.hasWindowRoom()).toBe(true);

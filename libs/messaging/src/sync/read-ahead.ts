@@ -16,8 +16,8 @@ const WINDOW_MS_MAX = 60_000;
 /** A device that goes on asks within milliseconds. What was read longer ago may be lost, or gone, meanwhile. */
 const MESSAGES_MS_MAX = 1_000;
 
-/** Where the device is in the inbox. */
-type Place = Pick<SyncToken, 'position' | 'window'>;
+/** Where the device is in the inbox, and by which conversations it pulls: a window is of exactly that. */
+type Place = Pick<SyncToken, 'position' | 'offset' | 'cursors' | 'window'>;
 
 interface Begun {
   readonly place: Place;
@@ -70,7 +70,7 @@ export class ReadAhead {
   /** @param readMessages - begins to read what the records point at. */
   begin(
     by: Principal,
-    { position, window }: Place,
+    { position, offset, cursors, window }: Place,
     { gen }: TimelineHead,
     fits: boolean,
     read: () => Promise<Missed>,
@@ -79,7 +79,7 @@ export class ReadAhead {
     const key = keyOf(by);
     this.#begun.delete(key);
     const missed = read().catch(() => null);
-    const place = { position, ...(window === undefined ? {} : { window }) };
+    const place = { position, offset, cursors, ...(window === undefined ? {} : { window }) };
     const sinceMs = this.#clock.monotonicMs();
     const hasWindow = window !== undefined;
     const begun: Begun = { place, gen, sinceMs, fits, missed, messages: null, hasWindow, isTaken: false };
@@ -114,10 +114,15 @@ export class ReadAhead {
     if (begun === undefined || begun.isTaken) return null;
     begun.isTaken = true;
     const missed = begun.gen === gen && isSame(begun.place, place) ? await begun.missed : null;
-    // Not before: records under way are still to begin their messages.
-    if (this.#begun.get(key) === begun) this.#begun.delete(key);
+    // Not before: records under way are still to begin their messages. A window is this device's until its end.
+    if (this.#begun.get(key) === begun && !begun.hasWindow) this.#begun.delete(key);
     if (missed === null) return null;
     return { missed, messages: this.#isFresh(begun) ? begun.messages : null, fits: begun.fits };
+  }
+
+  /** The device has everything. */
+  end(by: Principal): void {
+    this.#begun.delete(keyOf(by));
   }
 
   #isFresh({ sinceMs }: Begun): boolean {
@@ -137,7 +142,10 @@ export class ReadAhead {
 const isSame = (one: Place, other: Place): boolean =>
   one.position.gen === other.position.gen &&
   one.position.seq === other.position.seq &&
+  one.offset === other.offset &&
   one.window?.to.gen === other.window?.to.gen &&
   one.window?.to.seq === other.window?.to.seq &&
   one.window?.done === other.window?.done &&
-  one.window?.given === other.window?.given;
+  one.window?.given === other.window?.given &&
+  one.cursors.size === other.cursors.size &&
+  [...one.cursors.keys()].every((slot) => other.cursors.has(slot));

@@ -106,7 +106,8 @@ export async function sync(
       const answer = await answered;
       if (!answer.isTooLarge || most === 1) {
         const fits = most === limit;
-        if (goesOn() && !(isBegun && fits)) beginNext(fits);
+        if (!goesOn()) ahead.end(by);
+        else if (!(isBegun && fits)) beginNext(fits);
         for (const { slot, summary } of answering.pulled) {
           const cursor = token.cursors.get(slot);
           if (cursor !== undefined) trace.holds(by, summary.conversation, cursor, 'token');
