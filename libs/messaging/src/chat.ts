@@ -30,7 +30,7 @@ import { searchOver } from './search/search-chat.ts';
 import { extractionBy } from './search/searchable.ts';
 import { history } from './sync/history.ts';
 import { decodeListCursor, encodeListCursor } from './sync/list-cursor.ts';
-import { orderedPage, pulledNow, type HeadsOf } from './sync/listing.ts';
+import { askPulled, orderedPage, pulledNow, type HeadsOf } from './sync/listing.ts';
 import { markRead } from './sync/mark-read.ts';
 import type { ReadAhead } from './sync/read-ahead.ts';
 import { readers } from './sync/readers.ts';
@@ -204,9 +204,9 @@ export function chatOver(
       return answered(async () => {
         const list = await confirmed(calls, timelines, by.user, () => calls.user(by.user, page));
         if (!list.ok) return list;
-        const pulled = await pulledNow(reads.heads, by.user, list.value.pulled);
+        const pulled = await askPulled(reads.heads, by.user, list.value.pulled);
         if (!pulled.ok) return pulled;
-        const { conversations, next } = orderedPage(list.value, pulled.value, page.after, page.limit);
+        const { conversations, next } = orderedPage(list.value, pulled.value.map(pulledNow), page.after, page.limit);
         return ok({ conversations, next: next === null ? null : encodeListCursor(next) });
       });
     },

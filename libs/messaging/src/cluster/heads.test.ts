@@ -30,6 +30,8 @@ class ACluster {
   owners: (NodeId | null)[] = [self, other, other];
   /** What a node answers, by its own mind; null when it does not. */
   answer = (_node: NodeId, rooms: readonly number[]): HeadsHere | null => rooms.map((each) => headAt(each));
+  /** Whether it is told at once. */
+  rests = (room: number): boolean => room % 2 === 0;
   nowMs = 0;
   readonly heads = new Heads({
     self,
@@ -54,7 +56,7 @@ class ACluster {
     here: (_partition, conversation) => {
       const index = Number(/\d+$/.exec(conversation));
       this.here.push(index);
-      return Promise.resolve(headAt(index));
+      return this.rests(index) ? headAt(index) : Promise.resolve(headAt(index));
     },
   });
 
@@ -79,6 +81,9 @@ describe('where many conversations stand', () => {
     expect(await seqsOf(cluster.ask(300))).toEqual(numbers);
     expect(cluster.asked).toEqual([[other, 200]]);
     expect(cluster.here).toHaveLength(100);
+    // All of them rest here.
+    [cluster.owners, cluster.rests] = [[self], () => true];
+    expect(await seqsOf(cluster.ask(20))).toEqual(numbers.slice(0, 20));
   });
 
   it('is asked again of the next owner, when a node has not got it any more or is gone', async () => {

@@ -18,8 +18,11 @@ import type { NodeQuestion } from './node-messages.ts';
 /** In order of the conversations; null for one that does not exist, or that the user never was in. */
 export type HeadsFound = Result<ReadonlyMap<ConversationId, ConversationHead | null>, FrameError>;
 
-/** By conversation; `not_here` where the partition is not (or not any more) on the node that was asked. */
-export type HeadsHere = readonly (ConversationHead | null | 'not_here')[];
+/** `not_here` where the partition is not (or not any more) on the node that was asked. */
+export type HeadHere = ConversationHead | null | 'not_here';
+
+/** By conversation. */
+export type HeadsHere = readonly HeadHere[];
 
 export interface HeadsParts {
   readonly self: NodeId;
@@ -28,9 +31,11 @@ export interface HeadsParts {
   partitionOf(this: void, key: ActorKey): PartitionId;
   ownerOf(this: void, partition: PartitionId): NodeId | null;
   ask(this: void, msMax: number, to: NodeId, question: NodeQuestion): Promise<AnyReply | null>;
-  /** Of a partition of this node. */
-  here(this: void, partition: PartitionId, conversation: ConversationId, user: UserId): Promise<HeadsHere[number]>;
+  /** Of a partition of this node: at once where the conversation rests, which most do. */
+  here(this: void, partition: PartitionId, conversation: ConversationId, user: UserId): HeadHere | Promise<HeadHere>;
 }
+
+const isTold = (each: HeadHere | Promise<HeadHere>): each is HeadHere => !(each instanceof Promise);
 
 /** In one question. */
 const CONVERSATIONS_MAX = 1_000;
@@ -77,7 +82,8 @@ export class Heads {
   async here(user: UserId, conversations: readonly ConversationId[]): Promise<HeadsHere> {
     const { partitionOf } = this.#parts;
     // In one turn, so that the store is asked for all of them together.
-    return Promise.all(conversations.map((each) => this.#parts.here(partitionOf(conversationKey(each)), each, user)));
+    const told = conversations.map((each) => this.#parts.here(partitionOf(conversationKey(each)), each, user));
+    return told.every(isTold) ? told : Promise.all(told.map((each) => Promise.resolve(each)));
   }
 
   #byOwner(conversations: readonly ConversationId[]): readonly (readonly [NodeId, readonly ConversationId[]])[] {

@@ -41,7 +41,7 @@ import { Lobbies } from '../lobby/lobbies.ts';
 import type { UserCalls } from '../user/commands.ts';
 import type { Arrival } from './arrival.ts';
 import type { PartitionStatus } from './cluster-status.ts';
-import type { HeadsHere } from './heads.ts';
+import type { HeadHere } from './heads.ts';
 import type { NodeAnswer, Priority } from './node-messages.ts';
 import { StoreChecks } from './store-checks.ts';
 import { Successions } from './successions.ts';
@@ -267,17 +267,20 @@ export class PartitionHost {
   }
 
   /** Where a conversation stands for a user. It need not come into memory for that. */
-  async head(partition: PartitionId, conversation: ConversationId, user: UserId): Promise<HeadsHere[number]> {
+  head(partition: PartitionId, conversation: ConversationId, user: UserId): HeadHere | Promise<HeadHere> {
     const owner = this.#hosted.get(partition)?.owner;
     if (owner === undefined) return 'not_here';
     const key = conversationKey(conversation);
     const told = owner.ask(key, { t: 'head', user });
-    if (told?.ok === true) return told.value as ConversationHead | null;
+    return told?.ok === true ? (told.value as ConversationHead | null) : this.#headRead(owner, key, user);
+  }
+
+  async #headRead(owner: Owner, key: ActorKey, user: UserId): Promise<HeadHere> {
     const read = await partialHead(user, owner.gen, (fields) => owner.readFields(key, fields));
     if (!read.ok) return 'not_here';
     if (read.value !== 'ask') return read.value;
     const asked = await new Promise<NodeAnswer>((resolve) => {
-      this.post(partition, key, { t: 'head', user }, resolve, 'client');
+      this.post(owner.partition, key, { t: 'head', user }, resolve, 'client');
     });
     return asked !== 'not_owner' && asked.ok ? (asked.value as ConversationHead | null) : 'not_here';
   }

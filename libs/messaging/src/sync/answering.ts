@@ -5,11 +5,11 @@ import type { ActorCalls } from '../actor-calls.ts';
 import type { Principal } from '../chat-service.ts';
 import type { ChatReads } from '../chat.ts';
 import { current } from '../revise/current.ts';
-import type { UserReply } from '../user/commands.ts';
+import type { Listed, UserReply } from '../user/commands.ts';
 import { AnswerReads } from './answer-reads.ts';
 import { broughtBy, joinPointers, type InboxDelta } from './inbox-delta.ts';
-import { pulledNow, type PulledNow } from './listing.ts';
-import { enoughFor, inTurn, planPulls } from './pulls.ts';
+import { askPulled, pulledNow, type Pulled } from './listing.ts';
+import { enoughFor, inTurn, planPulls, type Pull } from './pulls.ts';
 import { ANSWER_BYTES_MAX } from './read-messages.ts';
 import { confirmed } from './recount.ts';
 import { encodeSyncToken, noCursors, type SyncToken } from './sync-token.ts';
@@ -20,12 +20,30 @@ export type SyncedContent = Omit<Synced<WireEntry>, 't' | 'id'>;
 const ASKED = { first: 32, times: 4, least: 8 };
 /** Of those that should suffice, going by those before, so many more are asked. */
 const ASKED_SLACK = 1.25;
+const NONE = Promise.resolve<readonly Pulled[]>([]);
+
+/** What an answer takes, and where the device is behind it. */
+export interface AnswerPlan {
+  readonly delta: InboxDelta;
+  readonly pulls: readonly Pull[];
+  readonly next: SyncToken;
+  readonly hasMore: boolean;
+  /** Whether it ends where the inbox does: the next one is of what is in none, as a rule. */
+  readonly isAtHead: boolean;
+}
 
 interface Answered {
   readonly content: SyncedContent;
   readonly isTooLarge: boolean;
   /** How many messages would fit if all were like these, and somewhat less. */
   readonly fitting: number;
+}
+
+/** What was found out and begun for an answer while the device took the one before. */
+export interface Prepared {
+  readonly messages: AnswerReads;
+  /** Where those whose turn it is then stand, in turn; none when it has others. Never rejects. */
+  readonly pulled: Promise<readonly Pulled[]>;
 }
 
 /** One answer, which is cut shorter where its messages turn out to be large. */
@@ -35,16 +53,18 @@ export class Answering {
   readonly #by: Principal;
   readonly #head: TimelineHead;
   readonly #isLast: boolean;
+  readonly #prepared: Prepared | null;
   readonly #messages: AnswerReads;
-  readonly #summaries = new Map<number, ConversationSummary>();
+  /** What was told of conversations: by the user's list, and by those that are pulled themselves. */
+  readonly #told = new Map<number, Pulled>();
   /** As far as they were asked where they stand, in turn. */
-  #pulled: readonly PulledNow[] = [];
+  #pulled: readonly Pulled[] = [];
   /** Whose turn is next, when not all were asked. */
   #turn: number | undefined;
 
   /**
    * @param isLast - whether the inbox has nothing behind the records of this answer.
-   * @param messages - what was read of them ahead, by {@link readAhead} of the answer before.
+   * @param prepared - by {@link prepare} of the answer before.
    */
   constructor(
     calls: ActorCalls,
@@ -52,18 +72,19 @@ export class Answering {
     by: Principal,
     head: TimelineHead,
     isLast: boolean,
-    messages: AnswerReads | null,
+    prepared: Prepared | null,
   ) {
     this.#calls = calls;
     this.#reads = reads;
     this.#by = by;
     this.#head = head;
     this.#isLast = isLast;
-    this.#messages = messages ?? new AnswerReads(calls, reads.timelines);
+    this.#prepared = prepared;
+    this.#messages = prepared?.messages ?? new AnswerReads(calls, reads.timelines);
   }
 
   /** Those in no inbox, as far as they were asked where they stand. */
-  get pulled(): readonly PulledNow[] {
+  get pulled(): readonly Pulled[] {
     return this.#pulled;
   }
 
@@ -82,57 +103,88 @@ export class Answering {
     const left = limit - broughtBy(delta);
     const known = new Map(ofInbox.value.pulled.map((each) => [each.slot, each]));
     const order = inTurn(cursors, turn);
-    const pulled: PulledNow[] = [];
-    let asked = 0;
-    for (let some = left > 0 ? ASKED.first : 0; asked < order.length;) {
+    const before = (await this.#prepared?.pulled) ?? [];
+    if (left > 0 && before.length > 0 && before.every(({ slot }, index) => slot === order[index])) {
+      const told = await this.#askInTurn(order, cursors, left, known, before);
+      // That there is nothing more, only those say who are asked now.
+      if (!told.ok || told.value.isLost || !told.value.isAll) return told;
+    }
+    return this.#askInTurn(order, cursors, left, known, []);
+  }
+
+  /**
+   * @param known - those of them that were asked by now.
+   * @param before - those whose turn it is first, as they stood when the answer before was under way.
+   * @returns with `isAll` when there is none whose turn is next.
+   */
+  async #askInTurn(
+    order: readonly number[],
+    cursors: SyncToken['cursors'],
+    left: number,
+    known: Map<number, Pulled>,
+    before: readonly Pulled[],
+  ): Promise<Result<{ readonly isLost: boolean; readonly isAll: boolean }, FrameError>> {
+    if (isAnyLost(before, cursors)) return ok({ isLost: true, isAll: false });
+    for (const each of before) this.#told.set(each.slot, each);
+    const pulled = [...before];
+    let asked = before.length;
+    for (let some: number = ASKED.first; ;) {
+      const { enough, filled } = left > 0 ? enoughFor(cursors, pulled, left) : { enough: 0, filled: 1 };
+      if (enough !== null) {
+        const last = pulled[enough - 1];
+        this.#pulled = pulled.slice(0, enough);
+        this.#turn = last === undefined ? order[0] : order[order.indexOf(last.slot) + 1];
+        return ok({ isLost: false, isAll: this.#turn === undefined });
+      }
+      if (asked >= order.length) break;
+      if (asked > 0) {
+        const more = filled === 0 ? Infinity : Math.ceil(((asked * (1 - filled)) / filled) * ASKED_SLACK);
+        some = Math.max(ASKED.least, Math.min(some * ASKED.times, more));
+      }
       const slots = order.slice(asked, asked + some);
       asked += slots.length;
       const told = await this.#know(
         slots.filter((slot) => !known.has(slot)),
         cursors,
       );
-      if (!told.ok || told.value.isLost) return told;
+      if (!told.ok) return told;
+      if (told.value.isLost) return ok({ isLost: true, isAll: false });
       for (const each of told.value.pulled) known.set(each.slot, each);
       pulled.push(...slots.map((slot) => known.get(slot)).filter((each) => each !== undefined));
-      const { enough, filled } = left > 0 ? enoughFor(cursors, pulled, left) : { enough: 0, filled: 1 };
-      if (enough === null) {
-        const more = filled === 0 ? Infinity : Math.ceil(((asked * (1 - filled)) / filled) * ASKED_SLACK);
-        some = Math.max(ASKED.least, Math.min(some * ASKED.times, more));
-        continue;
-      }
-      const last = pulled[enough - 1];
-      this.#pulled = pulled.slice(0, enough);
-      this.#turn = last === undefined ? order[0] : order[order.indexOf(last.slot) + 1];
-      return ok({ isLost: false });
     }
     this.#pulled = pulled;
-    return ok({ isLost: false });
+    this.#turn = undefined;
+    return ok({ isLost: false, isAll: true });
   }
 
   async #know(
     slots: readonly number[],
     cursors: SyncToken['cursors'],
-  ): Promise<Result<{ readonly isLost: boolean; readonly pulled: readonly PulledNow[] }, FrameError>> {
+  ): Promise<Result<{ readonly isLost: boolean; readonly pulled: readonly Pulled[] }, FrameError>> {
     if (slots.length === 0) return ok({ isLost: false, pulled: [] });
     const { timelines, heads } = this.#reads;
     const { user } = this.#by;
     const ask = (): Promise<UserReply<'summaries'>> => this.#calls.user(user, { t: 'summaries', slots });
     const found = await confirmed(this.#calls, timelines, user, ask);
     if (!found.ok) return found;
-    const listed = [...found.value.summaries].map(([slot, summary]) => ({ slot, summary }));
-    const read = listed.filter(({ summary }) => summary.diffusion === 'read');
-    const pulled = await pulledNow(heads, user, read);
+    const read: Listed[] = [];
+    for (const [slot, summary] of found.value.summaries) {
+      if (summary.diffusion === 'read') read.push({ slot, summary });
+      else this.#told.set(slot, { slot, summary, head: null });
+    }
+    const pulled = await askPulled(heads, user, read);
     if (!pulled.ok) return pulled;
-    for (const { slot, summary } of [...listed, ...pulled.value]) this.#summaries.set(slot, summary);
-    const isLost = pulled.value.some(({ slot, head }) => {
-      const cursor = cursors.get(slot);
-      return cursor !== undefined && head !== null && cursorStatus(head.head, cursor).kind === 'regressed';
-    });
-    return ok({ isLost, pulled: pulled.value });
+    for (const each of pulled.value) this.#told.set(each.slot, each);
+    return ok({ isLost: isAnyLost(pulled.value, cursors), pulled: pulled.value });
   }
 
-  /** Begins to read the messages of the next answer. */
-  readAhead(next: InboxDelta): AnswerReads {
+  /**
+   * Begins to read what the next answer takes.
+   *
+   * @param plan - of this answer.
+   * @param next - what the next one takes from the inbox.
+   */
+  prepare({ isAtHead, next: token }: AnswerPlan, next: InboxDelta, limit: number): Prepared {
     const messages = new AnswerReads(this.#calls, this.#reads.timelines);
     const ranges = joinPointers(next.pointers);
     // What cannot be read now is read again when it is asked for, and then it is told.
@@ -141,12 +193,30 @@ export class Answering {
     };
     const unknown: number[] = [];
     for (const slot of ranges.keys()) {
-      const summary = this.#summaries.get(slot);
-      if (summary === undefined) unknown.push(slot);
-      else begin(slot, summary);
+      const told = this.#told.get(slot);
+      if (told === undefined) unknown.push(slot);
+      else begin(slot, told.summary);
     }
     if (unknown.length > 0) void this.#named(unknown, begin).catch(() => undefined);
-    return messages;
+    const left = isAtHead && next.complete ? limit - broughtBy(next) : 0;
+    return { messages, pulled: left > 0 ? this.#pullAhead(token, left, messages).catch(() => []) : NONE };
+  }
+
+  async #pullAhead({ cursors, turn }: SyncToken, left: number, messages: AnswerReads): Promise<readonly Pulled[]> {
+    const order = inTurn(cursors, turn);
+    // As many as this answer took, or all, which were asked.
+    const slots = turn === undefined ? order : order.slice(0, this.#pulled.length);
+    const told = await this.#know(
+      slots.filter((slot) => !this.#told.has(slot)),
+      cursors,
+    );
+    const pulled = told.ok ? slots.map((slot) => this.#told.get(slot)).filter((each) => each !== undefined) : [];
+    const { enough } = enoughFor(cursors, pulled, left);
+    for (const { slot, range } of planPulls(cursors, pulled.slice(0, enough ?? pulled.length), left).pulls) {
+      const conversation = this.#told.get(slot)?.summary.conversation;
+      if (conversation !== undefined) void messages.pulled(conversation, range).catch(() => undefined);
+    }
+    return pulled;
   }
 
   async #named(slots: readonly number[], each: (slot: number, summary: ConversationSummary) => void): Promise<void> {
@@ -154,20 +224,25 @@ export class Answering {
     if (told.ok) for (const [slot, summary] of told.value.summaries) each(slot, summary);
   }
 
-  async answer(delta: InboxDelta, limit: number): Promise<Answered> {
-    const isAtHead = delta.complete && this.#isLast;
-    const { cursors } = delta.next;
-    const plan = isAtHead
-      ? planPulls(cursors, this.#pulled, limit - broughtBy(delta))
-      : { pulls: [], cursors, hasMore: true };
+  plan(delta: InboxDelta, limit: number): AnswerPlan {
+    if (!delta.complete || !this.#isLast) return { delta, pulls: [], next: delta.next, hasMore: true, isAtHead: false };
+    const { pulls, cursors, hasMore } = planPulls(delta.next.cursors, this.#pulled, limit - broughtBy(delta));
+    const turn = this.#turn === undefined ? {} : { turn: this.#turn };
+    const next = { ...upToDate(this.#head), cursors, ...turn };
+    return { delta, pulls, next, hasMore: hasMore || this.#turn !== undefined, isAtHead: true };
+  }
+
+  /** @param limit - of the messages that were planned. */
+  async answer({ delta, pulls: planned, next, hasMore }: AnswerPlan, limit: number): Promise<Answered> {
     const ranges = joinPointers(delta.pointers);
-    const pulls = new Map(plan.pulls.map(({ slot, range }) => [slot, range]));
+    const pulls = new Map(planned.map(({ slot, range }) => [slot, range]));
     let [bytes, count, isCutShort] = [0, 0, false];
     const conversations = await Promise.all(
       [...new Set([...delta.slots, ...pulls.keys()])].map(
         async (slot): Promise<ConversationDelta<WireEntry> | null> => {
-          const summary = this.#summaries.get(slot);
-          if (summary === undefined) return null;
+          const told = this.#told.get(slot);
+          if (told === undefined) return null;
+          const { summary } = pulledNow(told);
           const { conversation } = summary;
           const pages = (ranges.get(slot) ?? []).map((range) => this.#messages.pointed(conversation, range));
           const pull = pulls.get(slot);
@@ -176,8 +251,7 @@ export class Answering {
             isCutShort ||= read.some((page) => page.isCut);
             return read.flatMap((page) => page.entries);
           });
-          const known = this.#pulled.find((each) => each.slot === slot)?.head ?? null;
-          const messages = await current(this.#calls, this.#reads, conversation, this.#by.user, entries, known);
+          const messages = await current(this.#calls, this.#reads, conversation, this.#by.user, entries, told.head);
           count += messages.length;
           for (const { data } of messages) bytes += data.length;
           const deleted = delta.deleted.get(slot);
@@ -185,9 +259,6 @@ export class Answering {
         },
       ),
     );
-    const atHead = { ...upToDate(this.#head), cursors: plan.cursors };
-    const turn = this.#turn === undefined ? {} : { turn: this.#turn };
-    const next = isAtHead ? { ...atHead, ...turn } : delta.next;
     const isTooLarge = isCutShort || (bytes > ANSWER_BYTES_MAX && count > 1);
     if (isTooLarge) this.#messages.again();
     return {
@@ -195,7 +266,7 @@ export class Answering {
         tooLong: false,
         regressed: false,
         conversations: conversations.filter((conversation) => conversation !== null),
-        hasMore: plan.hasMore || this.#turn !== undefined,
+        hasMore,
         inbox: next.position,
         token: encodeSyncToken(this.#by.user, next),
       },
@@ -204,6 +275,13 @@ export class Answering {
     };
   }
 }
+
+/** Whether one of them has lost what the device has of it. */
+const isAnyLost = (pulled: readonly Pulled[], cursors: SyncToken['cursors']): boolean =>
+  pulled.some(({ slot, head }) => {
+    const cursor = cursors.get(slot);
+    return cursor !== undefined && head !== null && cursorStatus(head.head, cursor).kind === 'regressed';
+  });
 
 /** The token of a device that has all of the inbox. */
 export const upToDate = (head: TimelineHead): SyncToken => ({

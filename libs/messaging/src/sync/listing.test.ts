@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import type { ConversationHead } from '../conversation/commands.ts';
 import type { Listed, ListCursor } from '../user/commands.ts';
 import { byActivity, isAfter } from '../user/conversation-list.ts';
-import { orderedPage, pulledNow, type HeadsOf } from './listing.ts';
+import { askPulled, orderedPage, pulledNow, type HeadsOf } from './listing.ts';
 
 const listed = (slot: number, lastAt: number, diffusion: 'write' | 'read' = 'write'): Listed => ({
   slot,
@@ -84,9 +84,9 @@ describe('the conversation list', () => {
       },
     };
     const own = [1, 2, 3].map((slot) => listed(slot, 5, 'read'));
-    const found = await pulledNow(heads, 'ann' as never, own);
+    const found = await askPulled(heads, 'ann' as never, own);
     expect(asked).toEqual([['c1', 'c2', 'c3']]);
-    const summaries = found.ok ? found.value.map(({ summary }) => summary) : [];
+    const summaries = found.ok ? found.value.map((each) => pulledNow(each).summary) : [];
     expect(summaries[0]).toMatchObject({
       gen: 1,
       seq: 9,
@@ -99,7 +99,7 @@ describe('the conversation list', () => {
     });
     // Who has left sees nothing new, and whom it does not know it tells nothing.
     expect(summaries.slice(1)).toEqual(own.slice(1).map(({ summary }) => summary));
-    expect(await pulledNow(heads, 'ann' as never, [])).toEqual({ ok: true, value: [] });
+    expect(await askPulled(heads, 'ann' as never, [])).toEqual({ ok: true, value: [] });
     expect(asked).toHaveLength(1);
   });
 });

@@ -14,18 +14,18 @@ export interface HeadsOf {
   ): Promise<Result<ReadonlyMap<ConversationId, ConversationHead | null>, FrameError>>;
 }
 
-/** A conversation that is pulled, as its user is to see it now. */
-export interface PulledNow extends Listed {
+/** A conversation that is pulled, as the user's own list has it, and as it says itself. */
+export interface Pulled extends Listed {
   /** Null when it has lost that it knew the user: the inbox is about to hear of it. */
   readonly head: ConversationHead | null;
 }
 
-/** Joins what the user's own list says of conversations that are pulled with what they say themselves. */
-export async function pulledNow(
+/** Asks conversations that are pulled where they stand. */
+export async function askPulled(
   heads: HeadsOf,
   user: UserId,
   pulled: readonly Listed[],
-): Promise<Result<readonly PulledNow[], FrameError>> {
+): Promise<Result<readonly Pulled[], FrameError>> {
   if (pulled.length === 0) return ok([]);
   const found = await heads.of(
     user,
@@ -33,12 +33,15 @@ export async function pulledNow(
   );
   if (!found.ok) return found;
   return ok(
-    pulled.map(({ slot, summary }) => {
-      const head = found.value.get(summary.conversation) ?? null;
-      return { slot, head, summary: head === null ? summary : summaryNow(summary, head) };
-    }),
+    pulled.map(({ slot, summary }) => ({ slot, summary, head: found.value.get(summary.conversation) ?? null })),
   );
 }
+
+/** As its user is to see it now. */
+export const pulledNow = ({ slot, summary, head }: Pulled): Listed => ({
+  slot,
+  summary: head === null ? summary : summaryNow(summary, head),
+});
 
 /**
  * The summary as the conversation has it. Who is not in any more sees nothing new: their inbox, which is behind, is about
@@ -73,7 +76,7 @@ type List = Pick<UserCalls['list']['reply'], 'conversations' | 'slots' | 'next'>
 /** A page over all: of those that the inbox brings, and of those that are pulled, where they belong by now. */
 export function orderedPage(
   { conversations, slots, next }: List,
-  pulled: readonly PulledNow[],
+  pulled: readonly Listed[],
   after: ListCursor | null,
   limit: number,
 ): { readonly conversations: readonly ConversationSummary[]; readonly next: ListCursor | null } {

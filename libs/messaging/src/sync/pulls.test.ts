@@ -190,7 +190,8 @@ describe('the cursor of a snapshot', () => {
   it('is where the conversation stands, or where the device is told that it does when its user was thrown out meanwhile', () => {
     const open = headOf(9);
     const gone = { ...open, intervals: [{ joined: sequenceId(1), from: sequenceId(1), to: sequenceId(7) }] };
-    const cursorOf = (head: ConversationHead | null) => cursorAtHead({ slot: 1, summary: nothing, head }, at(3));
+    const summary = { ...nothing, ...at(3) };
+    const cursorOf = (head: ConversationHead | null) => cursorAtHead({ slot: 1, summary, head });
     expect([open, gone, null].map((head) => Number(cursorOf(head).seq))).toEqual([9, 3, 3]);
   });
 });

@@ -3,7 +3,7 @@ import { sequenceId, type SequenceId } from '@millrace/kernel';
 import { generationOf, keptFrom, type Position } from '@millrace/timeline';
 import type { ConversationHead } from '../conversation/commands.ts';
 import { positionsOf, type EntryRange } from './read-messages.ts';
-import type { PulledNow } from './listing.ts';
+import type { Pulled } from './listing.ts';
 
 /** What one answer takes from a conversation itself, behind the device's cursor. */
 export interface Pull {
@@ -40,7 +40,7 @@ export function inTurn(cursors: ReadonlyMap<number, Position>, turn: number | un
  */
 export function enoughFor(
   cursors: ReadonlyMap<number, Position>,
-  pulled: readonly PulledNow[],
+  pulled: readonly Pulled[],
   limit: number,
 ): { readonly enough: number | null; readonly filled: number } {
   const most = Math.ceil(limit / ANSWER_PARTS);
@@ -65,11 +65,7 @@ interface Pending {
  * and the stay that the cursor lies in (I7). Each gets something as far as it reaches, those that are furthest behind
  * first, so that none is starved by others that go on and on.
  */
-export function planPulls(
-  cursors: ReadonlyMap<number, Position>,
-  pulled: readonly PulledNow[],
-  limit: number,
-): PullPlan {
+export function planPulls(cursors: ReadonlyMap<number, Position>, pulled: readonly Pulled[], limit: number): PullPlan {
   const pending = pulled.map((each) => pendingOf(cursors, each)).filter((each) => each !== null);
   pending.sort((one, other) => sizeOf(other) - sizeOf(one));
   const served = pending.slice(0, limit).reverse();
@@ -90,7 +86,7 @@ export function planPulls(
 }
 
 /** What the device may pull behind its cursor; null for nothing. */
-function pendingOf(cursors: ReadonlyMap<number, Position>, { slot, head }: PulledNow): Pending | null {
+function pendingOf(cursors: ReadonlyMap<number, Position>, { slot, head }: Pulled): Pending | null {
   const cursor = cursors.get(slot);
   if (cursor === undefined || head === null) return null;
   const to = pullEnd(head.intervals, head.segments, cursor.seq, head.head.seq);
@@ -105,7 +101,7 @@ const sizeOf = ({ from, to }: Pending): number => to - from + 1;
  * The cursor of a device that has all that may be pulled from where the inbox stands. Whose stay has ended since is told only
  * where that is, as in `summaryNow`, and pulls the rest.
  */
-export function cursorAtHead({ head }: PulledNow, { gen, seq }: Position): Position {
+export function cursorAtHead({ head, summary: { gen, seq } }: Pulled): Position {
   if (head === null || !isOpen(head.intervals)) return { gen, seq };
   const end = pullEnd(head.intervals, head.segments, seq, head.head.seq);
   const genAtEnd = end === null ? null : generationOf(head.head, end);

@@ -3,6 +3,7 @@ import { emptyHead, type TimelineReader } from '@millrace/timeline';
 import { describe, expect, it } from 'vitest';
 import type { ActorCalls } from '../actor-calls.ts';
 import { AnswerReads } from './answer-reads.ts';
+import type { Prepared } from './answering.ts';
 import type { Missed } from './missed.ts';
 import { ReadAhead } from './read-ahead.ts';
 import { noCursors } from './sync-token.ts';
@@ -15,7 +16,8 @@ const head = (gen = 1) => ({ ...emptyHead(generation(gen)), seq: sequenceId(100)
 const records = (seq: number): Missed => ({ records: [{ ...position(seq), entry: { kind: 'break' } }] });
 const read = (seq: number) => () => Promise.resolve(records(seq));
 const messages = new AnswerReads({ partitionOf: () => partitionId(0) } as unknown as ActorCalls, {} as TimelineReader);
-const readMessages = (): AnswerReads => messages;
+const prepared: Prepared = { messages, pulled: Promise.resolve([]) };
+const prepare = (): Prepared => prepared;
 
 const turn = (): Promise<void> =>
   new Promise((resolve) => {
@@ -31,10 +33,10 @@ class ManualClock {
 describe('what is read ahead', () => {
   it('is used once, by the one that it is for', async () => {
     const ahead = new ReadAhead(new ManualClock());
-    ahead.begin(ann, at(5), head(), true, read(6), readMessages);
+    ahead.begin(ann, at(5), head(), true, read(6), prepare);
     expect(await ahead.take({ user: 'bob' as UserId, device }, at(5), head())).toBe(null);
     expect(await ahead.take({ ...ann, device: 'laptop' as DeviceId }, at(5), head())).toBe(null);
-    expect(await ahead.take(ann, at(5), head())).toEqual({ missed: records(6), messages, fits: true });
+    expect(await ahead.take(ann, at(5), head())).toEqual({ missed: records(6), prepared, fits: true });
     expect(await ahead.take(ann, at(5), head())).toBe(null);
   });
 
@@ -47,14 +49,14 @@ describe('what is read ahead', () => {
       [{ ...at(5), cursors: new Map([[1, position(2)]]) }, head()],
     ] as const) {
       const ahead = new ReadAhead(new ManualClock());
-      ahead.begin(ann, at(5), head(), true, read(6), readMessages);
+      ahead.begin(ann, at(5), head(), true, read(6), prepare);
       expect(await ahead.take(ann, after, of)).toBe(null);
     }
   });
 
   it('is nothing when it could not be read', async () => {
     const ahead = new ReadAhead(new ManualClock());
-    ahead.begin(ann, at(5), head(), true, () => Promise.reject(new Error('away')), readMessages);
+    ahead.begin(ann, at(5), head(), true, () => Promise.reject(new Error('away')), prepare);
     expect(await ahead.take(ann, at(5), head())).toBe(null);
   });
 
@@ -63,13 +65,13 @@ describe('what is read ahead', () => {
     ahead.begin(ann, at(5), head(), true, read(6), () => {
       throw new MalformedBytes('another record stands there by now');
     });
-    expect(await ahead.take(ann, at(5), head())).toEqual({ missed: records(6), messages: null, fits: true });
+    expect(await ahead.take(ann, at(5), head())).toEqual({ missed: records(6), prepared: null, fits: true });
   });
 
   it('is kept of so many devices only (I9)', async () => {
     const ahead = new ReadAhead(new ManualClock());
     const users = Array.from({ length: 100 }, (_, index) => ({ user: `user-${String(index)}` as UserId, device }));
-    for (const user of users) ahead.begin(user, at(5), head(), true, read(6), readMessages);
+    for (const user of users) ahead.begin(user, at(5), head(), true, read(6), prepare);
     const kept = await Promise.all(users.map((user) => ahead.take(user, at(5), head())));
     expect(kept.map((found) => found !== null)).toEqual(users.map((_, index) => index >= 36));
   });
@@ -81,7 +83,7 @@ describe('what is read ahead', () => {
     const window = { to: position(90), parts: [] };
     const [gathered, behind] = [{ window }, { ...at(5), window: { to: position(90), done: 1, given: 0 } }];
     const begin = (index: number, place: typeof behind | ReturnType<typeof at>): void => {
-      ahead.begin(of(index), place, head(), true, () => Promise.resolve(gathered), readMessages);
+      ahead.begin(of(index), place, head(), true, () => Promise.resolve(gathered), prepare);
     };
     for (let index = 0; index < 15; index += 1) begin(index, behind);
     // One that is gathered now counts as soon as it is there.
@@ -95,7 +97,7 @@ describe('what is read ahead', () => {
     await turn();
     expect(await ahead.take(of(17), at(5), head())).toBe(null);
     // What is no window does not take the place of one, nor does one go because of others.
-    for (let index = 100; index < 200; index += 1) ahead.begin(of(index), at(5), head(), true, read(6), readMessages);
+    for (let index = 100; index < 200; index += 1) ahead.begin(of(index), at(5), head(), true, read(6), prepare);
     expect(await ahead.take(of(0), { ...behind, window: { ...behind.window, given: 1 } }, head())).toBe(null);
     // It stays the device's while that has its answer, until it has everything.
     expect(await ahead.take(of(1), behind, head())).toMatchObject({ missed: gathered });
@@ -118,25 +120,25 @@ describe('what is read ahead', () => {
     const reading = new Promise<Missed>((resolve) => {
       finish = resolve;
     });
-    ahead.begin(ann, at(5), head(), true, () => reading, readMessages);
+    ahead.begin(ann, at(5), head(), true, () => reading, prepare);
     const [first, second] = [ahead.take(ann, at(5), head()), ahead.take(ann, at(5), head())];
     finish(records(6));
     // Its messages are begun as well, though it was asked for before its records were there.
-    expect(await first).toEqual({ missed: records(6), messages, fits: true });
+    expect(await first).toEqual({ missed: records(6), prepared, fits: true });
     expect(await second).toBe(null);
   });
 
   it('is of messages only for a moment: afterwards they may be lost, or gone', async () => {
     for (const [ms, known] of [
-      [1_000, messages],
+      [1_000, prepared],
       [1_001, null],
     ] as const) {
       const clock = new ManualClock();
       const ahead = new ReadAhead(clock);
-      ahead.begin(ann, at(5), head(), true, read(6), readMessages);
+      ahead.begin(ann, at(5), head(), true, read(6), prepare);
       await Promise.resolve();
       clock.ms = ms;
-      expect(await ahead.take(ann, at(5), head())).toEqual({ missed: records(6), messages: known, fits: true });
+      expect(await ahead.take(ann, at(5), head())).toEqual({ missed: records(6), prepared: known, fits: true });
     }
   });
 
@@ -145,9 +147,9 @@ describe('what is read ahead', () => {
     const ahead = new ReadAhead(clock);
     const begun = async (name: string): Promise<boolean> => {
       let isRead = false;
-      const note = (): AnswerReads => {
+      const note = (): Prepared => {
         isRead = true;
-        return messages;
+        return prepared;
       };
       ahead.begin({ user: name as UserId, device }, at(5), head(), true, read(6), note);
       await turn();

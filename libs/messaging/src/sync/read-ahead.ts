@@ -1,7 +1,7 @@
 import type { Clock, Generation } from '@millrace/kernel';
 import type { TimelineHead } from '@millrace/timeline';
 import type { Principal } from '../chat-service.ts';
-import type { AnswerReads } from './answer-reads.ts';
+import type { Prepared } from './answering.ts';
 import type { Missed } from './missed.ts';
 import type { SyncToken } from './sync-token.ts';
 
@@ -27,7 +27,7 @@ interface Begun {
   readonly fits: boolean;
   /** Null when it could not be read. */
   readonly missed: Promise<Missed | null>;
-  messages: AnswerReads | null;
+  prepared: Prepared | null;
   hasWindow: boolean;
   isTaken: boolean;
 }
@@ -35,8 +35,8 @@ interface Begun {
 /** What was read ahead for an answer. */
 export interface Ahead {
   readonly missed: Missed;
-  /** Null when nothing is known of them. */
-  readonly messages: AnswerReads | null;
+  /** Null when nothing was begun beside it. */
+  readonly prepared: Prepared | null;
   /** Whether the answer before had room for as many messages as were wanted: then this one will have, as a rule. */
   readonly fits: boolean;
 }
@@ -67,14 +67,14 @@ export class ReadAhead {
     return count < WINDOWS_MAX;
   }
 
-  /** @param readMessages - begins to read what the records point at. */
+  /** @param prepare - begins to read what the records point at, and what the answer takes beside. */
   begin(
     by: Principal,
     { position, offset, cursors, window }: Place,
     { gen }: TimelineHead,
     fits: boolean,
     read: () => Promise<Missed>,
-    readMessages: (missed: Missed) => AnswerReads,
+    prepare: (missed: Missed) => Prepared,
   ): void {
     const key = keyOf(by);
     this.#begun.delete(key);
@@ -82,7 +82,7 @@ export class ReadAhead {
     const place = { position, offset, cursors, ...(window === undefined ? {} : { window }) };
     const sinceMs = this.#clock.monotonicMs();
     const hasWindow = window !== undefined;
-    const begun: Begun = { place, gen, sinceMs, fits, missed, messages: null, hasWindow, isTaken: false };
+    const begun: Begun = { place, gen, sinceMs, fits, missed, prepared: null, hasWindow, isTaken: false };
     if (hasWindow && !this.hasWindowRoom()) return;
     this.#begun.set(key, begun);
     // Before whoever takes them goes on. What cannot be made out of them now is told when it is asked for.
@@ -95,7 +95,7 @@ export class ReadAhead {
           return;
         }
         begun.hasWindow = 'window' in found;
-        if (this.#hasRoom()) begun.messages = readMessages(found);
+        if (this.#hasRoom()) begun.prepared = prepare(found);
       })
       .catch(() => undefined);
     if (this.#begun.size <= DEVICES_MAX) return;
@@ -117,7 +117,7 @@ export class ReadAhead {
     // Not before: records under way are still to begin their messages. A window is this device's until its end.
     if (this.#begun.get(key) === begun && !begun.hasWindow) this.#begun.delete(key);
     if (missed === null) return null;
-    return { missed, messages: this.#isFresh(begun) ? begun.messages : null, fits: begun.fits };
+    return { missed, prepared: this.#isFresh(begun) ? begun.prepared : null, fits: begun.fits };
   }
 
   /** The device has everything. */
@@ -132,8 +132,8 @@ export class ReadAhead {
   #hasRoom(): boolean {
     let count = 0;
     for (const begun of this.#begun.values()) {
-      if (!this.#isFresh(begun)) begun.messages = null;
-      if (begun.messages !== null) count += 1;
+      if (!this.#isFresh(begun)) begun.prepared = null;
+      if (begun.prepared !== null) count += 1;
     }
     return count < MESSAGES_DEVICES_MAX;
   }

@@ -9,13 +9,15 @@ import {
   type UserId,
 } from '@millrace/kernel';
 import type { ConversationSummary } from '@millrace/protocol';
-import { emptyHead, type RangeQuery, type TimelineEntry, type TimelineReader } from '@millrace/timeline';
+import { emptyHead, userKey, type RangeQuery, type TimelineEntry, type TimelineReader } from '@millrace/timeline';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ActorCalls } from '../actor-calls.ts';
 import type { ChatReads } from '../chat.ts';
 import type { ConversationHead } from '../conversation/commands.ts';
 import { silentTrace } from '../trace/message-trace.ts';
 import type { UserCommand } from '../user/commands.ts';
+import { encodeInboxEntry } from '../user/inbox-entry.ts';
 import { ReadAhead } from './read-ahead.ts';
 import { encodeSyncToken } from './sync-token.ts';
 import { sync } from './sync.ts';
@@ -30,6 +32,11 @@ class AReader {
   readonly heads: number[];
   /** Heads that were asked for, by question. */
   readonly asked: number[] = [];
+  /** Ranges of conversations that were read. */
+  ranges = 0;
+  /** How far the user has read in all of them, and records of the inbox that say so. */
+  #readSeq = sequenceId(0);
+  readonly #inbox: TimelineEntry[] = [];
   readonly #bytesEach: number;
 
   constructor(pending: readonly number[], bytesEach = 10) {
@@ -41,7 +48,12 @@ class AReader {
     partitionOf: () => partitionId(0),
     user: (_user: UserId, command: UserCommand) => {
       if (command.t === 'inbox') {
-        const inbox = { head: emptyHead(gen), oldest: sequenceId(1), switched: sequenceId(0), slots: [] };
+        const inbox = {
+          head: { ...emptyHead(gen), ...at(this.#inbox.length) },
+          oldest: sequenceId(1),
+          switched: sequenceId(0),
+          slots: [],
+        };
         return Promise.resolve(ok({ ...inbox, unconfirmed: [], uncounted: [] }));
       }
       const slots = command.t === 'summaries' ? command.slots : [];
@@ -63,7 +75,9 @@ class AReader {
       },
     },
     timelines: {
-      range: (_partition: unknown, _actor: unknown, { from, to, budget }: RangeQuery) => {
+      range: (_partition: unknown, actor: unknown, { from, to, budget }: RangeQuery) => {
+        if (actor === userKey(ann.user)) return Promise.resolve(this.#inbox.slice(from.seq - 1, to.seq));
+        this.ranges += 1;
         const entries: TimelineEntry[] = [];
         for (let seq: number = from.seq; seq <= to.seq && budget?.isSpent !== true; seq += 1) {
           entries.push({ ...at(seq), data: new Uint8Array(this.#bytesEach) });
@@ -83,9 +97,16 @@ class AReader {
       lastAt: 0,
       segments: [{ from: sequenceId(1), to: null }],
       intervals: [{ joined: sequenceId(1), from: sequenceId(1), to: null }],
-      reading: { readSeq: sequenceId(0), readMsgNo: 0, sentAtRead: 0 },
+      reading: { readSeq: this.#readSeq, readMsgNo: 0, sentAtRead: 0 },
       sent: 0,
     };
+  }
+
+  /** On another device, whose inbox record of it this one has not seen. */
+  readsUpTo(seq: number, slot: number): void {
+    this.#readSeq = sequenceId(seq);
+    const read = { kind: 'read', slot, readSeq: this.#readSeq, readMsgNo: 0, sentAtRead: 0 } as const;
+    this.#inbox.push({ ...at(this.#inbox.length + 1), data: encodeInboxEntry(read) });
   }
 
   get token(): string {
@@ -93,8 +114,16 @@ class AReader {
     return encodeSyncToken(ann.user, { position: at(0), offset: 0, cursors });
   }
 
-  /** Syncs until there is nothing more. @returns the seqs of each answer by conversation. */
-  async all(limit: number): Promise<readonly ReadonlyMap<string, readonly number[]>[]> {
+  /**
+   * Syncs until there is nothing more.
+   *
+   * @param meanwhile - what happens while the device takes an answer.
+   * @returns the seqs of each answer by conversation.
+   */
+  async all(
+    limit: number,
+    meanwhile: (told: readonly ConversationSummary[]) => void | Promise<void> = () => undefined,
+  ): Promise<readonly ReadonlyMap<string, readonly number[]>[]> {
     const answers: ReadonlyMap<string, readonly number[]>[] = [];
     const ahead = new ReadAhead(systemClock);
     for (let { token } = this; ;) {
@@ -105,6 +134,7 @@ class AReader {
         new Map(conversations.map(({ summary, messages }) => [summary.conversation, messages.map(({ seq }) => seq)])),
       );
       if (!hasMore) return answers;
+      await meanwhile(conversations.map(({ summary }) => summary));
       ({ token } = answer.value);
     }
   }
@@ -124,6 +154,53 @@ describe('a sync of conversations that are pulled', () => {
     expect(answers).toHaveLength(11);
     expect(Math.max(...answers.map(({ size }) => size))).toBeLessThanOrEqual(50);
     expect(reader.asked.reduce((sum, count) => sum + count, 0)).toBeLessThan(2.5 * pending.length);
+  });
+
+  it('reads the messages of an answer while the device takes the one before', async () => {
+    const reader = new AReader(Array.from({ length: 100 }, () => 20));
+    const read: number[] = [];
+    await reader.all(400, async () => {
+      await new Promise(setImmediate);
+      read.push(reader.ranges);
+    });
+    expect(read).toEqual([40, 60, 80, 100, 100]);
+  });
+
+  it('says that there is no more only when those whom it asks then have none, whatever comes meanwhile', async () => {
+    const sizes = fc.array(fc.nat(30), { minLength: 1, maxLength: 60 });
+    const growths = fc.array(fc.record({ slot: fc.nat(59), by: fc.integer({ min: 1, max: 9 }) }), { maxLength: 40 });
+    await fc.assert(
+      fc.asyncProperty(sizes, fc.integer({ min: 1, max: 60 }), growths, async (pending, limit, growing) => {
+        const reader = new AReader(pending);
+        const left = [...growing];
+        const answers = await reader.all(limit, async () => {
+          // Some of it before what the next answer begins with is asked where it stands, some behind.
+          if (left.length % 2 === 0) await new Promise(setImmediate);
+          const { slot, by } = left.pop() ?? { slot: 0, by: 0 };
+          const at = slot % pending.length;
+          reader.heads[at] = (reader.heads[at] ?? 0) + by;
+        });
+        reader.heads.forEach((head, index) => {
+          expect(answers.flatMap((answer) => answer.get(String(index + 1)) ?? [])).toEqual(seqs(head - SEEN));
+        });
+      }),
+      { numRuns: 400 },
+    );
+  });
+
+  it('tells nothing of before what the inbox has told since', async () => {
+    const reader = new AReader(Array.from({ length: 100 }, () => 20));
+    const told: number[] = [];
+    let answers = 0;
+    await reader.all(400, async (summaries) => {
+      told.push(...summaries.map(({ readSeq }) => readSeq));
+      answers += 1;
+      await new Promise(setImmediate);
+      if (answers === 2) reader.readsUpTo(9, 1);
+    });
+    // The third answer tells of the record; those of the conversations behind it are of then.
+    expect(told.slice(0, 40)).toEqual(Array.from({ length: 40 }, () => 0));
+    expect(new Set(told.slice(40))).toEqual(new Set([9]));
   });
 
   it('asks for all heads when few have anything', async () => {

@@ -7,10 +7,9 @@ import type { ChatReads } from '../chat.ts';
 import { noteBrought, type MessageTrace } from '../trace/message-trace.ts';
 import type { UserReply } from '../user/commands.ts';
 import { inboxRecord, type InboxRecord } from '../user/inbox-entry.ts';
-import type { AnswerReads } from './answer-reads.ts';
-import { Answering, upToDate, type SyncedContent } from './answering.ts';
+import { Answering, upToDate, type Prepared, type SyncedContent } from './answering.ts';
 import { cutDelta, isInLostRecord, withReached, type InboxDelta, type ReachedSlots } from './inbox-delta.ts';
-import { orderedPage, pulledNow } from './listing.ts';
+import { askPulled, orderedPage, pulledNow } from './listing.ts';
 import { cutMissed, endOf, missedBehind, type InboxReads, type Missed } from './missed.ts';
 import { cursorAtHead } from './pulls.ts';
 import type { ReadAhead } from './read-ahead.ts';
@@ -78,35 +77,39 @@ export async function sync(
       token = { ...moved, cursors: await followed(plain, moved.position.seq, reached, read) };
     }
     const known = await ahead.take(by, token, head);
-    const behind = known === null ? await missedBehind(token, inboxReads) : { token, missed: known.missed };
+    // There was nothing when it was looked ahead, and there is something now.
+    const isOld = known !== null && endOf(token, known.missed) === token.position.seq && head.seq > token.position.seq;
+    const behind = known === null || isOld ? await missedBehind(token, inboxReads) : { token, missed: known.missed };
     ({ token } = behind);
     const { missed } = behind;
     if ('records' in missed && isInLostRecord(token, missed.records)) return await afresh(true);
     const isLast = endOf(token, missed) >= head.seq;
     const cut = (most: number): InboxDelta => cutMissed(token, missed, most, reached);
-    const answering = new Answering(calls, reads, by, head, isLast, known?.messages ?? null);
-    let delta = cut(limit);
-    const asked = await answering.ask(delta, limit);
+    const answering = new Answering(calls, reads, by, head, isLast, isOld ? null : (known?.prepared ?? null));
+    const whole = cut(limit);
+    const asked = await answering.ask(whole, limit);
     if (!asked.ok) return asked;
     if (asked.value.isLost) return await afresh(true);
+    let most = limit;
+    let plan = answering.plan(whole, most);
     const beginNext = (fits: boolean): void => {
-      const { next } = delta;
+      const now = plan;
+      const { next } = now;
       const readNext = async (): Promise<Missed> =>
         next.window === undefined ? (await missedBehind(next, inboxReads)).missed : missed;
-      const messagesOf = (found: Missed): AnswerReads => answering.readAhead(cutMissed(next, found, limit, reached));
-      ahead.begin(by, next, head, fits, readNext, messagesOf);
+      const prepare = (found: Missed): Prepared =>
+        answering.prepare(now, cutMissed(next, found, limit, reached), limit);
+      ahead.begin(by, next, head, fits, readNext, prepare);
     };
-    const goesOn = (): boolean => !(isLast && delta.complete);
-    const isBegun = goesOn() && known?.fits === true;
-    let most = limit;
-    let answered = answering.answer(delta, most);
+    const isBegun = plan.hasMore && known?.fits === true;
+    let answered = answering.answer(plan, most);
     // Behind what this answer asks of the store, and not behind the answer: the store is at work meanwhile.
     if (isBegun) beginNext(true);
     for (;;) {
       const answer = await answered;
       if (!answer.isTooLarge || most === 1) {
         const fits = most === limit;
-        if (!goesOn()) ahead.end(by);
+        if (!plan.hasMore) ahead.end(by);
         else if (!(isBegun && fits)) beginNext(fits);
         for (const { slot, summary } of answering.pulled) {
           const cursor = token.cursors.get(slot);
@@ -119,8 +122,8 @@ export async function sync(
         return ok(answer.content);
       }
       most = answer.fitting;
-      delta = cut(most);
-      answered = answering.answer(delta, most);
+      plan = answering.plan(cut(most), most);
+      answered = answering.answer(plan, most);
     }
   } catch (error) {
     if (!(error instanceof MalformedBytes)) throw error;
@@ -163,15 +166,10 @@ async function snapshot(
   const list = await confirmed(calls, timelines, by.user, ask);
   if (!list.ok) return list;
   const { head } = list.value;
-  const pulled = await pulledNow(heads, by.user, list.value.pulled);
+  const pulled = await askPulled(heads, by.user, list.value.pulled);
   if (!pulled.ok) return pulled;
-  const { conversations } = orderedPage(list.value, pulled.value, null, SNAPSHOT_MAX);
-  const cursors = new Map(
-    pulled.value.map((each, index) => [
-      each.slot,
-      cursorAtHead(each, list.value.pulled[index]?.summary ?? each.summary),
-    ]),
-  );
+  const { conversations } = orderedPage(list.value, pulled.value.map(pulledNow), null, SNAPSHOT_MAX);
+  const cursors = new Map(pulled.value.map((each) => [each.slot, cursorAtHead(each)]));
   trace.pulled(by, head, true);
   return ok({
     tooLong: true,
