@@ -76,6 +76,13 @@ class WsServer<Context> implements EngineServer {
   }
 }
 
+/**
+ * Connections of a crowd that wait until they are accepted: as many as the system lets (`net.core.somaxconn` on Linux). Of more than
+ * wait its network stack hears nothing, and the clients' stacks try again after seconds. Node would let 511 wait, and
+ * accepts one in a turn of the event loop.
+ */
+const BACKLOG = 65_535;
+
 /** The engine that works everywhere: `ws` for the handshake and for what comes in, writes of its own for what goes out. */
 export class WsEngine implements SocketEngine {
   readonly name = 'ws';
@@ -154,7 +161,7 @@ export class WsEngine implements SocketEngine {
         resolve(err({ code, message: error.message }));
       });
       // Not exclusive, a process of Node's cluster shares the port with the others: the primary hands connections out.
-      http.listen({ host: options.host, port: options.port, exclusive: !options.shared }, () => {
+      http.listen({ host: options.host, port: options.port, exclusive: !options.shared, backlog: BACKLOG }, () => {
         resolve(ok(new WsServer(http, sockets, topics, turn)));
       });
     });
