@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { takenSoon } from './at-rest.ts';
 import { aServingOwner, keyOf } from './testing/an-owner.ts';
 
 describe('a question to an actor', () => {
@@ -64,5 +65,17 @@ describe('a question to an actor', () => {
     post('a', 'count');
     await time.settle();
     expect(owner.ask(keyOf('a'), 'bug')).toBe(null);
+  });
+
+  it('has its answer taken behind the call that asked, and ends nothing when the taker throws', async () => {
+    const heard: unknown[] = [];
+    const take = (reply: number): void => {
+      heard.push(reply);
+      throw new Error('a taker that throws');
+    };
+    takenSoon(7, take, (error) => heard.push(String(error)));
+    expect(heard).toEqual([]);
+    await new Promise(setImmediate);
+    expect(heard).toEqual([7, 'Error: a taker that throws']);
   });
 });

@@ -19,3 +19,8 @@ export function answeredAtRest<Command, Reply, Effect>(
     return null;
   }
 }
+
+/** For a taker who does not expect an answer before the call that asked has returned, and may throw. */
+export function takenSoon<Reply>(reply: Reply, take: (reply: Reply) => void, failed: (error: unknown) => void): void {
+  void Promise.resolve(reply).then(take).catch(failed);
+}

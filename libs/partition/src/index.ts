@@ -1,3 +1,4 @@
+export { takenSoon } from './at-rest.ts';
 export { decideClaim, type ClaimDecision, type CommitMark, type OwnerMemory } from './claim-decision.ts';
 export type { AckLevel, ActorWrite, ClaimAnswer, ClaimFound, Commit, CommitOutcome } from './commit.ts';
 export { commitFault } from './commit-fault.ts';

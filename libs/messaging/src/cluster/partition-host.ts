@@ -10,6 +10,7 @@ import {
 } from '@millrace/kernel';
 import {
   PartitionOwner,
+  takenSoon,
   type ActorRecord,
   type PartitionActor,
   type Placement,
@@ -247,11 +248,9 @@ export class PartitionHost {
     }
     const told = isQuestion(command) ? hosted.owner.ask(key, command) : null;
     if (told !== null) {
-      void Promise.resolve(told)
-        .then(answer)
-        .catch((error: unknown) => {
-          this.#parts.log.error('an answer could not be taken', { partition, error: String(error) });
-        });
+      takenSoon(told, answer, (error) => {
+        this.#parts.log.error('an answer could not be taken', { partition, error: String(error) });
+      });
       return;
     }
     hosted.owner.post(

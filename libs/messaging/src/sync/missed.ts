@@ -20,8 +20,10 @@ export interface InboxReads {
   readonly mayGather: () => boolean;
 }
 
-/** Inbox records read at a time: as many as messages are wanted, within these. */
-const RECORDS = { min: 100, max: 1_000 };
+/** Inbox records read at a time. */
+export const RECORDS_MAX = 1_000;
+/** At least, where fewer messages are wanted. */
+const RECORDS_MIN = 100;
 /** A device that missed fewer messages of each conversation, in as many records as it takes for an answer, gets them by conversation. */
 const GATHERED_BELOW = 16;
 /** As many records as for so many answers are gathered. */
@@ -42,7 +44,7 @@ export async function missedBehind(
     if (window !== null && comparePositions(window.to, known.to) === 0) return { token, missed: { window } };
   }
   // Each brings a message at least, as a rule: more of them than messages are wanted would be read for nothing.
-  const most = Math.min(RECORDS.max, Math.max(RECORDS.min, reads.limit));
+  const most = Math.min(RECORDS_MAX, Math.max(RECORDS_MIN, reads.limit));
   const after = token.position.seq;
   const records = await reads.records(after, most);
   if (isInLostRecord(plain, records) || !isSpread(records, after, reads) || !reads.mayGather())
@@ -64,7 +66,7 @@ async function gathered(
   const records = [...begun];
   for (let last = begun; !last.some((record) => endsWindow(token.cursors, record)) && records.length < count;) {
     const after = sequenceId(token.position.seq + records.length);
-    last = await reads.records(after, Math.min(RECORDS.max, count - records.length));
+    last = await reads.records(after, Math.min(RECORDS_MAX, count - records.length));
     if (last.length === 0) break;
     records.push(...last);
   }

@@ -10,7 +10,7 @@ import { inboxRecord, type InboxRecord } from '../user/inbox-entry.ts';
 import { Answering, upToDate, type Prepared, type SyncedContent } from './answering.ts';
 import { cutDelta, isInLostRecord, withReached, type InboxDelta, type ReachedSlots } from './inbox-delta.ts';
 import { askPulled, orderedPage, pulledNow } from './listing.ts';
-import { cutMissed, endOf, missedBehind, type InboxReads, type Missed } from './missed.ts';
+import { cutMissed, endOf, missedBehind, RECORDS_MAX, type InboxReads, type Missed } from './missed.ts';
 import { cursorAtHead } from './pulls.ts';
 import type { ReadAhead } from './read-ahead.ts';
 import { positionsOf, readDense } from './read-messages.ts';
@@ -20,8 +20,6 @@ import { decodeSyncToken, encodeSyncToken, withSeen, type SyncToken } from './sy
 type Query = Omit<Sync, 't' | 'id'>;
 
 const LIMIT_DEFAULT = 500;
-/** Inbox records read at a time. */
-const RECORDS_MAX = 1_000;
 /** Conversations in the snapshot of a device that is too far behind; the rest are paged by `conversations`. */
 const SNAPSHOT_MAX = 1_000;
 
