@@ -79,10 +79,13 @@ describe('the engine on ws', () => {
     const { port } = listening.value;
     const told = new Int32Array(new SharedArrayBuffer(8));
     const crowd = new Worker(CROWD, { eval: true, workerData: { port, count, told } });
-    // This thread accepts none meanwhile.
-    expect(Atomics.wait(told, 0, 0, 20_000)).not.toBe('timed-out');
-    expect(told[1]).toBe(count);
-    await crowd.terminate();
-    await listening.value.close();
+    try {
+      // This thread accepts none meanwhile.
+      expect(Atomics.wait(told, 0, 0, 20_000)).not.toBe('timed-out');
+      expect(told[1]).toBe(count);
+    } finally {
+      await crowd.terminate();
+      await listening.value.close();
+    }
   });
 });

@@ -20,7 +20,6 @@ export type SyncedContent = Omit<Synced<WireEntry>, 't' | 'id'>;
 const ASKED = { first: 32, times: 4, least: 8 };
 /** Of those that should suffice, going by those before, so many more are asked. */
 const ASKED_SLACK = 1.25;
-const NONE = Promise.resolve<readonly Pulled[]>([]);
 
 /** What an answer takes, and where the device is behind it. */
 export interface AnswerPlan {
@@ -42,8 +41,8 @@ interface Answered {
 /** What was found out and begun for an answer while the device took the one before. */
 export interface Prepared {
   readonly messages: AnswerReads;
-  /** Where those whose turn it is then stand, in turn; none when it has others. Never rejects. */
-  readonly pulled: Promise<readonly Pulled[]>;
+  /** Where those whose turn it is then stand, in turn; null until they have told. */
+  pulled: readonly Pulled[] | null;
 }
 
 /** One answer, which is cut shorter where its messages turn out to be large. */
@@ -57,6 +56,8 @@ export class Answering {
   readonly #messages: AnswerReads;
   /** What was told of conversations: by the user's list, and by those that are pulled themselves. */
   readonly #told = new Map<number, Pulled>();
+  /** Those of them that were asked while the answer before was under way, and not since. */
+  readonly #toldBefore = new Set<number>();
   /** As far as they were asked where they stand, in turn. */
   #pulled: readonly Pulled[] = [];
   /** Whose turn is next, when not all were asked. */
@@ -103,10 +104,11 @@ export class Answering {
     const left = limit - broughtBy(delta);
     const known = new Map(ofInbox.value.pulled.map((each) => [each.slot, each]));
     const order = inTurn(cursors, turn);
-    const before = (await this.#prepared?.pulled) ?? [];
-    if (left > 0 && before.length > 0 && before.every(({ slot }, index) => slot === order[index])) {
+    const before = this.#prepared?.pulled ?? [];
+    const isInTurn = before.length > 0 && before.every(({ slot }, index) => slot === order[index]);
+    // That something is lost, or that there is nothing more, only those say who are asked now.
+    if (left > 0 && isInTurn && !isAnyLost(before, cursors)) {
       const told = await this.#askInTurn(order, cursors, left, known, before);
-      // That there is nothing more, only those say who are asked now.
       if (!told.ok || told.value.isLost || !told.value.isAll) return told;
     }
     return this.#askInTurn(order, cursors, left, known, []);
@@ -124,8 +126,10 @@ export class Answering {
     known: Map<number, Pulled>,
     before: readonly Pulled[],
   ): Promise<Result<{ readonly isLost: boolean; readonly isAll: boolean }, FrameError>> {
-    if (isAnyLost(before, cursors)) return ok({ isLost: true, isAll: false });
-    for (const each of before) this.#told.set(each.slot, each);
+    for (const each of before) {
+      this.#told.set(each.slot, each);
+      this.#toldBefore.add(each.slot);
+    }
     const pulled = [...before];
     let asked = before.length;
     for (let some: number = ASKED.first; ;) {
@@ -198,25 +202,27 @@ export class Answering {
       else begin(slot, told.summary);
     }
     if (unknown.length > 0) void this.#named(unknown, begin).catch(() => undefined);
+    const prepared: Prepared = { messages, pulled: null };
     const left = isAtHead && next.complete ? limit - broughtBy(next) : 0;
-    return { messages, pulled: left > 0 ? this.#pullAhead(token, left, messages).catch(() => []) : NONE };
+    if (left > 0) void this.#pullAhead(token, left, prepared).catch(() => undefined);
+    return prepared;
   }
 
-  async #pullAhead({ cursors, turn }: SyncToken, left: number, messages: AnswerReads): Promise<readonly Pulled[]> {
-    const order = inTurn(cursors, turn);
-    // As many as this answer took, or all, which were asked.
-    const slots = turn === undefined ? order : order.slice(0, this.#pulled.length);
+  async #pullAhead({ cursors, turn }: SyncToken, left: number, prepared: Prepared): Promise<void> {
+    // As many as this answer took, or as many as may come into one where all were asked.
+    const slots = inTurn(cursors, turn).slice(0, turn === undefined ? left : this.#pulled.length);
     const told = await this.#know(
-      slots.filter((slot) => !this.#told.has(slot)),
+      slots.filter((slot) => !this.#told.has(slot) || this.#toldBefore.has(slot)),
       cursors,
     );
-    const pulled = told.ok ? slots.map((slot) => this.#told.get(slot)).filter((each) => each !== undefined) : [];
+    if (!told.ok) return;
+    const pulled = slots.map((slot) => this.#told.get(slot)).filter((each) => each !== undefined);
     const { enough } = enoughFor(cursors, pulled, left);
     for (const { slot, range } of planPulls(cursors, pulled.slice(0, enough ?? pulled.length), left).pulls) {
       const conversation = this.#told.get(slot)?.summary.conversation;
-      if (conversation !== undefined) void messages.pulled(conversation, range).catch(() => undefined);
+      if (conversation !== undefined) void prepared.messages.pulled(conversation, range).catch(() => undefined);
     }
-    return pulled;
+    prepared.pulled = pulled;
   }
 
   async #named(slots: readonly number[], each: (slot: number, summary: ConversationSummary) => void): Promise<void> {

@@ -16,7 +16,7 @@ const head = (gen = 1) => ({ ...emptyHead(generation(gen)), seq: sequenceId(100)
 const records = (seq: number): Missed => ({ records: [{ ...position(seq), entry: { kind: 'break' } }] });
 const read = (seq: number) => () => Promise.resolve(records(seq));
 const messages = new AnswerReads({ partitionOf: () => partitionId(0) } as unknown as ActorCalls, {} as TimelineReader);
-const prepared: Prepared = { messages, pulled: Promise.resolve([]) };
+const prepared: Prepared = { messages, pulled: [] };
 const prepare = (): Prepared => prepared;
 
 const turn = (): Promise<void> =>
@@ -51,6 +51,24 @@ describe('what is read ahead', () => {
       const ahead = new ReadAhead(new ManualClock());
       ahead.begin(ann, at(5), head(), true, read(6), prepare);
       expect(await ahead.take(ann, after, of)).toBe(null);
+    }
+  });
+
+  it('is not of what is pulled from another place, whose reads would take the room of this one’s', async () => {
+    const of = (turn: number | null, seq: number) => ({
+      ...{ ...at(5), cursors: new Map([[1, position(seq)]]) },
+      ...(turn === null ? {} : { turn }),
+    });
+    for (const [place, known] of [
+      [of(7, 3), prepared],
+      [of(8, 3), null],
+      [of(null, 3), null],
+      [of(7, 4), null],
+      [of(7, 2), null],
+    ] as const) {
+      const ahead = new ReadAhead(new ManualClock());
+      ahead.begin(ann, of(7, 3), head(), true, read(6), prepare);
+      expect(await ahead.take(ann, place, head())).toEqual({ missed: records(6), prepared: known, fits: true });
     }
   });
 

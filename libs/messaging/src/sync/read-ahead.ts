@@ -7,7 +7,7 @@ import type { SyncToken } from './sync-token.ts';
 
 /** Devices for which something is read ahead at a time (I9). */
 const DEVICES_MAX = 64;
-/** Those of which messages are, too: of each as much as an answer may hold. */
+/** Those of which messages are, too: of each as much as an answer may hold, and where as many conversations stand. */
 const MESSAGES_DEVICES_MAX = 8;
 /** Those of which a window is kept, which may be ten times as much as the records of an answer. */
 const WINDOWS_MAX = 16;
@@ -17,7 +17,7 @@ const WINDOW_MS_MAX = 60_000;
 const MESSAGES_MS_MAX = 1_000;
 
 /** Where the device is in the inbox, and by which conversations it pulls: a window is of exactly that. */
-type Place = Pick<SyncToken, 'position' | 'offset' | 'cursors' | 'window'>;
+type Place = Pick<SyncToken, 'position' | 'offset' | 'cursors' | 'turn' | 'window'>;
 
 interface Begun {
   readonly place: Place;
@@ -70,7 +70,7 @@ export class ReadAhead {
   /** @param prepare - begins to read what the records point at, and what the answer takes beside. */
   begin(
     by: Principal,
-    { position, offset, cursors, window }: Place,
+    { position, offset, cursors, turn, window }: Place,
     { gen }: TimelineHead,
     fits: boolean,
     read: () => Promise<Missed>,
@@ -79,7 +79,11 @@ export class ReadAhead {
     const key = keyOf(by);
     this.#begun.delete(key);
     const missed = read().catch(() => null);
-    const place = { position, offset, cursors, ...(window === undefined ? {} : { window }) };
+    const place = {
+      ...{ position, offset, cursors },
+      ...(turn === undefined ? {} : { turn }),
+      ...(window === undefined ? {} : { window }),
+    };
     const sinceMs = this.#clock.monotonicMs();
     const hasWindow = window !== undefined;
     const begun: Begun = { place, gen, sinceMs, fits, missed, prepared: null, hasWindow, isTaken: false };
@@ -117,7 +121,11 @@ export class ReadAhead {
     // Not before: records under way are still to begin their messages. A window is this device's until its end.
     if (this.#begun.get(key) === begun && !begun.hasWindow) this.#begun.delete(key);
     if (missed === null) return null;
-    return { missed, prepared: this.#isFresh(begun) ? begun.prepared : null, fits: begun.fits };
+    return {
+      missed,
+      prepared: this.#isFresh(begun) && isSamePull(begun.place, place) ? begun.prepared : null,
+      fits: begun.fits,
+    };
   }
 
   /** The device has everything. */
@@ -149,3 +157,11 @@ const isSame = (one: Place, other: Place): boolean =>
   one.window?.given === other.window?.given &&
   one.cursors.size === other.cursors.size &&
   [...one.cursors.keys()].every((slot) => other.cursors.has(slot));
+
+/** Whether it pulls the same next, too: what was prepared for another answer would take the room of this one. */
+const isSamePull = (one: Place, other: Place): boolean =>
+  one.turn === other.turn &&
+  [...one.cursors].every(([slot, { gen, seq }]) => {
+    const cursor = other.cursors.get(slot);
+    return cursor?.gen === gen && cursor.seq === seq;
+  });

@@ -3,12 +3,11 @@ import {
   ok,
   partitionId,
   sequenceId,
-  systemClock,
   type ConversationId,
   type DeviceId,
   type UserId,
 } from '@millrace/kernel';
-import type { ConversationSummary } from '@millrace/protocol';
+import type { ConversationSummary, Reached } from '@millrace/protocol';
 import { emptyHead, userKey, type RangeQuery, type TimelineEntry, type TimelineReader } from '@millrace/timeline';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -54,7 +53,8 @@ class AReader {
           switched: sequenceId(0),
           slots: [],
         };
-        return Promise.resolve(ok({ ...inbox, unconfirmed: [], uncounted: [] }));
+        const slotsOf = command.slotsOf ?? [];
+        return Promise.resolve(ok({ ...inbox, slots: slotsOf.map(Number), unconfirmed: [], uncounted: [] }));
       }
       const slots = command.t === 'summaries' ? command.slots : [];
       const summaries = new Map(
@@ -117,24 +117,26 @@ class AReader {
   /**
    * Syncs until there is nothing more.
    *
-   * @param meanwhile - what happens while the device takes an answer.
+   * @param meanwhile - what happens while the device takes an answer. @returns what it has by other means then.
    * @returns the seqs of each answer by conversation.
    */
   async all(
     limit: number,
-    meanwhile: (told: readonly ConversationSummary[]) => void | Promise<void> = () => undefined,
+    meanwhile: (told: readonly ConversationSummary[]) => readonly Reached[] | Promise<readonly Reached[]> = () => [],
   ): Promise<readonly ReadonlyMap<string, readonly number[]>[]> {
     const answers: ReadonlyMap<string, readonly number[]>[] = [];
-    const ahead = new ReadAhead(systemClock);
+    const ahead = new ReadAhead({ nowMs: () => 0, monotonicMs: () => 0 });
+    let reached: readonly Reached[] = [];
     for (let { token } = this; ;) {
-      const answer = await sync(this.#calls, this.#reads, ann, { token, limit }, silentTrace, ahead);
+      const answer = await sync(this.#calls, this.#reads, ann, { token, limit, reached }, silentTrace, ahead);
       if (!answer.ok) throw new Error(answer.error.message);
-      const { conversations, hasMore } = answer.value;
+      const { conversations, hasMore, tooLong } = answer.value;
+      expect(tooLong).toBe(false);
       answers.push(
         new Map(conversations.map(({ summary, messages }) => [summary.conversation, messages.map(({ seq }) => seq)])),
       );
       if (!hasMore) return answers;
-      await meanwhile(conversations.map(({ summary }) => summary));
+      reached = await meanwhile(conversations.map(({ summary }) => summary));
       ({ token } = answer.value);
     }
   }
@@ -162,6 +164,7 @@ describe('a sync of conversations that are pulled', () => {
     await reader.all(400, async () => {
       await new Promise(setImmediate);
       read.push(reader.ranges);
+      return [];
     });
     expect(read).toEqual([40, 60, 80, 100, 100]);
   });
@@ -179,6 +182,7 @@ describe('a sync of conversations that are pulled', () => {
           const { slot, by } = left.pop() ?? { slot: 0, by: 0 };
           const at = slot % pending.length;
           reader.heads[at] = (reader.heads[at] ?? 0) + by;
+          return [];
         });
         reader.heads.forEach((head, index) => {
           expect(answers.flatMap((answer) => answer.get(String(index + 1)) ?? [])).toEqual(seqs(head - SEEN));
@@ -197,10 +201,22 @@ describe('a sync of conversations that are pulled', () => {
       answers += 1;
       await new Promise(setImmediate);
       if (answers === 2) reader.readsUpTo(9, 1);
+      return [];
     });
     // The third answer tells of the record; those of the conversations behind it are of then.
     expect(told.slice(0, 40)).toEqual(Array.from({ length: 40 }, () => 0));
     expect(new Set(told.slice(40))).toEqual(new Set([9]));
+  });
+
+  it('takes nothing for lost of which the device has more than what was asked before', async () => {
+    const reader = new AReader([100, 0, 0]);
+    const answers = await reader.all(10, async () => {
+      await new Promise(setImmediate);
+      reader.heads[1] = (reader.heads[1] ?? 0) + 1;
+      return [{ conversation: '2' as ConversationId, ...at(reader.heads[1]) }];
+    });
+    expect(answers.flatMap((answer) => answer.get('1') ?? [])).toEqual(seqs(100));
+    expect(answers.flatMap((answer) => answer.get('2') ?? [])).toEqual([]);
   });
 
   it('asks for all heads when few have anything', async () => {
