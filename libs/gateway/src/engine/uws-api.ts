@@ -23,6 +23,11 @@ export interface UwsResponse {
   writeHeader(name: string, value: string): UwsResponse;
   end(body: string, closeConnection: boolean): UwsResponse;
   getRemoteAddressAsText(): ArrayBuffer;
+  /** Nothing is read of the connection from here on. Also for one without a request, as `filter` gives it. */
+  pause(): void;
+  resume(): void;
+  /** The response is invalid from then on, as it is when it has been answered or upgraded. */
+  onAborted(handler: () => void): UwsResponse;
   upgrade(userData: object, key: string, protocol: string, extensions: string, context: unknown): void;
 }
 
@@ -50,6 +55,8 @@ export interface UwsBehavior<UserData> {
 
 export interface UwsApp {
   ws<UserData>(pattern: string, behavior: UwsBehavior<UserData>): UwsApp;
+  /** Called with 1 for each connection that is accepted, -1 for one that ends without an upgrade. */
+  filter(handler: (response: UwsResponse, count: number) => void): UwsApp;
   any(pattern: string, handler: (response: UwsResponse, request: UwsRequest) => void): UwsApp;
   listen(host: string, port: number, callback: (listenSocket: unknown) => void): UwsApp;
   publish(topic: string, message: Uint8Array, isBinary: boolean, compress: boolean): boolean;

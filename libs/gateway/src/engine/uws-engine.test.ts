@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { systemTimers } from '@millrace/kernel';
 import { describe, expect, it, vi } from 'vitest';
 import { OPTIONS, socketEngineConformance } from '../testing/engine-conformance.ts';
@@ -28,6 +30,41 @@ describe('the engine on uWebSockets.js', () => {
       expect(handlers.open.size).toBe(crowd.length);
       for (const { socket } of crowd) socket.destroy();
       await listening.value.close();
+    });
+
+    it('lets others in past hundreds that say nothing, and closes while those wait', async () => {
+      const handlers = new RecordingHandlers();
+      const listening = await new UwsEngine(uws.value, systemTimers).listen(OPTIONS, handlers);
+      if (!listening.ok) throw new Error(listening.error.message);
+      const { port } = listening.value;
+      const silent = Array.from({ length: 300 }, () => connect({ port, host: '127.0.0.1' }));
+      const gone = Promise.all(
+        silent.map((each) =>
+          once(
+            each.on('error', () => undefined),
+            'close',
+          ),
+        ),
+      );
+      await Promise.all(silent.map((each) => once(each, 'connect')));
+      for (const each of silent.slice(100, 150)) each.destroy();
+      const { socket, status } = await rawConnection(port);
+      expect(status).toBe(101);
+      socket.write(HELLO);
+      await vi.waitFor(() => expect(handlers.messages).toHaveLength(1));
+      const more = Array.from({ length: 300 }, () => connect({ port, host: '127.0.0.1' }));
+      const moreGone = Promise.all(
+        more.map((each) =>
+          once(
+            each.on('error', () => undefined),
+            'close',
+          ),
+        ),
+      );
+      await Promise.all(more.map((each) => once(each, 'connect')));
+      await listening.value.close();
+      await Promise.all([gone, moreGone]);
+      await vi.waitFor(() => expect(handlers.open.size).toBe(0));
     });
   } else {
     it('says in one line why its binary does not load on this machine', () => {

@@ -1,26 +1,39 @@
 import { createServer } from 'node:net';
 import { err, ok, type Result, type Timers } from '@millrace/kernel';
+import { Admission, type AdmissionLimits } from './admission.ts';
 import { NOT_A_SOCKET, offeredProtocols, statusLine } from './http-refusal.ts';
 import type { EngineHandlers, EngineServer, ListenError, ListenOptions, SocketEngine } from './socket-engine.ts';
 import { TurnQueue } from './turn-queue.ts';
 import type { UwsApi, UwsApp, UwsBehavior, UwsResponse } from './uws-api.ts';
 import { bytesOf, UwsSocket, type UwsUserData } from './uws-socket.ts';
 
+/** Some milliseconds of work in a turn of the event loop. */
+const ADMISSION: AdmissionLimits = { entering: 32, everyMs: 20 };
+
 class UwsServer<Context> implements EngineServer {
   readonly port: number;
   readonly #uws: UwsApi;
   readonly #app: UwsApp;
   readonly #turn: TurnQueue<UwsSocket<Context>>;
+  readonly #admission: Admission;
   readonly #timers: Timers;
   /** Null once it is closed: the library must not be given it again. */
   #listenSocket: unknown;
 
-  constructor(uws: UwsApi, app: UwsApp, listenSocket: unknown, turn: TurnQueue<UwsSocket<Context>>, timers: Timers) {
+  constructor(
+    uws: UwsApi,
+    app: UwsApp,
+    listenSocket: unknown,
+    turn: TurnQueue<UwsSocket<Context>>,
+    admission: Admission,
+    timers: Timers,
+  ) {
     this.port = uws.us_socket_local_port(listenSocket);
     this.#uws = uws;
     this.#app = app;
     this.#listenSocket = listenSocket;
     this.#turn = turn;
+    this.#admission = admission;
     this.#timers = timers;
   }
 
@@ -39,6 +52,7 @@ class UwsServer<Context> implements EngineServer {
 
   close(): Promise<void> {
     this.#listenSocket = null;
+    this.#admission.stop();
     this.#app.close();
     // The library gives the port back when this turn of the event loop ends.
     return new Promise((resolve) => {
@@ -106,7 +120,14 @@ export class UwsEngine implements SocketEngine {
       socket.flush();
     });
     const app = this.#uws.App();
-    app.ws('/*', this.#behavior(options, handlers, turn));
+    // The library accepts as long as there is one to accept.
+    const admission = new Admission(this.#timers, ADMISSION);
+    app.filter((response, count) => {
+      if (count > 0) admission.accepted(response);
+      // Not yet: of one that is about to go it is told before it says so itself.
+      else this.#timers.soon(() => admission.entered());
+    });
+    app.ws('/*', this.#behavior(options, handlers, turn, admission));
     app.any('/*', (response) => {
       refuse(response, 426, NOT_A_SOCKET.trimEnd());
     });
@@ -116,7 +137,7 @@ export class UwsEngine implements SocketEngine {
           resolve(err({ code: 'cannot_listen', message: `cannot listen on ${host} port ${String(port)}` }));
           return;
         }
-        resolve(ok(new UwsServer(this.#uws, app, listenSocket, turn, this.#timers)));
+        resolve(ok(new UwsServer(this.#uws, app, listenSocket, turn, admission, this.#timers)));
       });
     });
   }
@@ -125,6 +146,7 @@ export class UwsEngine implements SocketEngine {
     options: ListenOptions,
     handlers: EngineHandlers<Context>,
     turn: TurnQueue<UwsSocket<Context>>,
+    admission: Admission,
   ): UwsBehavior<UwsUserData<Context>> {
     return {
       maxPayloadLength: options.maxFrameBytes,
@@ -149,7 +171,7 @@ export class UwsEngine implements SocketEngine {
           refuse(response, answer.status, answer.message, answer.retryAfterS);
           return;
         }
-        const userData: UwsUserData<Context> = { context: answer.context };
+        const userData: UwsUserData<Context> = { context: answer.context, socket: undefined, isEntering: true };
         response.upgrade(userData, request.getHeader('sec-websocket-key'), answer.subprotocol, '', context);
       },
       open: (handle) => {
@@ -158,7 +180,12 @@ export class UwsEngine implements SocketEngine {
         handlers.onOpen(socket);
       },
       message: (handle, message, isBinary) => {
-        const { socket } = handle.getUserData();
+        const userData = handle.getUserData();
+        const { socket } = userData;
+        if (userData.isEntering) {
+          userData.isEntering = false;
+          admission.entered();
+        }
         if (socket?.isOpen === true) handlers.onMessage(socket, copyOf(message), isBinary);
       },
       drain: (handle) => {
@@ -172,7 +199,8 @@ export class UwsEngine implements SocketEngine {
         handlers.onDropped(socket);
       },
       close: (handle, code) => {
-        const { socket } = handle.getUserData();
+        const { socket, isEntering } = handle.getUserData();
+        if (isEntering) admission.entered();
         if (socket === undefined) return;
         socket.gone();
         handlers.onClose(socket, code);

@@ -5,7 +5,9 @@ import type { UwsSocketHandle } from './uws-api.ts';
 
 export interface UwsUserData<Context> {
   readonly context: Context;
-  socket?: UwsSocket<Context>;
+  socket: UwsSocket<Context> | undefined;
+  /** Until its first message. */
+  isEntering: boolean;
 }
 
 interface Outgoing {

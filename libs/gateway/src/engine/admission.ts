@@ -1,0 +1,85 @@
+import type { Timers } from '@millrace/kernel';
+
+/** A connection that was accepted. */
+export interface Accepted {
+  /** Nothing is read of it from here on, nor is noticed that it ends. */
+  pause(): void;
+  resume(): void;
+  /** It is not to be touched from then on. */
+  onAborted(gone: () => void): void;
+}
+
+/** How many connections may be on their way in at a time: as many more after so many milliseconds, whatever became of those. */
+export interface AdmissionLimits {
+  readonly entering: number;
+  readonly everyMs: number;
+}
+
+/**
+ * Lets the connections of a crowd in a few at a time, in the order in which they came; of the others nothing is read meanwhile.
+ *
+ * The kernel tells of sockets in the order in which they had something. Behind thousands that are new, each of which wants an
+ * upgrade and then a session, those that are there already would wait for all of it. So as many are on their way in as cost
+ * some milliseconds, and each that has got in makes room for the next. Who says nothing holds up the others for `everyMs` at most.
+ */
+export class Admission {
+  readonly #timers: Pick<Timers, 'after'>;
+  readonly #limits: AdmissionLimits;
+  readonly #waiting = new Set<Accepted>();
+  #entering = 0;
+  /** Those that took longer than `everyMs`, of which none is told from the others: the first that get in are taken for them. */
+  #late = 0;
+  #isTimed = false;
+  #isStopped = false;
+
+  constructor(timers: Pick<Timers, 'after'>, limits: AdmissionLimits) {
+    this.#timers = timers;
+    this.#limits = limits;
+  }
+
+  accepted(connection: Accepted): void {
+    if (this.#isStopped) return;
+    this.#forgetLater();
+    if (this.#entering < this.#limits.entering) {
+      this.#entering += 1;
+      return;
+    }
+    this.#waiting.add(connection);
+    connection.onAborted(() => this.#waiting.delete(connection));
+    connection.pause();
+  }
+
+  /** Those that wait are not touched any more: they are about to be closed. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#waiting.clear();
+  }
+
+  /** One has got in, or has gone before. */
+  entered(): void {
+    if (this.#late > 0) this.#late -= 1;
+    else this.#entering = Math.max(0, this.#entering - 1);
+    this.#admit();
+  }
+
+  #admit(): void {
+    for (const connection of this.#waiting) {
+      if (this.#entering >= this.#limits.entering) return;
+      this.#entering += 1;
+      this.#waiting.delete(connection);
+      connection.resume();
+    }
+  }
+
+  #forgetLater(): void {
+    if (this.#isTimed) return;
+    this.#isTimed = true;
+    this.#timers.after(this.#limits.everyMs, () => {
+      this.#isTimed = false;
+      this.#late += this.#entering;
+      this.#entering = 0;
+      this.#admit();
+      if (this.#entering > 0) this.#forgetLater();
+    });
+  }
+}
