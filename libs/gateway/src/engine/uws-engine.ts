@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 import { err, ok, type Result, type Timers } from '@millrace/kernel';
-import { Admission, type AdmissionLimits } from './admission.ts';
+import { Turnstile, type TurnstileLimits } from './turnstile.ts';
 import { NOT_A_SOCKET, offeredProtocols, statusLine } from './http-refusal.ts';
 import type { EngineHandlers, EngineServer, ListenError, ListenOptions, SocketEngine } from './socket-engine.ts';
 import { TurnQueue } from './turn-queue.ts';
@@ -8,14 +8,14 @@ import type { UwsApi, UwsApp, UwsBehavior, UwsResponse } from './uws-api.ts';
 import { bytesOf, UwsSocket, type UwsUserData } from './uws-socket.ts';
 
 /** Some milliseconds of work in a turn of the event loop. */
-const ADMISSION: AdmissionLimits = { entering: 32, everyMs: 20 };
+const TURNSTILE: TurnstileLimits = { entering: 32, everyMs: 20 };
 
 class UwsServer<Context> implements EngineServer {
   readonly port: number;
   readonly #uws: UwsApi;
   readonly #app: UwsApp;
   readonly #turn: TurnQueue<UwsSocket<Context>>;
-  readonly #admission: Admission;
+  readonly #turnstile: Turnstile;
   readonly #timers: Timers;
   /** Null once it is closed: the library must not be given it again. */
   #listenSocket: unknown;
@@ -25,7 +25,7 @@ class UwsServer<Context> implements EngineServer {
     app: UwsApp,
     listenSocket: unknown,
     turn: TurnQueue<UwsSocket<Context>>,
-    admission: Admission,
+    turnstile: Turnstile,
     timers: Timers,
   ) {
     this.port = uws.us_socket_local_port(listenSocket);
@@ -33,7 +33,7 @@ class UwsServer<Context> implements EngineServer {
     this.#app = app;
     this.#listenSocket = listenSocket;
     this.#turn = turn;
-    this.#admission = admission;
+    this.#turnstile = turnstile;
     this.#timers = timers;
   }
 
@@ -52,7 +52,7 @@ class UwsServer<Context> implements EngineServer {
 
   close(): Promise<void> {
     this.#listenSocket = null;
-    this.#admission.stop();
+    this.#turnstile.stop();
     this.#app.close();
     // The library gives the port back when this turn of the event loop ends.
     return new Promise((resolve) => {
@@ -121,13 +121,13 @@ export class UwsEngine implements SocketEngine {
     });
     const app = this.#uws.App();
     // The library accepts as long as there is one to accept.
-    const admission = new Admission(this.#timers, ADMISSION);
+    const turnstile = new Turnstile(this.#timers, TURNSTILE);
     app.filter((response, count) => {
-      if (count > 0) admission.accepted(response);
+      if (count > 0) turnstile.accepted(response);
       // Not yet: of one that is about to go it is told before it says so itself.
-      else this.#timers.soon(() => admission.entered());
+      else this.#timers.soon(() => turnstile.entered());
     });
-    app.ws('/*', this.#behavior(options, handlers, turn, admission));
+    app.ws('/*', this.#behavior(options, handlers, turn, turnstile));
     app.any('/*', (response) => {
       refuse(response, 426, NOT_A_SOCKET.trimEnd());
     });
@@ -137,7 +137,7 @@ export class UwsEngine implements SocketEngine {
           resolve(err({ code: 'cannot_listen', message: `cannot listen on ${host} port ${String(port)}` }));
           return;
         }
-        resolve(ok(new UwsServer(this.#uws, app, listenSocket, turn, admission, this.#timers)));
+        resolve(ok(new UwsServer(this.#uws, app, listenSocket, turn, turnstile, this.#timers)));
       });
     });
   }
@@ -146,7 +146,7 @@ export class UwsEngine implements SocketEngine {
     options: ListenOptions,
     handlers: EngineHandlers<Context>,
     turn: TurnQueue<UwsSocket<Context>>,
-    admission: Admission,
+    turnstile: Turnstile,
   ): UwsBehavior<UwsUserData<Context>> {
     return {
       maxPayloadLength: options.maxFrameBytes,
@@ -184,7 +184,7 @@ export class UwsEngine implements SocketEngine {
         const { socket } = userData;
         if (userData.isEntering) {
           userData.isEntering = false;
-          admission.entered();
+          turnstile.entered();
         }
         if (socket?.isOpen === true) handlers.onMessage(socket, copyOf(message), isBinary);
       },
@@ -200,7 +200,7 @@ export class UwsEngine implements SocketEngine {
       },
       close: (handle, code) => {
         const { socket, isEntering } = handle.getUserData();
-        if (isEntering) admission.entered();
+        if (isEntering) turnstile.entered();
         if (socket === undefined) return;
         socket.gone();
         handlers.onClose(socket, code);

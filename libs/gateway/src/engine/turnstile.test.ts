@@ -1,7 +1,7 @@
 import type { Timers } from '@millrace/kernel';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Admission, type Accepted } from './admission.ts';
+import { Turnstile, type Accepted } from './turnstile.ts';
 
 /** Time that passes when a test says so. */
 class Time implements Pick<Timers, 'after'> {
@@ -52,57 +52,57 @@ class AConnection implements Accepted {
   }
 }
 
-const aCrowd = (count: number): { time: Time; admission: Admission; crowd: readonly AConnection[] } => {
+const aCrowd = (count: number): { time: Time; turnstile: Turnstile; crowd: readonly AConnection[] } => {
   const time = new Time();
-  const admission = new Admission(time, LIMITS);
+  const turnstile = new Turnstile(time, LIMITS);
   const crowd = Array.from({ length: count }, () => new AConnection());
-  for (const each of crowd) admission.accepted(each);
-  return { time, admission, crowd };
+  for (const each of crowd) turnstile.accepted(each);
+  return { time, turnstile, crowd };
 };
 
 const paused = (crowd: readonly AConnection[]): readonly number[] =>
   crowd.flatMap(({ isPaused }, index) => (isPaused ? [index] : []));
 
-describe('the admission of connections', () => {
+describe('the turnstile', () => {
   it('lets a few in at once, and the others in their order, one for each that has got in', () => {
-    const { admission, crowd } = aCrowd(6);
+    const { turnstile, crowd } = aCrowd(6);
     expect(paused(crowd)).toEqual([3, 4, 5]);
-    admission.entered();
+    turnstile.entered();
     expect(paused(crowd)).toEqual([4, 5]);
-    admission.entered();
-    admission.entered();
+    turnstile.entered();
+    turnstile.entered();
     expect(paused(crowd)).toEqual([]);
   });
 
   it('lets as many more in when time has passed, and counts those who took longer for no others', () => {
-    const { time, admission, crowd } = aCrowd(12);
+    const { time, turnstile, crowd } = aCrowd(12);
     time.advance(19);
     expect(paused(crowd)).toHaveLength(9);
     time.advance(1);
     expect(paused(crowd)).toEqual([6, 7, 8, 9, 10, 11]);
     // The first three are late: what gets in now is taken for them.
-    for (let count = 0; count < 3; count += 1) admission.entered();
+    for (let count = 0; count < 3; count += 1) turnstile.entered();
     expect(paused(crowd)).toHaveLength(6);
-    admission.entered();
+    turnstile.entered();
     expect(paused(crowd)).toEqual([7, 8, 9, 10, 11]);
   });
 
   it('does not touch who has gone while it waited', () => {
-    const { time, admission, crowd } = aCrowd(6);
+    const { time, turnstile, crowd } = aCrowd(6);
     crowd[3]?.go();
-    admission.entered();
+    turnstile.entered();
     expect(paused(crowd)).toEqual([3, 5]);
     time.advance(100);
     expect(crowd.map(({ wasResumed }) => wasResumed)).toEqual([false, false, false, false, true, true]);
   });
 
   it('touches nobody any more when it is stopped', () => {
-    const { time, admission, crowd } = aCrowd(6);
-    admission.stop();
-    admission.entered();
+    const { time, turnstile, crowd } = aCrowd(6);
+    turnstile.stop();
+    turnstile.entered();
     time.advance(100);
     const late = new AConnection();
-    admission.accepted(late);
+    turnstile.accepted(late);
     expect(paused([...crowd, late])).toEqual([3, 4, 5]);
   });
 
@@ -115,13 +115,13 @@ describe('the admission of connections', () => {
     );
     fc.assert(
       fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
-        const { time, admission } = aCrowd(0);
+        const { time, turnstile } = aCrowd(0);
         const all: AConnection[] = [];
         for (const each of steps) {
           if (each.do === 'accept') {
             all.push(new AConnection());
-            admission.accepted(all.at(-1) as AConnection);
-          } else if (each.do === 'enter') admission.entered();
+            turnstile.accepted(all.at(-1) as AConnection);
+          } else if (each.do === 'enter') turnstile.entered();
           else if (each.do === 'go') all[each.which]?.go();
           else time.advance(each.ms);
           const here = all.filter(({ isGone }) => !isGone);

@@ -10,7 +10,7 @@ export interface Accepted {
 }
 
 /** How many connections may be on their way in at a time: as many more after so many milliseconds, whatever became of those. */
-export interface AdmissionLimits {
+export interface TurnstileLimits {
   readonly entering: number;
   readonly everyMs: number;
 }
@@ -22,9 +22,9 @@ export interface AdmissionLimits {
  * upgrade and then a session, those that are there already would wait for all of it. So as many are on their way in as cost
  * some milliseconds, and each that has got in makes room for the next. Who says nothing holds up the others for `everyMs` at most.
  */
-export class Admission {
+export class Turnstile {
   readonly #timers: Pick<Timers, 'after'>;
-  readonly #limits: AdmissionLimits;
+  readonly #limits: TurnstileLimits;
   readonly #waiting = new Set<Accepted>();
   #entering = 0;
   /** Those that took longer than `everyMs`, of which none is told from the others: the first that get in are taken for them. */
@@ -32,7 +32,7 @@ export class Admission {
   #isTimed = false;
   #isStopped = false;
 
-  constructor(timers: Pick<Timers, 'after'>, limits: AdmissionLimits) {
+  constructor(timers: Pick<Timers, 'after'>, limits: TurnstileLimits) {
     this.#timers = timers;
     this.#limits = limits;
   }
