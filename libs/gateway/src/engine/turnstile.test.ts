@@ -24,7 +24,7 @@ class Time implements Pick<Timers, 'after'> {
   }
 }
 
-const LIMITS = { entering: 3, everyMs: 20 };
+const LIMITS = { entering: 3, everyMs: 20, waitMs: 200 };
 
 class AConnection implements Accepted {
   isPaused = false;
@@ -85,6 +85,16 @@ describe('the turnstile', () => {
     expect(paused(crowd)).toHaveLength(6);
     turnstile.entered();
     expect(paused(crowd)).toEqual([7, 8, 9, 10, 11]);
+  });
+
+  it('lets more of many in, so that none waits for much longer than it may, though nobody gets in', () => {
+    const { time, crowd } = aCrowd(103);
+    time.advance(20);
+    expect(paused(crowd)).toHaveLength(90);
+    time.advance(20);
+    expect(paused(crowd)).toHaveLength(81);
+    time.advance(2 * LIMITS.waitMs);
+    expect(paused(crowd)).toHaveLength(0);
   });
 
   it('does not touch who has gone while it waited', () => {

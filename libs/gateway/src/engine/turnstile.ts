@@ -9,10 +9,13 @@ export interface Accepted {
   onAborted(gone: () => void): void;
 }
 
-/** How many connections may be on their way in at a time: as many more after so many milliseconds, whatever became of those. */
 export interface TurnstileLimits {
+  /** Connections that may be on their way in at a time. */
   readonly entering: number;
+  /** After so long as many more may enter, whatever became of those. */
   readonly everyMs: number;
+  /** Of many that wait so many more than that, that none waits for much longer: then it is they who keep others out. */
+  readonly waitMs: number;
 }
 
 /**
@@ -20,7 +23,8 @@ export interface TurnstileLimits {
  *
  * The kernel tells of sockets in the order in which they had something. Behind thousands that are new, each of which wants an
  * upgrade and then a session, those that are there already would wait for all of it. So as many are on their way in as cost
- * some milliseconds, and each that has got in makes room for the next. Who says nothing holds up the others for `everyMs` at most.
+ * some milliseconds, and each that has got in makes room for the next. Who says nothing, or is
+ * far away, holds up the others for `everyMs`.
  */
 export class Turnstile {
   readonly #timers: Pick<Timers, 'after'>;
@@ -59,12 +63,12 @@ export class Turnstile {
   entered(): void {
     if (this.#late > 0) this.#late -= 1;
     else this.#entering = Math.max(0, this.#entering - 1);
-    this.#admit();
+    this.#admit(this.#limits.entering);
   }
 
-  #admit(): void {
+  #admit(most: number): void {
     for (const connection of this.#waiting) {
-      if (this.#entering >= this.#limits.entering) return;
+      if (this.#entering >= most) return;
       this.#entering += 1;
       this.#waiting.delete(connection);
       connection.resume();
@@ -74,11 +78,12 @@ export class Turnstile {
   #forgetLater(): void {
     if (this.#isTimed) return;
     this.#isTimed = true;
-    this.#timers.after(this.#limits.everyMs, () => {
+    const { entering, everyMs, waitMs } = this.#limits;
+    this.#timers.after(everyMs, () => {
       this.#isTimed = false;
       this.#late += this.#entering;
       this.#entering = 0;
-      this.#admit();
+      this.#admit(Math.max(entering, Math.ceil((this.#waiting.size * everyMs) / waitMs)));
       if (this.#entering > 0) this.#forgetLater();
     });
   }

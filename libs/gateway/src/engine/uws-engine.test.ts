@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { systemTimers } from '@millrace/kernel';
 import { describe, expect, it, vi } from 'vitest';
 import { OPTIONS, socketEngineConformance } from '../testing/engine-conformance.ts';
@@ -10,6 +10,16 @@ import { UwsEngine } from './uws-engine.ts';
 
 /** One byte in a masked frame. */
 const HELLO = Uint8Array.of(0x82, 0x81, 0, 0, 0, 0, 1);
+
+/** Whatever ends it. */
+const closed = (socket: Socket): Promise<void> =>
+  new Promise((resolve) => {
+    socket
+      .on('error', () => undefined)
+      .on('close', () => {
+        resolve();
+      });
+  });
 
 describe('the engine on uWebSockets.js', () => {
   const uws = loadUws();
@@ -38,33 +48,19 @@ describe('the engine on uWebSockets.js', () => {
       if (!listening.ok) throw new Error(listening.error.message);
       const { port } = listening.value;
       const silent = Array.from({ length: 300 }, () => connect({ port, host: '127.0.0.1' }));
-      const gone = Promise.all(
-        silent.map((each) =>
-          once(
-            each.on('error', () => undefined),
-            'close',
-          ),
-        ),
-      );
+      const gone = Promise.all(silent.map(closed));
       await Promise.all(silent.map((each) => once(each, 'connect')));
       for (const each of silent.slice(100, 150)) each.destroy();
       const { socket, status } = await rawConnection(port);
       expect(status).toBe(101);
       socket.write(HELLO);
-      await vi.waitFor(() => expect(handlers.messages).toHaveLength(1));
+      await vi.waitFor(() => expect(handlers.messages).toHaveLength(1), { timeout: 15_000 });
       const more = Array.from({ length: 300 }, () => connect({ port, host: '127.0.0.1' }));
-      const moreGone = Promise.all(
-        more.map((each) =>
-          once(
-            each.on('error', () => undefined),
-            'close',
-          ),
-        ),
-      );
+      const moreGone = Promise.all(more.map(closed));
       await Promise.all(more.map((each) => once(each, 'connect')));
       await listening.value.close();
       await Promise.all([gone, moreGone]);
-      await vi.waitFor(() => expect(handlers.open.size).toBe(0));
+      await vi.waitFor(() => expect(handlers.open.size).toBe(0), { timeout: 15_000 });
     });
   } else {
     it('says in one line why its binary does not load on this machine', () => {
