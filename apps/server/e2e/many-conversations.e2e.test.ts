@@ -1,6 +1,6 @@
 import type { ConversationId, UserId } from '@millrace/kernel';
 import { testRedis } from '@millrace/local-redis/testing';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { startMillrace, type MillraceProcess } from './support/millrace-process.ts';
 import { connectAs } from './support/read-back.ts';
 
@@ -39,6 +39,15 @@ describe('a device that missed a little of each of many conversations', () => {
       // As people write: now here, now there.
       for (let n = 1; n <= MESSAGES_EACH; n += 1)
         await Promise.all(conversations.map((conversation) => send(conversation, n)));
+      // All of it is in the inbox, which fills behind the acks: what a device misses is what is there when it asks.
+      await vi.waitFor(
+        async () => {
+          const listed = await reader.request({ t: 'conversations', limit: CONVERSATIONS });
+          if (!listed.ok) throw new Error(JSON.stringify(listed.error));
+          expect(listed.value.conversations.map(({ msgNo }) => msgNo)).toEqual(conversations.map(() => MESSAGES_EACH));
+        },
+        { timeout: 20_000, interval: 50 },
+      );
 
       const bodies = new Map<ConversationId, string[]>();
       let [answers, visits] = [0, 0];
