@@ -23,8 +23,8 @@ export interface TurnstileLimits {
  *
  * The kernel tells of sockets in the order in which they had something. Behind thousands that are new, each of which wants an
  * upgrade and then a session, those that are there already would wait for all of it. So as many are on their way in as cost
- * some milliseconds, and each that has got in makes room for the next. Who says nothing, or is
- * far away, holds up the others for `everyMs`.
+ * some milliseconds, and each that has got in makes room for the next. Who says nothing, or is far away, keeps a place for
+ * `everyMs` only.
  */
 export class Turnstile {
   readonly #timers: Pick<Timers, 'after'>;

@@ -120,8 +120,8 @@ export class UwsEngine implements SocketEngine {
       socket.flush();
     });
     const app = this.#uws.App();
-    // The library accepts as long as there is one to accept. What it gives `filter` stays valid until the connection is told
-    // to be aborted: not so in later versions of it, whose bytes the test of a crowd is to be run on.
+    // The library accepts as long as there is one to accept. What it gives `filter` stays valid behind that call in this
+    // version; where it does not, the test of a crowd is red.
     const turnstile = new Turnstile(this.#timers, TURNSTILE);
     app.filter((response, count) => {
       if (count > 0) turnstile.accepted(response);

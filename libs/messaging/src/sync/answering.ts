@@ -178,7 +178,10 @@ export class Answering {
     }
     const pulled = await askPulled(heads, user, read);
     if (!pulled.ok) return pulled;
-    for (const each of pulled.value) this.#told.set(each.slot, each);
+    for (const each of pulled.value) {
+      this.#told.set(each.slot, each);
+      this.#toldBefore.delete(each.slot);
+    }
     return ok({ isLost: isAnyLost(pulled.value, cursors), pulled: pulled.value });
   }
 

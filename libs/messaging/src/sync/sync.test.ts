@@ -208,6 +208,15 @@ describe('a sync of conversations that are pulled', () => {
     expect(new Set(told.slice(40))).toEqual(new Set([9]));
   });
 
+  it('asks those once in an answer of which each takes its part', async () => {
+    const reader = new AReader([100, 50, 0]);
+    const answers = await reader.all(10, async () => {
+      await new Promise(setImmediate);
+      return [];
+    });
+    expect(reader.asked.reduce((sum, count) => sum + count, 0)).toBe(3 * answers.length);
+  });
+
   it('takes nothing for lost of which the device has more than what was asked before', async () => {
     const reader = new AReader([100, 0, 0]);
     const answers = await reader.all(10, async () => {
