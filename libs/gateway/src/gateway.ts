@@ -298,7 +298,8 @@ export class Gateway {
       submit: (session, frame, heardMs) => {
         submit(submitParts, session, frame, heardMs);
       },
-      takeFrame: ({ user }, { ipKey }) => this.#userFrames.take(user) || this.#ipFrames.take(ipKey),
+      takeFrame: ({ user }, { ipKey }, heardMs) =>
+        this.#userFrames.take(user, heardMs) || this.#ipFrames.take(ipKey, heardMs),
     };
   }
 

@@ -1,4 +1,6 @@
 import { InvariantViolation, invariant } from './assert.ts';
+import { readAscii, writeAscii } from './code-units.ts';
+import { Slabs } from './slabs.ts';
 
 const utf8Encoder = new TextEncoder();
 // A text may begin with U+FEFF: it is part of the text, not a mark of the encoding.
@@ -54,15 +56,44 @@ export class ByteWriter {
 
   /** @param value - a whole number, 0..2^53-1. */
   varint(value: number): this {
+    // Most are of one byte. True of whole numbers only.
+    if ((value & 0x7f) === value) return this.u8(value);
     // Not `invariant`: it would make the text of the message each time.
     if (!Number.isSafeInteger(value) || value < 0) throw new InvariantViolation(`not a varint: ${String(value)}`);
     this.#room(8);
-    let rest = value;
+    // Shifts are for 32 bits, and a division for each byte would be slow: so it is divided once.
+    const high = Math.floor(value / 0x10000000);
+    let rest = value - high * 0x10000000;
+    if (high > 0) {
+      for (let count = 0; count < 4; count += 1) {
+        this.#bytes[this.#length++] = rest | 0x80;
+        rest >>>= 7;
+      }
+      rest = high;
+    }
     while (rest >= 0x80) {
-      this.#bytes[this.#length++] = (rest % 0x80) | 0x80;
-      rest = Math.floor(rest / 0x80);
+      this.#bytes[this.#length++] = rest | 0x80;
+      rest >>>= 7;
     }
     this.#bytes[this.#length++] = rest;
+    return this;
+  }
+
+  /** Its decimal digits, a byte each. @param value - a whole number, 0..2^53-1. */
+  decimal(value: number): this {
+    if (!Number.isSafeInteger(value) || value < 0) throw new InvariantViolation(`not a count: ${String(value)}`);
+    this.#room(16);
+    // Numbers of 32 bits are divided faster.
+    const high = Math.floor(value / 1e9);
+    if (high > 0) this.decimal(high);
+    const end = this.#length + (high > 0 ? 9 : digitsOf(value));
+    let rest = high > 0 ? value - high * 1e9 : value;
+    for (let at = end - 1; at >= this.#length; at -= 1) {
+      const left = (rest / 10) | 0;
+      this.#bytes[at] = 0x30 + rest - left * 10;
+      rest = left;
+    }
+    this.#length = end;
     return this;
   }
 
@@ -91,15 +122,9 @@ export class ByteWriter {
   /** A text of fewer than 128 characters, a byte each. @returns false when it has others, and nothing is written. */
   #ascii(text: string): boolean {
     this.#room(1 + text.length);
-    const bytes = this.#bytes;
-    const at = this.#length + 1;
-    for (let index = 0; index < text.length; index += 1) {
-      const code = text.charCodeAt(index);
-      if (code >= 0x80) return false;
-      bytes[at + index] = code;
-    }
-    bytes[this.#length] = text.length;
-    this.#length = at + text.length;
+    if (!writeAscii(text, this.#bytes, this.#length + 1)) return false;
+    this.#bytes[this.#length] = text.length;
+    this.#length += 1 + text.length;
     return true;
   }
 
@@ -143,17 +168,26 @@ export class ByteWriter {
   }
 }
 
+/** @param value - below 1e9. */
+function digitsOf(value: number): number {
+  let digits = 1;
+  for (let more = 10; more <= value; more *= 10) digits += 1;
+  return digits;
+}
+
 /** A scratch that something large grew is not kept. */
 const SCRATCH_BYTES_MAX = 65_536;
 let scratch = new ByteWriter(1_024);
+const slabs = new Slabs(16_384, 2_048);
 
 /**
- * What `write` appends, in memory of its own: for what is small and made for every message, a writer for each costs more
- * than the writing. `write` must not call this again.
+ * What `write` appends: for what is small and made for every message, a writer for each, or memory of its own, costs more
+ * than the writing. It shares its memory with what is packed at about the same time: who keeps it for longer copies it.
+ * `write` must not call this again.
  */
 export function packed(write: (writer: ByteWriter) => void): Uint8Array {
   write(scratch.reset());
-  const bytes = scratch.copy();
+  const bytes = slabs.copyOf(scratch.finish());
   if (bytes.length > SCRATCH_BYTES_MAX) scratch = new ByteWriter(1_024);
   return bytes;
 }
@@ -161,21 +195,23 @@ export function packed(write: (writer: ByteWriter) => void): Uint8Array {
 /** Reads what {@link ByteWriter} wrote. Every method throws {@link MalformedBytes} on bad input, and nothing else. */
 export class ByteReader {
   readonly #bytes: Uint8Array;
-  #at = 0;
+  readonly #end: number;
+  #at: number;
 
-  constructor(bytes: Uint8Array) {
+  /** Reads from `start` to `end`: within `bytes`, all of them if nothing is said. */
+  constructor(bytes: Uint8Array, start = 0, end = bytes.length) {
     this.#bytes = bytes;
+    this.#at = start;
+    this.#end = end;
   }
 
   get remaining(): number {
-    return this.#bytes.length - this.#at;
+    return this.#end - this.#at;
   }
 
   u8(): number {
-    const value = this.#bytes[this.#at];
-    if (value === undefined) throw new MalformedBytes('the input ends early');
-    this.#at += 1;
-    return value;
+    if (this.#at >= this.#end) throw new MalformedBytes('the input ends early');
+    return this.#bytes[this.#at++] ?? 0;
   }
 
   u32(): number {
@@ -183,9 +219,11 @@ export class ByteReader {
   }
 
   varint(): number {
-    let value = 0;
-    let scale = 1;
-    for (let count = 0; count < 8; count += 1) {
+    const first = this.u8();
+    if (first < 0x80) return first;
+    let value = first & 0x7f;
+    let scale = 0x80;
+    for (let count = 1; count < 8; count += 1) {
       const byte = this.u8();
       value += (byte & 0x7f) * scale;
       if (byte < 0x80) {
@@ -198,7 +236,14 @@ export class ByteReader {
   }
 
   string(): string {
-    const bytes = this.bytes();
+    const length = this.varint();
+    // Most strings here are ids of a few ASCII characters.
+    const ascii = length <= this.remaining ? readAscii(this.#bytes, this.#at, length) : null;
+    if (ascii !== null) {
+      this.#at += length;
+      return ascii;
+    }
+    const bytes = this.raw(length);
     try {
       return fromUtf8(bytes);
     } catch {

@@ -40,10 +40,11 @@ function parseName<Name extends string>(what: string, value: unknown): Result<Br
 
 export const parseUserId = (value: unknown): Result<UserId, IdError> => parseName<'UserId'>('a user id', value);
 export const parseDeviceId = (value: unknown): Result<DeviceId, IdError> => parseName<'DeviceId'>('a device id', value);
-const DIRECT_ID = /^[A-Za-z0-9._~@:%+=-]{1,64}![A-Za-z0-9._~@:%+=-]{1,64}$/;
+/** One name, or two with a `!` between them. One pattern: each that is tried goes through the whole id. */
+const CONVERSATION_ID = /^[A-Za-z0-9._~@:%+=-]{1,64}(?:![A-Za-z0-9._~@:%+=-]{1,64})?$/;
 
 export const parseConversationId = (value: unknown): Result<ConversationId, IdError> =>
-  typeof value === 'string' && DIRECT_ID.test(value)
+  typeof value === 'string' && CONVERSATION_ID.test(value)
     ? ok(value as ConversationId)
     : parseName<'ConversationId'>('a conversation id', value);
 

@@ -8,7 +8,9 @@ export interface Random {
   id(): string;
 }
 
-const hex = (value: number): string => value.toString(16).padStart(8, '0');
+/** In two halves: of a number beyond 2^31 the text is made far more slowly. */
+const hex = (value: number): string => hex16(value >>> 16) + hex16(value & 0xffff);
+const hex16 = (value: number): string => value.toString(16).padStart(4, '0');
 
 function randomOf(uint32: () => number): Random {
   return {

@@ -1,5 +1,5 @@
 import { MalformedBytes, err, invariant, ok, utf8, type ByteWriter, type Result } from '@millrace/kernel';
-import { recordKind, splitRecords, writeRecord, type BinaryRecord } from './binary/record.ts';
+import { beginRecord, endRecord, payloadOf, recordKind, splitRecords, type BinaryRecord } from './binary/record.ts';
 import { written } from './binary/scratch.ts';
 import { writeSend } from './binary/send-record.ts';
 import { readCompactRecord } from './binary/server-records.ts';
@@ -27,7 +27,8 @@ function writeClientFrame(writer: ByteWriter, frame: ClientFrame): void {
   }
   const id = frame.t === 'typing' ? 0 : frame.id;
   const json = utf8(clientFrameJson(frame));
-  writeRecord(writer, recordKind.json, 0, id, (payload) => payload.raw(json));
+  const record = beginRecord(writer, recordKind.json, 0, id);
+  endRecord(writer.raw(json), record);
 }
 
 /**
@@ -65,7 +66,7 @@ function decodeServerJson(value: unknown): FrameOutcome {
 function decodeServerRecord(record: BinaryRecord): FrameOutcome {
   try {
     if (record.kind !== recordKind.json) return ok(readCompactRecord(record));
-    const json = parseJsonMessage(record.payload);
+    const json = parseJsonMessage(payloadOf(record));
     return json === null ? unreadable('a record of the server is not JSON') : decodeServerJson(json.value);
   } catch (error) {
     if (error instanceof MalformedBytes) return unreadable(error.message);

@@ -1,5 +1,5 @@
 import { err, invariant, ok, utf8, type ByteWriter, type Result } from '@millrace/kernel';
-import { recordKind, splitRecords, writeRecord, type BinaryRecord } from './binary/record.ts';
+import { beginRecord, endRecord, payloadOf, recordKind, splitRecords, type BinaryRecord } from './binary/record.ts';
 import { written } from './binary/scratch.ts';
 import { readSend } from './binary/send-record.ts';
 import {
@@ -116,7 +116,7 @@ function decodeRecord(record: BinaryRecord, limits: ProtocolLimits): DecodedFram
   if (record.kind !== recordKind.json) {
     return refused(record.id, 'bad_frame', `a client's record is of kind 0 or 1, got ${String(record.kind)}`);
   }
-  const json = parseJsonMessage(record.payload);
+  const json = parseJsonMessage(payloadOf(record));
   if (json === null || !isJsonObject(json.value)) {
     return refused(record.id, 'bad_frame', 'the payload of a record of kind 0 is one JSON object');
   }
@@ -186,9 +186,7 @@ function writeServerFrame(writer: ByteWriter, frame: ServerFrame<WireEntry>): vo
       writeAck(writer, frame);
       return;
     case 'push':
-      writePush(writer, frame, (payload) => {
-        writePushItems(payload, frame.items);
-      });
+      writePush(writer, frame, frame.items);
       return;
     case 'live':
       writeLive(writer, frame);
@@ -204,7 +202,8 @@ function writeServerFrame(writer: ByteWriter, frame: ServerFrame<WireEntry>): vo
       return;
     default: {
       const json = utf8(plainJson(frame));
-      writeRecord(writer, recordKind.json, 0, 'id' in frame ? frame.id : 0, (payload) => payload.raw(json));
+      const record = beginRecord(writer, recordKind.json, 0, 'id' in frame ? frame.id : 0);
+      endRecord(writer.raw(json), record);
     }
   }
 }
@@ -248,7 +247,7 @@ export function encodePush<E extends Encoding>(position: PushPosition, items: En
 export function encodePush(position: PushPosition, items: string | Uint8Array): string | Uint8Array {
   if (typeof items === 'string') return pushJson(position, items);
   return written((writer) => {
-    writePush(writer, position, (payload) => payload.raw(items));
+    writePush(writer, position, items);
   });
 }
 

@@ -1,3 +1,5 @@
+import { codeUnitAt } from '@millrace/kernel';
+
 /** With the `u` flag a pair of surrogates is one code point, so this finds only those without their partner. */
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
@@ -6,9 +8,10 @@ export const isWellFormed = (text: string): boolean => !LONE_SURROGATE.test(text
 
 /** Bytes of a well-formed text in UTF-8, without encoding it. */
 export function utf8Length(text: string): number {
-  let bytes = text.length;
-  for (let index = 0; index < text.length; index += 1) {
-    const unit = text.charCodeAt(index);
+  const { length } = text;
+  let bytes = length;
+  for (let index = 0; index < length; index += 1) {
+    const unit = codeUnitAt(text, index);
     // Three bytes each, but the two halves of a pair have four together.
     if (unit > 0x7ff) bytes += unit >= 0xd800 && unit <= 0xdfff ? 1 : 2;
     else if (unit > 0x7f) bytes += 1;

@@ -53,8 +53,7 @@ export class RateTable {
     this.#overflow = new TokenBucket(rate, clock.monotonicMs());
   }
 
-  take(name: string): number {
-    const nowMs = this.#clock.monotonicMs();
+  take(name: string, nowMs = this.#clock.monotonicMs()): number {
     let bucket = this.#buckets.get(name);
     if (bucket === undefined) {
       if (this.#buckets.size >= this.#namesMax) return this.#overflow.take(nowMs);

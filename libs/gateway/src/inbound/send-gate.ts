@@ -16,12 +16,14 @@ interface Order {
 
 /** A send on its way to its conversation. */
 export interface GatedSend extends Order {
-  readonly conversation: ConversationId;
+  /** Kept for as long as it is under way. */
+  readonly line: Line;
 }
 
 /** What is known of one conversation's sends of one socket. */
 interface Line {
-  readonly underWay: Set<GatedSend>;
+  /** In no order. */
+  readonly underWay: GatedSend[];
   /** The conversation has said that this was the last number that it has stored; null before it has said anything. */
   known: number | null;
   /** The highest number that may be stored beside. */
@@ -46,6 +48,17 @@ const uncertain: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['unavailable', 'dr
  * place after it had given it up.
  */
 const passes = ({ n, after }: Order, refused: Order): boolean => after < refused.n && refused.n <= n;
+
+/** It is not under way any more. @returns whether it was. */
+function arrived(send: GatedSend): boolean {
+  const { underWay } = send.line;
+  const at = underWay.indexOf(send);
+  if (at === -1) return false;
+  // The last one takes its place: nothing is moved up, and no other array is made.
+  const last = underWay.pop();
+  if (last !== undefined && last !== send) underWay[at] = last;
+  return true;
+}
 
 /** The last number that the conversation has, as its answer tells; null when it does not. */
 function lastOf({ n }: GatedSend, outcome: Result<unknown, FrameError>): number | null {
@@ -88,15 +101,15 @@ export class SendGate {
   sent({ conversation, n, after = n - 1 }: Numbered): GatedSend | null {
     const line = this.#lineOf(conversation);
     if (line === null) return null;
-    const send = { conversation, n, after };
-    line.underWay.add(send);
+    const send = { line, n, after };
+    line.underWay.push(send);
     if (line.refused !== null && passes(send, line.refused)) line.refused = null;
     return send;
   }
 
   answered(send: GatedSend | null, outcome: Result<unknown, FrameError>, isDuplicate: boolean): void {
-    const line = send === null ? undefined : this.#lines.get(send.conversation);
-    if (send === null || line?.underWay.delete(send) !== true) return;
+    if (send === null || !arrived(send)) return;
+    const { line } = send;
     if (!outcome.ok && untouched.has(outcome.error.code)) this.#refused(line, send);
     else if (!outcome.ok && uncertain.has(outcome.error.code)) line.uncertainTo = Math.max(line.uncertainTo, send.n);
     // It was stored, but nothing is told of what came behind it.
@@ -123,7 +136,7 @@ export class SendGate {
     const known = this.#lines.get(conversation);
     if (known !== undefined) return known;
     if (this.#lines.size >= LINES_MAX && !this.#forgetOne()) return null;
-    const line: Line = { underWay: new Set(), known: null, uncertainTo: 0, refused: null, heldMs: null };
+    const line: Line = { underWay: [], known: null, uncertainTo: 0, refused: null, heldMs: null };
     this.#lines.set(conversation, line);
     return line;
   }
@@ -131,7 +144,7 @@ export class SendGate {
   /** The oldest that nothing is under way of, and of which nothing uncertain would be forgotten. */
   #forgetOne(): boolean {
     for (const [conversation, { underWay, known, uncertainTo }] of this.#lines) {
-      if (underWay.size > 0 || uncertainTo > (known ?? 0)) continue;
+      if (underWay.length > 0 || uncertainTo > (known ?? 0)) continue;
       this.#lines.delete(conversation);
       return true;
     }

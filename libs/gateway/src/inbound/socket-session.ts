@@ -39,8 +39,13 @@ export interface SocketSessionParts {
   ) => Promise<Result<Session, Farewell>>;
   /** `heardMs`: when the frame came in, monotonic. */
   readonly submit: (session: Session, frame: ChatFrame, heardMs: number) => void;
-  /** Beside the session's own bucket: what its user and its address may do. @returns 0, or when to come back. */
-  readonly takeFrame: (session: Session, from: Admitted) => number;
+  /**
+   * Beside the session's own bucket: what its user and its address may do.
+   *
+   * @param heardMs - when the frame came in, monotonic.
+   * @returns 0, or when to come back.
+   */
+  readonly takeFrame: (session: Session, from: Admitted, heardMs: number) => number;
   /** A bug of ours. */
   readonly onDefect: (error: unknown) => void;
 }
@@ -198,13 +203,14 @@ export class SocketSession {
       session.refuse(frame.id, frameError('bad_request', 'this socket is connected already'));
       return;
     }
-    const waitMs = this.#bucket.take(this.#heardAtMs) || this.#parts.takeFrame(session, this.socket.context);
+    const heardMs = this.#heardAtMs;
+    const waitMs = this.#bucket.take(heardMs) || this.#parts.takeFrame(session, this.socket.context, heardMs);
     if (waitMs > 0) {
       this.#tooFast(session, frame, waitMs);
       return;
     }
     if (frame.t === 'refresh') void this.#refresh(session, frame);
-    else this.#parts.submit(session, frame, this.#heardAtMs);
+    else this.#parts.submit(session, frame, heardMs);
   }
 
   #beforeSession(frame: ClientFrame): void {

@@ -54,18 +54,19 @@ export interface SubmitParts {
   readonly onDefect: (error: unknown) => void;
 }
 
+const overloaded = (why: string): FrameError => frameError('overloaded', why, { retryAfterMs: OVERLOAD_MS });
+
 /** Why a request is not taken now, null when it is (I9). */
 function overload(
   parts: SubmitParts,
   session: Session,
   frame: Exclude<ChatFrame, { readonly t: 'typing' }>,
 ): FrameError | null {
-  const overloaded = (why: string): FrameError => frameError('overloaded', why, { retryAfterMs: OVERLOAD_MS });
   if (session.isBlocked) return overloaded('this device does not read its answers: read them first');
   if (session.inFlight >= parts.requestsInFlightMax) {
     return overloaded(`at most ${String(parts.requestsInFlightMax)} requests may be unanswered`);
   }
-  if (isQuery(frame) && session.queriesInFlight >= parts.queriesInFlightMax) {
+  if (session.queriesInFlight >= parts.queriesInFlightMax && isQuery(frame)) {
     return overloaded(`at most ${String(parts.queriesInFlightMax)} queries may be unanswered`);
   }
   const retryAfterMs = frame.t === 'search' ? parts.takeSearch(session) : 0;
@@ -117,7 +118,8 @@ function submitNumbered({ chat, trace }: SubmitParts, session: Session, frame: N
       session.refuse(id, outcome.error);
       return;
     }
-    session.answer({ t: 'ack', id, ...outcome.value });
+    const { conversation, gen, seq, msgNo, at, level, duplicate } = outcome.value;
+    session.answer({ t: 'ack', id, conversation, n: outcome.value.n, gen, seq, msgNo, at, level, duplicate });
     trace.accepted(session.principal, session.id, outcome.value, heardMs);
   };
   if (frame.t === 'send') chat.publish(session.principal, frame, answered);

@@ -147,12 +147,21 @@ export class InboxFollower {
 
   /** Without what this very device sent: it has the ack. */
   #forDevice(items: readonly PushItem<WireEntry>[]): readonly PushItem<WireEntry>[] {
-    if (!items.some((item) => 'messages' in item && item.messages.some((entry) => this.#isOwn(entry)))) return items;
+    if (!this.#hasOwn(items)) return items;
     return items
       .map((item) =>
         'messages' in item ? { ...item, messages: item.messages.filter((entry) => !this.#isOwn(entry)) } : item,
       )
       .filter((item) => !('messages' in item) || item.messages.length > 0);
+  }
+
+  /** Looked at for each push: without functions made for it. */
+  #hasOwn(items: readonly PushItem<WireEntry>[]): boolean {
+    for (const item of items) {
+      if (!('messages' in item)) continue;
+      for (const entry of item.messages) if (this.#isOwn(entry)) return true;
+    }
+    return false;
   }
 
   #isOwn(entry: WireEntry): boolean {

@@ -1,7 +1,7 @@
 import {
-  ByteReader,
   MalformedBytes,
   parseConversationId,
+  type ByteReader,
   type ByteWriter,
   type ConversationId,
   type Generation,
@@ -25,7 +25,7 @@ import type {
 import { FieldReader } from '../json/field-reader.ts';
 import { isJsonObject, parseJson } from '../json/json-object.ts';
 import { ackedLevels, hintReasons, readFoundRest, readSummary } from '../json/server-frame-decoders.ts';
-import { recordFlag, recordKind, writeRecord, type BinaryRecord } from './record.ts';
+import { beginRecord, endRecord, readerOf, recordFlag, recordKind, type BinaryRecord } from './record.ts';
 
 /*
  * Payloads, with `message` = varint gen · varint seq · varint length · entry bytes as stored (entry.ts), and
@@ -64,10 +64,9 @@ function writeMessages(writer: ByteWriter, entries: readonly WireEntry[]): void 
 }
 
 export function writeAck(writer: ByteWriter, ack: Ack): void {
-  writeRecord(writer, recordKind.ack, ack.duplicate ? recordFlag.ack.duplicate : 0, ack.id, (payload) => {
-    payload.string(ack.conversation).varint(ack.n).varint(ack.gen).varint(ack.seq).varint(ack.msgNo).varint(ack.at);
-    payload.u8(ackedLevels.indexOf(ack.level));
-  });
+  const record = beginRecord(writer, recordKind.ack, ack.duplicate ? recordFlag.ack.duplicate : 0, ack.id);
+  writer.string(ack.conversation).varint(ack.n).varint(ack.gen).varint(ack.seq).varint(ack.msgNo).varint(ack.at);
+  endRecord(writer.u8(ackedLevels.indexOf(ack.level)), record);
 }
 
 /** @param seqs - rising. */
@@ -81,6 +80,27 @@ function writeSeqs(writer: ByteWriter, seqs: readonly SequenceId[]): void {
 }
 
 export function writePushItems(writer: ByteWriter, items: readonly PushItem<WireEntry>[]): void {
+  // Nearly all are messages alone: they are not sorted first.
+  if (!items.every((item) => 'messages' in item)) {
+    writeSorted(writer, items);
+    return;
+  }
+  writer.varint(items.length);
+  for (const item of items) writeItem(writer, item);
+}
+
+function writeItem(writer: ByteWriter, item: PushItem<WireEntry>): void {
+  if ('messages' in item) {
+    writer.u8(ITEM_MESSAGES).string(item.conversation);
+    writeMessages(writer, item.messages);
+  } else if ('read' in item) {
+    const { readSeq, readMsgNo, own } = item.read;
+    writer.u8(ITEM_READ).string(item.conversation).varint(readSeq).varint(readMsgNo).varint(own);
+  }
+}
+
+/** Hints, deletions and what is gone stand behind the others. */
+function writeSorted(writer: ByteWriter, items: readonly PushItem<WireEntry>[]): void {
   const hints = items.filter((item) => 'hint' in item);
   const deletions = items.filter((item) => 'deleted' in item);
   const plain = items.filter((item) => !('hint' in item || 'deleted' in item));
@@ -88,15 +108,7 @@ export function writePushItems(writer: ByteWriter, items: readonly PushItem<Wire
     'read' in item && isGone(item.read) ? [[index, item.read] as const] : [],
   );
   writer.varint(plain.length);
-  for (const item of plain) {
-    if ('messages' in item) {
-      writer.u8(ITEM_MESSAGES).string(item.conversation);
-      writeMessages(writer, item.messages);
-    } else if ('read' in item) {
-      const { readSeq, readMsgNo, own } = item.read;
-      writer.u8(ITEM_READ).string(item.conversation).varint(readSeq).varint(readMsgNo).varint(own);
-    }
-  }
+  for (const item of plain) writeItem(writer, item);
   const hasMore = deletions.length > 0 || gone.length > 0;
   if (hints.length === 0 && !hasMore) return;
   writer.varint(hints.length);
@@ -121,66 +133,66 @@ export function writePushItems(writer: ByteWriter, items: readonly PushItem<Wire
 const isGone = ({ gone, goneSeqs }: Pick<UnreadInputs, 'gone' | 'goneSeqs'>): boolean =>
   gone !== undefined || goneSeqs !== undefined;
 
-/** @param writeItems - appends what {@link writePushItems} writes, perhaps written before. */
+/** @param items - perhaps as {@link writePushItems} has written them before. */
 export function writePush(
   writer: ByteWriter,
   { gen, prev, seq }: Pick<Push, 'gen' | 'prev' | 'seq'>,
-  writeItems: (writer: ByteWriter) => void,
+  items: readonly PushItem<WireEntry>[] | Uint8Array,
 ): void {
-  writeRecord(writer, recordKind.push, 0, 0, (payload) => {
-    payload.varint(gen).varint(prev).varint(seq);
-    writeItems(payload);
-  });
+  const record = beginRecord(writer, recordKind.push, 0, 0);
+  writer.varint(gen).varint(prev).varint(seq);
+  if (items instanceof Uint8Array) writer.raw(items);
+  else writePushItems(writer, items);
+  endRecord(writer, record);
 }
 
 export function writeLive(writer: ByteWriter, { conversation, gen, prev, seq, messages }: Live<WireEntry>): void {
-  writeRecord(writer, recordKind.live, 0, 0, (payload) => {
-    payload.string(conversation).varint(gen).varint(prev).varint(seq);
-    writeMessages(payload, messages);
-  });
+  const record = beginRecord(writer, recordKind.live, 0, 0);
+  writer.string(conversation).varint(gen).varint(prev).varint(seq);
+  writeMessages(writer, messages);
+  endRecord(writer, record);
 }
 
 export function writePage(writer: ByteWriter, page: Page<WireEntry>): void {
   const { hasMore, first } = recordFlag.page;
   const flags = (page.hasMore ? hasMore : 0) | (page.first === undefined ? 0 : first);
-  writeRecord(writer, recordKind.page, flags, page.id, (payload) => {
-    payload.string(page.conversation).varint(page.head.gen).varint(page.head.seq);
-    writeMessages(payload, page.messages);
-    if (page.first !== undefined) payload.varint(page.first);
-  });
+  const record = beginRecord(writer, recordKind.page, flags, page.id);
+  writer.string(page.conversation).varint(page.head.gen).varint(page.head.seq);
+  writeMessages(writer, page.messages);
+  if (page.first !== undefined) writer.varint(page.first);
+  endRecord(writer, record);
 }
 
 export function writeFound(writer: ByteWriter, { t: _t, id, hits, ...rest }: Found<WireEntry>): void {
-  writeRecord(writer, recordKind.found, 0, id, (payload) => {
-    payload.string(JSON.stringify(rest)).varint(hits.length);
-    for (const { conversation, message, places } of hits) {
-      payload.string(conversation).varint(message.gen).varint(message.seq).bytes(message.data).varint(places.length);
-      let before = 0;
-      for (const { start, end } of places) {
-        payload.varint(start - before).varint(end - start);
-        before = end;
-      }
+  const record = beginRecord(writer, recordKind.found, 0, id);
+  writer.string(JSON.stringify(rest)).varint(hits.length);
+  for (const { conversation, message, places } of hits) {
+    writer.string(conversation).varint(message.gen).varint(message.seq).bytes(message.data).varint(places.length);
+    let before = 0;
+    for (const { start, end } of places) {
+      writer.varint(start - before).varint(end - start);
+      before = end;
     }
-  });
+  }
+  endRecord(writer, record);
 }
 
 export function writeSynced(writer: ByteWriter, synced: Synced<WireEntry>): void {
   const { tooLong, regressed, hasMore } = recordFlag.synced;
   const flags = (synced.tooLong ? tooLong : 0) | (synced.regressed ? regressed : 0) | (synced.hasMore ? hasMore : 0);
-  writeRecord(writer, recordKind.synced, flags, synced.id, (payload) => {
-    payload.varint(synced.inbox.gen).varint(synced.inbox.seq).string(synced.token);
-    payload.varint(synced.conversations.length);
-    for (const { summary, messages } of synced.conversations) {
-      payload.string(JSON.stringify(summary));
-      writeMessages(payload, messages);
-    }
-    const deletions = synced.conversations.flatMap(({ deleted }, index) =>
-      deleted === undefined ? [] : [[index, deleted] as const],
-    );
-    if (deletions.length === 0) return;
-    payload.varint(deletions.length);
-    for (const [index, deleted] of deletions) writeSeqs(payload.varint(index), deleted);
-  });
+  const record = beginRecord(writer, recordKind.synced, flags, synced.id);
+  writer.varint(synced.inbox.gen).varint(synced.inbox.seq).string(synced.token);
+  writer.varint(synced.conversations.length);
+  for (const { summary, messages } of synced.conversations) {
+    writer.string(JSON.stringify(summary));
+    writeMessages(writer, messages);
+  }
+  const deletions = synced.conversations.flatMap(({ deleted }, index) =>
+    deleted === undefined ? [] : [[index, deleted] as const],
+  );
+  if (deletions.length > 0) writer.varint(deletions.length);
+  for (const [index, deleted] of deletions) writeSeqs(writer.varint(index), deleted);
+  endRecord(writer, record);
 }
 
 // ------------------------------------------------------------------------------------------------------- reading
@@ -192,7 +204,7 @@ type CompactFrame = Extract<ServerFrame, { t: 'ack' | 'push' | 'live' | 'page' |
  * @throws MalformedBytes when the payload is not what its kind says.
  */
 export function readCompactRecord(record: BinaryRecord): CompactFrame | null {
-  const reader = new ByteReader(record.payload);
+  const reader = readerOf(record);
   switch (record.kind) {
     case recordKind.ack:
       return readAck(reader, record);

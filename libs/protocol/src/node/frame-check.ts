@@ -1,5 +1,5 @@
 import { MalformedBytes, err, ok, type Result } from '@millrace/kernel';
-import { recordKind, splitRecords, type BinaryRecord } from '../binary/record.ts';
+import { payloadOf, recordKind, splitRecords, type BinaryRecord } from '../binary/record.ts';
 import { readSend } from '../binary/send-record.ts';
 import { readCompactRecord } from '../binary/server-records.ts';
 import { clientFrameJson } from '../client-codec.ts';
@@ -53,7 +53,7 @@ function serverJson(frame: ServerFrame): unknown {
 
 /** The JSON text of a record is taken as it stands: a decoder would drop what it does not know. */
 function readJsonRecord(record: BinaryRecord): ReadFrame {
-  const json = parseJsonMessage(record.payload);
+  const json = parseJsonMessage(payloadOf(record));
   if (json === null) return err('a record of kind 0 is no JSON');
   const id = isJsonObject(json.value) ? (json.value['id'] ?? 0) : 0;
   if (id !== record.id) return err(`the id is ${JSON.stringify(id)}, but ${String(record.id)} in the record's header`);

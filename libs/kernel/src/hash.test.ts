@@ -1,0 +1,18 @@
+import { describe, expect, it } from 'vitest';
+import { hash32 } from './hash.ts';
+
+describe('hash32', () => {
+  // Where an actor lives follows from it: these numbers must never change.
+  it.each([
+    ['', 2872998923],
+    ['a', 444641715],
+    ['user-1', 2005895916],
+    ['user-1!user-2', 381289774],
+    ['ü€🙂', 4069796330],
+    ['\ud800', 1463727854],
+    ['x'.repeat(200), 3644158961],
+  ])('of %j is what it always was', (text, hash) => {
+    expect(hash32(text)).toBe(hash);
+    expect(hash32(`<${text}>`.slice(1, -1))).toBe(hash);
+  });
+});
