@@ -111,7 +111,9 @@ export class TrackedMap<K, V> implements Tracked {
   /** The keys that were touched since the last commit, with what they hold now; undefined for deleted ones. */
   changes(): readonly (readonly [K, V | undefined])[] {
     if (this.#before === null) return NO_CHANGES;
-    return Array.from(this.#before.keys(), (key) => [key, this.#current.get(key)]);
+    const changes: (readonly [K, V | undefined])[] = [];
+    for (const key of this.#before.keys()) changes.push([key, this.#current.get(key)]);
+    return changes;
   }
 
   settle(): void {

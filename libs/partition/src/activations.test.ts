@@ -70,15 +70,51 @@ describe('Activations', () => {
     const { active, resting } = activations(10, ['a']);
     const activation = active.offer(key('a'), '1');
     if (activation === null) throw new Error('the mailbox has room');
-    active.rest(activation);
+    active.ranDry([activation]);
+    active.ranDry([]);
     expect(resting.size).toBe(0);
     active.collect(1, 1);
-    active.rest(activation);
-    expect([resting.size, active.has(activation)]).toEqual([1, false]);
+    active.ranDry([activation]);
+    expect([resting.size, active.has(activation), active.isInMemory(key('a'))]).toEqual([0, true, true]);
+    active.ranDry([]);
+    expect([resting.size, active.has(activation), active.isInMemory(key('a'))]).toEqual([1, false, true]);
     const unloaded = active.offer(key('b'), '1');
     if (unloaded === null) throw new Error('the mailbox has room');
     expect(active.hasReady).toBe(false);
     expect(active.awaken()).toEqual([unloaded]);
+  });
+
+  it('keep one awake that gets more before the next batch is over, and tell nothing of it then', () => {
+    const { active, resting } = activations(10, ['a']);
+    const activation = active.offer(key('a'), '1');
+    if (activation === null) throw new Error('the mailbox has room');
+    expect(active.atRest(key('a'))).toBeUndefined();
+    active.collect(1, 1);
+    active.ranDry([activation]);
+    expect(active.atRest(key('a'))).toBe(activation.actor);
+    expect(active.offer(key('a'), '2')).toBe(activation);
+    expect(active.atRest(key('a'))).toBeUndefined();
+    active.ranDry([]);
+    expect([resting.size, active.hasReady]).toEqual([0, true]);
+    active.collect(1, 1);
+    active.ranDry([activation]);
+    active.ranDry([]);
+    expect([resting.size, resting.wake(key('a'))]).toEqual([1, activation.actor]);
+  });
+
+  it('forget a dry one with the others when the actors are dropped, and let none rest twice', () => {
+    const { active, resting } = activations(10, ['a', 'b']);
+    const [a, b] = ['a', 'b'].map((name) => active.offer(key(name), '1'));
+    if (a === null || b === null || a === undefined || b === undefined) throw new Error('the mailbox has room');
+    active.collect(2, 1);
+    active.ranDry([a, b]);
+    active.remove(a);
+    expect([resting.size, active.has(a)]).toEqual([1, false]);
+    active.dropActors();
+    active.ranDry([]);
+    expect([resting.size, active.atRest(key('b'))]).toEqual([0, undefined]);
+    expect(active.awaken()).toEqual([]);
+    expect(active.isInMemory(key('b'))).toBe(false);
   });
 
   it('keep the mail when the actors are dropped, and load them again (P5)', () => {

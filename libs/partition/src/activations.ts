@@ -8,6 +8,8 @@ export interface Activation<Actor, Mail> {
   actor: Actor | null;
   loading: boolean;
   isReady: boolean;
+  /** It ran dry in the last batch, and has got nothing since. */
+  isDry: boolean;
 }
 
 export interface Taken<Actor, Mail> {
@@ -16,8 +18,9 @@ export interface Taken<Actor, Mail> {
 }
 
 /**
- * The actors of one partition that have something to do, with their mailboxes. An actor that ran dry goes back to the
- * node's resting ones.
+ * The actors of one partition that have something to do, with their mailboxes. An actor that ran dry, and has nothing to do
+ * in the next batch either, goes back to the node's resting ones: what is busy is not taken from there and put back for
+ * each message.
  */
 export class Activations<Actor extends { readonly weight: number }, Mail> {
   readonly #resting: RestingActors<ActorKey, Actor>;
@@ -25,6 +28,8 @@ export class Activations<Actor extends { readonly weight: number }, Mail> {
   readonly #mailboxMax: number;
   readonly #active = new Map<ActorKey, Activation<Actor, Mail>>();
   #ready: Activation<Actor, Mail>[] = [];
+  /** Those of the last batch that ran dry. */
+  #dry: Activation<Actor, Mail>[] = [];
   #queued = 0;
 
   /** @param partition - its number: where its resting actors are at home. */
@@ -48,10 +53,11 @@ export class Activations<Actor extends { readonly weight: number }, Mail> {
     let activation = this.#active.get(key);
     if (activation === undefined) {
       const actor = this.#resting.wake(key) ?? null;
-      activation = { key, mail: new Mailbox(this.#mailboxMax), actor, loading: false, isReady: false };
+      activation = { key, mail: new Mailbox(this.#mailboxMax), actor, loading: false, isReady: false, isDry: false };
       this.#active.set(key, activation);
     }
     if (!activation.mail.offer(mail)) return null;
+    activation.isDry = false;
     this.#queued += 1;
     if (activation.actor !== null) this.makeReady(activation);
     return activation;
@@ -64,7 +70,9 @@ export class Activations<Actor extends { readonly weight: number }, Mail> {
 
   /** An actor with nothing to do, to be asked. */
   atRest(key: ActorKey): Actor | undefined {
-    return this.#resting.at(key);
+    const activation = this.#active.get(key);
+    if (activation === undefined) return this.#resting.at(key);
+    return activation.isDry ? (activation.actor ?? undefined) : undefined;
   }
 
   has(activation: Activation<Actor, Mail>): boolean {
@@ -100,11 +108,22 @@ export class Activations<Actor extends { readonly weight: number }, Mail> {
     return taken;
   }
 
-  /** Lets an actor rest, unless there is more for it to do. */
-  rest(activation: Activation<Actor, Mail>): void {
-    if (activation.mail.length > 0 || activation.actor === null || !this.has(activation)) return;
+  /** These had their turn: who is dry rests soon, unless there is more to do until then. */
+  ranDry(activations: readonly Activation<Actor, Mail>[]): void {
+    const before = this.#dry;
+    this.#dry = [];
+    for (const activation of before) if (activation.isDry) this.#rest(activation);
+    for (const activation of activations) {
+      if (activation.mail.length > 0 || activation.actor === null || !this.has(activation)) continue;
+      activation.isDry = true;
+      this.#dry.push(activation);
+    }
+  }
+
+  #rest(activation: Activation<Actor, Mail>): void {
+    activation.isDry = false;
     this.#active.delete(activation.key);
-    this.#resting.rest(activation.key, activation.actor, this.#partition);
+    if (activation.actor !== null) this.#resting.rest(activation.key, activation.actor, this.#partition);
   }
 
   /** Forgets every actor's state; the mail stays. */
@@ -113,8 +132,10 @@ export class Activations<Actor extends { readonly weight: number }, Mail> {
     for (const activation of this.#active.values()) {
       activation.actor = null;
       activation.isReady = false;
+      activation.isDry = false;
     }
     this.#ready = [];
+    this.#dry = [];
   }
 
   /** The activations whose record has to be loaded first; those that have it are made ready. */
@@ -130,12 +151,11 @@ export class Activations<Actor extends { readonly weight: number }, Mail> {
 
   /** Takes an activation out with all its mail. */
   remove(activation: Activation<Actor, Mail>): readonly Mail[] {
-    this.#active.delete(activation.key);
     activation.isReady = false;
     const mails: Mail[] = [];
     for (let mail = activation.mail.take(); mail !== undefined; mail = activation.mail.take()) mails.push(mail);
     this.#queued -= mails.length;
-    if (activation.actor !== null) this.#resting.rest(activation.key, activation.actor, this.#partition);
+    this.#rest(activation);
     return mails;
   }
 

@@ -299,7 +299,8 @@ export class PartitionOwner<Command, Reply, Effect> {
     const decidedMs = this.#parts.clock.monotonicMs();
     const decided = decideBatch(taken, this.#parts.clock.nowMs(), this.#commitsBefore);
     this.#answers.setAside(decided.poison);
-    return { ...decided, commit: this.#commitOf(decided), decidedMs };
+    const { activations, replies, effects, writes, poison } = decided;
+    return { activations, replies, effects, writes, poison, commit: this.#commitOf(decided), decidedMs };
   }
 
   #commitOf({ writes, effects, poison }: DecidedBatch<Command, Reply, Effect>): Commit | null {
@@ -308,14 +309,10 @@ export class PartitionOwner<Command, Reply, Effect> {
     // Also when it is not to be moved any more: the commit that was in flight has stored it.
     this.#cursorDue = false;
     if (writes.length === 0 && poison.length === 0 && !isDue) return null;
-    return this.#tenure.nextCommit({
-      writes,
-      deadLetters: poison.map(deadLetter),
-      feed: writes.length === 0 ? null : this.#parts.encodeFeed(effects),
-      ...this.#cursor.pending(this.#parts.clock.monotonicMs()),
-      settle: null,
-      recovering,
-    });
+    const deadLetters = poison.map(deadLetter);
+    const feed = writes.length === 0 ? null : this.#parts.encodeFeed(effects);
+    const { diffusedTo, feedFrom } = this.#cursor.pending(this.#parts.clock.monotonicMs());
+    return this.#tenure.nextCommit({ writes, deadLetters, feed, diffusedTo, feedFrom, settle: null, recovering });
   }
 
   // ------------------------------------------------------------------------------------------------ the outcome
@@ -370,7 +367,7 @@ export class PartitionOwner<Command, Reply, Effect> {
   #release(batch: Batch<Command, Reply, Effect>, committed: CommittedBatch<Command, Reply, Effect> | null): void {
     for (const { mail, reply } of batch.replies) this.#answers.give(mail, ok(reply));
     this.#parts.afterCommit(batch.effects, committed);
-    for (const activation of batch.activations) this.#activations.rest(activation);
+    this.#activations.ranDry(batch.activations);
     if (this.#activations.hasReady || this.#cursorDue) this.#schedule();
     this.#settleIdle();
   }
@@ -382,7 +379,7 @@ export class PartitionOwner<Command, Reply, Effect> {
     if (batch === null) return;
     for (const { actor } of batch.activations) actor?.restore();
     this.#answers.refuseHandled(batch.replies, refusal);
-    for (const activation of batch.activations) this.#activations.rest(activation);
+    this.#activations.ranDry(batch.activations);
   }
 
   async #acquire(): Promise<void> {

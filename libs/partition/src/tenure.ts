@@ -96,13 +96,19 @@ export class Tenure {
   }
 
   /** The next commit, under the present token. */
-  nextCommit(content: CommitContent): Commit {
+  nextCommit({ writes, deadLetters, feed, diffusedTo, feedFrom, settle, recovering }: CommitContent): Commit {
     return {
       partition: this.#parts.partition,
       token: this.#token,
       commitNo: this.commitNo + 1,
       commitId: this.#parts.random.id().slice(0, 16),
-      ...content,
+      writes,
+      deadLetters,
+      feed,
+      diffusedTo,
+      feedFrom,
+      settle,
+      recovering,
     };
   }
 

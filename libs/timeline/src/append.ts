@@ -22,5 +22,6 @@ export function allocateSeq(head: TimelineHead, given?: SequenceId): Result<Sequ
 
 /** The head once an entry stands at `seq`, which {@link allocateSeq} returned. */
 export function appended(head: TimelineHead, seq: SequenceId): TimelineHead {
-  return head.seq === 0 && head.past.length === 0 ? { ...head, seq, first: seq } : { ...head, seq };
+  const { gen, past } = head;
+  return { gen, seq, first: head.seq === 0 && past.length === 0 ? seq : head.first, past };
 }

@@ -34,8 +34,9 @@ export function comparePositions(left: Position, right: Position): number {
 
 /** The head after `count` more entries. */
 export function advanced(head: TimelineHead, count: number): TimelineHead {
-  invariant(Number.isSafeInteger(count) && count >= 0, `cannot advance by ${String(count)}`);
-  return { ...head, seq: sequenceId(head.seq + count) };
+  invariant(Number.isSafeInteger(count) && count >= 0, 'a head advances by a whole number of entries');
+  const { gen, first, past } = head;
+  return { gen, seq: sequenceId(head.seq + count), first, past };
 }
 
 /** The head once generation `next` has begun: numbering goes on at the surviving head + 1 (I3). */

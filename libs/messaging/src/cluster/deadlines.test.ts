@@ -8,6 +8,7 @@ const LASTS_MS = 1_000;
 interface Item {
   readonly untilMs: number;
   readonly name: number;
+  isOpen: boolean;
 }
 
 /** A clock, and the timers that are set on it. */
@@ -74,7 +75,7 @@ describe('deadlines', () => {
         steps.forEach(({ waitMs, take }, name) => {
           atMs += waitMs;
           takeUntil(atMs);
-          const item = { untilMs: time.nowMs + LASTS_MS, name };
+          const item = { untilMs: time.nowMs + LASTS_MS, name, isOpen: false };
           deadlines.add(item);
           expect(over.has(name)).toBe(false);
           const takenMs = take === null ? Infinity : time.nowMs + take;
@@ -104,13 +105,13 @@ describe('deadlines', () => {
       isHopeless: ({ name }, nowMs) => nowMs >= name * 10_000,
       over: ({ name }) => over.push(`${String(name)} at ${String(time.nowMs)}`),
     });
-    const items = [0, 1, 2].map((name) => ({ untilMs: LASTS_MS, name }));
+    const items = [0, 1, 2].map((name) => ({ untilMs: LASTS_MS, name, isOpen: false }));
     for (const item of items) deadlines.add(item);
     time.runTo(9_000);
     expect(over).toEqual(['0 at 1000']);
     expect(deadlines.size).toBe(2);
     expect(items.map((item) => deadlines.delete(item))).toEqual([false, true, true]);
-    deadlines.add({ untilMs: 10_000, name: 1 });
+    deadlines.add({ untilMs: 10_000, name: 1, isOpen: false });
     time.runTo(30_000);
     expect(over).toEqual(['0 at 1000', '1 at 10000']);
   });
@@ -130,10 +131,33 @@ describe('deadlines', () => {
     });
     for (let name = 0; name < 10_000; name += 1) {
       time.runTo(name / 10);
-      deadlines.add({ untilMs: time.nowMs + LASTS_MS, name });
+      deadlines.add({ untilMs: time.nowMs + LASTS_MS, name, isOpen: false });
     }
     time.runTo(5_000);
     expect(count).toBe(10_000);
     expect(time.set).toBeLessThan(8);
+  });
+
+  it('are kept behind one that is not taken out, while thousands that come later are', () => {
+    const time = new Time();
+    const clock = { nowMs: () => 0, monotonicMs: () => time.nowMs };
+    const over: number[] = [];
+    const deadlines = new Deadlines<Item>({
+      clock,
+      timers: time.timers,
+      sweepMs: SWEEP_MS,
+      isHopeless: () => true,
+      over: ({ name }) => over.push(name),
+    });
+    const items = Array.from({ length: 5_000 }, (_, name) => ({ untilMs: LASTS_MS, name, isOpen: false }));
+    for (const item of items) {
+      deadlines.add(item);
+      // One in a thousand stays.
+      if (item.name % 1_000 !== 0) expect([deadlines.delete(item), deadlines.delete(item)]).toEqual([true, false]);
+    }
+    expect(deadlines.size).toBe(5);
+    time.runTo(LASTS_MS);
+    expect(over).toEqual([0, 1_000, 2_000, 3_000, 4_000]);
+    expect(deadlines.size).toBe(0);
   });
 });

@@ -267,7 +267,7 @@ describe('the router', () => {
     expect(first?.postedMs).toBe(0);
     expect(first?.askedMs).toBeGreaterThanOrEqual(95);
     expect(first?.tries).toBeGreaterThanOrEqual(1);
-    expect(second).toEqual({ to: 'c-1', postedMs: 300, askedMs: 300, tries: 1 });
+    expect(second).toEqual({ to: 'c-1', postedMs: 300, askedMs: 300, answeredMs: 316, tries: 1 });
   });
 
   it('refuses what waits too long, and what is too much, and keeps nothing of it (R3)', () => {

@@ -43,6 +43,8 @@ interface Request {
   tries: number;
   /** Whoever asked has an answer. */
   isAnswered: boolean;
+  /** See {@link Deadlines}. */
+  isOpen: boolean;
 }
 
 function tooLate({ tries }: Request): AnyReply {
@@ -57,7 +59,16 @@ interface Flight {
   count: number;
   /** When its owner granted one last, monotonic. */
   grantedMs: number;
+  /** When `to` granted anything last. */
+  node: Granted;
 }
+
+/** When a node granted anything last, monotonic. */
+interface Granted {
+  atMs: number;
+}
+
+const NEVER: Granted = { atMs: -Infinity };
 
 /** How late after its deadline a request may be refused, milliseconds. */
 const SWEEP_MS = 250;
@@ -91,9 +102,9 @@ export class Router implements ActorCalls {
   /** By partition: the run that is to own it. */
   #owners: readonly (NodeId | null)[] = [];
   readonly #waiting = new Map<PartitionId, Request[]>();
-  readonly #flights = new Map<PartitionId, Flight>();
-  /** When a node granted anything last, monotonic. */
-  readonly #grantedMs = new Map<NodeId, number>();
+  /** By partition. */
+  readonly #flights: Flight[] = [];
+  readonly #granted = new Map<NodeId, Granted>();
   /** Of what is not answered and has one. */
   readonly #deadlines: Deadlines<Request>;
   #waitingCount = 0;
@@ -136,8 +147,8 @@ export class Router implements ActorCalls {
   follow(view: ClusterView): void {
     const runs = new Map(view.members.map(({ name, node }) => [name, node]));
     this.#view = view;
-    for (const node of this.#grantedMs.keys())
-      if (!view.members.some((one) => one.node === node)) this.#grantedMs.delete(node);
+    for (const node of this.#granted.keys())
+      if (!view.members.some((one) => one.node === node)) this.#granted.delete(node);
     this.#owners = view.owners.map((owner) => (owner === null ? null : (runs.get(owner) ?? null)));
     this.#retry();
   }
@@ -176,10 +187,11 @@ export class Router implements ActorCalls {
     this.#posted += 1;
     const nowMs = clock.monotonicMs();
     const untilMs = nowMs + limits.waitMsMax;
-    const asked: Request = { partition, request, answer, untilMs, order: this.#posted, tries: 0, isAnswered: false };
+    const order = this.#posted;
+    const asked: Request = { partition, request, answer, untilMs, order, tries: 0, isAnswered: false, isOpen: false };
     if (hasDeadline(request)) this.#deadlines.add(asked);
     if (this.#stopped !== null) this.#refuse(asked, 'draining', this.#stopped);
-    else if (this.#waiting.has(partition)) this.#wait(asked);
+    else if (this.#waitingCount > 0 && this.#waiting.has(partition)) this.#wait(asked);
     else this.#try(asked, nowMs);
   }
 
@@ -205,14 +217,19 @@ export class Router implements ActorCalls {
       this.#wait(asked);
       return;
     }
-    flight.to = owner;
+    if (flight.to !== owner) {
+      flight.to = owner;
+      flight.node = this.#grantedBy(owner);
+    }
     flight.count += 1;
     asked.tries += 1;
     const answered = (outcome: NodeAnswer | 'gone' | 'overloaded'): void => {
+      const answeredMs = this.#parts.clock.monotonicMs();
       flight.count -= 1;
       if (typeof outcome !== 'string' && outcome.ok) {
-        flight.grantedMs = this.#parts.clock.monotonicMs();
-        this.#grantedMs.set(owner, flight.grantedMs);
+        flight.grantedMs = answeredMs;
+        // Not before all of them are answered is another node asked.
+        flight.node.atMs = answeredMs;
       }
       // Only what waited for the old owner goes on at once: asking the same one again would go in circles.
       if (flight.count === 0 && flight.to !== this.ownerOf(partition)) this.#retrySoon();
@@ -222,7 +239,13 @@ export class Router implements ActorCalls {
       else {
         if (request.q === 'command') {
           const postedMs = asked.untilMs - this.#parts.limits.waitMsMax;
-          this.#parts.routed(request.command, outcome, { to: owner, postedMs, askedMs, tries: asked.tries });
+          this.#parts.routed(request.command, outcome, {
+            to: owner,
+            postedMs,
+            askedMs,
+            answeredMs,
+            tries: asked.tries,
+          });
         }
         this.#answer(asked, outcome);
       }
@@ -233,19 +256,27 @@ export class Router implements ActorCalls {
 
   #isHopeless({ partition, untilMs }: Request, nowMs: number): boolean {
     const { waitMsMax } = this.#parts.limits;
-    const { to, count, grantedMs } = this.#flightOf(partition);
+    const { to, count, grantedMs, node } = this.#flightOf(partition);
     if (this.#waiting.has(partition) || to === null || count === 0) return true;
     if (nowMs - grantedMs < waitMsMax) return false;
     // What it was asked by others goes before. But one partition may stand still while others of the node go on.
-    const isBusy = nowMs - (this.#grantedMs.get(to) ?? -Infinity) < waitMsMax;
+    const isBusy = nowMs - node.atMs < waitMsMax;
     return !isBusy || nowMs - untilMs >= BUSY_TIMES * waitMsMax;
   }
 
-  #flightOf(partition: PartitionId): Flight {
-    const known = this.#flights.get(partition);
+  #grantedBy(node: NodeId): Granted {
+    const known = this.#granted.get(node);
     if (known !== undefined) return known;
-    const flight: Flight = { to: null, count: 0, grantedMs: -Infinity };
-    this.#flights.set(partition, flight);
+    const granted: Granted = { atMs: -Infinity };
+    this.#granted.set(node, granted);
+    return granted;
+  }
+
+  #flightOf(partition: PartitionId): Flight {
+    const known = this.#flights[partition];
+    if (known !== undefined) return known;
+    const flight: Flight = { to: null, count: 0, grantedMs: -Infinity, node: NEVER };
+    this.#flights[partition] = flight;
     return flight;
   }
 

@@ -1,7 +1,8 @@
 import { generation, ok, sequenceId, type Generation, type SequenceId, type UserId } from '@millrace/kernel';
 import { frameError } from '@millrace/protocol';
 import { appendedEffect, switchEffect } from './appended.ts';
-import type { Ban, ConversationMeta, ConversationState, CounterKey, Member } from './conversation-state.ts';
+import type { Ban, ConversationMeta, ConversationState, Member } from './conversation-state.ts';
+import type { CounterKey } from './counted-devices.ts';
 import { changed, refused, type ChangedOutcome } from './membership.ts';
 import type { MessagingLimits } from '../limits.ts';
 import type { SendCounter } from './send-counter.ts';

@@ -23,9 +23,21 @@ const effectOf = (
   more: Pick<Appended, 'mode' | 'recipients' | 'changes' | 'behind' | 'undiffused'>,
 ): Appended => {
   const { gen, seq } = entry;
+  const effect: Appended = {
+    e: 'appended',
+    facts: factsOf(state),
+    gen,
+    from: seq,
+    to: seq,
+    entries: [entry],
+    mode: more.mode,
+    recipients: more.recipients,
+    changes: more.changes,
+    behind: more.behind,
+    undiffused: more.undiffused,
+  };
   const lifetimeMs = state.meta.value?.lifetimeMs ?? 0;
-  const lifetime = lifetimeMs === 0 ? {} : { lifetimeMs };
-  return { e: 'appended', facts: factsOf(state), gen, from: seq, to: seq, entries: [entry], ...more, ...lifetime };
+  return lifetimeMs === 0 ? effect : { ...effect, lifetimeMs };
 };
 
 /**

@@ -33,11 +33,11 @@ import {
   ConversationState,
   type Ban,
   type ConversationMeta,
-  type CounterKey,
   type Member,
   type MentionOfAll,
   type Staged,
 } from './conversation-state.ts';
+import type { CounterKey } from './counted-devices.ts';
 import { nothingRecalled, type RecalledList } from './recalled.ts';
 import { decodeSendCounter, encodeSendCounter, type SendCounter } from './send-counter.ts';
 
@@ -343,7 +343,7 @@ export function conversationWrite(state: ConversationState): ActorWrite | null {
     actor: conversationKey(state.id),
     expected: { gen: state.storedAt.gen, seq: state.storedAt.seq },
     head: state.head.value,
-    entries: [...state.entries],
+    entries: state.entries,
     set,
     unset,
     // In the commit that says so, and not before: whoever misses an entry here finds it in the archive (I8).

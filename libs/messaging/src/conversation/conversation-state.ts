@@ -25,6 +25,7 @@ import {
 } from '@millrace/protocol';
 import { allocateSeq, appended, type AnsweredAt, type Position, type TimelineHead } from '@millrace/timeline';
 import { deletionField, widened, type ErasedAuthors, type Extent, type Revision } from '../revise/revision.ts';
+import { CountedDevices, userOf, type CountedDevice, type CountedName, type CounterKey } from './counted-devices.ts';
 import { MemberIndex } from './member-index.ts';
 import { Readership } from './readership.ts';
 import type { RecalledList } from './recalled.ts';
@@ -112,11 +113,6 @@ export interface KeyWindow {
   readonly used: number;
 }
 
-/** A device's counter belongs to `user/device`; what a backend sends as a user counts as one more device. */
-export type CounterKey = string & { readonly counterKey: true };
-const userOf = (key: CounterKey): UserId => key.slice(0, key.indexOf('/')) as UserId;
-export const counterKey = (user: UserId, device: DeviceId | '*api'): CounterKey => `${user}/${device}` as CounterKey;
-
 /**
  * Everything that a conversation remembers, tracked so that a refused commit leaves no trace.
  *
@@ -189,7 +185,8 @@ export class ConversationState {
   #index: MemberIndex | null = null;
   #banIndex: MemberIndex | null = null;
   #readership: Readership | null = null;
-  readonly #devices = new Map<UserId, CounterKey[]>();
+  readonly #devices = new CountedDevices();
+  readonly #tracked: readonly Tracked[];
 
   constructor(stored: StoredConversation) {
     this.id = stored.id;
@@ -226,7 +223,15 @@ export class ConversationState {
     this.revised = new TrackedValue(stored.revised);
     this.erased = new TrackedValue(stored.erased);
     this.revisions = new RecentRevisions(stored.head.seq);
-    for (const key of this.counters.keys()) this.#noteDevice(key);
+    for (const key of this.counters.keys()) this.#devices.note(key);
+    const { segments, lastAt, senders, bans, lastSentMs, mentioned, mentionsOfAll, readReason, load } = this;
+    const { meta, head, archivedTo, msgNo, retiredMsgNo, keyWindow, members, counters, keys, latest, staged } = this;
+    const ofMembers = [members, this.#memberCount, senders, counters, bans, lastSentMs, mentioned, this.deleted];
+    this.#tracked = [
+      ...[meta, head, archivedTo, msgNo, retiredMsgNo, keyWindow, segments, lastAt, keys, latest, mentionsOfAll],
+      ...[this.recalled, this.pinned, this.revised, this.revisions, this.erased, this.lastLeft, readReason, staged],
+      ...[load, this.switches.endedIn, ...ofMembers],
+    ];
   }
 
   get entries(): readonly Uint8Array[] {
@@ -294,7 +299,7 @@ export class ConversationState {
 
   setCounter(key: CounterKey, counter: SendCounter): void {
     const isNew = !this.counters.has(key);
-    if (isNew) this.#noteDevice(key);
+    if (isNew) this.#devices.note(key);
     this.counters.set(key, counter);
     if (isNew && this.segments.value.length > 0) this.#noteSender(userOf(key));
   }
@@ -302,9 +307,9 @@ export class ConversationState {
   /** Nothing is remembered of a user who is no member: where nothing is stored, or all that they did is erased. */
   forgetUser(user: UserId): void {
     invariant(this.present(user) === null, 'a present member is not forgotten');
-    for (const key of this.#devices.get(user) ?? []) this.counters.delete(key);
+    for (const { key } of this.#devices.of(user)) this.counters.delete(key);
     for (const key of [...this.keys.keys()]) if (key.startsWith(`${user}/`)) this.keys.delete(key);
-    this.#devices.delete(user);
+    this.#devices.forget(user);
     for (const of of [this.senders, this.lastSentMs, this.mentioned, this.deleted, this.members]) of.delete(user);
     this.#index = null;
     this.#readership = null;
@@ -314,32 +319,36 @@ export class ConversationState {
   sent(user: UserId): { readonly count: number; readonly lastSeq: SequenceId } {
     let count = 0;
     let lastSeq = 0;
-    for (const key of this.#devices.get(user) ?? []) {
+    for (const { key } of this.#devices.of(user)) {
       const counter = this.counters.get(key);
       if (counter === undefined) continue;
       count += counter.last - counter.skipped;
-      lastSeq = Math.max(lastSeq, counter.seqs.at(-1) ?? 0);
+      lastSeq = Math.max(lastSeq, counter.seqs.last ?? 0);
     }
     return { count, lastSeq: sequenceId(lastSeq) };
   }
 
   /** Brings {@link senders} up to all that have ever written. */
   noteSenders(): void {
-    for (const user of this.#devices.keys()) if (!this.senders.has(user)) this.#noteSender(user);
+    for (const user of this.#devices.users()) if (!this.senders.has(user)) this.#noteSender(user);
   }
 
   #noteSender(user: UserId): void {
-    const keys = this.#devices.get(user) ?? [];
+    const counted = this.#devices.of(user).filter(({ key }) => this.counters.has(key));
     this.senders.set(
       user,
-      keys.filter((key) => this.counters.has(key)).map((key) => key.slice(user.length + 1)),
+      counted.map(({ device }) => device),
     );
+  }
+
+  /** What a device is called here, whether or not it has sent something. */
+  deviceOf(user: UserId, device: CountedName): CountedDevice {
+    return this.#devices.find(user, device);
   }
 
   /** The user's devices that have sent something here. */
   devicesOf(user: UserId): readonly DeviceId[] {
-    const names = (this.#devices.get(user) ?? []).map((key) => key.slice(user.length + 1));
-    return names.filter((name) => name !== '*api') as DeviceId[];
+    return this.#devices.of(user).flatMap(({ device }) => (device === '*api' ? [] : [device]));
   }
 
   /** Goes on behind entries that were numbered elsewhere, in a conversation that has none yet. */
@@ -406,17 +415,6 @@ export class ConversationState {
     return { token, commitNo: last > 0 && (this.head.dirty || this.revisions.dirty) ? last + 1 : last };
   }
 
-  get #tracked(): readonly Tracked[] {
-    const { segments, lastAt, senders, bans, lastSentMs, mentioned, mentionsOfAll, readReason, load } = this;
-    const { meta, head, archivedTo, msgNo, retiredMsgNo, keyWindow, members, counters, keys, latest, staged } = this;
-    const ofMembers = [members, this.#memberCount, senders, counters, bans, lastSentMs, mentioned, this.deleted];
-    return [
-      ...[meta, head, archivedTo, msgNo, retiredMsgNo, keyWindow, segments, lastAt, keys, latest, mentionsOfAll],
-      ...[this.recalled, this.pinned, this.revised, this.revisions, this.erased, this.lastLeft, readReason, staged],
-      ...[load, this.switches.endedIn, ...ofMembers],
-    ];
-  }
-
   get dirty(): boolean {
     return this.#entries.length > 0 || this.#tracked.some(({ dirty }) => dirty);
   }
@@ -433,15 +431,8 @@ export class ConversationState {
     for (const part of this.#tracked) part.restore();
     this.#entries = [];
     this.#recipients = null;
-    for (const key of this.counters.keys()) this.#noteDevice(key);
+    for (const key of this.counters.keys()) this.#devices.note(key);
     // The index may name users that were not admitted after all; a count must not.
     this.#readership = null;
-  }
-
-  #noteDevice(key: CounterKey): void {
-    const user = userOf(key);
-    const keys = this.#devices.get(user);
-    if (keys === undefined) this.#devices.set(user, [key]);
-    else if (!keys.includes(key)) keys.push(key);
   }
 }

@@ -10,7 +10,8 @@ import {
   type MemberLine,
   type StateLine,
 } from '../transfer/lines.ts';
-import type { ConversationMeta, ConversationState, CounterKey, Member } from './conversation-state.ts';
+import type { ConversationMeta, ConversationState, Member } from './conversation-state.ts';
+import type { CounterKey } from './counted-devices.ts';
 import { LOOKED_AT_MAX, notFound } from './queries.ts';
 
 export type ExportSection = 'members' | 'bans' | 'keys';

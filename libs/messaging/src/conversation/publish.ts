@@ -1,6 +1,5 @@
-import { ok, err, sequenceId, type Result, type UserId } from '@millrace/kernel';
+import { ok, err, type Result, type UserId } from '@millrace/kernel';
 import {
-  deviceTagOf,
   frameError,
   type AckedLevel,
   type EntryFields,
@@ -13,7 +12,7 @@ import type { Effect } from '../effects.ts';
 import type { MessagingLimits } from '../limits.ts';
 import type { ConversationCalls, LookedUp } from './commands.ts';
 import { appendedEffect, noteLoad, switchEffect } from './appended.ts';
-import { counterKey, type ConversationMeta, type ConversationState, type Member } from './conversation-state.ts';
+import type { ConversationMeta, ConversationState, Member } from './conversation-state.ts';
 import { keyRefusal, rememberKey } from './keyed.ts';
 import { mentionable, noMentions, noteMentions } from './mentions.ts';
 import { orderRefusal, slowRefusal } from './moderation.ts';
@@ -60,7 +59,7 @@ export function publish(
   level: AckedLevel,
   limits: MessagingLimits,
 ): Outcome {
-  const key = counterKey(by.user, by.device);
+  const { key, tag } = state.deviceOf(by.user, by.device);
   const counter = state.counters.get(key) ?? noSends;
   const numbered = { n: send.n, after: send.after ?? send.n - 1, sentAt: send.sentAt };
   const verdict = judged(counter, numbered);
@@ -78,7 +77,7 @@ export function publish(
   const soon = tooSoon(state, mayWrite.value, nowMs);
   if (soon !== null) return refused(soon);
   const { type, body, sentAt, n } = send;
-  const fields = { from: by.user, deviceTag: deviceTagOf(key), n, sentAt, at: nowMs, type, body };
+  const fields = { from: by.user, deviceTag: tag, n, sentAt, at: nowMs, type, body };
   const entry = state.append(withMore(fields, mentioned.value, reply.value, looked), true);
   noteMentions(state, by.user, entry, mentioned.value);
   if (reply.value !== null) noteReply(state, reply.value, entry);
@@ -113,7 +112,7 @@ export function publishKeyed(
   if (reply.value === 'stale') return stale;
   const soon = tooSoon(state, mayWrite.value, nowMs);
   if (soon !== null) return refused(soon);
-  const counterOf = counterKey(from, '*api');
+  const { key: counterOf } = state.deviceOf(from, '*api');
   const counter = state.counters.get(counterOf) ?? noSends;
   const fields = { from, deviceTag: 0, n: 0, sentAt: nowMs, at: nowMs, type, body };
   const entry = state.append(withMore(fields, mentioned.value, reply.value, looked), true);
@@ -149,8 +148,9 @@ function accepted(
   const msgNo = state.msgNo.value;
   noteLoad(state, at, limits);
   const sent = appendedEffect(state, entry, () => state.recipients);
+  const switched = switchEffect(state, at, limits);
   return {
-    reply: ok({ conversation: state.id, n, gen, seq: sequenceId(seq), msgNo, at, level, duplicate: false }),
-    effects: [sent, ...switchEffect(state, at, limits)],
+    reply: ok({ conversation: state.id, n, gen, seq, msgNo, at, level, duplicate: false }),
+    effects: switched.length === 0 ? [sent] : [sent, ...switched],
   };
 }

@@ -1,7 +1,6 @@
 import { lastVisible, sees } from '@millrace/diffusion';
 import { err, ok, sequenceId, type Result, type SequenceId, type UserId } from '@millrace/kernel';
 import {
-  deviceTag,
   frameError,
   protocolLimits,
   toBase64,
@@ -18,7 +17,7 @@ import { overtaken, withEdit, withReacted, withRecall } from '../revise/fold.ts'
 import type { Revision, TargetFacts } from '../revise/revision.ts';
 import { appendedEffect, noteLoad, switchEffect } from './appended.ts';
 import type { Change, ConversationCalls } from './commands.ts';
-import { counterKey, type ConversationMeta, type ConversationState, type Member } from './conversation-state.ts';
+import type { ConversationMeta, ConversationState, Member } from './conversation-state.ts';
 import { erasedRefusal } from './erased-refusal.ts';
 import { goneFor, noteDeleted, noteRecalled } from './gone.ts';
 import { orderRefusal } from './moderation.ts';
@@ -224,7 +223,7 @@ export function revise(
   level: AckedLevel,
   limits: MessagingLimits,
 ): Outcome<AckContent> {
-  const key = counterKey(by.user, by.device);
+  const { key, tag } = state.deviceOf(by.user, by.device);
   const counter = state.counters.get(key) ?? noSends;
   const verdict = judged(counter, numbered);
   const { n, sentAt } = numbered;
@@ -238,7 +237,7 @@ export function revise(
   const refusal =
     targetRefusal(state, facts, now.before) ?? changeRefusal(state, who.value, change, facts, now, nowMs, limits);
   if (refusal !== null) return refused(refusal);
-  const from = { from: by.user, deviceTag: deviceTag(by.user, by.device), n, sentAt };
+  const from = { from: by.user, deviceTag: tag, n, sentAt };
   const entry = changed(state, from, change, facts, now, nowMs, limits);
   const next = counted(counter, n, entry.seq, sentAt, limits.sendWindow);
   // It took a number, and is no message.

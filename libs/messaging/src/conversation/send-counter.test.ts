@@ -90,7 +90,9 @@ describe('a send counter', () => {
   it('survives its record', () => {
     fc.assert(
       fc.property(sends, ({ counter }) => {
-        expect(decodeSendCounter(encodeSendCounter(counter))).toEqual(counter);
+        const read = decodeSendCounter(encodeSendCounter(counter));
+        expect([...read.seqs]).toEqual([...counter.seqs]);
+        expect({ ...read, seqs: [] }).toEqual({ ...counter, seqs: [] });
       }),
     );
   });
@@ -108,6 +110,8 @@ describe('a send counter', () => {
 
   it('reads the record of a program that did not know of skipping', () => {
     const before = Uint8Array.of(2, 9, 2, 30, 10);
-    expect(decodeSendCounter(before)).toEqual({ last: 2, sentAt: 9, seqs: [20, 30], gaps: [], skipped: 0 });
+    const { seqs, ...rest } = decodeSendCounter(before);
+    expect([...seqs]).toEqual([20, 30]);
+    expect(rest).toEqual({ last: 2, sentAt: 9, gaps: [], skipped: 0 });
   });
 });

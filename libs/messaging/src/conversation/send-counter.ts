@@ -1,4 +1,5 @@
 import { ByteReader, invariant, packed, sequenceId, type ByteWriter, type SequenceId } from '@millrace/kernel';
+import { RecentSeqs } from './recent-seqs.ts';
 
 /** The numbers above `after` and below `n` are skipped: the device sent `n` to follow `after`. */
 export interface SkippedNumbers {
@@ -13,7 +14,7 @@ export interface SkippedNumbers {
 export interface SendCounter {
   readonly last: number;
   /** Oldest first; the last one belongs to `last`. */
-  readonly seqs: readonly SequenceId[];
+  readonly seqs: RecentSeqs;
   /** Oldest first: what was skipped right before any of the remembered ones. */
   readonly gaps: readonly SkippedNumbers[];
   /** How many numbers were ever skipped: `last − skipped` messages were accepted. */
@@ -22,7 +23,7 @@ export interface SendCounter {
   readonly sentAt: number;
 }
 
-export const noSends: SendCounter = { last: 0, seqs: [], gaps: [], skipped: 0, sentAt: 0 };
+export const noSends: SendCounter = { last: 0, seqs: RecentSeqs.none, gaps: [], skipped: 0, sentAt: 0 };
 
 /** What a counter `n` is to the conversation. */
 export type CounterVerdict =
@@ -32,6 +33,8 @@ export type CounterVerdict =
   | ({ readonly kind: 'skipped' } & SkippedNumbers)
   | { readonly kind: 'out_of_order'; readonly expected: number };
 
+const next: CounterVerdict = { kind: 'next' };
+
 /**
  * A number belongs to one message, for ever: it is accepted when it is above all that were, and the message follows the
  * last one, so that none is lost between them.
@@ -40,7 +43,7 @@ export type CounterVerdict =
  */
 export function judgeCounter(counter: SendCounter, n: number, after: number): CounterVerdict {
   const { last, seqs, gaps } = counter;
-  if (n > last) return after === last ? { kind: 'next' } : { kind: 'out_of_order', expected: last + 1 };
+  if (n > last) return after === last ? next : { kind: 'out_of_order', expected: last + 1 };
   let newer = last - n;
   for (let index = gaps.length - 1; index >= 0; index -= 1) {
     const gap = gaps[index];
@@ -48,7 +51,7 @@ export function judgeCounter(counter: SendCounter, n: number, after: number): Co
     if (n > gap.after) return { kind: 'skipped', ...gap };
     newer -= sizeOf(gap);
   }
-  const seq = seqs[seqs.length - 1 - newer];
+  const seq = seqs.at(seqs.length - 1 - newer);
   return seq === undefined ? { kind: 'expired' } : { kind: 'duplicate', seq };
 }
 
@@ -61,21 +64,11 @@ export function counted(
   sendWindow: number,
 ): SendCounter {
   const { last, skipped } = counter;
-  const seqs = pushed(counter.seqs, seq, sendWindow);
+  const seqs = counter.seqs.followedBy(seq, sendWindow);
   if (n === last + 1) return { last: n, seqs, gaps: remembered(counter.gaps, n, seqs.length), skipped, sentAt };
   const gap = { after: last, n };
   const gaps = remembered([...counter.gaps, gap], n, seqs.length);
   return { last: n, seqs, gaps, skipped: skipped + sizeOf(gap), sentAt };
-}
-
-/** This one behind them, `most` in all. One copy, by hand: it is made for every message, and `copyWithin` is slow. */
-function pushed(seqs: readonly SequenceId[], seq: SequenceId, most: number): readonly SequenceId[] {
-  const over = seqs.length + 1 - most;
-  if (over <= 0) return [...seqs, seq];
-  const after = seqs.slice(over - 1);
-  for (let at = 1; at < most; at += 1) after[at - 1] = after[at] ?? seq;
-  after[most - 1] = seq;
-  return after;
 }
 
 const sizeOf = ({ after, n }: SkippedNumbers): number => n - after - 1;
@@ -84,6 +77,8 @@ const sizeOf = ({ after, n }: SkippedNumbers): number => n - after - 1;
 function remembered(gaps: readonly SkippedNumbers[], last: number, count: number): readonly SkippedNumbers[] {
   let oldest = last - count + 1;
   let from = gaps.length;
+  // Mostly nothing was skipped, and to look before the beginning of a list is slow.
+  if (from === 0) return gaps;
   for (let gap = gaps[from - 1]; gap !== undefined && gap.n >= oldest; gap = gaps[from - 1]) {
     // Right before the oldest one: no number that is remembered lies below it.
     if (gap.n > oldest) oldest -= sizeOf(gap);
@@ -106,7 +101,7 @@ function writeSendCounter(writer: ByteWriter, { last, seqs, gaps, skipped, sentA
   writer.varint(last).varint(sentAt).varint(seqs.length);
   let newer = 0;
   for (let index = seqs.length - 1; index >= 0; index -= 1) {
-    const seq = seqs[index] ?? 0;
+    const seq = seqs.at(index) ?? 0;
     writer.varint(index === seqs.length - 1 ? seq : newer - seq);
     newer = seq;
   }
@@ -138,5 +133,5 @@ export function decodeSendCounter(bytes: Uint8Array): SendCounter {
     gaps.push({ after: above, n });
   }
   invariant(above >= 0, 'no number below 1 is skipped');
-  return { last, sentAt, seqs: seqs.reverse(), gaps: gaps.reverse(), skipped };
+  return { last, sentAt, seqs: RecentSeqs.of(seqs.reverse()), gaps: gaps.reverse(), skipped };
 }

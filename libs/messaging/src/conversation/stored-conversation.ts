@@ -3,15 +3,8 @@ import type { ConversationId, SequenceId, UserId } from '@millrace/kernel';
 import type { Pinned } from '@millrace/protocol';
 import type { Position, TimelineHead } from '@millrace/timeline';
 import type { ErasedAuthors, Extent } from '../revise/revision.ts';
-import type {
-  Ban,
-  ConversationMeta,
-  CounterKey,
-  KeyWindow,
-  Member,
-  MentionOfAll,
-  Staged,
-} from './conversation-state.ts';
+import type { Ban, ConversationMeta, KeyWindow, Member, MentionOfAll, Staged } from './conversation-state.ts';
+import type { CounterKey } from './counted-devices.ts';
 import type { RecalledList } from './recalled.ts';
 import type { SendCounter } from './send-counter.ts';
 

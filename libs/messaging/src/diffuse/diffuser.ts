@@ -120,7 +120,8 @@ export class Diffuser {
     this.#newest = commitNo;
     const run = this.#run;
     // One for the dispatch itself, so that the commit is not complete before all of it was sent.
-    const left = 1 + planned.reduce((sum, { users }) => sum + users.length, 0);
+    let left = 1;
+    for (const { users } of planned) left += users.length;
     this.#outstanding.set(commitNo, { left, trace });
     const done = (): void => {
       if (run === this.#run) this.#done(commitNo);
@@ -133,10 +134,10 @@ export class Diffuser {
 
   #done(commitNo: number): void {
     const commit = this.#outstanding.get(commitNo);
-    if (commit !== undefined) {
-      commit.left -= 1;
-      if (commit.left === 0) this.#parts.traced(commit.trace);
-    }
+    if (commit === undefined) return;
+    commit.left -= 1;
+    if (commit.left > 0) return;
+    this.#parts.traced(commit.trace);
     let complete = 0;
     for (const [no, { left }] of this.#outstanding) {
       if (left > 0) break;

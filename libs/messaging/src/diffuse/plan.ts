@@ -1,4 +1,5 @@
 import { LastFew, invariant, type UserId } from '@millrace/kernel';
+import type { WireEntry } from '@millrace/protocol';
 import type { Appended, Effect, MembershipChange } from '../effects.ts';
 import type { Delivery } from '../user/commands.ts';
 import { planHints } from './hints.ts';
@@ -40,7 +41,11 @@ export function planDiffusion(effects: readonly Effect[]): readonly Planned[] {
 const isPlain = ({ mode, changes, undiffused }: Appended): boolean =>
   mode === 'write' && changes === null && undiffused === null;
 
-const bytesOf = ({ entries }: Appended): number => entries.reduce((sum, { data }) => sum + data.length, 0);
+function bytesOf({ entries }: Appended): number {
+  let bytes = 0;
+  for (const { data } of entries) bytes += data.length;
+  return bytes;
+}
 
 /** The effects from there on that {@link joined} can take as one: at least this one. */
 function runAt(effects: readonly Effect[], at: number, first: Appended): readonly Appended[] {
@@ -64,10 +69,14 @@ const goesOn = (last: Appended, next: Appended): boolean =>
   next.behind === last.behind &&
   next.from === last.to + 1;
 
-function joined(run: readonly Appended[]): Appended {
+function joined(run: readonly Appended[]): Entries {
   const [first, last] = [run[0], run.at(-1)];
   invariant(first !== undefined && last !== undefined, 'a run has entries');
-  return first === last ? first : { ...last, from: first.from, entries: run.flatMap(({ entries }) => entries) };
+  if (first === last) return first;
+  const entries: WireEntry[] = [];
+  for (const each of run) for (const entry of each.entries) entries.push(entry);
+  const { facts, gen, recipients, changes, behind, undiffused } = last;
+  return { facts, gen, entries, recipients, changes, behind, undiffused };
 }
 
 type Entries = Pick<Appended, 'facts' | 'gen' | 'entries' | 'recipients' | 'changes' | 'behind' | 'undiffused'>;

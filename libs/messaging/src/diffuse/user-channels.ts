@@ -82,7 +82,7 @@ export class UserChannels {
   }
 
   #next(user: UserId, channel: Channel): void {
-    const batch = channel.waiting.splice(0, withinBytes(channel.waiting, channel.batchMax));
+    const batch = taken(channel);
     channel.inFlight = true;
     this.#parts.deliver(user, mergeDeliveries(batch.map(({ delivery }) => delivery)), (outcome) => {
       if (outcome.ok) {
@@ -133,6 +133,15 @@ export class UserChannels {
     const delayMs = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** Math.min(channel.attempts, 10));
     this.#parts.timers.after(delayMs, callback);
   }
+}
+
+/** Those that go into the next batch: mostly all that wait. */
+function taken(channel: Channel): readonly Waiting[] {
+  const { waiting } = channel;
+  const count = withinBytes(waiting, channel.batchMax);
+  if (count < waiting.length) return waiting.splice(0, count);
+  channel.waiting = [];
+  return waiting;
 }
 
 /** How many of those that wait go into the next batch. */

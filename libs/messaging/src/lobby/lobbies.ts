@@ -1,7 +1,6 @@
 import {
   err,
   generation,
-  isLobbyId,
   ok,
   type ConversationId,
   type Generation,
@@ -29,6 +28,8 @@ const WHOLE_SWEEP = 60;
 /** A node that has not said for so long who is there is not believed any more: three times as long as it waits. */
 const REGISTERED_MS_MAX = 90_000;
 const RETRY_MS = 200;
+/** How the keys of all lobbies begin. */
+const LOBBY_KEY = conversationKey('~' as ConversationId);
 
 /**
  * The lobbies that live on this node, beside what its partitions store.
@@ -70,8 +71,8 @@ export class Lobbies {
    * @returns false for one that is not for a lobby, or for one that has become a group.
    */
   post(key: ActorKey, command: AnyCommand, answer: (outcome: NodeAnswer) => void): boolean {
+    if (!key.startsWith(LOBBY_KEY) || command.t === 'adopt' || command.t === 'exported') return false;
     const id = key.slice(2) as ConversationId;
-    if (!key.startsWith('c:') || !isLobbyId(id) || command.t === 'adopt' || command.t === 'exported') return false;
     if (command.t === 'import') {
       void this.#import(key, command).then(answer);
       return true;

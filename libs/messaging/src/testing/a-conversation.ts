@@ -2,7 +2,8 @@ import { invariant, sequenceId, type DeviceId, type Result, type UserId } from '
 import type { CommitsBefore } from '@millrace/partition';
 import { decodeEntry, type FrameError, type Mentions } from '@millrace/protocol';
 import { ConversationActor } from '../conversation/conversation-actor.ts';
-import { counterKey, type ConversationState } from '../conversation/conversation-state.ts';
+import type { ConversationState } from '../conversation/conversation-state.ts';
+import { counterKey } from '../conversation/counted-devices.ts';
 import { decodeConversation } from '../conversation/conversation-record.ts';
 import type { Change, ConversationCommand } from '../conversation/commands.ts';
 import type { Effect } from '../effects.ts';

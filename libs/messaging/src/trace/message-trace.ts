@@ -13,6 +13,7 @@ export interface Way {
   readonly postedMs: number;
   /** When the owner was asked that answered. */
   readonly askedMs: number;
+  readonly answeredMs: number;
   /** How many owners were asked: more than one when the partition changed hands meanwhile. */
   readonly tries: number;
 }

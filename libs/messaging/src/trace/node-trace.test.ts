@@ -113,7 +113,7 @@ describe('the trace of a node', () => {
     trace.routed(
       publish,
       { ok: true, value: published(5) },
-      { to: 'n2' as NodeId, postedMs: 51, askedMs: 53, tries: 2 },
+      { to: 'n2' as NodeId, postedMs: 51, askedMs: 53, answeredMs: 60, tries: 2 },
     );
     trace.accepted(phone, 's1', published(5), 50.5);
     trace.accepted(phone, 's2', published(5, true), 58);
@@ -125,6 +125,7 @@ describe('the trace of a node', () => {
         to: 'n2' as NodeId,
         postedMs: 51,
         askedMs: 53,
+        answeredMs: 60,
         tries: 2,
       },
     );

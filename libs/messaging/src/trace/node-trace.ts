@@ -74,10 +74,9 @@ export class NodeTrace implements MessageTrace {
     );
   }
 
-  routed(command: AnyCommand, reply: AnyReply, { to, postedMs, askedMs, tries }: Way): void {
+  routed(command: AnyCommand, reply: AnyReply, { to, postedMs, askedMs, answeredMs, tries }: Way): void {
     if ((command.t !== 'publish' && command.t !== 'publishKeyed') || !reply.ok) return;
     const { conversation, gen, seq } = reply.value as Omit<Ack, 't' | 'id'>;
-    const answeredMs = this.#clock.monotonicMs();
     const keyed = command.t === 'publishKeyed' ? 1 : 0;
     this.#messages.add(
       stepKind.routed,

@@ -18,7 +18,7 @@ import type { MessagingLimits } from '../limits.ts';
 import type { Delivery, Reading, Recount, UserItem } from './commands.ts';
 import { unscheduleAll } from './scheduled.ts';
 import { takeStanding } from './standing.ts';
-import { isUncounted, type Concern, type Progress, type UserState } from './user-state.ts';
+import { isUncounted, noConcern, type Concern, type Progress, type UserState } from './user-state.ts';
 
 type Messages = Extract<Delivery, { d: 'messages' }>;
 type DeletedOf = Extract<Delivery, { d: 'deleted' }>;
@@ -167,7 +167,9 @@ function deliverMessages(state: UserState, item: Messages, nowMs: number): PushI
     msgNo,
     sent: sent + own,
     sentFrom,
-    ...reading,
+    readSeq: reading.readSeq,
+    readMsgNo: reading.readMsgNo,
+    sentAtRead: reading.sentAtRead,
     lastAt: at,
     // Only members get entries, and who leaves the one that tells of it.
     member: item.change !== 'left',
@@ -178,8 +180,10 @@ function deliverMessages(state: UserState, item: Messages, nowMs: number): PushI
     // Where something was lost once, this may be a return to what was lost: the conversation knows.
     confirmedIn: before?.confirmedIn ?? generation(ownGen > 1 ? 0 : ownGen),
   });
-  state.setConcern(slot, concernAfter(state, slot, entries, reading.readSeq, item));
-  for (const { gen, from, to } of pointers(hole ?? [], { gen: first.gen, first: first.seq, last: last.seq })) {
+  if (state.concern(slot) !== noConcern || item.skipped !== null || entries.some(mayConcern)) {
+    state.setConcern(slot, concernAfter(state, slot, entries, reading.readSeq, item));
+  }
+  for (const { gen, first: from, last: to } of pointers(hole, { gen: first.gen, first: first.seq, last: last.seq })) {
     state.append({ kind: 'messages', slot, gen, from, to, behind: to === last.seq ? behind : 'read' }, nowMs);
   }
   if (behind === 'read' || before?.behind === 'read') state.noteSwitch();
@@ -194,12 +198,13 @@ function ownOf(state: UserState, entries: readonly WireEntry[]): number {
 }
 
 /** What the inbox is to point at: what was in no inbox, and the entries, which end it. */
-function pointers(hole: readonly GenerationSpan[], entries: GenerationSpan) {
+function pointers(hole: readonly GenerationSpan[] | null, entries: GenerationSpan): readonly GenerationSpan[] {
+  if (hole === null) return [entries];
   const runs = [...hole];
   const last = runs.at(-1);
   if (last?.gen === entries.gen) runs[runs.length - 1] = { ...last, last: entries.last };
   else runs.push(entries);
-  return runs.map(({ gen, first: from, last: to }) => ({ gen, from, to }));
+  return runs;
 }
 
 /** The user's own countable messages before the first entry, of those behind `sentFrom`. */
@@ -213,6 +218,9 @@ function sentBefore(
   if (isBroken) return { sent: 0, sentFrom: sequenceId(first.seq - 1) };
   return { sent: before?.sent ?? 0, sentFrom: before?.sentFrom ?? sequenceId(0) };
 }
+
+/** Whether an entry could mention somebody, or take something back. */
+const mayConcern = ({ hasExtensions, isControl }: WireEntry): boolean => hasExtensions || isControl;
 
 /**
  * What concerns the user behind these entries. Of what was in no inbox before them only the conversation knows all that

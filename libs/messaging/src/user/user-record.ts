@@ -2,6 +2,7 @@ import {
   fromUtf8,
   generation,
   invariant,
+  packed,
   sequenceId,
   type ConversationId,
   type Generation,
@@ -33,12 +34,28 @@ import {
  *   q:<key>            JSON of one: see scheduled.ts
  */
 const VERSION = 1;
+const SPACE = 0x20;
 
-function encodeProgress(at: Progress): string {
-  const { gen, seq, msgNo, sent, readSeq, readMsgNo, sentAtRead, lastAt, sentFrom } = at;
-  const numbers = [gen, seq, msgNo, sent, readSeq, readMsgNo, sentAtRead, lastAt, at.member ? 1 : 0, sentFrom];
-  return [...numbers, at.confirmedGen, at.confirmedIn, at.behind === 'read' ? 1 : 0].join(' ');
-}
+/** Its text, as bytes: it is made for every message, and a text of so many numbers takes three times as long. */
+const encodeProgress = (at: Progress): Uint8Array =>
+  packed((writer) => {
+    const next = (value: number): void => {
+      writer.u8(SPACE).decimal(value);
+    };
+    writer.decimal(at.gen);
+    next(at.seq);
+    next(at.msgNo);
+    next(at.sent);
+    next(at.readSeq);
+    next(at.readMsgNo);
+    next(at.sentAtRead);
+    next(at.lastAt);
+    next(at.member ? 1 : 0);
+    next(at.sentFrom);
+    next(at.confirmedGen);
+    next(at.confirmedIn);
+    next(at.behind === 'read' ? 1 : 0);
+  });
 
 function decodeProgress(text: string): Progress {
   const [gen, seq, msgNo, sent, readSeq, readMsgNo, sentAtRead, lastAt, member, ...more] = text.split(' ').map(Number);
@@ -121,7 +138,7 @@ export const SCHEDULED_FIELD = 'q';
 
 export const decodeWaiting = (value: Uint8Array): WaitingScheduled => JSON.parse(fromUtf8(value)) as WaitingScheduled;
 
-function writeScheduled(state: UserState, set: [string, string][], unset: string[]): void {
+function writeScheduled(state: UserState, set: [string, string | Uint8Array][], unset: string[]): void {
   if (!state.scheduled.dirty) return;
   for (const [key, scheduled] of state.scheduled.changes()) {
     if (scheduled === undefined) unset.push(`q:${key}`);
@@ -146,7 +163,7 @@ function trimPosition(head: TimelineHead, inbox: InboxMeta): Position | null {
 /** What the next commit has to write of the user; null for nothing. */
 export function userWrite(state: UserState): ActorWrite | null {
   if (!state.dirty) return null;
-  const set: [string, string][] = [];
+  const set: [string, string | Uint8Array][] = [];
   const unset: string[] = [];
   const inbox = state.inbox.value;
   if (state.erasure.dirty && state.erasure.value !== null) set.push(['x', state.erasure.value]);
@@ -168,7 +185,7 @@ export function userWrite(state: UserState): ActorWrite | null {
     actor: userKey(state.id),
     expected: { gen: state.storedAt.gen, seq: state.storedAt.seq },
     head: state.head.value,
-    entries: [...state.entries],
+    entries: state.entries,
     set,
     unset,
     trimBefore: inbox.oldest === state.inbox.base.oldest ? null : trimPosition(state.head.value, inbox),

@@ -104,6 +104,7 @@ export class UserState {
   #entries: Uint8Array[] = [];
   /** Made when it is asked for first. */
   #bySlot: Map<number, ConversationId> | null = null;
+  readonly #tracked: readonly Tracked[];
 
   constructor(stored: {
     readonly id: UserId;
@@ -125,6 +126,8 @@ export class UserState {
     this.scheduled = new TrackedMap(stored.scheduled ?? []);
     this.progress = new TrackedMap(stored.progress);
     this.#concerns = new TrackedMap(stored.concerns);
+    const { head, inbox, listed, progress, erasure, scheduled } = this;
+    this.#tracked = [head, inbox, listed, progress, this.#concerns, erasure, scheduled];
   }
 
   get entries(): readonly Uint8Array[] {
@@ -213,10 +216,6 @@ export class UserState {
     if (next === oldest) return false;
     this.inbox.value = { ...this.inbox.value, oldest: sequenceId(next), days: days.slice(Math.max(0, young)) };
     return true;
-  }
-
-  get #tracked(): readonly Tracked[] {
-    return [this.head, this.inbox, this.listed, this.progress, this.#concerns, this.erasure, this.scheduled];
   }
 
   get dirty(): boolean {
