@@ -349,9 +349,18 @@ export class Gateway {
     const { user, expiresAtMs } = token;
     const id = random.id();
     const { ip, encoding } = socket.context;
+    // One literal: what is put together of others has a shape of its own in the engine, and these are read for each frame.
     return new Session({
-      ...{ id, user, device, client: client ?? null, ip, expiresAtMs, socket, encoding },
-      ...{ trace: trace.connected({ user, device }, id), host: this.#host },
+      id,
+      user,
+      device,
+      client: client ?? null,
+      ip,
+      expiresAtMs,
+      socket,
+      encoding,
+      trace: trace.connected({ user, device }, id),
+      host: this.#host,
     });
   }
 

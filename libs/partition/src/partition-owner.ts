@@ -58,7 +58,7 @@ export class PartitionOwner<Command, Reply, Effect> {
       this.#cursorDue = true;
       this.#schedule();
     };
-    this.#cursor = new DiffusionCursor({ ...parts, onDue });
+    this.#cursor = new DiffusionCursor({ timers: parts.timers, limits: parts.limits, onDue });
     this.#claimRetry = new RetryWait(parts.timers, claimRetry);
     this.#activations = new Activations(parts.resting, parts.partition, parts.limits.mailboxMax);
   }

@@ -75,7 +75,8 @@ export class RedisRecordReader implements RecordReader {
   #read(asked: readonly Pick<Wanted, 'partition' | 'key' | 'names'>[]): Promise<readonly Fields[]> {
     const unit: Wanted[] = [];
     const reading = asked.map(
-      (one) => new Promise<Fields>((resolve, reject) => void unit.push({ ...one, resolve, reject })),
+      ({ partition, key, names }) =>
+        new Promise<Fields>((resolve, reject) => void unit.push({ partition, key, names, resolve, reject })),
     );
     this.#wanted.push(unit);
     if (this.#wanted.length === 1) {

@@ -148,11 +148,13 @@ export class InboxFollower {
   /** Without what this very device sent: it has the ack. */
   #forDevice(items: readonly PushItem<WireEntry>[]): readonly PushItem<WireEntry>[] {
     if (!this.#hasOwn(items)) return items;
-    return items
-      .map((item) =>
-        'messages' in item ? { ...item, messages: item.messages.filter((entry) => !this.#isOwn(entry)) } : item,
-      )
-      .filter((item) => !('messages' in item) || item.messages.length > 0);
+    const kept: PushItem<WireEntry>[] = [];
+    for (const item of items) {
+      const messages = 'messages' in item ? item.messages.filter((entry) => !this.#isOwn(entry)) : null;
+      if (messages === null) kept.push(item);
+      else if (messages.length > 0) kept.push({ conversation: item.conversation, messages });
+    }
+    return kept;
   }
 
   /** Looked at for each push: without functions made for it. */

@@ -250,7 +250,10 @@ function withEntries(request: NodeRequest, change: OfEntries): NodeRequest {
 function noteWithEntries(note: NodeNote, change: OfEntries): NodeNote {
   if (note.n !== 'push') return note;
   const items = note.push.items.map((item) =>
-    'messages' in item ? { ...item, messages: change(item.messages as never) as readonly WireEntry[] } : item,
+    'messages' in item
+      ? { conversation: item.conversation, messages: change(item.messages as never) as readonly WireEntry[] }
+      : item,
   );
-  return { n: 'push', user: note.user, push: { ...note.push, items } };
+  const { gen, from, to } = note.push;
+  return { n: 'push', user: note.user, push: { gen, from, to, items } };
 }

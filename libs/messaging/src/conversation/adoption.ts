@@ -1,6 +1,7 @@
 import { generation, ok, sequenceId, type Generation, type SequenceId, type UserId } from '@millrace/kernel';
 import { frameError } from '@millrace/protocol';
 import { appendedEffect, switchEffect } from './appended.ts';
+import { metaOf } from './conversation-meta.ts';
 import type { Ban, ConversationMeta, ConversationState, Member } from './conversation-state.ts';
 import type { CounterKey } from './counted-devices.ts';
 import { changed, refused, type ChangedOutcome } from './membership.ts';
@@ -49,7 +50,7 @@ export function adopt(
   }
   const first = sequenceId(seq - entries.length + 1);
   const promoted = sequenceId(seq + 1);
-  state.meta.value = { ...meta, kind: 'group', lobby: { gen, promoted, storedIn: state.gen } };
+  state.meta.value = metaOf({ ...meta, kind: 'group', lobby: { gen, promoted, storedIn: state.gen } });
   state.begin({ head: { gen: generation(state.gen), seq, first, past: [] }, msgNo, entries });
   for (const [key, counter] of counters) state.setCounter(key, counter);
   for (const [user, ban] of bans) state.setBan(user, ban);

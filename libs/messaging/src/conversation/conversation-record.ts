@@ -29,6 +29,7 @@ import {
   type Position,
   revisionsKey,
 } from '@millrace/timeline';
+import { metaOf } from './conversation-meta.ts';
 import {
   ConversationState,
   type Ban,
@@ -134,7 +135,7 @@ function encodeMeta(meta: ConversationMeta): string {
 export function decodeMeta(text: string): ConversationMeta {
   const { v, ...meta } = JSON.parse(text) as ConversationMeta & { readonly v: number };
   invariant(v === VERSION, `conversation record version ${String(v)} is newer than this program`);
-  return { ...META_DEFAULTS, ...meta };
+  return metaOf({ ...META_DEFAULTS, ...meta });
 }
 
 const encodeSegments = (segments: readonly ReadSegment[]): string =>

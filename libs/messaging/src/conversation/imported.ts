@@ -25,6 +25,7 @@ import type { TargetFacts } from '../revise/revision.ts';
 import type { ImportedEntry } from '../transfer/entry-line.ts';
 import { isRetired, type BanLine, type ConversationLine, type KeyLine, type MemberLine } from '../transfer/lines.ts';
 import type { Stamped } from './stamped.ts';
+import { metaOf } from './conversation-meta.ts';
 import type { ConversationState, Member } from './conversation-state.ts';
 import { counterKey } from './counted-devices.ts';
 import { refused } from './membership.ts';
@@ -396,7 +397,7 @@ function countSent(
 function finish(state: ConversationState, { about }: ConversationLine, what: string): readonly Effect[] {
   state.staged.value = { what: doneWith(what), isDone: true };
   if (about === null) return [];
-  state.meta.value = about;
+  state.meta.value = metaOf(about);
   const { gen, seq, first } = state.head.value;
   state.lastControl = seq;
   return [{ e: 'imported', conversation: state.id, gen, from: first, to: seq }];

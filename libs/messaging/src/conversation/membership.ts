@@ -104,10 +104,17 @@ export function create(
   if (users.length > limits.membersMax) {
     return refused(frameError('limit_reached', `a conversation has at most ${String(limits.membersMax)} members`));
   }
-  const order = { muted: false, slowModeMs: 0, mentionAllBy: 'admins' as const, pinBy: 'admins' as const };
   const meta: ConversationMeta = {
-    ...{ kind, title, joinPolicy, historyPolicy, createdBy: creator, createdAt: nowMs },
-    ...order,
+    kind,
+    title,
+    joinPolicy,
+    historyPolicy,
+    createdBy: creator,
+    createdAt: nowMs,
+    muted: false,
+    slowModeMs: 0,
+    mentionAllBy: 'admins',
+    pinBy: 'admins',
   };
   state.meta.value = meta;
   const control: ControlBody = { control: 'created', kind, title, members: users };

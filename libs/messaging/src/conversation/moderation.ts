@@ -4,6 +4,7 @@ import type { Effect } from '../effects.ts';
 import type { MessagingLimits } from '../limits.ts';
 import { appendedEffect } from './appended.ts';
 import type { ConversationCalls, SettingsChange } from './commands.ts';
+import { metaOf } from './conversation-meta.ts';
 import { NEVER_MS, type ConversationMeta, type ConversationState, type Member } from './conversation-state.ts';
 import { changeable, changed, dismiss, rank, refused, type ChangedOutcome } from './membership.ts';
 import { mutedUntil } from './muted-until.ts';
@@ -66,7 +67,7 @@ export function changeSettings(
   const isKept = different.retentionDays !== undefined || different.lifetimeMs !== undefined;
   if (isKept && by !== null && state.present(by)?.role !== 'owner')
     return refused(frameError('forbidden', 'only the owner says how long messages are kept'));
-  state.meta.value = { ...meta.value, ...different };
+  state.meta.value = metaOf({ ...meta.value, ...different });
   if (different.slowModeMs === 0) state.forgetLastSent();
   return entered(state, by, { control: 'settings', ...different }, nowMs);
 }

@@ -82,7 +82,18 @@ export function moveRead(
   to: Pick<Member, 'readSeq' | 'readMsgNo' | 'sentAtRead' | 'goneBefore'>,
 ): { readonly moved: Member; readonly told: ReadMoved } {
   const { readSeq, readMsgNo, sentAtRead } = to;
-  const moved: Member = { ...member, ...to, deliveredSeq: sequenceId(Math.max(member.deliveredSeq, readSeq)) };
+  const deliveredSeq = sequenceId(Math.max(member.deliveredSeq, readSeq));
+  // Not by spreading: what it gives have each a shape of their own in the engine, and members are looked at for each message.
+  const moved: Member = {
+    role: member.role,
+    intervals: member.intervals,
+    readSeq,
+    readMsgNo,
+    sentAtRead,
+    deliveredSeq,
+    mutedUntilMs: member.mutedUntilMs,
+    goneBefore: to.goneBefore,
+  };
   state.setMember(user, moved);
   forgetMentions(state, user, readSeq);
   forgetDeleted(state, user, readSeq);

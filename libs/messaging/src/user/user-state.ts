@@ -144,7 +144,7 @@ export class UserState {
     const known = this.listed.get(conversation);
     if (known !== undefined && known.kind === kind && known.title === title) return known;
     const slot = known?.slot ?? this.inbox.value.nextSlot;
-    if (known === undefined) this.inbox.value = { ...this.inbox.value, nextSlot: slot + 1 };
+    if (known === undefined) this.#note({ nextSlot: slot + 1 });
     const entry: ListedConversation = { slot, kind, title };
     this.listed.set(conversation, entry);
     this.#bySlot?.set(slot, conversation);
@@ -183,13 +183,24 @@ export class UserState {
     const { days } = this.inbox.value;
     const day = nowMs - (nowMs % DAY_MS);
     if (day > (days.at(-1)?.[0] ?? 0)) {
-      this.inbox.value = { ...this.inbox.value, days: [...days, [day, this.head.value.seq]] };
+      this.#note({ days: [...days, [day, this.head.value.seq]] });
     }
+  }
+
+  /** Not by spreading: what it gives have each a shape of their own in the engine, and this is looked at for each message. */
+  #note(change: Partial<InboxMeta>): void {
+    const { oldest, nextSlot, switched, days } = this.inbox.value;
+    this.inbox.value = {
+      oldest: change.oldest ?? oldest,
+      nextSlot: change.nextSlot ?? nextSlot,
+      switched: change.switched ?? switched,
+      days: change.days ?? days,
+    };
   }
 
   /** The entry at the head tells how a conversation is diffused from here on. */
   noteSwitch(): void {
-    this.inbox.value = { ...this.inbox.value, switched: this.head.value.seq };
+    this.#note({ switched: this.head.value.seq });
   }
 
   /**
@@ -200,7 +211,7 @@ export class UserState {
     // Once is enough: behind a break there is nothing yet to break from.
     if (this.#entries.length > 0 && this.inbox.value.oldest > this.head.value.seq) return;
     this.append({ kind: 'break' }, nowMs);
-    this.inbox.value = { ...this.inbox.value, oldest: sequenceId(this.head.value.seq + 1) };
+    this.#note({ oldest: sequenceId(this.head.value.seq + 1) });
   }
 
   /** Moves `oldest` when the inbox is over its bounds. @returns whether it did. */
@@ -214,7 +225,7 @@ export class UserState {
     const byAge = young > 0 ? (days[young]?.[1] ?? oldest) : oldest;
     const next = Math.max(oldest, byLength, byAge);
     if (next === oldest) return false;
-    this.inbox.value = { ...this.inbox.value, oldest: sequenceId(next), days: days.slice(Math.max(0, young)) };
+    this.#note({ oldest: sequenceId(next), days: days.slice(Math.max(0, young)) });
     return true;
   }
 
