@@ -30,7 +30,7 @@ export interface DeadlinesParts<Item> {
  */
 export class Deadlines<Item extends Dated> {
   /** In the order in which they were added, which is that of their times; some are taken out already. */
-  #line: Item[] = [];
+  #line: (Item | undefined)[] = [];
   /** Those before it have left the line. */
   #first = 0;
   /** Those in the line that are waited for. */
@@ -70,9 +70,15 @@ export class Deadlines<Item extends Dated> {
   get #next(): Item | undefined {
     for (let item = this.#line[this.#first]; item !== undefined; item = this.#line[this.#first]) {
       if (item.isOpen) return item;
-      this.#first += 1;
+      this.#leave();
     }
     return undefined;
+  }
+
+  /** The first one leaves the line, and is not held on to. */
+  #leave(): void {
+    this.#line[this.#first] = undefined;
+    this.#first += 1;
   }
 
   #tidy(): void {
@@ -80,7 +86,7 @@ export class Deadlines<Item extends Dated> {
       this.#line = [];
       this.#first = 0;
     } else if (this.#line.length >= Math.max(COMPACTED_AT, this.#open * 2)) {
-      this.#line = this.#line.filter(({ isOpen }, index) => isOpen && index >= this.#first);
+      this.#line = this.#line.filter((item) => item?.isOpen === true);
       this.#first = 0;
     }
   }
@@ -98,7 +104,7 @@ export class Deadlines<Item extends Dated> {
     const { clock, isHopeless, over } = this.#parts;
     const nowMs = clock.monotonicMs();
     for (let item = this.#next; item !== undefined && item.untilMs <= nowMs; item = this.#next) {
-      this.#first += 1;
+      this.#leave();
       this.#open -= 1;
       this.#late.add(item);
     }
