@@ -126,6 +126,11 @@ function readPlace(reader: ByteReader): LinkPlace {
   return place;
 }
 
+function readHeard(reader: ByteReader, broken: boolean): Heard {
+  const { epoch, seq } = readPlace(reader);
+  return { epoch, seq, broken };
+}
+
 function readBefore(reader: ByteReader): Before {
   const kind = reader.u8();
   const notes = NOTES[kind & ~HAS_PLACE];
@@ -142,11 +147,12 @@ function readHead(reader: ByteReader): EntryHead {
   const notesBefore = reader.varint();
   const flags = reader.u8();
   if ((flags & ~FLAGS) !== 0) throw new MalformedBytes(`unknown flags: ${String(flags)}`);
-  const heard = (flags & HEARD) === 0 ? null : { ...readPlace(reader), broken: (flags & BROKEN) !== 0 };
+  const heard = (flags & HEARD) === 0 ? null : readHeard(reader, (flags & BROKEN) !== 0);
   const before = (flags & FIRST) === 0 ? null : readBefore(reader);
   if ((place.seq === 1) !== (before !== null)) throw new MalformedBytes('the first entry of an epoch, and no other');
   if (place.seq === 0) throw new MalformedBytes('entries are numbered from 1');
-  return { from: from.value, ...place, notesBefore, heard, before, asks: (flags & ASKS) !== 0 };
+  const { epoch, seq } = place;
+  return { from: from.value, epoch, seq, notesBefore, heard, before, asks: (flags & ASKS) !== 0 };
 }
 
 function readRecord(reader: ByteReader): LinkRecord {

@@ -64,6 +64,6 @@ export function judge(known: Incoming | null, head: EntryHead, notes: number): J
   if (head.seq <= known.seq) return { ...dropped, incoming: known, tell: false };
   if (head.seq > known.seq + 1) return { ...dropped, incoming: { ...known, broken: true }, tell: true };
   const gap = head.notesBefore !== known.notes;
-  const incoming = { ...known, seq: head.seq, notes: head.notesBefore + notes };
+  const incoming = { epoch: known.epoch, seq: head.seq, broken: false, notes: head.notesBefore + notes };
   return { incoming, take: true, gap, lost: false, tell: false };
 }

@@ -233,11 +233,14 @@ function readStart(reader: ByteReader) {
   const type = messageTypes[reader.u8()];
   if (type === undefined) throw new MalformedBytes('the entry type is not known');
   const flags = reader.u8();
-  const countable = (flags & FLAG_COUNTABLE) !== 0;
-  const [msgNo, at, sentAt] = [reader.varint(), reader.varint(), reader.varint()];
+  const msgNo = reader.varint();
+  const at = reader.varint();
+  const sentAt = reader.varint();
   const from = reader.string();
   const brief: EntryBrief = {
-    ...{ msgNo, at, countable },
+    msgNo,
+    at,
+    countable: (flags & FLAG_COUNTABLE) !== 0,
     from: from === '' ? null : (from as UserId),
     deviceTag: reader.u32(),
   };

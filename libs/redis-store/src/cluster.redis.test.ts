@@ -3,7 +3,7 @@ import { partitionStoreConformance } from '@millrace/partition/conformance';
 import { beforeAll, expect, vi } from 'vitest';
 import { openRedisStores, underTest } from './testing/open-stores.ts';
 
-/** A Cluster of one node: every key must carry its hash tag and no call may reach two of them. */
+/** A Cluster of one node: every key must carry its hash tag, and no call but a commit may reach two of them. */
 const redis = testRedis({ config: { 'cluster-enabled': 'yes', 'cluster-announce-ip': '127.0.0.1' } });
 let opened = 0;
 

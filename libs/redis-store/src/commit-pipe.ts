@@ -91,16 +91,14 @@ type Answer = readonly CommitOutcome[] | Error;
 
 const asError = (reason: unknown): Error => (reason instanceof Error ? reason : new Error(String(reason)));
 
-/**
- * One call of the function: of commits that make room, which Redis takes over maxmemory, or of others. In a Cluster it reaches
- * one hash tag only, so there it carries one commit.
- */
+/** One call of the function: of commits that make room, which Redis takes over maxmemory, or of others. */
 type Call = readonly Pending[];
 
-function callsOf(batch: readonly Pending[], inCluster: boolean): readonly Call[] {
-  if (inCluster) return batch.map((pending) => [pending]);
-  return [batch.filter(({ frees }) => !frees), batch.filter(({ frees }) => frees)].filter(({ length }) => length > 0);
-}
+const callsOf = (batch: readonly Pending[]): readonly Call[] =>
+  [batch.filter(({ frees }) => !frees), batch.filter(({ frees }) => frees)].filter(({ length }) => length > 0);
+
+/** In a Cluster the first partition's slot says where a call goes: all of a batch are of one master. */
+const routeOf = ([first]: Call): string => first?.ownerKey ?? '';
 
 const nameOf = ([first]: Call): string => functionName(first?.frees === true ? 'commit_freeing' : 'commit');
 
@@ -115,7 +113,7 @@ function packCall(call: Call): Buffer {
  * (W1) `submit` never rejects, and executes a commit at most once however often it is submitted (I5): the one thing
  *      that is ever sent again is a call that Redis refused because the function was not loaded.
  * (W2) The commits of one turn of the event loop go as one batch to each master, within the limits: one call, another one of
- *      those that make room, in a Cluster one for each partition, and one WAIT. An idle pipe adds no delay, and no master waits for another one.
+ *      those that make room, and one WAIT. An idle pipe adds no delay, and no master waits for another one.
  *      Who waits for its turn decides only when a batch has room for what it commits, so that the busier the store is, the
  *      more goes into one commit.
  * (W3) A commit that was submitted on one connection never goes out on a later one: after a reconnect the owner claims
@@ -260,7 +258,7 @@ export class CommitPipe {
 
   async #carry(batch: readonly Pending[]): Promise<void> {
     const { connection, limits, timers, observer } = this.#parts;
-    const calls = callsOf(batch, connection.client instanceof Cluster);
+    const calls = callsOf(batch);
     const writes = batch.reduce((sum, pending) => sum + pending.writes, 0);
     observer.commitSent(
       writes,
@@ -291,9 +289,7 @@ export class CommitPipe {
   async #send(calls: readonly Call[]): Promise<readonly Answer[]> {
     const { awaitReplica, connection } = this.#parts;
     if (awaitReplica) return this.#sendAndAwait(calls);
-    const sent = calls.map((call) =>
-      connection.client.fcall(nameOf(call), call.length, ...call.map(({ ownerKey }) => ownerKey), packCall(call)),
-    );
+    const sent = calls.map((call) => connection.client.fcall(nameOf(call), 1, routeOf(call), packCall(call)));
     const settled = await Promise.allSettled(sent);
     return settled.map((one) => (one.status === 'fulfilled' ? outcomesOf(one.value) : asError(one.reason)));
   }
@@ -303,8 +299,7 @@ export class CommitPipe {
     const { connection, limits } = this.#parts;
     const { client } = connection;
     const pipeline = client.pipeline();
-    for (const call of calls)
-      pipeline.fcall(nameOf(call), call.length, ...call.map(({ ownerKey }) => ownerKey), packCall(call));
+    for (const call of calls) pipeline.fcall(nameOf(call), 1, routeOf(call), packCall(call));
     const replies = (await pipeline.wait(1, limits.replicaMsMax).exec()) ?? [];
     const [refusal, replicas] = replies.at(-1) ?? [null, 0];
     const isReplicated = replies.length > calls.length && refusal === null && Number(replicas) >= 1;

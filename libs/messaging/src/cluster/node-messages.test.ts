@@ -122,7 +122,7 @@ const carried = (bytes: Uint8Array): Uint8Array => {
 };
 
 describe('a message between nodes', () => {
-  it.each([1, SPEECH, SPEECH + 1])('says on the other side what it said here, to who reads version %i', (speech) => {
+  it.each([1, 2, SPEECH, SPEECH + 1])('says on the other side what it said here, to who reads version %i', (speech) => {
     for (const request of requests) {
       const sent = { version: 12, request };
       expect(plain(decodeRequest(carried(encodeRequest(sent, speech))))).toEqual(plain(sent));

@@ -19,6 +19,14 @@ import type { WatchAsked } from '../live/watches.ts';
 import type { TraceQuestion } from '../trace/message-trace.ts';
 import type { Arrival } from './arrival.ts';
 import type { GenerationNews } from './generations.ts';
+import {
+  decodeAnswerRecord,
+  decodeNoteRecord,
+  decodeRequestRecord,
+  encodeAnswerRecord,
+  encodeNoteRecord,
+  encodeRequestRecord,
+} from './node-records.ts';
 import { nodeShapes } from './node-shapes.ts';
 import { packWireEntries, unpackWireEntries } from './packed-wire-entries.ts';
 import type { PresenceQuestion } from './presence.ts';
@@ -26,13 +34,16 @@ import type { PresenceQuestion } from './presence.ts';
 /*
  * What nodes say to each other, as payloads of their links: one version byte, then MessagePack. From version 2 on, objects of
  * the shapes that both sides know (`node-shapes.ts`) are one byte and their values, and entries to many are packed
- * (`packed-wire-entries.ts`). Nodes of one cluster may run two versions of the program for as long as an update takes: a node says
+ * (`packed-wire-entries.ts`). In version 3 a byte tells what follows: 0 MessagePack, else a record of `node-records.ts`. Nodes of one cluster may run two versions of the program for as long as an update takes: a node says
  * with its registration which one it reads, none is told anything newer, and a payload of a version that is not known
  * is refused, not guessed at.
  */
 const FIRST = 1;
+const SHAPED = 2;
 /** The newest version that this program reads, and writes to those that read it as well. */
-export const SPEECH = 2;
+export const SPEECH = 3;
+/** In it, behind the version. */
+const NO_RECORD = 0;
 
 export type Priority = 'client' | 'follow-up';
 
@@ -128,8 +139,9 @@ const newest = new Packr({
   maxSharedStructures: nodeShapes.length,
 });
 
-/** @param speech - that the other side reads. */
-const isFirst = (speech: number): boolean => speech < SPEECH;
+/** @param speech - that the other side reads, as of the next one. */
+const isFirst = (speech: number): boolean => speech < SHAPED;
+const hasRecords = (speech: number): boolean => speech >= SPEECH;
 
 // An entry travels as it is stored, and is decoded by whoever needs it.
 addExtension({
@@ -181,22 +193,25 @@ function encode(message: unknown, speech: number): Uint8Array {
   let packed = packr.pack(message);
   // Rare, and cheap to see: then it is worth a walk through all of it.
   if (holdsMark(packed)) packed = packr.pack(markedTexts(message));
-  const bytes = new Uint8Array(packed.length + 1);
-  bytes[0] = isFirst(speech) ? FIRST : SPEECH;
-  bytes.set(packed, 1);
+  const head = hasRecords(speech) ? [SPEECH, NO_RECORD] : [isFirst(speech) ? FIRST : SHAPED];
+  const bytes = new Uint8Array(head.length + packed.length);
+  bytes.set(head);
+  bytes.set(packed, head.length);
   return bytes;
 }
 
 /** The version of a payload: its sender reads it, too. */
 export const speechOf = (bytes: Uint8Array): number => bytes[0] ?? 0;
 
+const isRecord = (bytes: Uint8Array): boolean => speechOf(bytes) === SPEECH && (bytes[1] ?? NO_RECORD) !== NO_RECORD;
+
 function decode(bytes: Uint8Array): unknown {
   const speech = speechOf(bytes);
-  if (speech !== FIRST && speech !== SPEECH) {
+  if (speech < FIRST || speech > SPEECH) {
     throw new MalformedBytes(`a node speaks version ${String(bytes[0])} of the messages between nodes`);
   }
   try {
-    return (isFirst(speech) ? first : newest).unpack(bytes.subarray(1));
+    return (isFirst(speech) ? first : newest).unpack(bytes.subarray(hasRecords(speech) ? 2 : 1));
   } catch (error) {
     throw new MalformedBytes(`a message between nodes cannot be read: ${String(error)}`);
   }
@@ -212,21 +227,32 @@ export interface SentRequest {
 }
 
 /** @param speech - the newest version that the receiver reads, as of all of these. */
-export const encodeRequest = ({ version, request }: SentRequest, speech: number): Uint8Array =>
-  encode({ version, request: isFirst(speech) ? request : withEntries(request, packWireEntries) }, speech);
-export const encodeAnswer = (answer: NodeAnswer, speech: number): Uint8Array => encode(answer, speech);
+export const encodeRequest = (sent: SentRequest, speech: number): Uint8Array =>
+  (hasRecords(speech) ? encodeRequestRecord(SPEECH, sent) : null) ?? encode(packedRequest(sent, speech), speech);
+/** @param asked - what it answers; left out, the answer is no record. */
+export const encodeAnswer = (answer: NodeAnswer, speech: number, asked: NodeRequest | null = null): Uint8Array =>
+  (asked !== null && hasRecords(speech) ? encodeAnswerRecord(SPEECH, answer, asked) : null) ?? encode(answer, speech);
 export const encodeNote = (note: NodeNote, speech: number): Uint8Array =>
+  (hasRecords(speech) ? encodeNoteRecord(SPEECH, note) : null) ??
   encode(isFirst(speech) ? note : noteWithEntries(note, packWireEntries), speech);
+
+const packedRequest = ({ version, request }: SentRequest, speech: number): SentRequest => ({
+  version,
+  request: isFirst(speech) ? request : withEntries(request, packWireEntries),
+});
 
 /** @throws MalformedBytes when the bytes are of another version, or damaged. */
 export const decodeRequest = (bytes: Uint8Array): SentRequest => {
+  if (isRecord(bytes)) return decodeRequestRecord(bytes);
   const { version, request } = decode(bytes) as SentRequest;
   return { version, request: isFirst(speechOf(bytes)) ? request : withEntries(request, unpackWireEntries) };
 };
 /** @throws MalformedBytes likewise. */
-export const decodeAnswer = (bytes: Uint8Array): NodeAnswer => decode(bytes) as NodeAnswer;
+export const decodeAnswer = (bytes: Uint8Array): NodeAnswer =>
+  isRecord(bytes) ? decodeAnswerRecord(bytes) : (decode(bytes) as NodeAnswer);
 /** @throws MalformedBytes likewise. */
 export const decodeNote = (bytes: Uint8Array): NodeNote => {
+  if (isRecord(bytes)) return decodeNoteRecord(bytes);
   const note = decode(bytes) as NodeNote;
   return isFirst(speechOf(bytes)) ? note : noteWithEntries(note, unpackWireEntries);
 };

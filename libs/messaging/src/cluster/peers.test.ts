@@ -70,7 +70,8 @@ async function beside(speaks: number | null, answers: number) {
 
 describe('what is said to a node', () => {
   it.each([
-    { what: 'of a version before', speaks: null, heard: 1 },
+    { what: 'of the first version', speaks: null, heard: 1 },
+    { what: 'of the version before', speaks: SPEECH - 1, heard: SPEECH - 1 },
     { what: 'of this version', speaks: SPEECH, heard: SPEECH },
     { what: 'of a later version', speaks: SPEECH + 1, heard: SPEECH },
   ])('$what is what it can read', async ({ speaks, heard }) => {

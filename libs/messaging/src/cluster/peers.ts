@@ -180,7 +180,7 @@ export class Peers {
     const { version, request } = sent;
     const handle = (): void => {
       this.#parts.onRequest(from, request, (outcome) => {
-        answer(encodeAnswer(outcome, speech));
+        answer(encodeAnswer(outcome, speech, request));
       });
     };
     if (version <= this.#viewVersion) {

@@ -1,6 +1,7 @@
 -- commit: makes the batches of one or more partitions durable, each as a whole or not at all (I2).
 --
--- KEYS[i]  {p17}:owner of the i-th commit's partition
+-- KEYS[1]  {p17}:owner of the first commit's partition. In a Cluster the other partitions have slots of their own, and a call is
+--          let in by one of them: whether this master has those of the others Redis sees at each command (allow-cross-slot-keys).
 -- ARGV[1]  the commits, packed: an array of
 --            { token, no - 1, no, id, checks, body, feed key, feed entry, feed MINID, dead key, dead letters, owner key
 --            and fields }
@@ -22,7 +23,8 @@
 --   ERR <message>       Redis refused one command of the commit; it may be in half, the others are not concerned
 --
 -- A function is not rolled back, so each commit is checked whole before its first write. What the check cannot see is
--- a key of another type, put there by a stranger: that is the ERR. A stream cannot be ahead of its head (XADD would
+-- a key of another type, put there by a stranger: that is an ERR, and so is a partition whose slot is another master's now,
+-- of which nothing was changed. A stream cannot be ahead of its head (XADD would
 -- refuse the id): both are written by this function alone, Redis appends a function's writes to its log as one
 -- transaction, and loads or replicates such a transaction whole or not at all. The owner fields are written last, so
 -- that a commit that is in half never looks as if it were in.
@@ -43,9 +45,9 @@ local function stands_at(head, expected)
   return after == 64 or after == 59
 end
 
-local function commit_one(owner_key, commit)
+local function commit_one(commit)
   local call, unpack = redis.call, unpack
-  local owner = call('HMGET', owner_key, 'token', 'no', 'id', 'epoch')
+  local owner = call('HMGET', commit[12][1], 'token', 'no', 'id', 'epoch')
   if owner[1] ~= commit[1] then return 'FENCED ' .. (owner[4] or '0') end
   local stored_no = owner[2] or '0'
   if stored_no ~= commit[2] then
@@ -107,11 +109,11 @@ local function commit_one(owner_key, commit)
   return 'OK'
 end
 
-local function commit(keys, args)
+local function commit(_, args)
   local commits = cmsgpack.unpack(args[1])
   local answers = {}
   for i = 1, #commits do
-    local ran, answer = pcall(commit_one, keys[i], commits[i])
+    local ran, answer = pcall(commit_one, commits[i])
     if not ran then
       if type(answer) == 'table' then answer = answer.err end
       answer = 'ERR ' .. tostring(answer)
@@ -121,8 +123,10 @@ local function commit(keys, args)
   return answers
 end
 
-redis.register_function(LIBRARY .. '_commit', commit)
+redis.register_function{ function_name = LIBRARY .. '_commit', callback = commit, flags = { 'allow-cross-slot-keys' } }
 
 -- commit_freeing: the same of commits that make room, also over maxmemory: what has left for an archive could not be let
 -- go of otherwise.
-redis.register_function{ function_name = LIBRARY .. '_commit_freeing', callback = commit, flags = { 'allow-oom' } }
+redis.register_function{
+  function_name = LIBRARY .. '_commit_freeing', callback = commit, flags = { 'allow-oom', 'allow-cross-slot-keys' }
+}
