@@ -109,7 +109,7 @@ Workloads:
   idle          10,000 connections that say nothing: bytes each, and CPU; with --long 50,000 over four servers
   disk          direct, saturated, at ack level disk beside ack level memory
   replicated    the same at ack level replicated
-  scale-out     direct, saturated, on two nodes and two Redis masters beside one of each
+  scale-out     direct, saturated, on two nodes and two Redis masters beside one of each, with twice the users
   commit        entries by the store of a node, with all that it checks, beside XADD by redis-benchmark
   memory        what Redis keeps of a message, of an inbox record and of a quiet conversation
   profile       where the server's CPU time of a message goes, step by step: pairs and groups, saturated

@@ -16,6 +16,8 @@ export interface Side {
   readonly options: Partial<BenchOptions>;
   /** What of the pairs is otherwise on this side. */
   readonly shape?: Pick<Shape, 'atHome'>;
+  /** As many times the users. */
+  readonly times?: number;
 }
 
 function saturatedPairs(scale: number): Shape {
@@ -36,7 +38,7 @@ export async function comparedSides(
   const faults = new Set<string>();
   let checked = nothingChecked;
   const runOf = async (side: Side, label: string): Promise<SideRun> => {
-    const sideShape = { ...shape, ...side.shape };
+    const sideShape = { ...shape, ...side.shape, users: shape.users * (side.times ?? 1) };
     const run = await runOnMillrace(host, { ...options, ...side.options }, sideShape, (part) => {
       host.progress(`${label}: ${side.name}, ${part}`);
     });
