@@ -2,7 +2,8 @@ import { RestingActors } from '@millrace/actor';
 import type { ActorKey } from '@millrace/timeline';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Activations } from './activations.ts';
+import { Activations, type Activation } from './activations.ts';
+import { HandDriven } from './testing/hand-driven.ts';
 
 interface Actor {
   readonly weight: number;
@@ -14,7 +15,8 @@ const key = (name: string): ActorKey => name as ActorKey;
 function activations(mailboxMax = 100, names: readonly string[] = []) {
   const resting = new RestingActors<ActorKey, Actor>({ actorsMax: 50, weightMax: 50 });
   for (const name of names) resting.rest(key(name), { weight: 1, name }, 7);
-  return { resting, active: new Activations<Actor, string>(resting, 7, mailboxMax) };
+  const time = new HandDriven();
+  return { resting, time, active: new Activations<Actor, string>(resting, 7, mailboxMax, time.timers) };
 }
 
 const mails = (taken: readonly { readonly mail: string }[]): readonly string[] => taken.map(({ mail }) => mail);
@@ -66,17 +68,18 @@ describe('Activations', () => {
     expect(active.queued).toBe(3);
   });
 
-  it('let an actor rest only when it has nothing to do, and forget one that was never loaded', () => {
-    const { active, resting } = activations(10, ['a']);
+  it('let an actor rest only when it has nothing to do for a while, and forget one that was never loaded', async () => {
+    const { active, resting, time } = activations(10, ['a']);
     const activation = active.offer(key('a'), '1');
     if (activation === null) throw new Error('the mailbox has room');
     active.ranDry([activation]);
-    active.ranDry([]);
+    await time.advance(5_000);
     expect(resting.size).toBe(0);
     active.collect(1, 1);
     active.ranDry([activation]);
+    await time.advance(1_000);
     expect([resting.size, active.has(activation), active.isInMemory(key('a'))]).toEqual([0, true, true]);
-    active.ranDry([]);
+    await time.advance(1_000);
     expect([resting.size, active.has(activation), active.isInMemory(key('a'))]).toEqual([1, false, true]);
     const unloaded = active.offer(key('b'), '1');
     if (unloaded === null) throw new Error('the mailbox has room');
@@ -84,8 +87,8 @@ describe('Activations', () => {
     expect(active.awaken()).toEqual([unloaded]);
   });
 
-  it('keep one awake that gets more before the next batch is over, and tell nothing of it then', () => {
-    const { active, resting } = activations(10, ['a']);
+  it('keep one awake that gets more meanwhile, and tell nothing of it then', async () => {
+    const { active, resting, time } = activations(10, ['a']);
     const activation = active.offer(key('a'), '1');
     if (activation === null) throw new Error('the mailbox has room');
     expect(active.atRest(key('a'))).toBeUndefined();
@@ -94,16 +97,42 @@ describe('Activations', () => {
     expect(active.atRest(key('a'))).toBe(activation.actor);
     expect(active.offer(key('a'), '2')).toBe(activation);
     expect(active.atRest(key('a'))).toBeUndefined();
-    active.ranDry([]);
+    await time.advance(5_000);
     expect([resting.size, active.hasReady]).toEqual([0, true]);
     active.collect(1, 1);
     active.ranDry([activation]);
-    active.ranDry([]);
+    await time.advance(1_999);
+    expect([resting.size, active.atRest(key('a'))]).toEqual([0, activation.actor]);
+    await time.advance(1);
     expect([resting.size, resting.wake(key('a'))]).toEqual([1, activation.actor]);
   });
 
-  it('forget a dry one with the others when the actors are dropped, and let none rest twice', () => {
-    const { active, resting } = activations(10, ['a', 'b']);
+  it('let those that are dry rest at once when many are awake, and no one for whom there is more to do (I9)', async () => {
+    const names = Array.from({ length: 600 }, (_, index) => `a${String(index)}`);
+    const { active, resting, time } = activations(10);
+    const busy = active.offer(key('busy'), '1');
+    if (busy === null) throw new Error('the mailbox has room');
+    busy.actor = { weight: 1, name: 'busy' };
+    const awake: Activation<Actor, string>[] = [];
+    for (const name of names) {
+      const activation = active.offer(key(name), '1');
+      if (activation === null) throw new Error('the mailbox has room');
+      activation.actor = { weight: 1, name };
+      active.makeReady(activation);
+      active.collect(1, 1);
+      awake.push(activation);
+      active.ranDry([activation]);
+      expect(awake.filter((each) => active.has(each)).length).toBeLessThanOrEqual(200);
+    }
+    // What rests is bounded itself.
+    expect(resting.size).toBe(50);
+    await time.advance(2_000);
+    expect(awake.filter((each) => active.has(each))).toEqual([]);
+    expect(active.has(busy)).toBe(true);
+  });
+
+  it('forget a dry one with the others when the actors are dropped, and let none rest twice', async () => {
+    const { active, resting, time } = activations(10, ['a', 'b']);
     const [a, b] = ['a', 'b'].map((name) => active.offer(key(name), '1'));
     if (a === null || b === null || a === undefined || b === undefined) throw new Error('the mailbox has room');
     active.collect(2, 1);
@@ -111,7 +140,7 @@ describe('Activations', () => {
     active.remove(a);
     expect([resting.size, active.has(a)]).toEqual([1, false]);
     active.dropActors();
-    active.ranDry([]);
+    await time.advance(5_000);
     expect([resting.size, active.atRest(key('b'))]).toEqual([0, undefined]);
     expect(active.awaken()).toEqual([]);
     expect(active.isInMemory(key('b'))).toBe(false);

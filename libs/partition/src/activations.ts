@@ -1,4 +1,5 @@
 import { Mailbox, type RestingActors } from '@millrace/actor';
+import type { Timers } from '@millrace/kernel';
 import type { ActorKey } from '@millrace/timeline';
 
 /** An actor with something to do. `actor` is null until its record was loaded. */
@@ -8,9 +9,16 @@ export interface Activation<Actor, Mail> {
   actor: Actor | null;
   loading: boolean;
   isReady: boolean;
-  /** It ran dry in the last batch, and has got nothing since. */
+  /** It ran dry, and has got nothing since. */
   isDry: boolean;
+  /** The number of the look before which it ran dry last. */
+  dryAt: number;
 }
+
+/** An actor that has been dry for as long rests; at most as long again later. */
+const REST_MS = 1_000;
+/** From so many on those of a partition that are dry rest at once. */
+const AWAKE_MAX = 200;
 
 export interface Taken<Actor, Mail> {
   readonly activation: Activation<Actor, Mail>;
@@ -18,25 +26,30 @@ export interface Taken<Actor, Mail> {
 }
 
 /**
- * The actors of one partition that have something to do, with their mailboxes. An actor that ran dry, and has nothing to do
- * in the next batch either, goes back to the node's resting ones: what is busy is not taken from there and put back for
- * each message.
+ * The actors of one partition that have something to do, with their mailboxes. An actor that ran dry, and has got nothing to do
+ * for a second, goes back to the node's resting ones: what is busy is not taken from there and put back for each message. How
+ * many are dry beyond what may rest is bounded, and for how long (I9).
  */
 export class Activations<Actor extends { readonly weight: number }, Mail> {
   readonly #resting: RestingActors<ActorKey, Actor>;
   readonly #partition: number;
   readonly #mailboxMax: number;
   readonly #active = new Map<ActorKey, Activation<Actor, Mail>>();
+  readonly #timers: Timers;
   #ready: Activation<Actor, Mail>[] = [];
-  /** Those of the last batch that ran dry. */
-  #dry: Activation<Actor, Mail>[] = [];
+  /** How often was looked for who has been dry for long. */
+  #looks = 0;
+  #lookDue = false;
+  /** When more are awake, those that are dry rest at once. */
+  #awakeMax = AWAKE_MAX;
   #queued = 0;
 
   /** @param partition - its number: where its resting actors are at home. */
-  constructor(resting: RestingActors<ActorKey, Actor>, partition: number, mailboxMax: number) {
+  constructor(resting: RestingActors<ActorKey, Actor>, partition: number, mailboxMax: number, timers: Timers) {
     this.#resting = resting;
     this.#partition = partition;
     this.#mailboxMax = mailboxMax;
+    this.#timers = timers;
   }
 
   /** Commands waiting in all mailboxes. */
@@ -53,7 +66,8 @@ export class Activations<Actor extends { readonly weight: number }, Mail> {
     let activation = this.#active.get(key);
     if (activation === undefined) {
       const actor = this.#resting.wake(key) ?? null;
-      activation = { key, mail: new Mailbox(this.#mailboxMax), actor, loading: false, isReady: false, isDry: false };
+      const mailbox = new Mailbox<Mail>(this.#mailboxMax);
+      activation = { key, mail: mailbox, actor, loading: false, isReady: false, isDry: false, dryAt: 0 };
       this.#active.set(key, activation);
     }
     if (!activation.mail.offer(mail)) return null;
@@ -110,14 +124,42 @@ export class Activations<Actor extends { readonly weight: number }, Mail> {
 
   /** These had their turn: who is dry rests soon, unless there is more to do until then. */
   ranDry(activations: readonly Activation<Actor, Mail>[]): void {
-    const before = this.#dry;
-    this.#dry = [];
-    for (const activation of before) if (activation.isDry) this.#rest(activation);
+    let isAnyDry = false;
     for (const activation of activations) {
       if (activation.mail.length > 0 || activation.actor === null || !this.has(activation)) continue;
       activation.isDry = true;
-      this.#dry.push(activation);
+      activation.dryAt = this.#looks;
+      isAnyDry = true;
     }
+    if (!isAnyDry) return;
+    if (this.#active.size > this.#awakeMax) {
+      this.#restDry(this.#looks);
+      // Who has something to do is not looked at for each batch.
+      this.#awakeMax = Math.max(AWAKE_MAX, 2 * this.#active.size);
+    }
+    this.#lookLater();
+  }
+
+  #lookLater(): void {
+    if (this.#lookDue) return;
+    this.#lookDue = true;
+    this.#timers.after(REST_MS, () => {
+      this.#lookDue = false;
+      this.#looks += 1;
+      this.#awakeMax = AWAKE_MAX;
+      if (this.#restDry(this.#looks - 2)) this.#lookLater();
+    });
+  }
+
+  /** Those that are dry since that look or longer. @returns whether others are dry. */
+  #restDry(since: number): boolean {
+    let areOthers = false;
+    for (const activation of [...this.#active.values()]) {
+      if (!activation.isDry) continue;
+      if (activation.dryAt <= since) this.#rest(activation);
+      else areOthers = true;
+    }
+    return areOthers;
   }
 
   #rest(activation: Activation<Actor, Mail>): void {
@@ -135,7 +177,6 @@ export class Activations<Actor extends { readonly weight: number }, Mail> {
       activation.isDry = false;
     }
     this.#ready = [];
-    this.#dry = [];
   }
 
   /** The activations whose record has to be loaded first; those that have it are made ready. */

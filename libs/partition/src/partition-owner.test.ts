@@ -123,6 +123,7 @@ describe('a batch that the store refuses', () => {
     store.fates.push({ execute: false, answer: { code: 'unavailable', message: 'OOM' } });
     post('a');
     await time.settle();
+    await time.advance(2_000);
     expect(resting.size).toBe(1);
   });
 
@@ -355,9 +356,7 @@ describe('a store that lost acknowledged commits', () => {
     const early = store.moment;
     post('a');
     await time.settle();
-    // It rests behind a batch without it.
-    post('z');
-    await time.settle();
+    await time.advance(2_000);
     resting.forget(0);
     store.goBackTo(early, 'run-2');
     post('a', 'count');
@@ -375,9 +374,7 @@ describe('a store that lost acknowledged commits', () => {
     const early = store.moment;
     post('a');
     await time.settle();
-    // It rests behind a batch without it.
-    post('z');
-    await time.settle();
+    await time.advance(2_000);
     resting.forget(0);
     store.goBackTo(early, 'run-2');
     const stale = post('a');

@@ -60,7 +60,7 @@ export class PartitionOwner<Command, Reply, Effect> {
     };
     this.#cursor = new DiffusionCursor({ timers: parts.timers, limits: parts.limits, onDue });
     this.#claimRetry = new RetryWait(parts.timers, claimRetry);
-    this.#activations = new Activations(parts.resting, parts.partition, parts.limits.mailboxMax);
+    this.#activations = new Activations(parts.resting, parts.partition, parts.limits.mailboxMax, parts.timers);
   }
 
   get partition(): PartitionId {

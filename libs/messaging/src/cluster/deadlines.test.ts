@@ -116,6 +116,27 @@ describe('deadlines', () => {
     expect(over).toEqual(['0 at 1000', '1 at 10000']);
   });
 
+  it('are kept beside what is added when another one is over (D1)', () => {
+    const time = new Time();
+    const clock = { nowMs: () => 0, monotonicMs: () => time.nowMs };
+    const over: string[] = [];
+    const deadlines: Deadlines<Item> = new Deadlines<Item>({
+      clock,
+      timers: time.timers,
+      sweepMs: SWEEP_MS,
+      isHopeless: () => true,
+      over: ({ name }) => {
+        over.push(`${String(name)} at ${String(time.nowMs)}`);
+        if (name === 0) deadlines.add({ untilMs: time.nowMs + LASTS_MS, name: 2, isOpen: false });
+      },
+    });
+    deadlines.add({ untilMs: LASTS_MS, name: 0, isOpen: false });
+    time.runTo(300);
+    deadlines.add({ untilMs: 300 + LASTS_MS, name: 1, isOpen: false });
+    time.runTo(9_000);
+    expect(over).toEqual(['0 at 1000', '1 at 1300', '2 at 2000']);
+  });
+
   it('need one timer for all, however many there are (D2)', () => {
     const time = new Time();
     const clock = { nowMs: () => 0, monotonicMs: () => time.nowMs };

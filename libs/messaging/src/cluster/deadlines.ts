@@ -115,10 +115,10 @@ export class Deadlines<Item extends Dated> {
       item.isOpen = false;
       over(item);
     }
-    // What `over` did may have planned it already.
-    if (this.#timer !== null) return;
-    const next = this.#next;
-    if (this.#late.size > 0) this.#sweepLater(nowMs);
-    else if (next !== undefined) this.#sweepLater(next.untilMs);
+    // What `over` did may have planned it already, for later.
+    this.#timer?.();
+    this.#timer = null;
+    const dueMs = this.#late.size > 0 ? nowMs : this.#next?.untilMs;
+    if (dueMs !== undefined) this.#sweepLater(dueMs);
   }
 }

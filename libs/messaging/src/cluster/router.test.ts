@@ -341,6 +341,33 @@ describe('the router', () => {
       expect(cluster.answers.get(1)).toMatchObject([{ ok: false, error: { code: 'unavailable' } }]);
     });
 
+    it('goes by what a node has granted since it came back, when it was in no view for a while', () => {
+      const cluster = slow();
+      cluster.move(partitionId(1), 'b');
+      cluster.time.run(400);
+      cluster.answerMs = () => 0;
+      for (const index of [0, 1]) cluster.post(keyOf(index), index);
+      cluster.time.run(500);
+      const { view } = cluster.router;
+      if (view === null) throw new Error('the views were told');
+      cluster.router.follow({ ...view, members: view.members.filter(({ name }) => name !== 'b'), owners: [null, 'a'] });
+      cluster.post(keyOf(1), 2);
+      cluster.time.run(502);
+      cluster.router.follow(view);
+      cluster.time.run(700);
+      cluster.answerMs = (number) => (number === 10 ? Infinity : 0);
+      cluster.post(keyOf(0), 10);
+      for (let atMs = 700; atMs < 20_000; atMs += 500) {
+        cluster.time.plan(atMs - 700, () => {
+          cluster.post(keyOf(1), 1_000 + atMs);
+        });
+      }
+      cluster.time.run(3_500);
+      expect(cluster.answers.has(10)).toBe(false);
+      cluster.time.run(4_200);
+      expect(cluster.answers.get(10)).toMatchObject([{ ok: false, error: { code: 'unavailable' } }]);
+    });
+
     it('brings to no other owner what its asker was told is unknown', () => {
       const cluster = slow();
       // The owner that is asked has it no more, and says so late.

@@ -217,7 +217,8 @@ export class Router implements ActorCalls {
       this.#wait(asked);
       return;
     }
-    if (flight.to !== owner) {
+    // Also of the same one: it may have been in no view meanwhile, and be another entry since.
+    if (flight.count === 0) {
       flight.to = owner;
       flight.node = this.#grantedBy(owner);
     }

@@ -22,21 +22,39 @@ function countedDevice(key: CounterKey, user: UserId): CountedDevice {
   return { key, device: key.slice(user.length + 1) as CountedName, tag: deviceTagOf(key) };
 }
 
+/** So many of one user are looked at one by one; what comes behind them, a new device for each run of a bot say, is looked up. */
+const LOOKED_AT_MAX = 8;
+
 /** The devices that have written in a conversation, by user. Their names are made once, and not for each message. */
 export class CountedDevices {
   readonly #byUser = new Map<UserId, CountedDevice[]>();
+  /** Those of a user behind the first few. */
+  readonly #others = new Map<CounterKey, CountedDevice>();
 
   note(key: CounterKey): void {
     const user = userOf(key);
+    const device = key.slice(user.length + 1) as CountedName;
     const devices = this.#byUser.get(user);
     if (devices === undefined) this.#byUser.set(user, [countedDevice(key, user)]);
-    else if (!devices.some((known) => known.key === key)) devices.push(countedDevice(key, user));
+    else if (this.#known(user, device) === undefined) {
+      const noted = countedDevice(key, user);
+      if (devices.length >= LOOKED_AT_MAX) this.#others.set(key, noted);
+      devices.push(noted);
+    }
   }
 
   /** Also one that was not noted yet. */
   find(user: UserId, device: CountedName): CountedDevice {
-    for (const known of this.of(user)) if (known.device === device) return known;
-    return countedDevice(counterKey(user, device), user);
+    return this.#known(user, device) ?? countedDevice(counterKey(user, device), user);
+  }
+
+  #known(user: UserId, device: CountedName): CountedDevice | undefined {
+    const devices = this.of(user);
+    for (let at = 0; at < devices.length && at < LOOKED_AT_MAX; at += 1) {
+      const known = devices[at];
+      if (known?.device === device) return known;
+    }
+    return devices.length <= LOOKED_AT_MAX ? undefined : this.#others.get(counterKey(user, device));
   }
 
   of(user: UserId): readonly CountedDevice[] {
@@ -48,6 +66,7 @@ export class CountedDevices {
   }
 
   forget(user: UserId): void {
+    for (const { key } of this.of(user).slice(LOOKED_AT_MAX)) this.#others.delete(key);
     this.#byUser.delete(user);
   }
 }

@@ -62,5 +62,5 @@ async function recount(
   const later = await ownAfter(timelines, { partition: calls.partitionOf(actor), actor }, user, plan.value);
   const { sent, reading, mentions, gone } = plan.value;
   const told = { ...(mentions === undefined ? {} : { mentions }), ...(gone === undefined ? {} : { gone }) };
-  return ok({ d: 'recount', conversation, from, sent: sent - later, reading, ...told });
+  return ok({ d: 'recount', conversation, from, sent: Math.max(0, sent - later), reading, ...told });
 }
