@@ -14,4 +14,14 @@ describe('the number of partitions', () => {
     const again = await startMillrace(redis.url, { MILLRACE_PARTITIONS: '16' });
     expect(await again.stop()).toBe(0);
   });
+
+  it('is fixed with where conversations of two are', async () => {
+    const small = { MILLRACE_PARTITIONS: '16' };
+    await expect(startMillrace(redis.url, { ...small, MILLRACE_PAIRS_AT_HOME: 'false' })).rejects.toThrow(
+      /MILLRACE_PAIRS_AT_HOME does not fit: this store was born with conversations of two at the home of one of them/,
+    );
+    await expect(startMillrace(redis.url, { ...small, MILLRACE_PAIRS_AT_HOME: 'perhaps' })).rejects.toThrow(
+      /MILLRACE_PAIRS_AT_HOME/,
+    );
+  });
 });

@@ -324,6 +324,7 @@ export class Server {
       url: `http://${urlHost(config.host)}:${String(this.#http?.port ?? config.port)}`,
       socketUrl: socketUrlOf(config),
       partitionCount: config.partitions,
+      pairsAtHome: config.pairsAtHome === 'true',
       ackLevel: config.ackLevel,
       leaseMs: config.leaseMs,
       limits: limitsOf(config),

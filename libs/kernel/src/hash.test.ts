@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { hash32 } from './hash.ts';
+import { hash32, hash32Of } from './hash.ts';
 
 describe('hash32', () => {
   // Where an actor lives follows from it: these numbers must never change.
@@ -14,5 +14,10 @@ describe('hash32', () => {
   ])('of %j is what it always was', (text, hash) => {
     expect(hash32(text)).toBe(hash);
     expect(hash32(`<${text}>`.slice(1, -1))).toBe(hash);
+    expect(hash32Of('', `<${text}>`, 1, text.length + 1)).toBe(hash);
+    expect(hash32Of(text, 'x', 1, 1)).toBe(hash);
+    for (let cut = 0; cut <= text.length; cut += 1) {
+      expect(hash32Of(text.slice(0, cut), text, cut, text.length)).toBe(hash);
+    }
   });
 });

@@ -3,7 +3,7 @@ export { InvariantViolation, invariant, unreachable } from './assert.ts';
 export { ByteReader, ByteWriter, MalformedBytes, fromUtf8, packed, utf8 } from './bytes.ts';
 export { codeUnitAt, writeAscii } from './code-units.ts';
 export { systemClock, systemTimers, type Cancel, type Clock, type Timers } from './clock.ts';
-export { hash32 } from './hash.ts';
+export { hash32, hash32Of } from './hash.ts';
 export {
   directConversationId,
   generation,

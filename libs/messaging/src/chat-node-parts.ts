@@ -58,6 +58,8 @@ export interface ChatNodeParts {
   /** Where clients open sockets to it; empty when there are none, or it cannot tell. */
   readonly socketUrl: string;
   readonly partitionCount: number;
+  /** See `Layout`. */
+  readonly pairsAtHome: boolean;
   readonly ackLevel: AckLevel;
   readonly leaseMs: number;
   readonly limits: ChatNodeLimits;

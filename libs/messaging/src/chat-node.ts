@@ -95,9 +95,9 @@ export class ChatNode {
   #takers: Takers | null = null;
 
   constructor(parts: ChatNodeParts) {
-    const { node: self, name, stores, clock, timers, limits, log, partitionCount } = parts;
+    const { node: self, name, stores, clock, timers, limits, log } = parts;
     this.#parts = parts;
-    const partition = (key: ActorKey): PartitionId => partitionOfActor(key, partitionCount);
+    const partition = (key: ActorKey): PartitionId => partitionOfActor(key, parts);
     const home = (user: UserId): PartitionId => partition(userKey(user));
     const ownerOf = (of: PartitionId): NodeId | null => this.#router.ownerOf(of);
     this.#resting = new RestingActors(limits.resting);

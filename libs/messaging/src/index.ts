@@ -43,7 +43,8 @@ export {
   type RetentionParts,
   type RetentionStats,
 } from './archive/retention.ts';
-export { ArchiveMismatch, PartitionCountMismatch } from './cluster/birth-actor.ts';
+export { ArchiveMismatch, PairsMismatch, PartitionCountMismatch } from './cluster/birth-actor.ts';
+export { partitionOfActor, type Layout } from './cluster/partition-of-actor.ts';
 export { SearchMismatch } from './cluster/search-misfit.ts';
 export { documentOf } from './indexing/document-of.ts';
 export { noFieldRules, parseFieldRules, type FieldRules, type TypeRules } from './indexing/field-rules.ts';

@@ -3,7 +3,7 @@ export { decideClaim, type ClaimDecision, type CommitMark, type OwnerMemory } fr
 export type { AckLevel, ActorWrite, ClaimAnswer, ClaimFound, Commit, CommitOutcome } from './commit.ts';
 export { commitFault } from './commit-fault.ts';
 export { encodeOwnerToken, type OwnerToken } from './owner-token.ts';
-export { partitionOf } from './partition-of.ts';
+export { partitionOf, partitionOfHash } from './partition-of.ts';
 export type { ActorRecord, FeedEntry, PartitionStore, StoreError } from './partition-store.ts';
 export { PartitionOwner } from './partition-owner.ts';
 export {

@@ -1,7 +1,10 @@
 import { hash32, partitionId, type PartitionId } from '@millrace/kernel';
 import type { ActorKey } from '@millrace/timeline';
 
-/** Where an actor lives. `partitionCount` is fixed when a cluster is born, and so is this function. */
-export function partitionOf(actor: ActorKey, partitionCount: number): PartitionId {
-  return partitionId(hash32(actor) % partitionCount);
-}
+/** The partition of what has this hash. `partitionCount` is fixed when a cluster is born, and so is this function. */
+export const partitionOfHash = (hash: number, partitionCount: number): PartitionId =>
+  partitionId(hash % partitionCount);
+
+/** Where an actor lives by its name. */
+export const partitionOf = (actor: ActorKey, partitionCount: number): PartitionId =>
+  partitionOfHash(hash32(actor), partitionCount);

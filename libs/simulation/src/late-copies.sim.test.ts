@@ -12,6 +12,7 @@ const SEEDS = 60;
 const options: WorldOptions = {
   level: 'disk',
   partitionCount: 4,
+  pairsAtHome: false,
   shards: 1,
   unsyncedMs: 0,
   calm: 1,

@@ -64,6 +64,7 @@ function optionsOf(seed: number, given: SimulationOptions): Required<SimulationO
     churn: 1,
     changes: one(0, 0.15, 0.3),
     isSearched: one(false, true),
+    pairsAtHome: one(false, true),
     faultsMax: Infinity,
     without: [],
     ...given,

@@ -46,6 +46,7 @@ const GROWING = ['commandsQueued', 'commandsRouting', 'usersBehind', 'commitsUnd
 const options: WorldOptions = {
   level: 'disk',
   partitionCount: 4,
+  pairsAtHome: true,
   shards: 2,
   unsyncedMs: 0,
   nodes: 3,

@@ -14,6 +14,8 @@ export interface WorldOptions
     Habits {
   readonly level: AckLevel;
   readonly partitionCount: number;
+  /** See `Layout` in messaging. */
+  readonly pairsAtHome: boolean;
   /** How many Redis the partitions are spread over: each loses its own end. */
   readonly shards: number;
   /** At level `memory`: how far behind a store may be that comes back, milliseconds. */

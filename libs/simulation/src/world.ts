@@ -7,8 +7,8 @@ import {
   type Result,
   type UserId,
 } from '@millrace/kernel';
-import type { ChatService } from '@millrace/messaging';
-import { partitionOf, type Commit } from '@millrace/partition';
+import { partitionOfActor, type ChatService } from '@millrace/messaging';
+import type { Commit } from '@millrace/partition';
 import { frameError, type FrameError } from '@millrace/protocol';
 import { conversationKey, type ActorKey } from '@millrace/timeline';
 import { History } from './history.ts';
@@ -102,7 +102,7 @@ export class World {
   }
 
   partitionOf(actor: ActorKey): number {
-    return partitionOf(actor, this.options.partitionCount);
+    return partitionOfActor(actor, this.options);
   }
 
   shardOf(partition: number): number {

@@ -136,6 +136,10 @@ export const variables = {
     about:
       'Slices that the actors are spread over, and the most nodes that can own work. Fixed when a cluster is born: never change it for existing data. Each costs something for every commit, so as few as will do: 64 share evenly among up to some twenty nodes.',
   }),
+  pairsAtHome: oneOf('MILLRACE_PAIRS_AT_HOME', ['true', 'false'], 'true', {
+    about:
+      'Where conversations of two are. `true`: in the partition of one of the two, so that on several nodes most of what a message causes stays on one. `false`: by a name of their own, as in stores that were born before this could be chosen. Fixed when a cluster is born: never change it for existing data; a node that says otherwise does not start.',
+  }),
   ackLevel: oneOf('MILLRACE_ACK', ['memory', 'disk', 'replicated'], 'memory', {
     about:
       'What an acknowledged message survives. `memory`: Redis has it, a power loss or a kill of Redis may cost the last second. `disk`: it was fsynced; needs `appendfsync always`. `replicated`: a replica has it, too, so it survives the loss of a master; while no replica is attached nothing is acknowledged.',

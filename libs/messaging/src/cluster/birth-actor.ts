@@ -8,8 +8,16 @@ import { emptyHead, inGeneration, type ActorKey, type Position, type TimelineHea
 export const birthKey = 'k:cluster' as ActorKey;
 
 export type BirthCommand =
-  /** Fixes the number of partitions when there is none yet. Answers the number that is fixed, or {@link Born} if asked. */
-  | { readonly t: 'birth'; readonly partitionCount: number; readonly tellsAll?: true }
+  /**
+   * Fixes how actors are spread when that is not yet. Answers the number of partitions, or {@link Born} if asked. A node
+   * that runs an earlier version says nothing of pairs, and knows only of those that are apart.
+   */
+  | {
+      readonly t: 'birth';
+      readonly partitionCount: number;
+      readonly tellsAll?: true;
+      readonly pairsAtHome?: boolean;
+    }
   /** Fixes where conversations are archived when nothing is yet. Answers the identity of the archive that is fixed. */
   | { readonly t: 'archive'; readonly identity: string };
 
@@ -18,9 +26,13 @@ export interface Born {
   readonly partitions: number;
   /** The identity of the archive; null while nothing was archived. */
   readonly archive: string | null;
+  /** See `Layout`; absent from a node that runs an earlier version: it is not so. */
+  readonly pairsAtHome?: boolean;
 }
 
 type BirthReply = Result<number | string | Born, FrameError>;
+
+const NO_PARTITIONS = 0;
 
 /** Another number of partitions would look for every conversation in the wrong place. */
 export class PartitionCountMismatch extends Error {
@@ -30,6 +42,18 @@ export class PartitionCountMismatch extends Error {
     super(
       `this store was born with ${String(stored)} partitions, and ${String(configured)} are configured: ` +
         `the number is fixed for good, so configure ${String(stored)}, or use an empty store`,
+    );
+  }
+}
+
+/** Conversations of two would be looked for in the wrong place. */
+export class PairsMismatch extends Error {
+  override readonly name = 'PairsMismatch';
+
+  constructor(stored: boolean) {
+    super(
+      `this store was born with conversations of two ${stored ? 'at the home of one of them' : 'apart from their users'}, ` +
+        `which is fixed for good: configure ${stored ? 'true' : 'false'}, or use an empty store`,
     );
   }
 }
@@ -49,12 +73,14 @@ export class ArchiveMismatch extends Error {
 
 /**
  * Remembers what was fixed when the cluster was born, and when something was archived for the first time. Its record has
- * two fields, `p`: the number of partitions, and `a`: the identity of the archive.
+ * three fields, `p`: the number of partitions, `d`, if conversations of two live at the home of one of them: `1`, and `a`:
+ * the identity of the archive.
  */
 export class BirthActor implements PartitionActor<BirthCommand, BirthReply, never> {
   readonly weight = 1;
   readonly #head: TimelineHead;
   readonly #partitions: TrackedValue<number | null>;
+  readonly #pairsAtHome: TrackedValue<boolean>;
   readonly #archive: TrackedValue<string | null>;
   #storedAt: Position;
 
@@ -64,6 +90,7 @@ export class BirthActor implements PartitionActor<BirthCommand, BirthReply, neve
     this.#head = inGeneration(record.head ?? emptyHead(gen), gen);
     this.#storedAt = record.head ?? { gen: generation(0), seq: sequenceId(0) };
     this.#partitions = new TrackedValue(partitions === undefined ? null : Number(fromUtf8(partitions)));
+    this.#pairsAtHome = new TrackedValue(record.fields.has('d'));
     this.#archive = new TrackedValue(archive === undefined ? null : fromUtf8(archive));
   }
 
@@ -72,18 +99,24 @@ export class BirthActor implements PartitionActor<BirthCommand, BirthReply, neve
       const archive = (this.#archive.value ??= command.identity);
       return { reply: ok(archive), effects: [] };
     }
+    if (this.#partitions.value === null) this.#pairsAtHome.value = command.pairsAtHome ?? false;
     const partitions = (this.#partitions.value ??= command.partitionCount);
-    return { reply: ok(command.tellsAll ? { partitions, archive: this.#archive.value } : partitions), effects: [] };
+    const pairsAtHome = this.#pairsAtHome.value;
+    // Who does not know of it would look in the wrong place: it is told a number that nobody has, and stays out.
+    const told = pairsAtHome && command.pairsAtHome === undefined ? NO_PARTITIONS : partitions;
+    if (!command.tellsAll) return { reply: ok(told), effects: [] };
+    return { reply: ok({ partitions: told, archive: this.#archive.value, pairsAtHome }), effects: [] };
   }
 
   get #isDirty(): boolean {
-    return this.#partitions.dirty || this.#archive.dirty;
+    return this.#partitions.dirty || this.#pairsAtHome.dirty || this.#archive.dirty;
   }
 
   pendingWrite(): ActorWrite | null {
     if (!this.#isDirty) return null;
     const set: [string, string][] = [];
     if (this.#partitions.dirty) set.push(['p', String(this.#partitions.value)]);
+    if (this.#pairsAtHome.dirty) set.push(['d', '1']);
     if (this.#archive.dirty && this.#archive.value !== null) set.push(['a', this.#archive.value]);
     return {
       actor: birthKey,
@@ -100,12 +133,14 @@ export class BirthActor implements PartitionActor<BirthCommand, BirthReply, neve
     // An actor that only answered still stands where it was stored.
     if (!this.#isDirty) return;
     this.#partitions.settle();
+    this.#pairsAtHome.settle();
     this.#archive.settle();
     this.#storedAt = this.#head;
   }
 
   restore(): void {
     this.#partitions.restore();
+    this.#pairsAtHome.restore();
     this.#archive.restore();
   }
 }

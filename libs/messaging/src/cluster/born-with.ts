@@ -1,24 +1,25 @@
 import type { ClusterView, Member } from '@millrace/partition';
 import type { ActorCalls, AnyReply } from '../actor-calls.ts';
 import type { ChatNodeParts } from '../chat-node-parts.ts';
-import { ArchiveMismatch, birthKey, PartitionCountMismatch, type Born } from './birth-actor.ts';
+import { ArchiveMismatch, birthKey, PairsMismatch, PartitionCountMismatch, type Born } from './birth-actor.ts';
 import { SPEECH } from './node-messages.ts';
+import type { Layout } from './partition-of-actor.ts';
 import { searchMisfitOf, type SearchMismatch } from './search-misfit.ts';
 
 const RETRY_MS = 200;
 
 /** Why a node has nothing to do in this cluster. */
-export type Misfit = PartitionCountMismatch | ArchiveMismatch | SearchMismatch;
+export type Misfit = PartitionCountMismatch | PairsMismatch | ArchiveMismatch | SearchMismatch;
 
 /** What the store was born with. Asks until there is an answer; null when it `isOver` before. */
 async function bornWith(
   calls: Pick<ActorCalls, 'post'>,
-  { partitionCount, timers }: Pick<ChatNodeParts, 'partitionCount' | 'timers'>,
+  { partitionCount, pairsAtHome, timers }: Pick<ChatNodeParts, keyof Layout | 'timers'>,
   isOver: () => boolean,
 ): Promise<Born | null> {
   while (!isOver()) {
     const stored = await new Promise<AnyReply>((resolve) => {
-      calls.post(birthKey, { t: 'birth', partitionCount, tellsAll: true }, resolve, 'client');
+      calls.post(birthKey, { t: 'birth', partitionCount, pairsAtHome, tellsAll: true }, resolve, 'client');
     });
     if (stored.ok) {
       const born = stored.value as Born | number;
@@ -37,13 +38,14 @@ async function bornWith(
  */
 export async function misfitOf(
   calls: Pick<ActorCalls, 'post'> & { readonly view: ClusterView | null },
-  parts: Pick<ChatNodeParts, 'node' | 'partitionCount' | 'archiver' | 'indexer' | 'timers' | 'clock' | 'leaseMs'>,
+  parts: Pick<ChatNodeParts, 'node' | keyof Layout | 'archiver' | 'indexer' | 'timers' | 'clock' | 'leaseMs'>,
   isOver: () => boolean,
 ): Promise<Misfit | null> {
-  const { partitionCount, archiver } = parts;
+  const { partitionCount, pairsAtHome, archiver } = parts;
   const born = await bornWith(calls, parts, isOver);
   if (born === null) return null;
   if (born.partitions !== partitionCount) return new PartitionCountMismatch(born.partitions, partitionCount);
+  if ((born.pairsAtHome ?? false) !== pairsAtHome) return new PairsMismatch(born.pairsAtHome ?? false);
   const mine = archiver?.identity ?? null;
   if (born.archive !== null && born.archive !== mine) return new ArchiveMismatch(born.archive, mine);
   return searchMisfitOf(() => calls.view, parts, isOver);

@@ -38,6 +38,7 @@ export async function startSearchableNode(url: string, search: SearchIndex, run 
     name: 'one',
     ...{ roles: ['gateway', 'actors'], url: '', socketUrl: '' },
     partitionCount: PARTITIONS,
+    pairsAtHome: false,
     ackLevel: 'memory',
     leaseMs: 5_000,
     limits: {

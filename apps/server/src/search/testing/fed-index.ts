@@ -92,7 +92,14 @@ export class FedIndex {
       limits: { ...defaultIndexerLimits, ...limits },
     });
     this.node = new ChatNode({
-      ...{ stores, search: index, indexer: this.indexer, streams: stores.nodeStreams, partitionCount },
+      ...{
+        stores,
+        search: index,
+        indexer: this.indexer,
+        streams: stores.nodeStreams,
+        partitionCount,
+        pairsAtHome: false,
+      },
       ...{ clock, timers, log, random: systemRandom, trace: silentTrace },
       ...{
         node: `fed.${systemRandom.id().slice(0, 8)}` as NodeId,
