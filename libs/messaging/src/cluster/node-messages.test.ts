@@ -14,6 +14,7 @@ import { encodeEntry, frameError, WireEntry } from '@millrace/protocol';
 import { conversationKey, userKey } from '@millrace/timeline';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { plain } from '../testing/plain.ts';
 import {
   decodeAnswer,
   decodeNote,
@@ -220,12 +221,3 @@ describe('a message between nodes', () => {
     ).toThrow(MalformedBytes);
   });
 });
-
-/** Buffers and byte arrays are the same to their readers. */
-function plain(value: unknown): unknown {
-  if (value instanceof Uint8Array) return [...value];
-  if (value instanceof WireEntry) return { gen: value.gen, seq: value.seq, data: [...value.data] };
-  if (Array.isArray(value)) return value.map(plain);
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, plain(each)]));
-}

@@ -34,9 +34,10 @@ import type { PresenceQuestion } from './presence.ts';
 /*
  * What nodes say to each other, as payloads of their links: one version byte, then MessagePack. From version 2 on, objects of
  * the shapes that both sides know (`node-shapes.ts`) are one byte and their values, and entries to many are packed
- * (`packed-wire-entries.ts`). In version 3 a byte tells what follows: 0 MessagePack, else a record of `node-records.ts`. Nodes of one cluster may run two versions of the program for as long as an update takes: a node says
- * with its registration which one it reads, none is told anything newer, and a payload of a version that is not known
- * is refused, not guessed at.
+ * (`packed-wire-entries.ts`). In version 3 a byte tells what follows: 0 MessagePack, else a record of `node-records.ts`.
+ * Nodes of one cluster may run two versions of the program for as long as an update takes: a node says with its
+ * registration which one it reads, none is told anything newer, and a payload of a version that is not known is refused,
+ * not guessed at.
  */
 const FIRST = 1;
 const SHAPED = 2;

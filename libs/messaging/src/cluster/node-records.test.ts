@@ -15,6 +15,7 @@ import type { UserPush } from '../chat-service.ts';
 import type { ConversationCommand } from '../conversation/commands.ts';
 import type { ConversationFacts } from '../effects.ts';
 import type { UserItem } from '../user/commands.ts';
+import { plain } from '../testing/plain.ts';
 import {
   decodeAnswer,
   decodeNote,
@@ -118,15 +119,6 @@ const ack: fc.Arbitrary<Omit<Ack, 't' | 'id'>> = fc.record({
   level: fc.constantFrom('memory' as const, 'disk' as const, 'replicated' as const, 'volatile' as const),
   duplicate: fc.boolean(),
 });
-
-/** Buffers and byte arrays are the same to their readers. */
-function plain(value: unknown): unknown {
-  if (value instanceof Uint8Array) return [...value];
-  if (value instanceof WireEntry) return { gen: value.gen, seq: value.seq, data: [...value.data] };
-  if (Array.isArray(value)) return value.map(plain);
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, plain(each)]));
-}
 
 const asRequest: NodeRequest = {
   q: 'command',
