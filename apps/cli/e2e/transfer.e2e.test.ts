@@ -7,6 +7,7 @@ import { fileStorage, nodeClient } from '@millrace/client/node';
 import { seededRandom, type ConversationId, type SequenceId } from '@millrace/kernel';
 import { freePort } from '@millrace/local-redis';
 import { testRedis } from '@millrace/local-redis/testing';
+import { timelineLengths } from '@millrace/redis-store/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isReady, kill, start, until, type Program } from './programs.ts';
 
@@ -80,12 +81,8 @@ async function wipe(): Promise<void> {
 
 /** Entries in Redis of each conversation that has any there. */
 async function hot(): Promise<ReadonlyMap<string, number>> {
-  const keys = (await redis.call('KEYS', '*:t:c:*')) as readonly string[];
-  const lengths = keys.map(async (key) => Number(await redis.call('XLEN', key)));
-  const named = (await Promise.all(lengths)).map((length, index) => {
-    const key = keys[index] ?? '';
-    return [key.slice(key.indexOf(':t:c:') + 5), length] as const;
-  });
+  const lengths = [...(await timelineLengths(redis, '*:t:c:*'))];
+  const named = lengths.map(([key, length]) => [key.slice(key.indexOf(':t:c:') + 5), length] as const);
   return new Map(named.filter(([, length]) => length > 0));
 }
 

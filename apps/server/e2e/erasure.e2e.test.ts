@@ -42,8 +42,12 @@ describe.each(['SQLite', 'PostgreSQL'])('a user who is erased, with an archive i
     const all = await Promise.all(
       keys.map(async (key) => {
         const type = String(await redis.call('TYPE', key));
-        const read = type === 'stream' ? ['XRANGE', key, '-', '+'] : type === 'hash' ? ['HGETALL', key] : ['DUMP', key];
-        const [name = '', ...rest] = read;
+        const reads = new Map([
+          ['stream', ['XRANGE', key, '-', '+']],
+          ['hash', ['HGETALL', key]],
+          ['string', ['GET', key]],
+        ]);
+        const [name = '', ...rest] = reads.get(type) ?? ['DUMP', key];
         return JSON.stringify([key, await redis.call('DUMP', key), await redis.call(name, ...rest)]);
       }),
     );

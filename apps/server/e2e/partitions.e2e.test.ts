@@ -15,13 +15,16 @@ describe('the number of partitions', () => {
     expect(await again.stop()).toBe(0);
   });
 
-  it('is fixed with where conversations of two are', async () => {
+  it('is fixed with the format of the store', async () => {
     const small = { MILLRACE_PARTITIONS: '16' };
-    await expect(startMillrace(redis.url, { ...small, MILLRACE_PAIRS_AT_HOME: 'false' })).rejects.toThrow(
-      /MILLRACE_PAIRS_AT_HOME does not fit: this store was born with conversations of two at the home of one of them/,
+    const before = await redis.call('HGETALL', '{cluster}:left');
+    await expect(startMillrace(redis.url, { ...small, MILLRACE_STORE_FORMAT: '2' })).rejects.toThrow(
+      /MILLRACE_STORE_FORMAT does not fit: this store was born in format 3, and 2 is configured/,
     );
-    await expect(startMillrace(redis.url, { ...small, MILLRACE_PAIRS_AT_HOME: 'perhaps' })).rejects.toThrow(
-      /MILLRACE_PAIRS_AT_HOME/,
+    // It has not even been in the cluster.
+    expect(await redis.call('HGETALL', '{cluster}:left')).toEqual(before);
+    await expect(startMillrace(redis.url, { ...small, MILLRACE_STORE_FORMAT: '4' })).rejects.toThrow(
+      /MILLRACE_STORE_FORMAT/,
     );
   });
 });

@@ -1,23 +1,25 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fromUtf8, sequenceId, type ConversationId, type UserId } from '@millrace/kernel';
+import { sequenceId, type ConversationId, type UserId } from '@millrace/kernel';
 import { testRedis } from '@millrace/local-redis/testing';
+import { LENGTH_IN_LUA, timelineLengths } from '@millrace/redis-store/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { device, type Device } from './support/device.ts';
 import { startMillrace, type MillraceProcess } from './support/millrace-process.ts';
 import { until } from './support/until.ts';
 
 const room = 'room' as ConversationId;
+const TIMELINE = `{p*}:t:c:${room}`;
 /** Longer than cursors wait for a commit that they could go with. */
 const QUIET_MS = 3_000;
 
 /** Copies all that partitions have into another database. */
 const KEEP = `for _, key in ipairs(redis.call('KEYS', '{p*')) do redis.call('COPY', key, key, 'DB', 5, 'REPLACE') end`;
 /** What they have is what they had then. @returns how many entries the Timeline has by that. */
-const LOSE = `
+const LOSE = `${LENGTH_IN_LUA}
   for _, key in ipairs(redis.call('KEYS', '{p*')) do redis.call('DEL', key) end
   redis.call('SELECT', 5)
   for _, key in ipairs(redis.call('KEYS', '{p*')) do redis.call('COPY', key, key, 'DB', 0) end
-  return redis.call('XLEN', ARGV[1])`;
+  return length(ARGV[1])`;
 /** Somebody else claims every partition. */
 const CLAIM = `
   for _, key in ipairs(redis.call('KEYS', '{p*}:owner')) do
@@ -42,12 +44,8 @@ describe('a Redis that serves on, at ack level memory, where nobody writes', () 
   });
 
   /** Past every node. */
-  const stored = async (): Promise<number> => Number(await redis.call('XLEN', await timeline()));
-  const timeline = async (): Promise<string> => {
-    const keys = (await redis.call('KEYS', `{p*}:t:c:${room}`)) as readonly (string | Uint8Array)[];
-    const [key = ''] = keys;
-    return typeof key === 'string' ? key : fromUtf8(key);
-  };
+  const stored = async (): Promise<number> => [...(await timelineLengths(redis, TIMELINE)).values()][0] ?? 0;
+  const timeline = async (): Promise<string> => [...(await timelineLengths(redis, TIMELINE)).keys()][0] ?? '';
   const page = async (): Promise<readonly string[]> => {
     const { messages } = await ann.client.history(room, { direction: 'forward', limit: 100 });
     return messages.map(({ body, replies }) => `${String(body)} ${String(replies?.count ?? 0)}`);

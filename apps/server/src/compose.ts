@@ -25,7 +25,16 @@ import {
 } from './late-parts.ts';
 import type { ServerLog } from './logging.ts';
 import { createRegistry, nodeMetrics, storeMetrics } from './metrics.ts';
-import { archiverLimitsOf, limitsOf, nodeIdOf, rolesOf, socketUrlOf, traceOf, urlHost } from './node-parts.ts';
+import {
+  archiverLimitsOf,
+  configuredOf,
+  layoutOf,
+  nodeIdOf,
+  rolesOf,
+  storeFormOf,
+  traceOf,
+  urlHost,
+} from './node-parts.ts';
 import { PrivateRedis, privateRedisShown } from './private-redis.ts';
 import type { SharedPorts } from './processes/process-link.ts';
 import { ServerJobs } from './jobs/server-jobs.ts';
@@ -231,8 +240,7 @@ export class Server {
     const stores = await connectRedis({
       options: {
         url,
-        ackLevel: config.ackLevel,
-        keyPrefix: config.redisPrefix,
+        ...storeFormOf(config),
         observer: storeMetrics(this.#registry),
         clock,
         timers,
@@ -319,15 +327,8 @@ export class Server {
       lifetimes: new Lifetimes({ jobs: jobs.due, clock, log }),
       streams: stores.nodeStreams,
       node: nodeIdOf(config, random),
-      name: config.nodeName,
-      roles: rolesOf(config),
+      ...configuredOf(config),
       url: `http://${urlHost(config.host)}:${String(this.#http?.port ?? config.port)}`,
-      socketUrl: socketUrlOf(config),
-      partitionCount: config.partitions,
-      pairsAtHome: config.pairsAtHome === 'true',
-      ackLevel: config.ackLevel,
-      leaseMs: config.leaseMs,
-      limits: limitsOf(config),
       pushPort: this.#pushPort,
       sessionPort: this.#sessionPort,
       livePort: this.#livePort,
@@ -348,7 +349,7 @@ export class Server {
       stopListening();
     });
     log.info('joining the cluster', { name: config.nodeName, roles: rolesOf(config) });
-    const started = await startNode(node);
+    const started = await startNode(node, stores.partitions, layoutOf(config));
     if (!started.ok) return started;
     nodeMetrics(
       this.#registry,

@@ -9,11 +9,14 @@ import {
   silentTrace,
   type ArchiverLimits,
   type ChatNodeLimits,
+  type ChatNodeParts,
+  type Layout,
   type MessageTrace,
   type RetentionLimits,
 } from '@millrace/messaging';
 import { defaultLinkLimits } from '@millrace/node-link';
-import { defaultPartitionLimits, defaultPlacementLimits, type Role } from '@millrace/partition';
+import { defaultPartitionLimits, defaultPlacementLimits, type Role, type StoreFormat } from '@millrace/partition';
+import type { RedisStoresOptions } from '@millrace/redis-store';
 import type { ServerConfig } from './server-config.ts';
 
 /** About one for each member or conversation that an actor remembers. */
@@ -98,6 +101,34 @@ export function socketUrlOf(config: ServerConfig): string {
   if (config.socketPort === 0 || ANY_HOST.includes(config.host)) return '';
   return `ws://${urlHost(config.host)}:${String(config.socketPort)}`;
 }
+
+/** What a store is born with. The format is checked to be one where the configuration is read. */
+export const layoutOf = ({ partitions, storeFormat }: ServerConfig): Layout => ({
+  partitionCount: partitions,
+  storeFormat: storeFormat as StoreFormat,
+});
+
+/** What of a node is as the configuration says. */
+export const configuredOf = (
+  config: ServerConfig,
+): Pick<ChatNodeParts, 'name' | 'roles' | 'socketUrl' | keyof Layout | 'ackLevel' | 'leaseMs' | 'limits'> => ({
+  name: config.nodeName,
+  roles: rolesOf(config),
+  socketUrl: socketUrlOf(config),
+  ...layoutOf(config),
+  ackLevel: config.ackLevel,
+  leaseMs: config.leaseMs,
+  limits: limitsOf(config),
+});
+
+/** What is promised of what is stored, and how it is kept. */
+export const storeFormOf = (
+  config: ServerConfig,
+): Pick<RedisStoresOptions, 'ackLevel' | 'storeFormat' | 'keyPrefix'> => ({
+  ackLevel: config.ackLevel,
+  storeFormat: layoutOf(config).storeFormat,
+  keyPrefix: config.redisPrefix,
+});
 
 const ROLES: readonly Role[] = ['gateway', 'actors', 'jobs'];
 

@@ -9,6 +9,7 @@ import type {
   PartitionStore,
   PlacementLimits,
   Role,
+  StoreFormat,
 } from '@millrace/partition';
 import type { SearchIndex } from '@millrace/search';
 import type { Archiver } from './archive/archiver.ts';
@@ -58,8 +59,7 @@ export interface ChatNodeParts {
   /** Where clients open sockets to it; empty when there are none, or it cannot tell. */
   readonly socketUrl: string;
   readonly partitionCount: number;
-  /** See `Layout`. */
-  readonly pairsAtHome: boolean;
+  readonly storeFormat: StoreFormat;
   readonly ackLevel: AckLevel;
   readonly leaseMs: number;
   readonly limits: ChatNodeLimits;

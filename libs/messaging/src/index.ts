@@ -43,7 +43,8 @@ export {
   type RetentionParts,
   type RetentionStats,
 } from './archive/retention.ts';
-export { ArchiveMismatch, PairsMismatch, PartitionCountMismatch } from './cluster/birth-actor.ts';
+export { ArchiveMismatch, StoreFormatMismatch, PartitionCountMismatch } from './cluster/birth-actor.ts';
+export { storeMisfitOf } from './cluster/born-with.ts';
 export { partitionOfActor, type Layout } from './cluster/partition-of-actor.ts';
 export { SearchMismatch } from './cluster/search-misfit.ts';
 export { documentOf } from './indexing/document-of.ts';

@@ -16,6 +16,13 @@ export {
   type Refusal,
 } from './partition-owner-parts.ts';
 export { NO_COMMITS, type CommitsBefore, type Handled, type PartitionActor } from './partition-actor.ts';
+export {
+  arePairsAtHome,
+  areRecordsTerse,
+  doTimelinesBeginShort,
+  STORE_FORMAT,
+  type StoreFormat,
+} from './store-format.ts';
 export { RetryWait, type RetryWaitLimits } from './retry-wait.ts';
 export { HeldCommits, type HeldLimits } from './held-commits.ts';
 export {

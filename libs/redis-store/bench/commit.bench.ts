@@ -17,7 +17,7 @@ import { join } from 'node:path';
 import { generation, partitionId, sequenceId, systemClock, systemRandom, systemTimers, utf8 } from '@millrace/kernel';
 import type { NodeId } from '@millrace/kernel';
 import { startRedis } from '@millrace/local-redis';
-import type { ActorWrite, Commit, OwnerToken } from '@millrace/partition';
+import { type ActorWrite, type Commit, type OwnerToken, STORE_FORMAT } from '@millrace/partition';
 import type { ActorKey } from '@millrace/timeline';
 import { RedisStores } from '../src/redis-stores.ts';
 
@@ -109,6 +109,7 @@ async function measure(url: string, shape: Shape, run: number): Promise<{ rate: 
   const connected = await RedisStores.connect({
     url,
     ackLevel: 'memory',
+    storeFormat: STORE_FORMAT,
     keyPrefix: `r${String(run)}:`,
     clock: systemClock,
     timers: systemTimers,

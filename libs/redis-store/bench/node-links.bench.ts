@@ -12,6 +12,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock, systemRandom, systemTimers, type NodeId } from '@millrace/kernel';
+import { STORE_FORMAT } from '@millrace/partition';
 import { startRedis } from '@millrace/local-redis';
 import { defaultLinkLimits, Links } from '@millrace/node-link';
 import { RedisStores } from '../src/redis-stores.ts';
@@ -24,6 +25,7 @@ async function connect(url: string): Promise<RedisStores> {
   const connected = await RedisStores.connect({
     url,
     ackLevel: 'memory',
+    storeFormat: STORE_FORMAT,
     clock: systemClock,
     timers: systemTimers,
     random: systemRandom,

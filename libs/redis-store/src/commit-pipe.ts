@@ -3,9 +3,8 @@ import { commitFault, type Commit, type CommitOutcome } from '@millrace/partitio
 import { Cluster } from 'ioredis';
 import type { Connection } from './connection.ts';
 import { answerWithin, DeadlineExceeded } from './deadline.ts';
-import { isFreeing, packCommit, writesOf } from './encode-commit.ts';
+import { isFreeing, packCommit, writesOf, type CommitForm } from './encode-commit.ts';
 import { functionName, isFunctionMissing, loadLibrary } from './function-library.ts';
-import type { KeyLayout } from './key-layout.ts';
 import { Packer } from './pack.ts';
 import { troubleOf } from './store-errors.ts';
 import type { StoreObserver } from './store-observer.ts';
@@ -33,9 +32,8 @@ export const defaultCommitPipeLimits: CommitPipeLimits = {
   replicaMsMax: 1_000,
 };
 
-export interface CommitPipeParts {
+export interface CommitPipeParts extends CommitForm {
   readonly connection: Connection;
-  readonly layout: KeyLayout;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly observer: StoreObserver;
@@ -154,7 +152,7 @@ export class CommitPipe {
     if (this.#queuedBytes > limits.queuedBytesMax) {
       return this.#atOnce({ code: 'unavailable', message: 'too many commits wait to be sent' });
     }
-    packCommit(this.#packer, layout, commit);
+    packCommit(this.#packer, this.#parts, commit);
     const packed = this.#packer.take();
     return new Promise((resolve) => {
       const ownerKey = layout.owner(commit.partition);

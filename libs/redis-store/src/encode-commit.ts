@@ -2,6 +2,7 @@ import { encodeOwnerToken, type ActorWrite, type Commit } from '@millrace/partit
 import { comparePositions, encodeHead, type Position } from '@millrace/timeline';
 import type { KeyLayout } from './key-layout.ts';
 import type { Packer } from './pack.ts';
+import { SHORT_BYTES_MAX, SHORT_SEQ_MAX } from './short-timeline.ts';
 
 /** Values in one list that Lua unpacks; it fails near 8,000. Even, so that no field is parted from its value. */
 const LIST_VALUES_MAX = 4_000;
@@ -33,16 +34,25 @@ function packUnsets(packer: Packer, unset: readonly string[]): void {
   }
 }
 
-function packWrite(packer: Packer, timelineKey: string, write: ActorWrite): void {
+/** How long the Timeline may be as a text, with this write; null if it is a stream, or will be from its beginning. */
+function shortBytesMax({ head, expected }: ActorWrite, shortTimelines: boolean): number | null {
+  if (!shortTimelines || expected.seq > SHORT_SEQ_MAX) return null;
+  return head.seq > SHORT_SEQ_MAX ? 0 : SHORT_BYTES_MAX;
+}
+
+function packWrite(packer: Packer, timelineKey: string, write: ActorWrite, shortTimelines: boolean): void {
   const { head, entries, trimBefore } = write;
+  const short = shortBytesMax(write, shortTimelines);
   packSets(packer, encodeHead(head), write.set);
   packUnsets(packer, write.unset);
   packer.count(entries.length);
-  if (entries.length === 0 && trimBefore === null) {
-    packer.none().none();
+  if (entries.length === 0 && trimBefore === null && short !== 0) {
+    packer.none().none().none();
     return;
   }
   packer.text(timelineKey);
+  if (short === null) packer.none();
+  else packer.count(short);
   const gen = `${String(head.gen)}-`;
   let seq = head.seq - entries.length;
   for (const entry of entries) {
@@ -66,8 +76,14 @@ function packOwnerFields(packer: Packer, commit: Commit, ownerKeyFields: readonl
   for (const text of more) packer.text(text);
 }
 
+export interface CommitForm {
+  readonly layout: KeyLayout;
+  /** Whether Timelines begin as texts: see `StoreFormat`. */
+  readonly shortTimelines: boolean;
+}
+
 /** Packs one commit as functions/commit.lua describes it. The same commit gives the same bytes every time (I5). */
-export function packCommit(packer: Packer, layout: KeyLayout, commit: Commit): void {
+export function packCommit(packer: Packer, { layout, shortTimelines }: CommitForm, commit: Commit): void {
   const { partition, commitNo, commitId, writes, feed, feedFrom, deadLetters } = commit;
   const no = String(commitNo);
   packer
@@ -82,7 +98,9 @@ export function packCommit(packer: Packer, layout: KeyLayout, commit: Commit): v
     }
   });
   packer.list(() => {
-    for (const write of writes) packWrite(packer, layout.timeline(partition, write.actor), write);
+    for (const write of writes) {
+      packWrite(packer, layout.timeline(partition, write.actor), write, shortTimelines);
+    }
   });
   packer.text(layout.feed(partition));
   if (feed === null) packer.none();

@@ -118,7 +118,7 @@ function judgeSettings({ settings, maxMemoryBytes }: RedisFacts): readonly Redis
       finding(
         'advice',
         'large_stream_nodes',
-        `\`stream-node-max-bytes ${String(streamNodeMaxBytes)}\`: a short Timeline takes 4.3 kB of memory; with ${String(STREAM_NODE_BYTES_ADVISED)} it takes 0.7 kB`,
+        `\`stream-node-max-bytes ${String(streamNodeMaxBytes)}\`: a Timeline of a few entries takes 4.3 kB more than they; with ${String(STREAM_NODE_BYTES_ADVISED)} it takes 0.7 kB more`,
       ),
     );
   }

@@ -17,7 +17,8 @@ export type ClusterKey = 'members' | 'left' | 'replaced' | 'leader' | 'view' | '
  * | `{p17}:u:<id>`       | hash   | a user, likewise                                                          |
  * | `{p17}:p:17`        | hash   | the lobbies of the partition that became groups, or were about to         |
  * | `{p17}:r:<id>`       | hash   | what was changed of a conversation's messages, see messaging/revise/revision.ts |
- * | `{p17}:t:c:<id>`     | stream | a conversation's Timeline: id `<gen>-<seq>`, field `e` the opaque entry   |
+ * | `{p17}:t:c:<id>`     | stream | a conversation's Timeline: id `<gen>-<seq>`, field `e` the opaque entry;  |
+ * |                      | or string | while it is short a text of all ids and entries, see functions/shared.lua |
  * | `{p17}:t:u:<id>`     | stream | a user's inbox, likewise                                                  |
  * | `{cluster}:members`  | hash   | by name, a registration, see functions/register-member.lua                |
  * | `{cluster}:left`     | hash   | by name, the last run of a member that is gone, about the last 1,000      |

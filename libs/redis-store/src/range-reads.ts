@@ -5,6 +5,7 @@ import type { Connection } from './connection.ts';
 import { answerWithin } from './deadline.ts';
 import { readByFunction } from './function-library.ts';
 import { Packer } from './pack.ts';
+import { SHORT_SEQ_MAX } from './short-timeline.ts';
 import { Unpacker } from './unpack.ts';
 
 export interface RangeReadsParts {
@@ -15,6 +16,8 @@ export interface RangeReadsParts {
 
 /** Entries that one call may be asked for, if it is for more than one range: about a millisecond of Redis. */
 const ENTRIES_PER_CALL = 500;
+/** Of each range, in what is packed for the function. */
+const VALUES_PER_RANGE = 7;
 /** Without a budget. Lua knows whole numbers up to here. */
 const BYTES_ANY = Number.MAX_SAFE_INTEGER;
 
@@ -32,6 +35,7 @@ class Reading {
   readonly budget: ByteBudget | null;
   readonly #command: 'XRANGE' | 'XREVRANGE';
   readonly #last: string;
+  readonly #mayBeShort: boolean;
   readonly #entries: TimelineEntry[] = [];
   readonly #settle: Settle;
   #first: string;
@@ -47,6 +51,7 @@ class Reading {
     this.#command = isForward ? 'XRANGE' : 'XREVRANGE';
     this.#first = idOf(isForward ? from : to);
     this.#last = idOf(isForward ? to : from);
+    this.#mayBeShort = from.seq <= SHORT_SEQ_MAX;
     this.#left = limit;
     this.#settle = settle;
   }
@@ -59,6 +64,7 @@ class Reading {
   /** As functions/read-ranges.lua describes it. */
   pack(packer: Packer, budget: number): void {
     packer.text(this.key).text(this.#first).text(this.#last).count(this.#left).text(this.#command).count(budget);
+    packer.count(this.#mayBeShort ? 1 : 0);
   }
 
   /** @returns the bytes of data that were there. */
@@ -201,7 +207,7 @@ export class RangeReads {
   #ask({ readings, shares }: Call): Promise<Buffer> {
     const { reads, timers, answerMsMax } = this.#parts;
     const places = new Map([...shares.keys()].map((budget, index) => [budget, index + 1]));
-    this.#packer.array(readings.length * 6);
+    this.#packer.array(readings.length * VALUES_PER_RANGE);
     for (const reading of readings) reading.pack(this.#packer, places.get(reading.budget) ?? 1);
     const ranges = this.#packer.take();
     this.#packer.array(shares.size);

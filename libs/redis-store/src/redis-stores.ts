@@ -1,6 +1,13 @@
 import { err, ok, type Clock, type Random, type Result, type Timers } from '@millrace/kernel';
 import type { NodeStreams } from '@millrace/node-link';
-import type { AckLevel, ClusterStore, PartitionStore, StoreError } from '@millrace/partition';
+import {
+  doTimelinesBeginShort,
+  type AckLevel,
+  type ClusterStore,
+  type PartitionStore,
+  type StoreError,
+  type StoreFormat,
+} from '@millrace/partition';
 import type {
   ConversationNames,
   HotTimelines,
@@ -36,6 +43,8 @@ export interface RedisStoresOptions {
   /** `redis://`, `rediss://`, `redis+sentinel://`, `unix:///path` or a path; of a Cluster, any of its nodes. */
   readonly url: string;
   readonly ackLevel: AckLevel;
+  /** What the store was, or will be, born with. */
+  readonly storeFormat: StoreFormat;
   /** Put before every key. Default: none. */
   readonly keyPrefix?: string;
   readonly clock: Clock;
@@ -117,6 +126,7 @@ export class RedisStores {
     this.#pipe = new CommitPipe({
       connection: commits,
       layout,
+      shortTimelines: doTimelinesBeginShort(options.storeFormat),
       clock,
       timers,
       observer,

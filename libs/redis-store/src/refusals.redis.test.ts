@@ -6,6 +6,7 @@ import { inspectRedis } from './inspect-redis.ts';
 import { RedisStores } from './redis-stores.ts';
 import { openRedisStores, underTest } from './testing/open-stores.ts';
 import { generation, sequenceId, systemClock, systemRandom, systemTimers, type NodeId } from '@millrace/kernel';
+import { STORE_FORMAT } from '@millrace/partition';
 
 const redis = testRedis();
 const room = actorKey('c:room');
@@ -170,6 +171,7 @@ describe('an inspection', () => {
     const connected = await RedisStores.connect({
       url: redis.url,
       ackLevel: 'disk',
+      storeFormat: STORE_FORMAT,
       clock: systemClock,
       timers: systemTimers,
       random: systemRandom,

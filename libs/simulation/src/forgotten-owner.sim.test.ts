@@ -12,7 +12,7 @@ const STOPS = 100;
 const options: WorldOptions = {
   level: 'memory',
   partitionCount: 4,
-  pairsAtHome: false,
+  storeFormat: 1,
   readAbove: 1_000,
   writeBelow: 1_000,
   readAboveLoad: 1e9,

@@ -12,7 +12,7 @@ const SEEDS = 60;
 const options: WorldOptions = {
   level: 'disk',
   partitionCount: 4,
-  pairsAtHome: false,
+  storeFormat: 1,
   shards: 1,
   unsyncedMs: 0,
   calm: 1,

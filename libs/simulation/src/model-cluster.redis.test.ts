@@ -1,6 +1,6 @@
 import { seededRandom, systemClock, systemRandom, systemTimers, type NodeId } from '@millrace/kernel';
 import { testRedis } from '@millrace/local-redis/testing';
-import { emptyView, type ClusterStore, type Member } from '@millrace/partition';
+import { type ClusterStore, emptyView, type Member, STORE_FORMAT } from '@millrace/partition';
 import { RedisStores } from '@millrace/redis-store';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
@@ -61,7 +61,13 @@ type ClusterStep = typeof step extends fc.Arbitrary<infer T> ? T : never;
 it(`the model and Redis hold the cluster alike, whatever is asked of them (seed ${String(SEED)})`, async () => {
   const opened = async (keyPrefix: string): Promise<RedisStores> => {
     const clocks = { clock: systemClock, timers: systemTimers, random: systemRandom };
-    const stores = await RedisStores.connect({ url: redis.url, ackLevel: 'memory', keyPrefix, ...clocks });
+    const stores = await RedisStores.connect({
+      url: redis.url,
+      ackLevel: 'memory',
+      storeFormat: STORE_FORMAT,
+      keyPrefix,
+      ...clocks,
+    });
     if (stores.ok) return stores.value;
     throw new Error(stores.error.message);
   };

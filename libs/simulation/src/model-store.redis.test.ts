@@ -1,7 +1,7 @@
 import { partitionId, generation, seededRandom, systemClock, systemRandom, systemTimers } from '@millrace/kernel';
 import type { NodeId } from '@millrace/kernel';
 import { testRedis } from '@millrace/local-redis/testing';
-import type { Commit, CommitOutcome, OwnerToken } from '@millrace/partition';
+import { type Commit, type CommitOutcome, type OwnerToken, STORE_FORMAT } from '@millrace/partition';
 import { actorKey, at, commitIdOf } from '@millrace/partition/conformance';
 import { RedisStores } from '@millrace/redis-store';
 import fc from 'fast-check';
@@ -108,6 +108,7 @@ async function openRedis(keyPrefix: string): Promise<RedisStores> {
   const opened = await RedisStores.connect({
     url: redis.url,
     ackLevel: 'memory',
+    storeFormat: STORE_FORMAT,
     keyPrefix,
     clock: systemClock,
     timers: systemTimers,

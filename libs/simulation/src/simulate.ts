@@ -1,4 +1,5 @@
 import { directConversationId, seededRandom, type ConversationId, type DeviceId, type UserId } from '@millrace/kernel';
+import type { StoreFormat } from '@millrace/partition';
 import { checkAll, create, fallSilent, goWrong, loseTheLast, type Fault, type FaultPlan } from './scenario.ts';
 import { SimulatedDevice } from './simulated-device.ts';
 import { groupName, userName, World } from './world.ts';
@@ -64,7 +65,7 @@ function optionsOf(seed: number, given: SimulationOptions): Required<SimulationO
     churn: 1,
     changes: one(0, 0.15, 0.3),
     isSearched: one(false, true),
-    pairsAtHome: one(false, true),
+    storeFormat: one<StoreFormat>(1, 3),
     faultsMax: Infinity,
     without: [],
     ...given,

@@ -41,7 +41,7 @@ export class SimulatedNode {
     committed: (commit: Commit) => void,
     lost: (node: SimulatedNode) => void,
   ) {
-    const { level, partitionCount, pairsAtHome, inboxEntriesMax, sendWindow, heldMs } = world.options;
+    const { level, partitionCount, storeFormat, inboxEntriesMax, sendWindow, heldMs } = world.options;
     const { readAbove, writeBelow, readAboveLoad, writeBelowLoad } = world.options;
     const nothing = (): void => undefined;
     const log = {
@@ -80,7 +80,7 @@ export class SimulatedNode {
       url: '',
       socketUrl: '',
       partitionCount,
-      pairsAtHome,
+      storeFormat,
       ackLevel: level,
       leaseMs: LEASE_MS,
       limits: {

@@ -1,4 +1,5 @@
 import { directConversationId, type ConversationId, type DeviceId, type UserId } from '@millrace/kernel';
+import { STORE_FORMAT } from '@millrace/partition';
 import { judgeGrowth, type Grown } from './growth.ts';
 import { checkAll, create, goWrong } from './scenario.ts';
 import { SimulatedDevice } from './simulated-device.ts';
@@ -46,7 +47,7 @@ const GROWING = ['commandsQueued', 'commandsRouting', 'usersBehind', 'commitsUnd
 const options: WorldOptions = {
   level: 'disk',
   partitionCount: 4,
-  pairsAtHome: true,
+  storeFormat: STORE_FORMAT,
   shards: 2,
   unsyncedMs: 0,
   nodes: 3,

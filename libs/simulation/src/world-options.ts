@@ -1,5 +1,5 @@
 import type { MessagingLimits } from '@millrace/messaging';
-import type { AckLevel } from '@millrace/partition';
+import type { AckLevel, StoreFormat } from '@millrace/partition';
 import type { Habits } from './habits.ts';
 
 /** From how many hot entries on nothing is ever archived: then there is no archive. */
@@ -14,8 +14,7 @@ export interface WorldOptions
     Habits {
   readonly level: AckLevel;
   readonly partitionCount: number;
-  /** See `Layout` in messaging. */
-  readonly pairsAtHome: boolean;
+  readonly storeFormat: StoreFormat;
   /** How many Redis the partitions are spread over: each loses its own end. */
   readonly shards: number;
   /** At level `memory`: how far behind a store may be that comes back, milliseconds. */

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { kindOfKey } from './redis-memory.ts';
+import { storedTimelines } from './stored-timelines.ts';
 
 const SCAN_COUNT = 1_000;
 const LOOK_EVERY_MS = 500;
@@ -22,14 +23,12 @@ export async function hotStreams(redis: Redis): Promise<readonly HotStream[]> {
     cursor = next;
     for (const key of page) if (kindOfKey(key) === 'timeline') keys.add(key);
   } while (cursor !== '0');
-  const looked = [...keys].map(async (key): Promise<readonly HotStream[]> => {
-    const [entries, first] = await Promise.all([redis.xlen(key), redis.xrange(key, '-', '+', 'COUNT', 1)]);
-    const id = first[0]?.[0];
-    if (entries === 0 || id === undefined) return [];
-    const conversation = key.slice(key.indexOf('}:t:c:') + 6);
-    return [{ conversation, entries, first: Number(id.slice(id.indexOf('-') + 1)) }];
+  const all = [...keys];
+  const looked = await storedTimelines(redis, all);
+  return all.flatMap((key, index) => {
+    const { entries = 0, first = 0 } = looked[index] ?? {};
+    return entries === 0 ? [] : [{ conversation: key.slice(key.indexOf('}:t:c:') + 6), entries, first }];
   });
-  return (await Promise.all(looked)).flat();
 }
 
 /** Looks now and then, until it is stopped. @returns the most entries of one conversation that were seen. */

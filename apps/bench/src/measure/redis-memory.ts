@@ -1,4 +1,5 @@
 import { Redis } from 'ioredis';
+import { answersOf, storedTimelines } from './stored-timelines.ts';
 
 const SCAN_COUNT = 1_000;
 
@@ -13,9 +14,9 @@ export function kindOfKey(key: string): KeyKind {
   return key.endsWith('}:feed') ? 'feed' : 'other';
 }
 
-const isStream = (key: string): boolean => ['timeline', 'inbox', 'feed'].includes(kindOfKey(key));
+const hasEntries = (key: string): boolean => ['timeline', 'inbox', 'feed'].includes(kindOfKey(key));
 
-/** Keys of one kind: how many, their bytes with all that Redis keeps for them, and the entries of those that are streams. */
+/** Keys of one kind: how many, their bytes with all that Redis keeps for them, and the entries of those that have some. */
 export interface KeySum {
   readonly keys: number;
   readonly bytes: number;
@@ -49,14 +50,6 @@ export function sumByKind(
   return sums;
 }
 
-/** Of pipelined commands: the answers, or the first error. */
-async function answersOf(pipeline: ReturnType<Redis['pipeline']>): Promise<readonly unknown[]> {
-  return ((await pipeline.exec()) ?? []).map(([error, value]) => {
-    if (error !== null) throw error;
-    return value;
-  });
-}
-
 /** Asks Redis for each of its keys what it takes. @param url - as ioredis takes it, or `unix://` and a path. */
 export async function memoryByKind(url: string): Promise<MemoryByKind> {
   const redis = new Redis(url.replace(/^unix:\/\//, ''), { lazyConnect: true });
@@ -74,16 +67,15 @@ export async function memoryByKind(url: string): Promise<MemoryByKind> {
     for (let from = 0; from < keys.length; from += SCAN_COUNT) {
       const some = keys.slice(from, from + SCAN_COUNT);
       const pipeline = redis.pipeline();
-      for (const key of some) {
-        // Of a stream, of all its nodes: otherwise a few are looked at and the rest is guessed.
-        pipeline.call('MEMORY', 'USAGE', key, 'SAMPLES', '0');
-        if (isStream(key)) pipeline.xlen(key);
-        else pipeline.exists(key);
-      }
-      const answers = await answersOf(pipeline);
+      // Of a stream, of all its nodes: otherwise a few are looked at and the rest is guessed.
+      for (const key of some) pipeline.call('MEMORY', 'USAGE', key, 'SAMPLES', '0');
+      const sizes = await answersOf(pipeline);
+      const holding = some.filter(hasEntries);
+      const held = new Map(
+        (await storedTimelines(redis, holding)).map(({ entries }, index) => [holding[index], entries]),
+      );
       some.forEach((key, index) => {
-        const entries = isStream(key) ? Number(answers[2 * index + 1] ?? 0) : 0;
-        looked.push({ key, bytes: Number(answers[2 * index] ?? 0), entries });
+        looked.push({ key, bytes: Number(sizes[index] ?? 0), entries: held.get(key) ?? 0 });
       });
     }
     const memory = await redis.info('memory');

@@ -1,5 +1,5 @@
 import { partitionId, sequenceId, systemClock, systemRandom, systemTimers, type UserId } from '@millrace/kernel';
-import type { AckLevel, Commit, OwnerToken } from '@millrace/partition';
+import { type AckLevel, type Commit, type OwnerToken, STORE_FORMAT } from '@millrace/partition';
 import { encodeEntry } from '@millrace/protocol';
 import { RedisStores } from '@millrace/redis-store';
 import type { ActorKey, Position, TimelineHead } from '@millrace/timeline';
@@ -103,7 +103,7 @@ export class CommitLoad {
     onEdge: (edge: 'begin' | 'end') => void,
   ): Promise<CommitResult> {
     const platform = { clock: systemClock, timers: systemTimers, random: systemRandom };
-    const connected = await RedisStores.connect({ url, ackLevel, ...platform });
+    const connected = await RedisStores.connect({ url, ackLevel, storeFormat: STORE_FORMAT, ...platform });
     if (!connected.ok) throw new Error(connected.error.message);
     const stores = connected.value;
     try {

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { STORE_FORMAT } from '@millrace/partition';
 import { isRedisUrl } from '@millrace/redis-store';
 import { archiveAllowed, isArchiveText } from '../archive/archive-choice.ts';
 import { isSearchFieldsText, isSearchText, searchAllowed, searchFieldsAllowed } from '../search/search-choice.ts';
@@ -136,9 +137,9 @@ export const variables = {
     about:
       'Slices that the actors are spread over, and the most nodes that can own work. Fixed when a cluster is born: never change it for existing data. Each costs something for every commit, so as few as will do: 64 share evenly among up to some twenty nodes.',
   }),
-  pairsAtHome: oneOf('MILLRACE_PAIRS_AT_HOME', ['true', 'false'], 'true', {
+  storeFormat: wholeNumber('MILLRACE_STORE_FORMAT', [1, STORE_FORMAT], STORE_FORMAT, {
     about:
-      'Where conversations of two are. `true`: in the partition of one of the two, so that on several nodes most of what a message causes stays on one. `false`: by a name of their own, as in stores that were born before this could be chosen. Fixed when a cluster is born: never change it for existing data; a node that says otherwise does not start.',
+      'How the store keeps what it keeps. `2`: conversations of two are in the partition of one of the two, so that on several nodes most of what a message causes stays on one. `3`: short conversations take a quarter less memory, too. `1`: neither, as in stores that were born before this could be chosen. Fixed when a cluster is born: never change it for existing data; a node that says otherwise does not start.',
   }),
   ackLevel: oneOf('MILLRACE_ACK', ['memory', 'disk', 'replicated'], 'memory', {
     about:

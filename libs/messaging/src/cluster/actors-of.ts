@@ -13,13 +13,16 @@ import { decodeUser } from '../user/user-record.ts';
 import { BirthActor, birthKey } from './birth-actor.ts';
 
 /** What a partition makes of a key and its record. Throws for a record that this version of the program cannot read. */
-export function actorsOf({ ackLevel, limits }: Pick<ChatNodeParts, 'ackLevel' | 'limits'>, known: KnownGenerations) {
+export function actorsOf(
+  { ackLevel, limits, storeFormat }: Pick<ChatNodeParts, 'ackLevel' | 'limits' | 'storeFormat'>,
+  known: KnownGenerations,
+) {
   return (key: ActorKey, record: ActorRecord, gen: Generation): PartitionActor<AnyCommand, AnyReply, Effect> => {
     if (key === birthKey) return new BirthActor(record, gen);
     if (promotedPartition(key) !== null) return new PromotedLobbies(key, record, gen);
     const name = key.slice(2);
-    return key.startsWith('c:')
-      ? new ConversationActor(decodeConversation(name as ConversationId, record, gen), ackLevel, limits.messaging)
-      : new UserActor(decodeUser(name as UserId, record, gen), limits.messaging, known);
+    if (key.startsWith('u:')) return new UserActor(decodeUser(name as UserId, record, gen), limits.messaging, known);
+    const state = decodeConversation(name as ConversationId, record, gen);
+    return new ConversationActor(state, ackLevel, limits.messaging, storeFormat);
   };
 }

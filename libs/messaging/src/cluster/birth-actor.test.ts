@@ -1,9 +1,18 @@
-import { generation, ok, systemClock, systemTimers, utf8, type NodeId } from '@millrace/kernel';
+import { err, generation, ok, systemClock, systemTimers, utf8, type NodeId } from '@millrace/kernel';
+import type { StoreFormat } from '@millrace/partition';
 import { emptyHead } from '@millrace/timeline';
 import { describe, expect, it } from 'vitest';
 import type { Archiver } from '../archive/archiver.ts';
-import { ArchiveMismatch, BirthActor, PartitionCountMismatch } from './birth-actor.ts';
-import { misfitOf } from './born-with.ts';
+import {
+  ArchiveMismatch,
+  BirthActor,
+  birthKey,
+  decodeBorn,
+  PartitionCountMismatch,
+  StoreFormatMismatch,
+  type BirthCommand,
+} from './birth-actor.ts';
+import { misfitOf, storeMisfitOf } from './born-with.ts';
 
 const gen = generation(1);
 
@@ -28,47 +37,66 @@ describe('the number of partitions', () => {
   });
 });
 
-describe('where conversations of two are', () => {
+describe('the format of a store', () => {
   const asked = { t: 'birth', partitionCount: 16, tellsAll: true } as const;
-  const told = (partitions: number, pairsAtHome: boolean) => ok({ partitions, archive: null, pairsAtHome });
+  /** Of a node of the version that knew of the second format. */
+  const former = (pairsAtHome: boolean) => ({ ...asked, pairsAtHome });
+  const now = (storeFormat: StoreFormat) => ({ ...asked, storeFormat, pairsAtHome: storeFormat > 1 });
+  const told = (partitions: number, storeFormat: StoreFormat) =>
+    ok({ partitions, archive: null, storeFormat, pairsAtHome: storeFormat > 1 });
+  const fresh = () => new BirthActor({ head: null, fields: new Map() }, gen);
 
-  it('is fixed by the first who says it, with the number of partitions, and told as it is stored', () => {
-    const actor = new BirthActor({ head: null, fields: new Map() }, gen);
-    expect(actor.handle({ ...asked, pairsAtHome: true }).reply).toEqual(told(16, true));
+  it.each([1, 2, 3] as const)('is fixed by the first who says it, and told as it is stored: %i', (format) => {
+    const actor = fresh();
+    expect(actor.handle(now(format)).reply).toEqual(told(16, format));
     actor.restore();
     expect(actor.pendingWrite()).toBeNull();
-    expect(actor.handle({ ...asked, pairsAtHome: true }).reply).toEqual(told(16, true));
+    expect(actor.handle(now(format)).reply).toEqual(told(16, format));
     const set = actor.pendingWrite()?.set ?? [];
-    expect(set).toEqual([
-      ['p', '16'],
-      ['d', '1'],
-    ]);
+    expect(set).toEqual([['p', '16'], ...(format === 1 ? [] : [['d', String(format - 1)]])]);
     actor.settle();
-    expect(actor.handle({ ...asked, pairsAtHome: false }).reply).toEqual(told(16, true));
-    const fields = new Map(set.map(([name, value]) => [name, utf8(String(value))]));
-    const stored = new BirthActor({ head: emptyHead(gen), fields }, gen);
-    expect(stored.handle({ ...asked, pairsAtHome: false }).reply).toEqual(told(16, true));
+    const other = format === 1 ? 3 : 1;
+    expect(actor.handle(now(other)).reply).toEqual(told(16, format));
+    const record = { head: emptyHead(gen), fields: new Map(set.map(([name, value]) => [name, utf8(String(value))])) };
+    expect(decodeBorn(record)).toEqual({ partitions: 16, archive: null, storeFormat: format });
+    const stored = new BirthActor(record, gen);
+    expect(stored.handle(now(other)).reply).toEqual(told(16, format));
     expect(stored.pendingWrite()).toBeNull();
   });
 
-  it('is apart in a store that was born before anybody could say it', () => {
-    const stored = new BirthActor({ head: emptyHead(gen), fields: new Map([['p', utf8('16')]]) }, gen);
-    expect(stored.handle({ ...asked, pairsAtHome: true }).reply).toEqual(told(16, false));
-    expect(stored.pendingWrite()).toBeNull();
+  it('is the first or the second one of a store that a former version has born', () => {
+    for (const [command, format] of [[asked, 1] as const, [former(false), 1] as const, [former(true), 2] as const]) {
+      const actor = fresh();
+      expect(actor.handle(command).reply).toEqual(told(16, format));
+      expect(actor.handle(now(3)).reply).toEqual(told(16, format));
+    }
   });
 
-  it('keeps out who does not know of it, but where they are apart', () => {
-    const atHome = new BirthActor({ head: null, fields: new Map() }, gen);
-    atHome.handle({ ...asked, pairsAtHome: true });
-    expect(atHome.handle(asked).reply).toEqual(told(0, true));
-    expect(atHome.handle({ t: 'birth', partitionCount: 16 }).reply).toEqual(ok(0));
-    const apart = new BirthActor({ head: null, fields: new Map() }, gen);
-    expect(apart.handle(asked).reply).toEqual(told(16, false));
-    expect(apart.handle({ ...asked, pairsAtHome: true }).reply).toEqual(told(16, false));
+  it('keeps out who does not know of it', () => {
+    const partitions = (format: StoreFormat, ...commands: readonly BirthCommand[]) => {
+      const actor = fresh();
+      actor.handle(now(format));
+      return commands.map((command) => {
+        const { reply } = actor.handle(command);
+        return reply.ok && (typeof reply.value === 'object' ? reply.value.partitions : reply.value);
+      });
+    };
+    const before = [{ t: 'birth', partitionCount: 16 } as const, asked];
+    expect(partitions(3, ...before, former(true), former(false), now(1))).toEqual([0, 0, 0, 0, 16]);
+    expect(partitions(2, ...before, former(true), former(false))).toEqual([0, 0, 16, 16]);
+    expect(partitions(1, ...before, former(true), former(false))).toEqual([16, 16, 16, 16]);
   });
 
-  it('keeps a node out that looks for them elsewhere, with what to do', async () => {
-    const misfit = (born: unknown, pairsAtHome: boolean) =>
+  it('a newer one than is known is no store for this program', () => {
+    const fields = new Map([
+      ['p', utf8('16')],
+      ['d', utf8('3')],
+    ]);
+    expect(() => decodeBorn({ head: emptyHead(gen), fields })).toThrow(/store format 4 is newer than this program/);
+  });
+
+  it('keeps a node out that says otherwise, with what to do', async () => {
+    const misfit = (born: unknown, storeFormat: StoreFormat) =>
       misfitOf(
         {
           post: (_key, _command, answer) => {
@@ -77,24 +105,47 @@ describe('where conversations of two are', () => {
           view: null,
         },
         {
-          ...{ node: 'node-1' as NodeId, partitionCount: 16, pairsAtHome, leaseMs: 10 },
+          ...{ node: 'node-1' as NodeId, partitionCount: 16, storeFormat, leaseMs: 10 },
           ...{ clock: systemClock, timers: systemTimers },
         },
         () => false,
       );
     const born = { partitions: 16, archive: null };
-    expect(await misfit({ ...born, pairsAtHome: true }, true)).toBeNull();
-    expect(await misfit({ ...born, pairsAtHome: false }, false)).toBeNull();
-    // An owner that runs an earlier version.
-    expect(await misfit(born, false)).toBeNull();
-    for (const stored of [born, { ...born, pairsAtHome: false }])
-      expect(await misfit(stored, true)).toMatchObject({
-        name: 'PairsMismatch',
-        message: expect.stringContaining('apart from their users, which is fixed for good: configure false') as string,
+    for (const format of [1, 2, 3] as const) expect(await misfit({ ...born, storeFormat: format }, format)).toBeNull();
+    // An owner that runs a former version.
+    expect(await misfit(born, 1)).toBeNull();
+    expect(await misfit({ ...born, pairsAtHome: false }, 1)).toBeNull();
+    expect(await misfit({ ...born, pairsAtHome: true }, 2)).toBeNull();
+    for (const [stored, format] of [[born, 1] as const, [{ ...born, pairsAtHome: true }, 2] as const])
+      expect(await misfit(stored, 3)).toMatchObject({
+        name: 'StoreFormatMismatch',
+        message: expect.stringContaining(
+          `born in format ${String(format)}, and 3 is configured: the format is fixed for good, so configure ${String(format)}`,
+        ) as string,
       });
-    expect(await misfit({ ...born, pairsAtHome: true }, false)).toMatchObject({
-      message: expect.stringContaining('configure true') as string,
+  });
+
+  it('is read from the store itself before a node is in the cluster', async () => {
+    const inStore = (fields: Readonly<Record<string, string>>) => ({
+      loadActor: (partition: number, actor: string) =>
+        Promise.resolve(
+          ok({
+            head: null,
+            fields: new Map(
+              partition === 0 && actor === birthKey
+                ? Object.entries(fields).map(([name, text]) => [name, utf8(text)])
+                : [],
+            ),
+          }),
+        ),
     });
+    const mine = { partitionCount: 16, storeFormat: 3 } as const;
+    expect(await storeMisfitOf(inStore({ p: '16', d: '2' }), mine)).toBeNull();
+    expect(await storeMisfitOf(inStore({}), mine)).toBeNull();
+    expect(await storeMisfitOf(inStore({ p: '16', d: '1' }), mine)).toBeInstanceOf(StoreFormatMismatch);
+    expect(await storeMisfitOf(inStore({ p: '8', d: '2' }), mine)).toBeInstanceOf(PartitionCountMismatch);
+    const gone = { loadActor: () => Promise.resolve(err({ code: 'unavailable', message: '' } as const)) };
+    expect(await storeMisfitOf(gone, mine)).toBeNull();
   });
 });
 
@@ -104,7 +155,9 @@ describe('the archive of a store', () => {
   it('is fixed by what is archived first, and told with the number of partitions to who asks for all', () => {
     const actor = new BirthActor({ head: null, fields: new Map() }, gen);
     const asked = { t: 'birth', partitionCount: 16, tellsAll: true } as const;
-    expect(actor.handle(asked).reply).toEqual(ok({ partitions: 16, archive: null, pairsAtHome: false }));
+    expect(actor.handle(asked).reply).toEqual(
+      ok({ partitions: 16, archive: null, storeFormat: 1, pairsAtHome: false }),
+    );
     actor.settle();
     expect(actor.handle({ t: 'archive', identity: mine }).reply).toEqual({ ok: true, value: mine });
     expect(actor.pendingWrite()).toMatchObject({ set: [['a', mine]] });
@@ -121,7 +174,9 @@ describe('the archive of a store', () => {
       },
       gen,
     );
-    expect(stored.handle(asked).reply).toEqual(ok({ partitions: 16, archive: mine, pairsAtHome: false }));
+    expect(stored.handle(asked).reply).toEqual(
+      ok({ partitions: 16, archive: mine, storeFormat: 1, pairsAtHome: false }),
+    );
   });
 
   it('keeps a node out that does not use it, with what to do, and no node before anything is archived', async () => {
@@ -134,7 +189,7 @@ describe('the archive of a store', () => {
           view: null,
         },
         {
-          ...{ node: 'node-1' as NodeId, partitionCount: 16, pairsAtHome: false, leaseMs: 10 },
+          ...{ node: 'node-1' as NodeId, partitionCount: 16, storeFormat: 1, leaseMs: 10 },
           ...{ clock: systemClock, timers: systemTimers },
           ...(identity === null ? {} : { archiver: { identity } as unknown as Archiver }),
         },

@@ -1,6 +1,14 @@
 import { TrackedValue } from '@millrace/actor';
-import { fromUtf8, generation, ok, sequenceId, type Generation, type Result } from '@millrace/kernel';
-import type { ActorRecord, ActorWrite, Handled, PartitionActor } from '@millrace/partition';
+import { fromUtf8, generation, invariant, ok, sequenceId, type Generation, type Result } from '@millrace/kernel';
+import {
+  arePairsAtHome,
+  STORE_FORMAT,
+  type ActorRecord,
+  type ActorWrite,
+  type Handled,
+  type PartitionActor,
+  type StoreFormat,
+} from '@millrace/partition';
 import type { FrameError } from '@millrace/protocol';
 import { emptyHead, inGeneration, type ActorKey, type Position, type TimelineHead } from '@millrace/timeline';
 
@@ -9,13 +17,14 @@ export const birthKey = 'k:cluster' as ActorKey;
 
 export type BirthCommand =
   /**
-   * Fixes how actors are spread when that is not yet. Answers the number of partitions, or {@link Born} if asked. A node
-   * that runs an earlier version says nothing of pairs, and knows only of those that are apart.
+   * Fixes how the store keeps what it keeps when that is not yet. Answers the number of partitions, or {@link Born} if
+   * asked. A node that runs an earlier version knows of the second format at most, and says whether by `pairsAtHome`.
    */
   | {
       readonly t: 'birth';
       readonly partitionCount: number;
       readonly tellsAll?: true;
+      readonly storeFormat?: StoreFormat;
       readonly pairsAtHome?: boolean;
     }
   /** Fixes where conversations are archived when nothing is yet. Answers the identity of the archive that is fixed. */
@@ -26,13 +35,37 @@ export interface Born {
   readonly partitions: number;
   /** The identity of the archive; null while nothing was archived. */
   readonly archive: string | null;
-  /** See `Layout`; absent from a node that runs an earlier version: it is not so. */
+  /** Absent from a node that runs an earlier version, which says at most whether it is the second, by `pairsAtHome`. */
+  readonly storeFormat?: StoreFormat;
   readonly pairsAtHome?: boolean;
 }
 
 type BirthReply = Result<number | string | Born, FrameError>;
 
+/** What is answered to a node of a version that cannot read this store: a number that nobody has, so that it stays out. */
 const NO_PARTITIONS = 0;
+
+/** Of what a node says that may run an earlier version. */
+export const formatOf = ({ storeFormat, pairsAtHome }: Pick<Born, 'storeFormat' | 'pairsAtHome'>): StoreFormat =>
+  storeFormat ?? (pairsAtHome === true ? 2 : 1);
+
+/** The format in the record is counted from the second one, of which it was said first. */
+function decodeFormat(field: Uint8Array | undefined): StoreFormat {
+  const format = field === undefined ? 1 : Number(fromUtf8(field)) + 1;
+  invariant(format >= 1 && format <= STORE_FORMAT, `store format ${String(format)} is newer than this program`);
+  return format as StoreFormat;
+}
+
+/** What a record of the store's birth says; null without one. */
+export function decodeBorn({ fields }: ActorRecord): Born | null {
+  const [partitions, archive] = [fields.get('p'), fields.get('a')];
+  if (partitions === undefined) return null;
+  return {
+    partitions: Number(fromUtf8(partitions)),
+    archive: archive === undefined ? null : fromUtf8(archive),
+    storeFormat: decodeFormat(fields.get('d')),
+  };
+}
 
 /** Another number of partitions would look for every conversation in the wrong place. */
 export class PartitionCountMismatch extends Error {
@@ -46,14 +79,14 @@ export class PartitionCountMismatch extends Error {
   }
 }
 
-/** Conversations of two would be looked for in the wrong place. */
-export class PairsMismatch extends Error {
-  override readonly name = 'PairsMismatch';
+/** What is stored would be looked for in the wrong place, or not be understood by all nodes. */
+export class StoreFormatMismatch extends Error {
+  override readonly name = 'StoreFormatMismatch';
 
-  constructor(stored: boolean) {
+  constructor(stored: StoreFormat, configured: StoreFormat) {
     super(
-      `this store was born with conversations of two ${stored ? 'at the home of one of them' : 'apart from their users'}, ` +
-        `which is fixed for good: configure ${stored ? 'true' : 'false'}, or use an empty store`,
+      `this store was born in format ${String(stored)}, and ${String(configured)} is configured: ` +
+        `the format is fixed for good, so configure ${String(stored)}, or use an empty store`,
     );
   }
 }
@@ -73,25 +106,24 @@ export class ArchiveMismatch extends Error {
 
 /**
  * Remembers what was fixed when the cluster was born, and when something was archived for the first time. Its record has
- * three fields, `p`: the number of partitions, `d`, if conversations of two live at the home of one of them: `1`, and `a`:
- * the identity of the archive.
+ * three fields, `p`: the number of partitions, `d`: the store's format less one, absent for the first one, and `a`: the
+ * identity of the archive.
  */
 export class BirthActor implements PartitionActor<BirthCommand, BirthReply, never> {
   readonly weight = 1;
   readonly #head: TimelineHead;
   readonly #partitions: TrackedValue<number | null>;
-  readonly #pairsAtHome: TrackedValue<boolean>;
+  readonly #storeFormat: TrackedValue<StoreFormat>;
   readonly #archive: TrackedValue<string | null>;
   #storedAt: Position;
 
   constructor(record: ActorRecord, gen: Generation) {
-    const partitions = record.fields.get('p');
-    const archive = record.fields.get('a');
+    const born = decodeBorn(record);
     this.#head = inGeneration(record.head ?? emptyHead(gen), gen);
     this.#storedAt = record.head ?? { gen: generation(0), seq: sequenceId(0) };
-    this.#partitions = new TrackedValue(partitions === undefined ? null : Number(fromUtf8(partitions)));
-    this.#pairsAtHome = new TrackedValue(record.fields.has('d'));
-    this.#archive = new TrackedValue(archive === undefined ? null : fromUtf8(archive));
+    this.#partitions = new TrackedValue(born?.partitions ?? null);
+    this.#storeFormat = new TrackedValue(born?.storeFormat ?? 1);
+    this.#archive = new TrackedValue(born?.archive ?? null);
   }
 
   handle(command: BirthCommand): Handled<BirthReply, never> {
@@ -99,24 +131,26 @@ export class BirthActor implements PartitionActor<BirthCommand, BirthReply, neve
       const archive = (this.#archive.value ??= command.identity);
       return { reply: ok(archive), effects: [] };
     }
-    if (this.#partitions.value === null) this.#pairsAtHome.value = command.pairsAtHome ?? false;
+    const known = command.pairsAtHome === undefined ? 1 : 2;
+    if (this.#partitions.value === null) this.#storeFormat.value = formatOf(command);
     const partitions = (this.#partitions.value ??= command.partitionCount);
-    const pairsAtHome = this.#pairsAtHome.value;
-    // Who does not know of it would look in the wrong place: it is told a number that nobody has, and stays out.
-    const told = pairsAtHome && command.pairsAtHome === undefined ? NO_PARTITIONS : partitions;
+    const storeFormat = this.#storeFormat.value;
+    // One that says which says for itself what does not fit.
+    const told = command.storeFormat === undefined && storeFormat > known ? NO_PARTITIONS : partitions;
     if (!command.tellsAll) return { reply: ok(told), effects: [] };
-    return { reply: ok({ partitions: told, archive: this.#archive.value, pairsAtHome }), effects: [] };
+    const pairsAtHome = arePairsAtHome(storeFormat);
+    return { reply: ok({ partitions: told, archive: this.#archive.value, storeFormat, pairsAtHome }), effects: [] };
   }
 
   get #isDirty(): boolean {
-    return this.#partitions.dirty || this.#pairsAtHome.dirty || this.#archive.dirty;
+    return this.#partitions.dirty || this.#storeFormat.dirty || this.#archive.dirty;
   }
 
   pendingWrite(): ActorWrite | null {
     if (!this.#isDirty) return null;
     const set: [string, string][] = [];
     if (this.#partitions.dirty) set.push(['p', String(this.#partitions.value)]);
-    if (this.#pairsAtHome.dirty) set.push(['d', '1']);
+    if (this.#storeFormat.dirty) set.push(['d', String(this.#storeFormat.value - 1)]);
     if (this.#archive.dirty && this.#archive.value !== null) set.push(['a', this.#archive.value]);
     return {
       actor: birthKey,
@@ -133,14 +167,14 @@ export class BirthActor implements PartitionActor<BirthCommand, BirthReply, neve
     // An actor that only answered still stands where it was stored.
     if (!this.#isDirty) return;
     this.#partitions.settle();
-    this.#pairsAtHome.settle();
+    this.#storeFormat.settle();
     this.#archive.settle();
     this.#storedAt = this.#head;
   }
 
   restore(): void {
     this.#partitions.restore();
-    this.#pairsAtHome.restore();
+    this.#storeFormat.restore();
     this.#archive.restore();
   }
 }

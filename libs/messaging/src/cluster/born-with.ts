@@ -1,25 +1,53 @@
-import type { ClusterView, Member } from '@millrace/partition';
+import { arePairsAtHome, type ClusterView, type Member, type PartitionStore } from '@millrace/partition';
 import type { ActorCalls, AnyReply } from '../actor-calls.ts';
 import type { ChatNodeParts } from '../chat-node-parts.ts';
-import { ArchiveMismatch, birthKey, PairsMismatch, PartitionCountMismatch, type Born } from './birth-actor.ts';
+import {
+  ArchiveMismatch,
+  birthKey,
+  decodeBorn,
+  formatOf,
+  PartitionCountMismatch,
+  StoreFormatMismatch,
+  type BirthCommand,
+  type Born,
+} from './birth-actor.ts';
 import { SPEECH } from './node-messages.ts';
-import type { Layout } from './partition-of-actor.ts';
+import { partitionOfActor, type Layout } from './partition-of-actor.ts';
 import { searchMisfitOf, type SearchMismatch } from './search-misfit.ts';
 
 const RETRY_MS = 200;
 
 /** Why a node has nothing to do in this cluster. */
-export type Misfit = PartitionCountMismatch | PairsMismatch | ArchiveMismatch | SearchMismatch;
+export type Misfit = PartitionCountMismatch | StoreFormatMismatch | ArchiveMismatch | SearchMismatch;
+
+function bornMisfitOf(born: Born, { partitionCount, storeFormat }: Layout): Misfit | null {
+  if (born.partitions !== partitionCount) return new PartitionCountMismatch(born.partitions, partitionCount);
+  const stored = formatOf(born);
+  return stored === storeFormat ? null : new StoreFormatMismatch(stored, storeFormat);
+}
+
+/**
+ * Why a node would not fit to what this store was born with, read from the store itself: before it is in the cluster, and may
+ * write for others. Null when it fits, when nothing was born, and when the store cannot be asked: the cluster will be.
+ */
+export async function storeMisfitOf(store: Pick<PartitionStore, 'loadActor'>, layout: Layout): Promise<Misfit | null> {
+  const found = await store.loadActor(partitionOfActor(birthKey, layout), birthKey);
+  const born = found.ok ? decodeBorn(found.value) : null;
+  return born === null ? null : bornMisfitOf(born, layout);
+}
 
 /** What the store was born with. Asks until there is an answer; null when it `isOver` before. */
 async function bornWith(
   calls: Pick<ActorCalls, 'post'>,
-  { partitionCount, pairsAtHome, timers }: Pick<ChatNodeParts, keyof Layout | 'timers'>,
+  { partitionCount, storeFormat, timers }: Pick<ChatNodeParts, keyof Layout | 'timers'>,
   isOver: () => boolean,
 ): Promise<Born | null> {
+  // Also for a node that runs an earlier version.
+  const pairsAtHome = arePairsAtHome(storeFormat);
+  const command: BirthCommand = { t: 'birth', partitionCount, storeFormat, pairsAtHome, tellsAll: true };
   while (!isOver()) {
     const stored = await new Promise<AnyReply>((resolve) => {
-      calls.post(birthKey, { t: 'birth', partitionCount, pairsAtHome, tellsAll: true }, resolve, 'client');
+      calls.post(birthKey, command, resolve, 'client');
     });
     if (stored.ok) {
       const born = stored.value as Born | number;
@@ -33,20 +61,19 @@ async function bornWith(
 }
 
 /**
- * Why this node does not fit to what the store was born with, with its number of partitions when this is the birth, or to
- * the other nodes. Null when it fits, or it `isOver` before that is known.
+ * Why this node does not fit to what the store was born with, with its own number of partitions and format when this is the
+ * birth, or to the other nodes. Null when it fits, or it `isOver` before that is known.
  */
 export async function misfitOf(
   calls: Pick<ActorCalls, 'post'> & { readonly view: ClusterView | null },
   parts: Pick<ChatNodeParts, 'node' | keyof Layout | 'archiver' | 'indexer' | 'timers' | 'clock' | 'leaseMs'>,
   isOver: () => boolean,
 ): Promise<Misfit | null> {
-  const { partitionCount, pairsAtHome, archiver } = parts;
   const born = await bornWith(calls, parts, isOver);
   if (born === null) return null;
-  if (born.partitions !== partitionCount) return new PartitionCountMismatch(born.partitions, partitionCount);
-  if ((born.pairsAtHome ?? false) !== pairsAtHome) return new PairsMismatch(born.pairsAtHome ?? false);
-  const mine = archiver?.identity ?? null;
+  const misfit = bornMisfitOf(born, parts);
+  if (misfit !== null) return misfit;
+  const mine = parts.archiver?.identity ?? null;
   if (born.archive !== null && born.archive !== mine) return new ArchiveMismatch(born.archive, mine);
   return searchMisfitOf(() => calls.view, parts, isOver);
 }

@@ -6,8 +6,8 @@ import { describe, expect, it } from 'vitest';
 import { birthKey } from './birth-actor.ts';
 import { partitionOfActor } from './partition-of-actor.ts';
 
-const atHome = { partitionCount: 64, pairsAtHome: true };
-const apart = { partitionCount: 64, pairsAtHome: false };
+const atHome = { partitionCount: 64, storeFormat: 2 } as const;
+const apart = { partitionCount: 64, storeFormat: 1 } as const;
 const name = fc.stringMatching(/^[A-Za-z0-9._~@:%+=-]{1,64}$/);
 
 describe('the partition of an actor', () => {

@@ -1,5 +1,5 @@
 import { hash32, hash32Of, partitionId, type PartitionId } from '@millrace/kernel';
-import { partitionOfHash } from '@millrace/partition';
+import { arePairsAtHome, partitionOfHash, type StoreFormat } from '@millrace/partition';
 import type { ActorKey } from '@millrace/timeline';
 import { promotedPartition } from '../lobby/promoted-lobbies.ts';
 import { birthKey } from './birth-actor.ts';
@@ -7,17 +7,17 @@ import { birthKey } from './birth-actor.ts';
 /** How actors are spread over partitions: fixed when a cluster is born. */
 export interface Layout {
   readonly partitionCount: number;
-  /** A conversation of two is where one of the two is, so that most of what it causes stays on one node. */
-  readonly pairsAtHome: boolean;
+  /** Whether a conversation of two is where one of the two is. */
+  readonly storeFormat: StoreFormat;
 }
 
 /** Where an actor lives: by its name, but for those of the cluster and of the partitions themselves. */
-export function partitionOfActor(key: ActorKey, { partitionCount, pairsAtHome }: Layout): PartitionId {
+export function partitionOfActor(key: ActorKey, { partitionCount, storeFormat }: Layout): PartitionId {
   if (key === birthKey) return partitionId(0);
   const named = promotedPartition(key);
   if (named !== null) return partitionId(named);
   const own = hash32(key);
-  return partitionOfHash(pairsAtHome ? homeOf(key, own) : own, partitionCount);
+  return partitionOfHash(arePairsAtHome(storeFormat) ? homeOf(key, own) : own, partitionCount);
 }
 
 /** Only the id of a conversation of two has this. */

@@ -1,5 +1,13 @@
 import { ok, unreachable } from '@millrace/kernel';
-import type { ActorWrite, CommitsBefore, Handled, PartitionActor } from '@millrace/partition';
+import {
+  areRecordsTerse,
+  STORE_FORMAT,
+  type ActorWrite,
+  type CommitsBefore,
+  type Handled,
+  type PartitionActor,
+  type StoreFormat,
+} from '@millrace/partition';
 import type { AckedLevel } from '@millrace/protocol';
 import type { Effect } from '../effects.ts';
 import type { MessagingLimits } from '../limits.ts';
@@ -34,11 +42,18 @@ export class ConversationActor implements PartitionActor<ConversationCommand, An
   readonly #state: ConversationState;
   readonly #level: AckedLevel;
   readonly #limits: MessagingLimits;
+  readonly #isTerse: boolean;
 
-  constructor(state: ConversationState, level: AckedLevel, limits: MessagingLimits) {
+  constructor(
+    state: ConversationState,
+    level: AckedLevel,
+    limits: MessagingLimits,
+    storeFormat: StoreFormat = STORE_FORMAT,
+  ) {
     this.#state = state;
     this.#level = level;
     this.#limits = limits;
+    this.#isTerse = areRecordsTerse(storeFormat);
   }
 
   get weight(): number {
@@ -155,7 +170,7 @@ export class ConversationActor implements PartitionActor<ConversationCommand, An
   }
 
   pendingWrite(): ActorWrite | null {
-    return conversationWrite(this.#state);
+    return conversationWrite(this.#state, this.#isTerse);
   }
 
   writeBeside(): ActorWrite | null {

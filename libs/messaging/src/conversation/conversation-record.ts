@@ -44,12 +44,13 @@ import { decodeSendCounter, encodeSendCounter, type SendCounter } from './send-c
 
 /*
  * A conversation's record, version 1. One field each:
- *   s            JSON {"v":1, …ConversationMeta}, without what is as META_DEFAULTS has it
+ *   s            JSON {"v":1, …ConversationMeta}, without what is as META_DEFAULTS has it, or TERSE_DEFAULTS in a terse record
  *   n            msgNo
  *   f            what it was before the first entry that is kept; absent for 0
  *   w            "<key window> <keys used in it>"
  *   m:<user>     JSON [role, readSeq, readMsgNo, sentAtRead, deliveredSeq, [joined, from, to or 0, joined, from, to or 0, …]],
- *                and mutedUntilMs behind them for one who was ever muted, goneBefore for one of whom it is not 0
+ *                and mutedUntilMs behind them for one who was ever muted, goneBefore for one of whom it is not 0;
+ *                in a terse record the place of the role among ROLES, and `joined` alone for [joined, joined, 0]
  *   b:<user>     JSON [by or null, atMs]: a ban
  *   d:<user>/<device>   a send counter, see send-counter.ts
  *   k:<user>/<key>      "<key window> <seq>"
@@ -71,45 +72,51 @@ import { decodeSendCounter, encodeSendCounter, type SendCounter } from './send-c
  */
 const VERSION = 1;
 type StoredSegment = readonly [number, number];
+/** By their place in a terse record: only ever added to. */
+const ROLES: readonly Role[] = ['member', 'admin', 'owner'];
 type StoredMember = readonly [
-  ...positions: readonly [Role, number, number, number, number, readonly number[]],
+  ...positions: readonly [Role | number, number, number, number, number, readonly number[] | number],
   mutedUntilMs?: number,
   goneBefore?: number,
 ];
 type StoredBan = readonly [by: UserId | null, atMs: number];
 
-const encodeMember = ({
-  role,
-  readSeq,
-  readMsgNo,
-  sentAtRead,
-  deliveredSeq,
-  intervals,
-  mutedUntilMs,
-  goneBefore,
-}: Member): string =>
-  JSON.stringify([
-    role,
+export function encodeMember(member: Member, isTerse: boolean): string {
+  const { role, readSeq, readMsgNo, sentAtRead, deliveredSeq, intervals, mutedUntilMs, goneBefore } = member;
+  const bounds = intervals.flatMap(({ joined, from, to }) => [joined, from, to ?? 0]);
+  const [first] = intervals;
+  // Of most members: they see what was sent since they joined, and never left.
+  const isWhole = intervals.length === 1 && first?.from === first?.joined && first?.to === null;
+  return JSON.stringify([
+    isTerse ? ROLES.indexOf(role) : role,
     readSeq,
     readMsgNo,
     sentAtRead,
     deliveredSeq,
-    intervals.flatMap(({ joined, from, to }) => [joined, from, to ?? 0]),
+    isTerse && first !== undefined && isWhole ? first.joined : bounds,
     ...(mutedUntilMs === 0 && goneBefore === 0 ? [] : [mutedUntilMs]),
     ...(goneBefore === 0 ? [] : [goneBefore]),
   ]);
+}
+
+function roleAt(place: number): Role {
+  const role = ROLES[place];
+  invariant(role !== undefined, `the role ${String(place)} of a member is newer than this program`);
+  return role;
+}
 
 export function decodeMember(text: string): Member {
-  const [role, readSeq, readMsgNo, sentAtRead, deliveredSeq, bounds, mutedUntilMs = 0, goneBefore = 0] = JSON.parse(
+  const [role, readSeq, readMsgNo, sentAtRead, deliveredSeq, stored, mutedUntilMs = 0, goneBefore = 0] = JSON.parse(
     text,
   ) as StoredMember;
+  const bounds = typeof stored === 'number' ? [stored, stored, 0] : stored;
   const intervals = [];
   for (let index = 0; index + 2 < bounds.length; index += 3) {
     const [joined = 0, from = 0, to = 0] = bounds.slice(index, index + 3);
     intervals.push({ joined: sequenceId(joined), from: sequenceId(from), to: to === 0 ? null : sequenceId(to) });
   }
   return {
-    role,
+    role: typeof role === 'number' ? roleAt(role) : role,
     readMsgNo,
     sentAtRead,
     intervals,
@@ -123,9 +130,17 @@ export function decodeMember(text: string): Member {
 
 /** What a record does not say: it is so of most conversations, and of all from before there were these settings. */
 const META_DEFAULTS = { muted: false, slowModeMs: 0, mentionAllBy: 'admins', pinBy: 'admins' } as const;
+/** The same of a terse one. */
+const TERSE_DEFAULTS = {
+  ...META_DEFAULTS,
+  kind: 'direct',
+  title: '',
+  joinPolicy: 'invite',
+  historyPolicy: 'all',
+} as const;
 
-function encodeMeta(meta: ConversationMeta): string {
-  const defaults = Object.entries(META_DEFAULTS);
+export function encodeMeta(meta: ConversationMeta, isTerse: boolean): string {
+  const defaults = Object.entries(isTerse ? TERSE_DEFAULTS : META_DEFAULTS);
   const said = Object.entries(meta).filter(
     (one) => !defaults.some(([name, value]) => name === one[0] && value === one[1]),
   );
@@ -135,7 +150,7 @@ function encodeMeta(meta: ConversationMeta): string {
 export function decodeMeta(text: string): ConversationMeta {
   const { v, ...meta } = JSON.parse(text) as ConversationMeta & { readonly v: number };
   invariant(v === VERSION, `conversation record version ${String(v)} is newer than this program`);
-  return metaOf({ ...META_DEFAULTS, ...meta });
+  return metaOf({ ...TERSE_DEFAULTS, ...meta });
 }
 
 const encodeSegments = (segments: readonly ReadSegment[]): string =>
@@ -288,14 +303,18 @@ function hotFrom({ head: { value: head }, archivedTo }: ConversationState): Posi
   return { gen: generationOf(head, seq) ?? head.gen, seq };
 }
 
-/** What the next commit has to write of the conversation; null for nothing. */
-export function conversationWrite(state: ConversationState): ActorWrite | null {
+/**
+ * What the next commit has to write of the conversation; null for nothing.
+ *
+ * @param isTerse - see `StoreFormat`. What is read may be either.
+ */
+export function conversationWrite(state: ConversationState, isTerse: boolean): ActorWrite | null {
   if (!state.dirty) return null;
   const set: [string, string | Uint8Array][] = [];
   const unset: string[] = [];
   const meta = state.meta.value;
   if (state.meta.dirty && meta === null) unset.push('s');
-  else if (state.meta.dirty && meta !== null) set.push(['s', encodeMeta(meta)]);
+  else if (state.meta.dirty && meta !== null) set.push(['s', encodeMeta(meta, isTerse)]);
   if (state.msgNo.dirty) set.push(['n', String(state.msgNo.value)]);
   if (state.retiredMsgNo.dirty) set.push(['f', String(state.retiredMsgNo.value)]);
   if (state.archivedTo.dirty) set.push(['z', String(state.archivedTo.value)]);
@@ -310,7 +329,7 @@ export function conversationWrite(state: ConversationState): ActorWrite | null {
   }
   for (const [user, member] of state.members.changes()) {
     if (member === undefined) unset.push(`m:${user}`);
-    else set.push([`m:${user}`, encodeMember(member)]);
+    else set.push([`m:${user}`, encodeMember(member, isTerse)]);
   }
   for (const [key, counter] of state.counters.changes()) {
     if (counter === undefined) unset.push(`d:${key}`);

@@ -9,7 +9,8 @@
 --          body: for each actor, in the same order and one flat list, for a table an actor costs more than its writes:
 --            a number of lists, and each as its length and the arguments of an HSET
 --            a number of lists, and each as its length and the arguments of an HDEL
---            a number of entries, the stream key, and each entry as its id and its data
+--            a number of entries, the Timeline's key, short: the bytes up to which it may be a text, then each entry as
+--            its id and its data. `false` for short: it is a stream, or begins as one. 0: it is to be one from now on.
 --            trim: 'DEL' or a MINID
 --          Lists are of at most 4,000 values (unpack fails near 8,000). `false` stands for none. Every number but the
 --          lengths is a decimal string, made outside: Lua loses integers past 2^53 and prints 1e15 as "1e+15".
@@ -43,6 +44,42 @@ local function stands_at(head, expected)
   if string.sub(head, 1, length) ~= expected then return false end
   local after = string.byte(head, length + 1)
   return after == 64 or after == 59
+end
+
+-- Appends entries to a Timeline that may be short, and makes a stream of it when it gets too long for a text.
+local function append_short(key, body, at, entries, bytes_max)
+  local text = short_timeline(key)
+  if bytes_max > 0 and (text or redis.call('EXISTS', key) == 0) then
+    local packed = { text or '' }
+    for i = 1, entries do
+      packed[i + 1] = cmsgpack.pack(body[at + 2 * i - 2], body[at + 2 * i - 1])
+    end
+    local longer = table.concat(packed)
+    if #longer <= bytes_max then
+      redis.call('SET', key, longer)
+      return
+    end
+  end
+  if text then
+    redis.call('DEL', key)
+    local values = { cmsgpack.unpack(text) }
+    for i = 1, #values, 2 do redis.call('XADD', key, values[i], 'e', values[i + 1]) end
+  end
+  for i = 0, entries - 1 do redis.call('XADD', key, body[at + 2 * i], 'e', body[at + 2 * i + 1]) end
+end
+
+-- Takes what is before an id from a Timeline that may be short.
+local function trim_short(key, before)
+  local text = short_timeline(key)
+  if not text then
+    redis.call('XTRIM', key, 'MINID', '=', before)
+    return
+  end
+  local packed = {}
+  for _, entry in ipairs(short_entries(text, before, '9007199254740991-9007199254740991')) do
+    packed[#packed + 1] = cmsgpack.pack(entry[1], entry[2][2])
+  end
+  if #packed == 0 then redis.call('DEL', key) else redis.call('SET', key, table.concat(packed)) end
 end
 
 local function commit_one(commit)
@@ -85,18 +122,25 @@ local function commit_one(commit)
       at = last + 1
     end
     local entries = body[at]
-    local stream = body[at + 1]
-    at = at + 2
-    for _ = 1, entries do
-      call('XADD', stream, body[at], 'e', body[at + 1])
-      at = at + 2
+    local timeline, short = body[at + 1], body[at + 2]
+    at = at + 3
+    if short and (entries > 0 or short == 0) then
+      append_short(timeline, body, at, entries, short)
+      at = at + 2 * entries
+    else
+      for _ = 1, entries do
+        call('XADD', timeline, body[at], 'e', body[at + 1])
+        at = at + 2
+      end
     end
     local trim = body[at]
     at = at + 1
     if trim == 'DEL' then
-      call('UNLINK', stream)
+      call('UNLINK', timeline)
+    elseif trim and short then
+      trim_short(timeline, trim)
     elseif trim then
-      call('XTRIM', stream, 'MINID', '=', trim)
+      call('XTRIM', timeline, 'MINID', '=', trim)
     end
   end
   if commit[8] then call('XADD', commit[7], commit[3] .. '-1', 'e', commit[8]) end

@@ -1,5 +1,6 @@
 import { systemClock, systemRandom, systemTimers } from '@millrace/kernel';
 import type { TestRedis } from '@millrace/local-redis/testing';
+import { STORE_FORMAT } from '@millrace/partition';
 import type { StoresUnderTest } from '@millrace/partition/conformance';
 import { vi } from 'vitest';
 import { RedisStores, type RedisStoresOptions } from '../redis-stores.ts';
@@ -9,6 +10,7 @@ export async function openRedisStores(url: string, more: Partial<RedisStoresOpti
   const connected = await RedisStores.connect({
     url,
     ackLevel: 'memory',
+    storeFormat: STORE_FORMAT,
     clock: systemClock,
     timers: systemTimers,
     random: systemRandom,

@@ -7,7 +7,7 @@ import {
   silentTrace,
 } from '@millrace/messaging';
 import { defaultLinkLimits } from '@millrace/node-link';
-import { defaultPartitionLimits } from '@millrace/partition';
+import { defaultPartitionLimits, STORE_FORMAT } from '@millrace/partition';
 import { RedisStores } from '@millrace/redis-store';
 import type { SearchIndex } from '@millrace/search';
 
@@ -28,7 +28,14 @@ const log = { info: nothing, warn: nothing, error: nothing };
 
 /** @param run - tells this run of the node from the one before. */
 export async function startSearchableNode(url: string, search: SearchIndex, run = 1): Promise<SearchableNode> {
-  const stores = await RedisStores.connect({ url, ackLevel: 'memory', clock, timers, random });
+  const stores = await RedisStores.connect({
+    url,
+    ackLevel: 'memory',
+    storeFormat: STORE_FORMAT,
+    clock,
+    timers,
+    random,
+  });
   if (!stores.ok) throw new Error(stores.error.message);
   const { partitions, cluster, timelines, records, nodeStreams } = stores.value;
   const node = new ChatNode({
@@ -38,7 +45,7 @@ export async function startSearchableNode(url: string, search: SearchIndex, run 
     name: 'one',
     ...{ roles: ['gateway', 'actors'], url: '', socketUrl: '' },
     partitionCount: PARTITIONS,
-    pairsAtHome: false,
+    storeFormat: STORE_FORMAT,
     ackLevel: 'memory',
     leaseMs: 5_000,
     limits: {

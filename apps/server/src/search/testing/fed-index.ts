@@ -12,6 +12,7 @@ import {
   type Result,
   type UserId,
 } from '@millrace/kernel';
+import { STORE_FORMAT } from '@millrace/partition';
 import {
   ChatNode,
   defaultIndexerLimits,
@@ -98,7 +99,7 @@ export class FedIndex {
         indexer: this.indexer,
         streams: stores.nodeStreams,
         partitionCount,
-        pairsAtHome: false,
+        storeFormat: STORE_FORMAT,
       },
       ...{ clock, timers, log, random: systemRandom, trace: silentTrace },
       ...{
@@ -126,7 +127,8 @@ export class FedIndex {
   static async start(options: FedIndexOptions): Promise<FedIndex> {
     const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'millrace-fed-'));
     const stores = await RedisStores.connect({
-      ...{ url: options.redisUrl, ackLevel: 'memory', clock: systemClock, timers: systemTimers, random: systemRandom },
+      ...{ url: options.redisUrl, ackLevel: 'memory', storeFormat: STORE_FORMAT },
+      ...{ clock: systemClock, timers: systemTimers, random: systemRandom },
     });
     if (!stores.ok) throw new Error(stores.error.message);
     const index = valueOf(await SqliteSearch.open({ directory, program: workerProgram }));
