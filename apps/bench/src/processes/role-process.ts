@@ -34,6 +34,8 @@ export class RoleProcess {
     const child = fork(program, ['--role', role, ...args], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       env: { ...process.env, ...environment },
+      // The same in a suite as alone: source maps that are read at its start would be garbage that hides what connections take.
+      execArgv: [],
     });
     const started = new RoleProcess(child, role);
     try {
