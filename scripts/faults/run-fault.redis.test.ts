@@ -71,8 +71,8 @@ describe('one run of a fault, on real nodes over a real Redis', () => {
         const [redis] = on.below.redis;
         if (redis === undefined) throw new Error('there is one');
         const keys = (await ask(redis, 'KEYS', '*t:c:live-*')) as string[];
-        // The last two are messages, and not the entry that tells of the creation.
-        await until('there are some', async () => Number(await ask(redis, 'XLEN', keys[0] ?? '')) > 3, 10_000);
+        // Then it is no text any more, and the last two are messages, and not the entry that tells of the creation.
+        await until('there are some', async () => (await ask(redis, 'TYPE', keys[0] ?? '')) === 'stream', 10_000);
         expect(await ask(redis, 'EVAL', REPLACE_LAST, 1, keys[0] ?? '')).toMatch(/^1-\d+$/);
       },
     });
@@ -108,5 +108,12 @@ describe('one run of a fault, on real nodes over a real Redis', () => {
     expect(sample['redis keys']).toBeGreaterThan(16);
     expect(sample['redis usedBytes']).toBeGreaterThan(1e5);
     expect(sample['redis timelines']).toBe(0);
+    // A short Timeline is a text.
+    const [redis] = stage.below.redis;
+    if (redis === undefined) throw new Error('there is one');
+    const short = "return redis.call('SET', KEYS[1], cmsgpack.pack('1-1', 'one', '1-2', 'two'))";
+    await ask(redis, 'EVAL', short, 1, '{p1}:t:c:short');
+    await ask(redis, 'XADD', '{p1}:t:c:long', '1-1', 'e', 'one');
+    expect((await stage.sample())['redis timelines']).toBe(3);
   });
 });

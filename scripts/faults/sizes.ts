@@ -60,6 +60,11 @@ export async function redisSample(all: readonly LocalRedis[], masters: number): 
   }
 }
 
+/** Of a stream, or of a short Timeline, which is a text of ids and data. */
+const LENGTH = `
+  if redis.call('TYPE', KEYS[1]).ok ~= 'string' then return redis.call('XLEN', KEYS[1]) end
+  return #{ cmsgpack.unpack(redis.call('GET', KEYS[1])) } / 2`;
+
 /** `usedBytes` leaves out the Timelines, which are what was written, and stay. */
 async function sumsOf(masters: readonly LocalRedis[]): Promise<Sample> {
   const sums = {
@@ -79,7 +84,7 @@ async function sumsOf(masters: readonly LocalRedis[]): Promise<Sample> {
       sums.keys += 1;
       const stream = streamOf(key);
       if (stream === null) continue;
-      sums[stream] += Number(await ask(redis, 'XLEN', key));
+      sums[stream] += Number(await ask(redis, 'EVAL', LENGTH, 1, key));
       if (stream !== 'timelines') continue;
       const bytes = Number((await ask(redis, 'MEMORY', 'USAGE', key)) ?? 0);
       sums.timelineBytes += bytes;

@@ -71,7 +71,8 @@ async function hot(): Promise<number> {
   const [key] = keys.ok ? (keys.value as readonly string[]) : [];
   if (key === undefined) return 0;
   const length = await callRedis(endpoint, ['XLEN', key]);
-  return length.ok ? Number(length.value) : 0;
+  if (!length.ok) throw new Error(length.error.message);
+  return Number(length.value);
 }
 
 /** All that there is, from the first entry on. */

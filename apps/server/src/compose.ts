@@ -349,7 +349,7 @@ export class Server {
       stopListening();
     });
     log.info('joining the cluster', { name: config.nodeName, roles: rolesOf(config) });
-    const started = await startNode(node, stores.partitions, layoutOf(config));
+    const started = await startNode(node, stores.partitions, layoutOf(config), () => this.#started.isUnwinding);
     if (!started.ok) return started;
     nodeMetrics(
       this.#registry,

@@ -1,4 +1,4 @@
-import { err, ok, type Result } from '@millrace/kernel';
+import { err, ok, systemTimers, type Result } from '@millrace/kernel';
 import type { PartitionStore } from '@millrace/partition';
 import {
   ArchiveMismatch,
@@ -11,9 +11,14 @@ import {
 } from '@millrace/messaging';
 
 /** A store that was born otherwise, or other nodes, are a sentence for the operator; anything else is a bug. */
-export async function startNode(node: ChatNode, store: PartitionStore, layout: Layout): Promise<Result<null, string>> {
+export async function startNode(
+  node: ChatNode,
+  store: PartitionStore,
+  layout: Layout,
+  isOver: () => boolean,
+): Promise<Result<null, string>> {
   try {
-    const misfit = await storeMisfitOf(store, layout);
+    const misfit = await storeMisfitOf(store, layout, systemTimers, isOver);
     if (misfit !== null) throw misfit;
     await node.start();
     return ok(null);

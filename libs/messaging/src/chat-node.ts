@@ -269,8 +269,8 @@ export class ChatNode {
   /**
    * Resolves once this node is in the cluster and serves the partitions that it was given first, or was stopped.
    *
-   * Rejects with {@link PartitionCountMismatch} or {@link ArchiveMismatch} when the store was born otherwise, and with
-   * {@link SearchMismatch} when other nodes would not find the same messages.
+   * Rejects with a {@link Misfit}: when the store was born otherwise, is archived elsewhere, or other nodes would not find the
+   * same messages.
    */
   async start(): Promise<void> {
     await this.#join();

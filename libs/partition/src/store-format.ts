@@ -10,6 +10,6 @@ export type StoreFormat = 1 | 2 | 3;
 /** Of stores that are born now. */
 export const STORE_FORMAT: StoreFormat = 3;
 
-export const arePairsAtHome = (format: StoreFormat): boolean => format >= 2;
-export const doTimelinesBeginShort = (format: StoreFormat): boolean => format >= 3;
-export const areRecordsTerse = (format: StoreFormat): boolean => format >= 3;
+export const arePairsAtHome = (format: number): boolean => format >= 2;
+export const doTimelinesBeginShort = (format: number): boolean => format >= 3;
+export const areRecordsTerse = (format: number): boolean => format >= 3;

@@ -34,10 +34,13 @@ function packUnsets(packer: Packer, unset: readonly string[]): void {
   }
 }
 
-/** How long the Timeline may be as a text, with this write; null if it is a stream, or will be from its beginning. */
+/**
+ * How long the Timeline may be as a text, with this write: 0 if not at all, which makes a stream of one that is, and null if
+ * it is none, which is known without a look.
+ */
 function shortBytesMax({ head, expected }: ActorWrite, shortTimelines: boolean): number | null {
-  if (!shortTimelines || expected.seq > SHORT_SEQ_MAX) return null;
-  return head.seq > SHORT_SEQ_MAX ? 0 : SHORT_BYTES_MAX;
+  if (expected.seq > SHORT_SEQ_MAX) return null;
+  return !shortTimelines || head.seq > SHORT_SEQ_MAX ? 0 : SHORT_BYTES_MAX;
 }
 
 function packWrite(packer: Packer, timelineKey: string, write: ActorWrite, shortTimelines: boolean): void {
@@ -46,7 +49,9 @@ function packWrite(packer: Packer, timelineKey: string, write: ActorWrite, short
   packSets(packer, encodeHead(head), write.set);
   packUnsets(packer, write.unset);
   packer.count(entries.length);
-  if (entries.length === 0 && trimBefore === null && short !== 0) {
+  // Only a head that moved makes a stream of a text.
+  const becomesStream = short === 0 && head.seq > SHORT_SEQ_MAX;
+  if (entries.length === 0 && trimBefore === null && !becomesStream) {
     packer.none().none().none();
     return;
   }

@@ -6,5 +6,4 @@ export { defaultNodeStreamLimits, type NodeStreamLimits } from './node-stream-li
 export { markCopied, snapshotRedis, type RedisSnapshot } from './redis-copies.ts';
 export { isRedisUrl, withoutPassword } from './redis-address.ts';
 export { RedisStores, type ConnectError, type RedisStoresOptions, type StoreHealth } from './redis-stores.ts';
-export { shortTimelinePositions } from './short-timeline.ts';
 export { type StoreObserver } from './store-observer.ts';

@@ -1,22 +1,7 @@
-import { generation, sequenceId } from '@millrace/kernel';
-import type { Position } from '@millrace/timeline';
-import { Unpacker } from './unpack.ts';
-
 /**
- * A Timeline is kept as a text as long as its head is no further than this, and it takes no more than so many bytes: a stream
- * of one entry takes as much room as that. By the seq it is known of a longer one without a look that it is none.
+ * A Timeline is kept as a text as long as its head is no further than this. By that it is known of a longer one without a look
+ * that it is a stream, so the number is part of the store's format: with another one texts would be met where streams must be.
  */
 export const SHORT_SEQ_MAX = 16;
+/** And as long as it takes no more than this: a stream of one entry takes as much. It may be changed at any time. */
 export const SHORT_BYTES_MAX = 600;
-
-/** Where the entries of a short Timeline stand, in rising order. @param text - of its key: see functions/shared.lua. */
-export function shortTimelinePositions(text: Buffer): readonly Position[] {
-  const unpacker = new Unpacker(text);
-  const positions: Position[] = [];
-  while (unpacker.isAtText) {
-    const [gen, seq] = unpacker.id();
-    unpacker.bytes();
-    positions.push({ gen: generation(gen), seq: sequenceId(seq) });
-  }
-  return positions;
-}

@@ -1,4 +1,3 @@
-import { shortTimelinePositions } from '@millrace/redis-store';
 import type { Redis } from 'ioredis';
 
 /** What Redis has of a Timeline, an inbox or a changefeed. */
@@ -16,29 +15,21 @@ export async function answersOf(pipeline: ReturnType<Redis['pipeline']>): Promis
   });
 }
 
-function shortTimeline(text: Buffer | null): StoredTimeline {
-  const positions = text === null ? [] : shortTimelinePositions(text);
-  return { entries: positions.length, first: positions[0]?.seq ?? 0 };
-}
-
-function streamTimeline(entries: unknown, range: unknown): StoredTimeline {
-  const [first] = range as readonly (readonly [id: string])[];
-  return { entries: Number(entries), first: Number(first?.[0].split('-')[1] ?? 0) };
-}
+/** In one look, for one becomes the other meanwhile: a short one is a text (see functions/shared.lua of redis-store). */
+const LOOK = `
+  if redis.call('TYPE', KEYS[1]).ok == 'string' then
+    local values = { cmsgpack.unpack(redis.call('GET', KEYS[1])) }
+    return { #values / 2, values[1] }
+  end
+  local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
+  return { redis.call('XLEN', KEYS[1]), first and first[1] }`;
 
 /** In the order of the keys. One that has gone meanwhile is empty. */
 export async function storedTimelines(redis: Redis, keys: readonly string[]): Promise<readonly StoredTimeline[]> {
-  const asked = redis.pipeline();
-  for (const key of keys) asked.type(key);
-  const areTexts = (await answersOf(asked)).map((type) => type === 'string');
-  const reads = redis.pipeline();
-  keys.forEach((key, index) => {
-    if (areTexts[index] === true) reads.getBuffer(key).exists(key);
-    else reads.xlen(key).xrange(key, '-', '+', 'COUNT', 1);
-  });
-  const answers = await answersOf(reads);
-  return areTexts.map((isText, index) => {
-    const [one, other] = [answers[2 * index], answers[2 * index + 1]];
-    return isText ? shortTimeline(one as Buffer | null) : streamTimeline(one, other);
+  const looks = redis.pipeline();
+  for (const key of keys) looks.eval(LOOK, 1, key);
+  return (await answersOf(looks)).map((answer) => {
+    const [entries, id = null] = answer as readonly [number, (string | null)?];
+    return { entries, first: Number(id?.split('-')[1] ?? 0) };
   });
 }

@@ -21,7 +21,8 @@ export function actorsOf(
     if (key === birthKey) return new BirthActor(record, gen);
     if (promotedPartition(key) !== null) return new PromotedLobbies(key, record, gen);
     const name = key.slice(2);
-    if (key.startsWith('u:')) return new UserActor(decodeUser(name as UserId, record, gen), limits.messaging, known);
+    if (key.startsWith('u:'))
+      return new UserActor(decodeUser(name as UserId, record, gen), limits.messaging, known, storeFormat);
     const state = decodeConversation(name as ConversationId, record, gen);
     return new ConversationActor(state, ackLevel, limits.messaging, storeFormat);
   };

@@ -1,5 +1,5 @@
 import { TrackedValue } from '@millrace/actor';
-import { fromUtf8, generation, invariant, ok, sequenceId, type Generation, type Result } from '@millrace/kernel';
+import { fromUtf8, generation, ok, sequenceId, type Generation, type Result } from '@millrace/kernel';
 import {
   arePairsAtHome,
   STORE_FORMAT,
@@ -36,7 +36,7 @@ export interface Born {
   /** The identity of the archive; null while nothing was archived. */
   readonly archive: string | null;
   /** Absent from a node that runs an earlier version, which says at most whether it is the second, by `pairsAtHome`. */
-  readonly storeFormat?: StoreFormat;
+  readonly storeFormat?: number;
   readonly pairsAtHome?: boolean;
 }
 
@@ -45,26 +45,22 @@ type BirthReply = Result<number | string | Born, FrameError>;
 /** What is answered to a node of a version that cannot read this store: a number that nobody has, so that it stays out. */
 const NO_PARTITIONS = 0;
 
-/** Of what a node says that may run an earlier version. */
-export const formatOf = ({ storeFormat, pairsAtHome }: Pick<Born, 'storeFormat' | 'pairsAtHome'>): StoreFormat =>
-  storeFormat ?? (pairsAtHome === true ? 2 : 1);
+/** From this format on the record says that to former versions itself, also where none but they are. */
+const FIRST_CLOSED: StoreFormat = 3;
 
-/** The format in the record is counted from the second one, of which it was said first. */
-function decodeFormat(field: Uint8Array | undefined): StoreFormat {
-  const format = field === undefined ? 1 : Number(fromUtf8(field)) + 1;
-  invariant(format >= 1 && format <= STORE_FORMAT, `store format ${String(format)} is newer than this program`);
-  return format as StoreFormat;
-}
+/** Of what a node says that may run another version. */
+export const formatOf = ({ storeFormat, pairsAtHome }: Pick<Born, 'storeFormat' | 'pairsAtHome'>): number =>
+  storeFormat ?? (pairsAtHome === true ? 2 : 1);
 
 /** What a record of the store's birth says; null without one. */
 export function decodeBorn({ fields }: ActorRecord): Born | null {
-  const [partitions, archive] = [fields.get('p'), fields.get('a')];
-  if (partitions === undefined) return null;
-  return {
-    partitions: Number(fromUtf8(partitions)),
-    archive: archive === undefined ? null : fromUtf8(archive),
-    storeFormat: decodeFormat(fields.get('d')),
+  const text = (name: string): string | null => {
+    const value = fields.get(name);
+    return value === undefined ? null : fromUtf8(value);
   };
+  const partitions = text('q') ?? text('p');
+  if (partitions === null) return null;
+  return { partitions: Number(partitions), archive: text('a'), storeFormat: Number(text('d') ?? 0) + 1 };
 }
 
 /** Another number of partitions would look for every conversation in the wrong place. */
@@ -83,10 +79,13 @@ export class PartitionCountMismatch extends Error {
 export class StoreFormatMismatch extends Error {
   override readonly name = 'StoreFormatMismatch';
 
-  constructor(stored: StoreFormat, configured: StoreFormat) {
+  constructor(stored: number, configured: StoreFormat) {
     super(
-      `this store was born in format ${String(stored)}, and ${String(configured)} is configured: ` +
-        `the format is fixed for good, so configure ${String(stored)}, or use an empty store`,
+      `this store was born in format ${String(stored)}, ` +
+        (stored > STORE_FORMAT
+          ? 'which this version of Millrace does not know: use one that does, or an empty store'
+          : `and ${String(configured)} is configured: the format is fixed for good, so configure ${String(stored)}, or ` +
+            'use an empty store'),
     );
   }
 }
@@ -106,14 +105,15 @@ export class ArchiveMismatch extends Error {
 
 /**
  * Remembers what was fixed when the cluster was born, and when something was archived for the first time. Its record has
- * three fields, `p`: the number of partitions, `d`: the store's format less one, absent for the first one, and `a`: the
- * identity of the archive.
+ * these fields: `p`, the number of partitions; `d`, the store's format less one, absent for the first one; and `a`, the
+ * identity of the archive. From the third format on the number of partitions is `q`, and `p` is 0: a version that knows of
+ * no such format reads `p`, has another number, and stays out.
  */
 export class BirthActor implements PartitionActor<BirthCommand, BirthReply, never> {
   readonly weight = 1;
   readonly #head: TimelineHead;
   readonly #partitions: TrackedValue<number | null>;
-  readonly #storeFormat: TrackedValue<StoreFormat>;
+  readonly #storeFormat: TrackedValue<number>;
   readonly #archive: TrackedValue<string | null>;
   #storedAt: Position;
 
@@ -122,8 +122,9 @@ export class BirthActor implements PartitionActor<BirthCommand, BirthReply, neve
     this.#head = inGeneration(record.head ?? emptyHead(gen), gen);
     this.#storedAt = record.head ?? { gen: generation(0), seq: sequenceId(0) };
     this.#partitions = new TrackedValue(born?.partitions ?? null);
-    this.#storeFormat = new TrackedValue(born?.storeFormat ?? 1);
-    this.#archive = new TrackedValue(born?.archive ?? null);
+    this.#storeFormat = new TrackedValue(formatOf(born ?? {}));
+    const archive = record.fields.get('a');
+    this.#archive = new TrackedValue(archive === undefined ? null : fromUtf8(archive));
   }
 
   handle(command: BirthCommand): Handled<BirthReply, never> {
@@ -149,7 +150,11 @@ export class BirthActor implements PartitionActor<BirthCommand, BirthReply, neve
   pendingWrite(): ActorWrite | null {
     if (!this.#isDirty) return null;
     const set: [string, string][] = [];
-    if (this.#partitions.dirty) set.push(['p', String(this.#partitions.value)]);
+    if (this.#partitions.dirty) {
+      const isClosed = this.#storeFormat.value >= FIRST_CLOSED;
+      set.push(['p', String(isClosed ? NO_PARTITIONS : this.#partitions.value)]);
+      if (isClosed) set.push(['q', String(this.#partitions.value)]);
+    }
     if (this.#storeFormat.dirty) set.push(['d', String(this.#storeFormat.value - 1)]);
     if (this.#archive.dirty && this.#archive.value !== null) set.push(['a', this.#archive.value]);
     return {

@@ -1,3 +1,4 @@
+import type { Timers } from '@millrace/kernel';
 import { arePairsAtHome, type ClusterView, type Member, type PartitionStore } from '@millrace/partition';
 import type { ActorCalls, AnyReply } from '../actor-calls.ts';
 import type { ChatNodeParts } from '../chat-node-parts.ts';
@@ -27,14 +28,30 @@ function bornMisfitOf(born: Born, { partitionCount, storeFormat }: Layout): Misf
 }
 
 /**
- * Why a node would not fit to what this store was born with, read from the store itself: before it is in the cluster, and may
- * write for others. Null when it fits, when nothing was born, and when the store cannot be asked: the cluster will be.
+ * Why a node would not fit to what this store was born with, read from the store itself: before it is in the cluster, where it
+ * would write for others. Asks until the store answers. Null when it fits, when nothing was born, or it `isOver` before.
  */
-export async function storeMisfitOf(store: Pick<PartitionStore, 'loadActor'>, layout: Layout): Promise<Misfit | null> {
-  const found = await store.loadActor(partitionOfActor(birthKey, layout), birthKey);
-  const born = found.ok ? decodeBorn(found.value) : null;
-  return born === null ? null : bornMisfitOf(born, layout);
+export async function storeMisfitOf(
+  store: Pick<PartitionStore, 'loadActor'>,
+  layout: Layout,
+  timers: Timers,
+  isOver: () => boolean,
+): Promise<Misfit | null> {
+  while (!isOver()) {
+    const found = await store.loadActor(partitionOfActor(birthKey, layout), birthKey);
+    if (found.ok) {
+      const born = decodeBorn(found.value);
+      return born === null ? null : bornMisfitOf(born, layout);
+    }
+    await again(timers);
+  }
+  return null;
 }
+
+const again = (timers: Timers): Promise<void> =>
+  new Promise((resolve) => {
+    timers.after(RETRY_MS, resolve);
+  });
 
 /** What the store was born with. Asks until there is an answer; null when it `isOver` before. */
 async function bornWith(
@@ -53,9 +70,7 @@ async function bornWith(
       const born = stored.value as Born | number;
       return typeof born === 'number' ? { partitions: born, archive: null } : born;
     }
-    await new Promise<void>((resolve) => {
-      timers.after(RETRY_MS, resolve);
-    });
+    await again(timers);
   }
   return null;
 }

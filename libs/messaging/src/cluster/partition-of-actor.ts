@@ -23,6 +23,8 @@ export function partitionOfActor(key: ActorKey, { partitionCount, storeFormat }:
 /** Only the id of a conversation of two has this. */
 const BETWEEN = '!';
 const USER = 'u:';
+/** What the key of a conversation has before its id. */
+const HEAD_LENGTH = 2;
 
 /**
  * The hash of the user with whom a conversation of two lives: one of them as often as the other. Others live by their own.
@@ -31,5 +33,5 @@ const USER = 'u:';
 function homeOf(key: ActorKey, own: number): number {
   const between = key.indexOf(BETWEEN);
   if (between < 0) return own;
-  return own % 2 === 0 ? hash32Of(USER, key, USER.length, between) : hash32Of(USER, key, between + 1, key.length);
+  return own % 2 === 0 ? hash32Of(USER, key, HEAD_LENGTH, between) : hash32Of(USER, key, between + 1, key.length);
 }

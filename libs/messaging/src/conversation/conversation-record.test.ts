@@ -83,7 +83,7 @@ describe('a record, terse or not,', () => {
     const settings = { kind: 'direct', title: '', joinPolicy: 'invite', historyPolicy: 'all' } as const;
     const made = { createdBy: 'ann' as UserId, createdAt: 5 };
     const all = { ...settings, ...made, ...unsaid } as Parameters<typeof encodeMeta>[0];
-    expect(encodeMeta(all, true)).toBe('{"v":1,"createdBy":"ann","createdAt":5}');
+    expect(encodeMeta(all, true)).toBe('{"v":2,"createdBy":"ann","createdAt":5}');
     expect(JSON.parse(encodeMeta(all, false))).toEqual({ v: 1, ...settings, ...made });
   });
 

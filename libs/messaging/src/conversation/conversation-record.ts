@@ -43,14 +43,14 @@ import { nothingRecalled, type RecalledList } from './recalled.ts';
 import { decodeSendCounter, encodeSendCounter, type SendCounter } from './send-counter.ts';
 
 /*
- * A conversation's record, version 1. One field each:
- *   s            JSON {"v":1, …ConversationMeta}, without what is as META_DEFAULTS has it, or TERSE_DEFAULTS in a terse record
+ * A conversation's record, of version 1, or 2: terse. One field each:
+ *   s            JSON {"v":1 or 2, …ConversationMeta}, without what is as META_DEFAULTS has it, or TERSE_DEFAULTS in a terse record
  *   n            msgNo
  *   f            what it was before the first entry that is kept; absent for 0
  *   w            "<key window> <keys used in it>"
  *   m:<user>     JSON [role, readSeq, readMsgNo, sentAtRead, deliveredSeq, [joined, from, to or 0, joined, from, to or 0, …]],
  *                and mutedUntilMs behind them for one who was ever muted, goneBefore for one of whom it is not 0;
- *                in a terse record the place of the role among ROLES, and `joined` alone for [joined, joined, 0]
+ *                in a terse record the role as ROLE_PLACES has it, and `joined` alone for [joined, joined, 0]
  *   b:<user>     JSON [by or null, atMs]: a ban
  *   d:<user>/<device>   a send counter, see send-counter.ts
  *   k:<user>/<key>      "<key window> <seq>"
@@ -71,9 +71,11 @@ import { decodeSendCounter, encodeSendCounter, type SendCounter } from './send-c
  *   v:<user>     JSON [<device>, …], those with a send counter
  */
 const VERSION = 1;
+const TERSE_VERSION = 2;
 type StoredSegment = readonly [number, number];
-/** By their place in a terse record: only ever added to. */
-const ROLES: readonly Role[] = ['member', 'admin', 'owner'];
+/** What each is in a terse record: only ever added to. */
+const ROLE_PLACES: Readonly<Record<Role, number>> = { member: 0, admin: 1, owner: 2 };
+const ROLES = Object.keys(ROLE_PLACES) as readonly Role[];
 type StoredMember = readonly [
   ...positions: readonly [Role | number, number, number, number, number, readonly number[] | number],
   mutedUntilMs?: number,
@@ -88,7 +90,7 @@ export function encodeMember(member: Member, isTerse: boolean): string {
   // Of most members: they see what was sent since they joined, and never left.
   const isWhole = intervals.length === 1 && first?.from === first?.joined && first?.to === null;
   return JSON.stringify([
-    isTerse ? ROLES.indexOf(role) : role,
+    isTerse ? ROLE_PLACES[role] : role,
     readSeq,
     readMsgNo,
     sentAtRead,
@@ -100,7 +102,7 @@ export function encodeMember(member: Member, isTerse: boolean): string {
 }
 
 function roleAt(place: number): Role {
-  const role = ROLES[place];
+  const role = ROLES.find((one) => ROLE_PLACES[one] === place);
   invariant(role !== undefined, `the role ${String(place)} of a member is newer than this program`);
   return role;
 }
@@ -144,12 +146,15 @@ export function encodeMeta(meta: ConversationMeta, isTerse: boolean): string {
   const said = Object.entries(meta).filter(
     (one) => !defaults.some(([name, value]) => name === one[0] && value === one[1]),
   );
-  return JSON.stringify({ v: VERSION, ...Object.fromEntries(said) });
+  return JSON.stringify({ v: isTerse ? TERSE_VERSION : VERSION, ...Object.fromEntries(said) });
 }
 
 export function decodeMeta(text: string): ConversationMeta {
   const { v, ...meta } = JSON.parse(text) as ConversationMeta & { readonly v: number };
-  invariant(v === VERSION, `conversation record version ${String(v)} is newer than this program`);
+  invariant(
+    v === VERSION || v === TERSE_VERSION,
+    `conversation record version ${String(v)} is newer than this program`,
+  );
   return metaOf({ ...TERSE_DEFAULTS, ...meta });
 }
 

@@ -1,5 +1,12 @@
 import { ok, unreachable, type ConversationId } from '@millrace/kernel';
-import type { ActorWrite, Handled, PartitionActor } from '@millrace/partition';
+import {
+  type ActorWrite,
+  doTimelinesBeginShort,
+  type Handled,
+  type PartitionActor,
+  STORE_FORMAT,
+  type StoreFormat,
+} from '@millrace/partition';
 import type { Effect } from '../effects.ts';
 import type { MessagingLimits } from '../limits.ts';
 import type { AnyUserReply, UserCalls, UserCommand, UserItem } from './commands.ts';
@@ -32,11 +39,18 @@ import type { UserState } from './user-state.ts';
 export class UserActor implements PartitionActor<UserCommand, AnyUserReply, Effect> {
   readonly #state: UserState;
   readonly #limits: MessagingLimits;
+  readonly #isShort: boolean;
   readonly #confirmation: Confirmation;
 
-  constructor(state: UserState, limits: MessagingLimits, known: KnownGenerations) {
+  constructor(
+    state: UserState,
+    limits: MessagingLimits,
+    known: KnownGenerations,
+    storeFormat: StoreFormat = STORE_FORMAT,
+  ) {
     this.#state = state;
     this.#limits = limits;
+    this.#isShort = doTimelinesBeginShort(storeFormat);
     this.#confirmation = new Confirmation(state, known);
   }
 
@@ -101,7 +115,7 @@ export class UserActor implements PartitionActor<UserCommand, AnyUserReply, Effe
   }
 
   pendingWrite(): ActorWrite | null {
-    return userWrite(this.#state);
+    return userWrite(this.#state, this.#isShort);
   }
 
   settle(): void {

@@ -34,6 +34,8 @@ import {
  *   q:<key>            JSON of one: see scheduled.ts
  */
 const VERSION = 1;
+/** Of one whose inbox may be short: a version that does not know of that is not to write to it. */
+const SHORT_VERSION = 2;
 const SPACE = 0x20;
 
 /** Its text, as bytes: it is made for every message, and a text of so many numbers takes three times as long. */
@@ -94,7 +96,7 @@ function decodeConcern(text: string): Concern {
 function decodeInbox(text: string): InboxMeta {
   const { v, oldest, nextSlot, switched, days } = JSON.parse(text) as Partial<InboxMeta> &
     Pick<InboxMeta, 'oldest' | 'nextSlot' | 'days'> & { readonly v: number };
-  invariant(v === VERSION, `user record version ${String(v)} is newer than this program`);
+  invariant(v === VERSION || v === SHORT_VERSION, `user record version ${String(v)} is newer than this program`);
   return { oldest: sequenceId(oldest), nextSlot, switched: sequenceId(switched ?? 0), days };
 }
 
@@ -160,14 +162,18 @@ function trimPosition(head: TimelineHead, inbox: InboxMeta): Position | null {
   return gen === null ? null : { gen, seq: inbox.oldest };
 }
 
-/** What the next commit has to write of the user; null for nothing. */
-export function userWrite(state: UserState): ActorWrite | null {
+/**
+ * What the next commit has to write of the user; null for nothing.
+ *
+ * @param isShort - whether the inbox may be: see `StoreFormat`.
+ */
+export function userWrite(state: UserState, isShort: boolean): ActorWrite | null {
   if (!state.dirty) return null;
   const set: [string, string | Uint8Array][] = [];
   const unset: string[] = [];
   const inbox = state.inbox.value;
   if (state.erasure.dirty && state.erasure.value !== null) set.push(['x', state.erasure.value]);
-  if (state.inbox.dirty) set.push(['s', JSON.stringify({ v: VERSION, ...inbox })]);
+  if (state.inbox.dirty) set.push(['s', JSON.stringify({ v: isShort ? SHORT_VERSION : VERSION, ...inbox })]);
   for (const [conversation, listed] of state.listed.changes()) {
     if (listed === undefined) unset.push(`i:${conversation}`);
     else set.push([`i:${conversation}`, JSON.stringify([listed.slot, listed.kind, listed.title])]);

@@ -10,7 +10,7 @@
 --            a number of lists, and each as its length and the arguments of an HSET
 --            a number of lists, and each as its length and the arguments of an HDEL
 --            a number of entries, the Timeline's key, short: the bytes up to which it may be a text, then each entry as
---            its id and its data. `false` for short: it is a stream, or begins as one. 0: it is to be one from now on.
+--            its id and its data. `false` for short: it is a stream. 0: it is to be one from now on.
 --            trim: 'DEL' or a MINID
 --          Lists are of at most 4,000 values (unpack fails near 8,000). `false` stands for none. Every number but the
 --          lengths is a decimal string, made outside: Lua loses integers past 2^53 and prints 1e15 as "1e+15".
@@ -49,7 +49,9 @@ end
 -- Appends entries to a Timeline that may be short, and makes a stream of it when it gets too long for a text.
 local function append_short(key, body, at, entries, bytes_max)
   local text = short_timeline(key)
-  if bytes_max > 0 and (text or redis.call('EXISTS', key) == 0) then
+  local bytes = text and #text or 0
+  for i = 1, entries do bytes = bytes + #body[at + 2 * i - 1] end
+  if bytes_max > 0 and bytes <= bytes_max and (text or redis.call('EXISTS', key) == 0) then
     local packed = { text or '' }
     for i = 1, entries do
       packed[i + 1] = cmsgpack.pack(body[at + 2 * i - 2], body[at + 2 * i - 1])
