@@ -1,4 +1,5 @@
 import type { LocalRedis } from '@millrace/local-redis';
+import { LENGTH_IN_LUA } from '@millrace/redis-store/testing';
 import { ask, roleOf } from './setting.ts';
 import type { FaultNode } from './fault-node.ts';
 
@@ -60,10 +61,7 @@ export async function redisSample(all: readonly LocalRedis[], masters: number): 
   }
 }
 
-/** Of a stream, or of a short Timeline, which is a text of ids and data. */
-const LENGTH = `
-  if redis.call('TYPE', KEYS[1]).ok ~= 'string' then return redis.call('XLEN', KEYS[1]) end
-  return #{ cmsgpack.unpack(redis.call('GET', KEYS[1])) } / 2`;
+const LENGTH = `${LENGTH_IN_LUA} return length(KEYS[1])`;
 
 /** `usedBytes` leaves out the Timelines, which are what was written, and stay. */
 async function sumsOf(masters: readonly LocalRedis[]): Promise<Sample> {

@@ -1,6 +1,6 @@
 import type { TestRedis } from '@millrace/local-redis/testing';
 
-/** For scripts of tests: `length(key)`, how many entries the Timeline of a key has, be it a text or a stream. */
+/** For scripts of tests, and of what looks at a Redis beside its servers: `length(key)`, how many entries the Timeline of a key has, be it a text or a stream. */
 export const LENGTH_IN_LUA = `
   local function length(key)
     if redis.call('TYPE', key).ok ~= 'string' then return redis.call('XLEN', key) end
