@@ -111,6 +111,9 @@ async function stopChild(child: ChildProcess): Promise<void> {
   clearTimeout(timer);
 }
 
+/** Of Node: those that every way to start a server gives it. */
+const SERVER_FLAGS: readonly string[] = ['--max-semi-space-size=64'];
+
 export interface StartTarget {
   /** The bundle of the server. */
   readonly bundle: string;
@@ -143,7 +146,7 @@ async function startNode(
   const log = join(dir, `${name}.log`);
   const [port, socketPort] = await freePorts();
   const output = openSync(log, 'a');
-  const child = spawn(process.execPath, [...args, bundle], {
+  const child = spawn(process.execPath, [...SERVER_FLAGS, ...args, bundle], {
     stdio: ['ignore', output, output],
     env: {
       ...process.env,
