@@ -21,6 +21,12 @@ export interface ActorWrite {
   readonly trimBefore: Position | null;
 }
 
+/** A commit as its store has sent it, which it can send again: opaque, but for its size. */
+export interface SentCommit {
+  /** The same whatever token it goes under, but for where that stands. */
+  readonly bytes: Uint8Array;
+}
+
 /**
  * A partition's batch: durable as a whole, or refused as a whole (I2). Immutable once made, so that a retry
  * sends the same bytes; `commitId` stands for them.
@@ -45,7 +51,15 @@ export interface Commit {
   readonly settle: { readonly gen: Generation; readonly run: string; readonly level: AckLevel } | null;
   /** Sets {@link ClaimFound.recovering}: with the settling commit that begins a generation, and 0 when that is over. */
   readonly recovering: Generation | null;
+  /** Where a store that can send it again leaves what it has sent, so that who holds it need not pack it once more. */
+  readonly memo?: { sent: SentCommit | null };
 }
+
+/** Which commit it is, and whose. */
+export type CommitIdentity = Pick<Commit, 'partition' | 'token' | 'commitNo' | 'commitId'>;
+
+/** A commit that is held for a store that lost it: as it was decided, or as it was sent. */
+export type HeldCommit = Commit | (CommitIdentity & { readonly sent: SentCommit });
 
 /**
  * What the store answered. `fenced` names the epoch that holds the partition now: above ours another owner

@@ -2,7 +2,7 @@ import { generation, InvariantViolation, partitionId, sequenceId, type Clock } f
 import type { ActorKey } from '@millrace/timeline';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Commit } from './commit.ts';
+import type { Commit, HeldCommit } from './commit.ts';
 import { HeldCommits } from './held-commits.ts';
 
 const idOf = (commitNo: number): string => commitNo.toString(16).padStart(16, '0');
@@ -34,6 +34,8 @@ function commit(commitNo: number, bytes = 0): Commit {
   };
 }
 
+const bytesIn = (held: HeldCommit): number => ('writes' in held ? (held.writes[0]?.entries[0]?.length ?? 0) : 0);
+
 const at = (time: { ms: number }): Clock => ({ nowMs: () => 0, monotonicMs: () => time.ms });
 const base = { commitNo: 10, commitId: idOf(10) };
 
@@ -55,7 +57,7 @@ describe('HeldCommits', () => {
           const numbers = kept.map((each) => each.commitNo);
           expect(numbers).toEqual(numbers.map((_, place) => commitNo - numbers.length + 1 + place));
           expect(kept.every((each) => time.ms - (times.get(each.commitNo) ?? 0) <= 1_000)).toBe(true);
-          expect(kept.reduce((sum, { writes }) => sum + (writes[0]?.entries[0]?.length ?? 0), 0)).toBeLessThan(20_000);
+          expect(kept.reduce((sum, each) => sum + bytesIn(each), 0)).toBeLessThan(20_000);
           const first = commitNo - numbers.length + 1;
           for (let asked = 10; asked <= commitNo + 1; asked += 1) {
             expect(held.holdsFrom(asked)).toBe(asked >= first);
@@ -71,6 +73,21 @@ describe('HeldCommits', () => {
     for (const commitNo of [11, 12, 13]) held.add(commit(commitNo));
     expect(held.from(12).map(({ commitNo }) => commitNo)).toEqual([12, 13]);
     expect(held.from(14)).toEqual([]);
+  });
+
+  it('holds what the store has left of a commit as that is', () => {
+    const held = new HeldCommits(partitionId(0), at({ ms: 0 }), { ageMsMax: 1_000, bytesMax: 20_000 }, base);
+    const sent = { bytes: new Uint8Array(15_000) };
+    held.add({ ...commit(11), memo: { sent } });
+    held.add({ ...commit(12), memo: { sent: null } });
+    const [left, packed] = held.from(11);
+    const identity = { partition: partitionId(0), token: { epoch: 1, uuid: '' }, commitNo: 11, commitId: idOf(11) };
+    expect(left).toEqual({ ...identity, sent });
+    expect(left !== undefined && 'sent' in left && left.sent).toBe(sent);
+    expect(packed).toEqual(commit(12));
+    // It counts for its bound, too.
+    held.add({ ...commit(13), memo: { sent } });
+    expect(held.from(0).map(({ commitNo }) => commitNo)).toEqual([12, 13]);
   });
 
   it('gives each commit as it was: a replay sends the same bytes (I5)', () => {

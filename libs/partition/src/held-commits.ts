@@ -1,5 +1,5 @@
 import { ByteWriter, invariant, Slabs, type Clock, type PartitionId } from '@millrace/kernel';
-import type { Commit } from './commit.ts';
+import type { Commit, HeldCommit, SentCommit } from './commit.ts';
 import type { OwnerToken } from './owner-token.ts';
 import { packCommit, unpackCommit } from './packed-commit.ts';
 
@@ -16,11 +16,14 @@ interface Held {
   readonly commitNo: number;
   readonly commitId: string;
   readonly token: OwnerToken;
-  readonly packed: Uint8Array;
+  /** As its store has sent it; else its content as this file packs it. */
+  readonly content: SentCommit | Uint8Array;
   readonly atMs: number;
 }
 
-const weigh = ({ packed }: Held): number => packed.length + RECORD_BYTES;
+const isSent = (content: Held['content']): content is SentCommit => 'bytes' in content;
+
+const weigh = ({ content }: Held): number => (isSent(content) ? content.bytes : content).length + RECORD_BYTES;
 
 /** One at a time is packed, whosever it is. */
 const packing = new ByteWriter(4_096);
@@ -29,7 +32,8 @@ const slabs = new Slabs(16_384, 4_096);
 
 /**
  * The recent acknowledged commits of one partition, for a store that lost them. Contiguous, bounded in age and bytes. Kept
- * packed: under load a node holds hundreds of thousands of writes, and hardly ever wants one again.
+ * packed: under load a node holds hundreds of thousands of writes, and hardly ever wants one again. A store that leaves what
+ * it has sent has packed them already.
  */
 export class HeldCommits {
   readonly #clock: Clock;
@@ -67,7 +71,8 @@ export class HeldCommits {
     invariant(commit.commitNo === this.last.commitNo + 1, 'held commits are contiguous');
     const atMs = this.#clock.monotonicMs();
     const { commitNo, commitId, token } = commit;
-    const added = { commitNo, commitId, token, packed: slabs.copyOf(packCommit(packing, commit)), atMs };
+    const content = commit.memo?.sent ?? slabs.copyOf(packCommit(packing, commit));
+    const added: Held = { commitNo, commitId, token, content, atMs };
     this.#held.push(added);
     this.#bytes += weigh(added);
     let gone: Held | null = null;
@@ -98,13 +103,13 @@ export class HeldCommits {
     return commitNo === this.last.commitNo + 1 || this.#at(commitNo) !== undefined;
   }
 
-  from(commitNo: number): readonly Commit[] {
+  from(commitNo: number): readonly HeldCommit[] {
     return this.#held
       .filter((held): held is Held => held !== null && held.commitNo >= commitNo)
-      .map((held) => ({
-        ...{ partition: this.#partition, token: held.token, commitNo: held.commitNo, commitId: held.commitId },
-        ...unpackCommit(held.packed),
-      }));
+      .map(({ token, commitNo: no, commitId, content }) => {
+        const identity = { partition: this.#partition, token, commitNo: no, commitId };
+        return isSent(content) ? { ...identity, sent: content } : { ...identity, ...unpackCommit(content) };
+      });
   }
 
   #at(commitNo: number): Held | undefined {

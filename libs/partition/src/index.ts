@@ -1,6 +1,15 @@
 export { takenSoon } from './at-rest.ts';
 export { decideClaim, type ClaimDecision, type CommitMark, type OwnerMemory } from './claim-decision.ts';
-export type { AckLevel, ActorWrite, ClaimAnswer, ClaimFound, Commit, CommitOutcome } from './commit.ts';
+export type {
+  AckLevel,
+  ActorWrite,
+  ClaimAnswer,
+  ClaimFound,
+  Commit,
+  CommitIdentity,
+  CommitOutcome,
+  SentCommit,
+} from './commit.ts';
 export { commitFault } from './commit-fault.ts';
 export { encodeOwnerToken, type OwnerToken } from './owner-token.ts';
 export { partitionOf, partitionOfHash } from './partition-of.ts';

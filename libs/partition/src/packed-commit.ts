@@ -1,9 +1,9 @@
 import { ByteReader, ByteWriter, generation, sequenceId } from '@millrace/kernel';
 import type { ActorKey, GenerationSpan, Position, TimelineHead } from '@millrace/timeline';
-import type { AckLevel, ActorWrite, Commit } from './commit.ts';
+import type { AckLevel, ActorWrite, Commit, CommitIdentity } from './commit.ts';
 
 /** What of a commit is packed: the rest names it, or is the same for all of an owner. */
-export type PackedPart = Omit<Commit, 'partition' | 'token' | 'commitNo' | 'commitId'>;
+export type PackedPart = Omit<Commit, keyof CommitIdentity | 'memo'>;
 
 const LEVELS: readonly AckLevel[] = ['memory', 'disk', 'replicated'];
 

@@ -1,6 +1,6 @@
 import type { NodeId, PartitionId, Result } from '@millrace/kernel';
 import type { ActorKey, AnsweredAt, TimelineHead } from '@millrace/timeline';
-import type { ClaimAnswer, Commit, CommitOutcome } from './commit.ts';
+import type { ClaimAnswer, Commit, CommitIdentity, CommitOutcome, SentCommit } from './commit.ts';
 import type { OwnerToken } from './owner-token.ts';
 
 /** What is stored of one actor. */
@@ -36,6 +36,11 @@ export interface StoreError {
 export interface PartitionStore {
   claim(partition: PartitionId, node: NodeId, aboveEpoch: number): Promise<Result<ClaimAnswer, StoreError>>;
   commit(commit: Commit): Promise<CommitOutcome>;
+  /**
+   * The same as `commit` of what was {@link Commit.memo | left} of it, under this token: also once what it was made of is gone. A
+   * store that leaves nothing has none.
+   */
+  sendAgain?(identity: CommitIdentity, sent: SentCommit): Promise<CommitOutcome>;
   /**
    * Calls `turn` once, never before this returns, as soon as what it commits would be on its way at once: what comes for the
    * partition until then goes into the same commit. Turns that reach the same server are called in the order in which they

@@ -1,6 +1,6 @@
-import { generation, type Generation } from '@millrace/kernel';
+import { generation, invariant, type Generation } from '@millrace/kernel';
 import { decideClaim, type OwnerMemory } from './claim-decision.ts';
-import type { ClaimAnswer, ClaimFound, Commit } from './commit.ts';
+import type { ClaimAnswer, ClaimFound, Commit, CommitOutcome, HeldCommit } from './commit.ts';
 import { HeldCommits } from './held-commits.ts';
 import type { OwnerToken } from './owner-token.ts';
 import type { PartitionOwnerParts } from './partition-owner-parts.ts';
@@ -109,6 +109,7 @@ export class Tenure {
       feedFrom,
       settle,
       recovering,
+      memo: { sent: null },
     };
   }
 
@@ -231,9 +232,9 @@ export class Tenure {
   }
 
   /** Sends an already decided commit under the present token; the store executes it at most once. */
-  async #resend(commit: Commit): Promise<'stored' | 'conflict' | 'failed'> {
+  async #resend(commit: HeldCommit): Promise<'stored' | 'conflict' | 'failed'> {
     if (!this.#parts.mayServe()) return 'failed';
-    const outcome = await this.#parts.store.commit({ ...commit, token: this.#token });
+    const outcome = await this.#send(commit);
     if (outcome.code === 'ok' || outcome.code === 'dup') return 'stored';
     if (outcome.code === 'fenced' && outcome.heldEpoch > this.#token.epoch) {
       this.#epochSeen = Math.max(this.#epochSeen, outcome.heldEpoch);
@@ -241,6 +242,14 @@ export class Tenure {
     }
     this.#parts.log.warn('a commit could not be sent again yet', { partition: this.#parts.partition, outcome });
     return outcome.code === 'conflict' ? 'conflict' : 'failed';
+  }
+
+  #send(commit: HeldCommit): Promise<CommitOutcome> {
+    const { store } = this.#parts;
+    if (!('sent' in commit)) return store.commit({ ...commit, token: this.#token });
+    const { partition, commitNo, commitId, sent } = commit;
+    invariant(store.sendAgain !== undefined, 'a store that leaves what it has sent can send it again');
+    return store.sendAgain({ partition, token: this.#token, commitNo, commitId }, sent);
   }
 
   #logLoss(gen: Generation, why: string): void {

@@ -1,9 +1,9 @@
-import type { Clock, PartitionId, Timers } from '@millrace/kernel';
-import { commitFault, type Commit, type CommitOutcome } from '@millrace/partition';
+import { Slabs, type Clock, type PartitionId, type Timers } from '@millrace/kernel';
+import { commitFault, type Commit, type CommitOutcome, type OwnerToken, type SentCommit } from '@millrace/partition';
 import { Cluster } from 'ioredis';
 import type { Connection } from './connection.ts';
 import { answerWithin, DeadlineExceeded } from './deadline.ts';
-import { isFreeing, packCommit, writesOf, type CommitForm } from './encode-commit.ts';
+import { isFreeing, packCommit, withToken, writesOf, type CommitForm } from './encode-commit.ts';
 import { functionName, isFunctionMissing, loadLibrary } from './function-library.ts';
 import { Packer } from './pack.ts';
 import { troubleOf } from './store-errors.ts';
@@ -42,17 +42,24 @@ export interface CommitPipeParts extends CommitForm {
   readonly awaitReplica: boolean;
 }
 
+/** Commits are held for about equally long: those that came one after the other share memory, of all partitions. */
+const slabs = new Slabs(16_384, 4_096);
+
 interface WaitingTurn {
   readonly ownerKey: string;
   /** Submits what it commits before it returns. */
   readonly turn: () => void;
 }
 
-interface Pending {
-  readonly ownerKey: string;
-  readonly packed: Buffer;
+/** A commit as it goes to Redis: that is also what its owner holds, in case that Redis loses it. */
+export interface PackedCommit extends SentCommit {
   readonly writes: number;
   readonly frees: boolean;
+}
+
+interface Pending {
+  readonly ownerKey: string;
+  readonly packed: PackedCommit;
   readonly sinceMs: number;
   readonly resolve: (outcome: CommitOutcome) => void;
 }
@@ -93,16 +100,18 @@ const asError = (reason: unknown): Error => (reason instanceof Error ? reason : 
 type Call = readonly Pending[];
 
 const callsOf = (batch: readonly Pending[]): readonly Call[] =>
-  [batch.filter(({ frees }) => !frees), batch.filter(({ frees }) => frees)].filter(({ length }) => length > 0);
+  [batch.filter(({ packed }) => !packed.frees), batch.filter(({ packed }) => packed.frees)].filter(
+    ({ length }) => length > 0,
+  );
 
 /** In a Cluster the first partition's slot says where a call goes: all of a batch are of one master. */
 const routeOf = ([first]: Call): string => first?.ownerKey ?? '';
 
-const nameOf = ([first]: Call): string => functionName(first?.frees === true ? 'commit_freeing' : 'commit');
+const nameOf = ([first]: Call): string => functionName(first?.packed.frees === true ? 'commit_freeing' : 'commit');
 
 function packCall(call: Call): Buffer {
   const head = new Packer(8).array(call.length).take();
-  return Buffer.concat([head, ...call.map(({ packed }) => packed)]);
+  return Buffer.concat([head, ...call.map(({ packed }) => packed.bytes)]);
 }
 
 /**
@@ -145,20 +154,37 @@ export class CommitPipe {
   }
 
   submit(commit: Commit): Promise<CommitOutcome> {
-    const { connection, layout, limits, clock } = this.#parts;
     const fault = commitFault(commit);
     if (fault !== null) return this.#atOnce({ code: 'conflict', message: `a malformed commit: ${fault}` });
-    if (!connection.ready) return this.#atOnce({ code: 'unavailable', message: 'Redis is not reachable' });
-    if (this.#queuedBytes > limits.queuedBytesMax) {
-      return this.#atOnce({ code: 'unavailable', message: 'too many commits wait to be sent' });
-    }
+    const refusal = this.#refusal();
+    if (refusal !== null) return this.#atOnce(refusal);
     packCommit(this.#packer, this.#parts, commit);
-    const packed = this.#packer.take();
+    const bytes = this.#packer.takeAs((written) => slabs.copyOf(written));
+    const packed: PackedCommit = { bytes, writes: writesOf(commit), frees: isFreeing(commit) };
+    if (commit.memo !== undefined) commit.memo.sent = packed;
+    return this.#enqueue(commit.partition, packed);
+  }
+
+  /** Once more what `submit` has left in a commit's memo, under this token. */
+  submitAgain(partition: PartitionId, token: OwnerToken, packed: PackedCommit): Promise<CommitOutcome> {
+    const refusal = this.#refusal();
+    if (refusal !== null) return this.#atOnce(refusal);
+    return this.#enqueue(partition, { ...packed, bytes: withToken(this.#packer, packed.bytes, token) });
+  }
+
+  /** Why nothing is taken now, null when it is. */
+  #refusal(): CommitOutcome | null {
+    const { connection, limits } = this.#parts;
+    if (!connection.ready) return { code: 'unavailable', message: 'Redis is not reachable' };
+    if (this.#queuedBytes <= limits.queuedBytesMax) return null;
+    return { code: 'unavailable', message: 'too many commits wait to be sent' };
+  }
+
+  #enqueue(partition: PartitionId, packed: PackedCommit): Promise<CommitOutcome> {
+    const { layout, clock } = this.#parts;
     return new Promise((resolve) => {
-      const ownerKey = layout.owner(commit.partition);
-      const facts = { writes: writesOf(commit), frees: isFreeing(commit), sinceMs: clock.monotonicMs() };
-      this.#queue.push({ ownerKey, packed, ...facts, resolve });
-      this.#queuedBytes += packed.length;
+      this.#queue.push({ ownerKey: layout.owner(partition), packed, sinceMs: clock.monotonicMs(), resolve });
+      this.#queuedBytes += packed.bytes.length;
       this.#flushSoon();
     });
   }
@@ -208,7 +234,7 @@ export class CommitPipe {
     const count = (from: number): void => {
       for (const pending of this.#queue.slice(from)) {
         const master = connection.masterOf(pending.ownerKey);
-        writes.set(master, (writes.get(master) ?? 0) + pending.writes);
+        writes.set(master, (writes.get(master) ?? 0) + pending.packed.writes);
       }
     };
     count(0);
@@ -241,8 +267,8 @@ export class CommitPipe {
       const own = connection.masterOf(pending.ownerKey);
       if (master === null && (this.#inFlight.get(own) ?? 0) < limits.batchesInFlightMax) master = own;
       if (own === master && !isFull) {
-        writes += pending.writes;
-        bytes += pending.packed.length;
+        writes += pending.packed.writes;
+        bytes += pending.packed.bytes.length;
         isFull = batch.length > 0 && (writes > limits.batchWritesMax || bytes > limits.batchBytesMax);
       }
       if (own === master && !isFull) batch.push(pending);
@@ -250,17 +276,17 @@ export class CommitPipe {
     }
     if (master === null) return null;
     this.#queue.splice(0, this.#queue.length, ...rest);
-    for (const { packed } of batch) this.#queuedBytes -= packed.length;
+    for (const { packed } of batch) this.#queuedBytes -= packed.bytes.length;
     return { master, batch };
   }
 
   async #carry(batch: readonly Pending[]): Promise<void> {
     const { connection, limits, timers, observer } = this.#parts;
     const calls = callsOf(batch);
-    const writes = batch.reduce((sum, pending) => sum + pending.writes, 0);
+    const writes = batch.reduce((sum, { packed }) => sum + packed.writes, 0);
     observer.commitSent(
       writes,
-      batch.reduce((sum, { packed }) => sum + packed.length, 0),
+      batch.reduce((sum, { packed }) => sum + packed.bytes.length, 0),
     );
     try {
       const answers = await answerWithin(timers, limits.answerMsMax, this.#call(calls));

@@ -1,8 +1,9 @@
-import { encodeOwnerToken, type ActorWrite, type Commit } from '@millrace/partition';
+import { encodeOwnerToken, type ActorWrite, type Commit, type OwnerToken } from '@millrace/partition';
 import { comparePositions, encodeHead, type Position } from '@millrace/timeline';
 import type { KeyLayout } from './key-layout.ts';
 import type { Packer } from './pack.ts';
 import { SHORT_BYTES_MAX, SHORT_SEQ_MAX } from './short-timeline.ts';
+import { Unpacker } from './unpack.ts';
 
 /** Values in one list that Lua unpacks; it fails near 8,000. Even, so that no field is parted from its value. */
 const LIST_VALUES_MAX = 4_000;
@@ -87,13 +88,16 @@ export interface CommitForm {
   readonly shortTimelines: boolean;
 }
 
+const PARTS = 12;
+
+/** What a packed commit begins with: it alone tells under which token it goes. */
+const packHead = (packer: Packer, token: OwnerToken): Packer => packer.array(PARTS).text(encodeOwnerToken(token));
+
 /** Packs one commit as functions/commit.lua describes it. The same commit gives the same bytes every time (I5). */
 export function packCommit(packer: Packer, { layout, shortTimelines }: CommitForm, commit: Commit): void {
   const { partition, commitNo, commitId, writes, feed, feedFrom, deadLetters } = commit;
   const no = String(commitNo);
-  packer
-    .array(12)
-    .text(encodeOwnerToken(commit.token))
+  packHead(packer, commit.token)
     .text(String(commitNo - 1))
     .text(no)
     .text(commitId);
@@ -120,6 +124,14 @@ export function packCommit(packer: Packer, { layout, shortTimelines }: CommitFor
   }
   // A commit after a release takes the mark of a clean stop away.
   packOwnerFields(packer, commit, [layout.owner(partition), 'no', no, 'id', commitId, 'clean', '0']);
+}
+
+/** A packed commit under another token. */
+export function withToken(packer: Packer, packed: Uint8Array, token: OwnerToken): Buffer {
+  const former = new Unpacker(Buffer.from(packed.buffer, packed.byteOffset, packed.byteLength));
+  former.array();
+  former.bytes();
+  return Buffer.concat([packHead(packer, token).take(), former.rest]);
 }
 
 /** How many Redis writes a commit comes to, about: what bounds a call (I9). */

@@ -119,7 +119,12 @@ export class Packer {
 
   /** A copy of what was written since the last take. */
   take(): Buffer {
-    const taken = Buffer.from(this.#buffer.subarray(0, this.#length));
+    return this.takeAs((written) => Buffer.from(written));
+  }
+
+  /** What `copy` makes of what was written since the last take: of a view that is not to be kept. */
+  takeAs<T>(copy: (written: Uint8Array) => T): T {
+    const taken = copy(this.#buffer.subarray(0, this.#length));
     this.#length = 0;
     this.#values = 0;
     return taken;

@@ -15,14 +15,16 @@ import {
   type ActorRecord,
   type ClaimAnswer,
   type Commit,
+  type CommitIdentity,
   type CommitOutcome,
   type FeedEntry,
   type OwnerToken,
   type PartitionStore,
+  type SentCommit,
   type StoreError,
 } from '@millrace/partition';
 import { decodeHead, type ActorKey, type AnsweredAt } from '@millrace/timeline';
-import type { CommitPipe } from './commit-pipe.ts';
+import type { CommitPipe, PackedCommit } from './commit-pipe.ts';
 import type { Connection } from './connection.ts';
 import { answerWithin } from './deadline.ts';
 import { callFunction } from './function-library.ts';
@@ -95,6 +97,11 @@ export class RedisPartitionStore implements PartitionStore {
 
   commit(commit: Commit): Promise<CommitOutcome> {
     return this.#parts.pipe.submit(commit);
+  }
+
+  sendAgain({ partition, token }: CommitIdentity, sent: SentCommit): Promise<CommitOutcome> {
+    // What this store has left it knows again.
+    return this.#parts.pipe.submitAgain(partition, token, sent as PackedCommit);
   }
 
   whenRoom(partition: PartitionId, turn: () => void): void {

@@ -61,6 +61,11 @@ export class Unpacker {
     return this.#bytes.subarray(from, this.#at);
   }
 
+  /** What was not read yet: a view. */
+  get rest(): Buffer {
+    return this.#bytes.subarray(this.#at);
+  }
+
   /** The id of an entry of a stream, `first-second`. */
   id(): readonly [first: number, second: number] {
     const head = this.#byte();

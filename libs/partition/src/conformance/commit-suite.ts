@@ -1,5 +1,6 @@
 import { partitionId, sequenceId, utf8 } from '@millrace/kernel';
 import { describe, expect, it } from 'vitest';
+import type { Commit } from '../commit.ts';
 import { actorKey, APartition, appending, at, commitIdOf, head, nowhere } from './a-partition.ts';
 import type { StoresUnderTest } from './stores-under-test.ts';
 
@@ -54,6 +55,29 @@ export function commitSuite(stores: () => StoresUnderTest): void {
         { code: 'dup' },
       ]);
       expect(await partition.entries(room)).toEqual(['1-1 one']);
+    });
+
+    it('is, by what was left of it, sent again under another token, and executed once (I5)', async () => {
+      const { partitions } = stores();
+      const partition = await claimed();
+      const memo: NonNullable<Commit['memo']> = { sent: null };
+      const late = partition.next([appending(room, nowhere, ['one', 'two'])], { memo, feed: utf8('f') });
+      const { token } = await partition.claim();
+      expect(await partition.send(late)).toEqual({ code: 'fenced', heldEpoch: token.epoch });
+      if (partitions.sendAgain === undefined) {
+        expect(memo.sent).toBeNull();
+        return;
+      }
+      if (memo.sent === null) throw new Error('nothing was left of the commit');
+      expect(await partitions.sendAgain(late, memo.sent)).toEqual({ code: 'fenced', heldEpoch: token.epoch });
+      expect(await partition.entries(room)).toEqual([]);
+      expect(await partitions.sendAgain({ ...late, token }, memo.sent)).toEqual({ code: 'ok' });
+      expect(await partitions.sendAgain({ ...late, token }, memo.sent)).toEqual({ code: 'dup' });
+      expect(await partition.entries(room)).toEqual(['1-1 one', '1-2 two']);
+      expect(await partition.feed()).toHaveLength(1);
+      partition.commitNo = late.commitNo;
+      await partition.stored([appending(room, at(1, 2), ['three'])]);
+      expect(await partition.entries(room)).toEqual(['1-1 one', '1-2 two', '1-3 three']);
     });
 
     it('of an owner that was replaced is fenced by the higher epoch, and changes nothing (I2)', async () => {

@@ -1,6 +1,6 @@
 import { err, generation, ok, type NodeId, type PartitionId, type Result } from '@millrace/kernel';
 import { comparePositions, type ActorKey, type AnsweredAt, type TimelineHead } from '@millrace/timeline';
-import type { ClaimAnswer, ClaimFound, Commit, CommitOutcome } from '../commit.ts';
+import type { ClaimAnswer, ClaimFound, Commit, CommitIdentity, CommitOutcome, SentCommit } from '../commit.ts';
 import type { OwnerToken } from '../owner-token.ts';
 import type { ActorRecord, FeedEntry, PartitionStore, StoreError } from '../partition-store.ts';
 
@@ -22,6 +22,16 @@ export interface Fate {
 }
 
 const encoder = new TextEncoder();
+
+/** What the store leaves of a commit that was sent. */
+class Left implements SentCommit {
+  readonly bytes = new Uint8Array(100);
+  readonly commit: Commit;
+
+  constructor(commit: Commit) {
+    this.commit = commit;
+  }
+}
 
 /** One partition in memory whose answers a test holds back, replaces or loses. */
 export class ScriptedStore implements PartitionStore {
@@ -88,6 +98,7 @@ export class ScriptedStore implements PartitionStore {
   }
 
   commit(commit: Commit): Promise<CommitOutcome> {
+    if (commit.memo !== undefined) commit.memo.sent = new Left(commit);
     this.sent.push(commit);
     const fate = this.fates.shift() ?? { execute: true };
     const judged = fate.execute && !this.isAway ? this.#execute(commit) : null;
@@ -100,6 +111,11 @@ export class ScriptedStore implements PartitionStore {
         resolve(answer);
       });
     });
+  }
+
+  sendAgain(identity: CommitIdentity, sent: SentCommit): Promise<CommitOutcome> {
+    if (!(sent instanceof Left)) throw new Error('this is not what the store has left');
+    return this.commit({ ...sent.commit, ...identity });
   }
 
   #execute(commit: Commit): CommitOutcome {
