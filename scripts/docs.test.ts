@@ -50,18 +50,6 @@ describe('docs/faults.md', () => {
   });
 });
 
-describe('the server', () => {
-  const FLAG = /--max-semi-space-size=\d+/g;
-
-  it('is given the same young generation wherever it is started, and measured', () => {
-    const starts = ['scripts/start.mjs', 'docker/Dockerfile', 'apps/bench/src/processes/server-process.ts'];
-    const flags = [...starts, 'docs/deployment.md'].flatMap((path) => [
-      ...new Set(readFileSync(path, 'utf8').match(FLAG)),
-    ]);
-    expect(flags).toEqual(Array(4).fill('--max-semi-space-size=64'));
-  });
-});
-
 describe('docs/deployment.md', () => {
   const text = readFileSync('docs/deployment.md', 'utf8');
 

@@ -37,8 +37,9 @@ try {
   const server = inRoot('dist/server.mjs');
   if (!existsSync(server)) throw new Error(`${server} was not built: apps/server/src/main.ts is missing`);
   serving = true;
-  const args = ['--enable-source-maps', '--max-semi-space-size=64', server, ...process.argv.slice(2)];
-  const { code } = await run(process.execPath, args, { env: { MILLRACE_MODE: 'development', ...process.env } });
+  const { code } = await run(process.execPath, ['--enable-source-maps', server, ...process.argv.slice(2)], {
+    env: { MILLRACE_MODE: 'development', ...process.env },
+  });
   // Also what the server could not end any more, had it been killed.
   await endAll();
   process.exit(code);

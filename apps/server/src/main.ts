@@ -1,11 +1,10 @@
 import cluster from 'node:cluster';
 import { parseArgs } from 'node:util';
 import { destination } from 'pino';
-import { err, ok, systemRandom, systemTimers, type Result } from '@millrace/kernel';
+import { err, ok, systemRandom, type Result } from '@millrace/kernel';
 import { Server, type ServerAddresses } from './compose.ts';
 import { endOnSignals } from './ending.ts';
 import { createLog, type ServerLog } from './logging.ts';
-import { giveBackMemoryAtRest } from './memory-at-rest.ts';
 import { ProcessGroup } from './processes/process-group.ts';
 import { ProcessLink } from './processes/process-link.ts';
 import { readSecrets, type Secrets } from './secrets.ts';
@@ -77,7 +76,6 @@ async function runAlone(prepared: Prepared): Promise<void> {
   // A stop that came first ends the process itself.
   if (server.stopRequested) return;
   if (!started.ok) refuseToStart([started.error]);
-  giveBackMemoryAtRest(systemTimers);
   tellServes(prepared, started.value);
 }
 
@@ -134,7 +132,6 @@ async function runBelow(): Promise<void> {
     await link.refused(started.error);
     process.exit(1);
   }
-  giveBackMemoryAtRest(systemTimers);
   link.serving(started.value);
   log.info('the process serves', { pid: process.pid });
 }

@@ -111,9 +111,6 @@ async function stopChild(child: ChildProcess): Promise<void> {
   clearTimeout(timer);
 }
 
-/** Of Node: those that every way to start a server gives it. */
-const SERVER_FLAGS: readonly string[] = ['--max-semi-space-size=64'];
-
 export interface StartTarget {
   /** The bundle of the server. */
   readonly bundle: string;
@@ -146,7 +143,7 @@ async function startNode(
   const log = join(dir, `${name}.log`);
   const [port, socketPort] = await freePorts();
   const output = openSync(log, 'a');
-  const child = spawn(process.execPath, [...SERVER_FLAGS, ...args, bundle], {
+  const child = spawn(process.execPath, [...args, bundle], {
     stdio: ['ignore', output, output],
     env: {
       ...process.env,
