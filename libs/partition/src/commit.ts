@@ -21,14 +21,14 @@ export interface ActorWrite {
   readonly trimBefore: Position | null;
 }
 
-/** A commit as its store has sent it, which it can send again: opaque, but for its size. */
+/** A commit as its store has sent it, which it can send again, under its own number and id: opaque, but for its size. */
 export interface SentCommit {
   /** The same whatever token it goes under, but for where that stands. */
   readonly bytes: Uint8Array;
 }
 
 /**
- * A partition's batch: durable as a whole, or refused as a whole (I2). Immutable once made, so that a retry
+ * A partition's batch: durable as a whole, or refused as a whole (I2). Immutable once made, but for its memo, so that a retry
  * sends the same bytes; `commitId` stands for them.
  */
 export interface Commit {

@@ -31,7 +31,7 @@ export const defaultPartitionLimits: PartitionLimits = {
   mailboxMax: 2_048,
   partitionMailMax: 8_192,
   undiffusedCommitsMax: 4_096,
-  held: { ageMsMax: 10_000, bytesMax: 2 * 1024 * 1024 },
+  held: { ageMsMax: 10_000, bytesMax: 2.5 * 1024 * 1024 },
   cursorIdleMs: 1_000,
   feedKeptMs: 60_000,
   feedKeptCommitsMax: 2_048,

@@ -1,7 +1,7 @@
 import type { ArchiveStore } from '@millrace/archive';
-import { ok, type Timers } from '@millrace/kernel';
+import { invariant, ok, type Timers } from '@millrace/kernel';
 import type { NodeStreams } from '@millrace/node-link';
-import type { ClusterStore, Commit, PartitionStore } from '@millrace/partition';
+import type { ClusterStore, Commit, CommitOutcome, PartitionStore, SentCommit } from '@millrace/partition';
 import type { SearchIndex } from '@millrace/search';
 import type { ConversationNames, RecordReader, TimelineReader } from '@millrace/timeline';
 
@@ -10,6 +10,17 @@ export interface Stores {
   readonly cluster: ClusterStore;
   readonly timelines: TimelineReader;
   readonly records: RecordReader;
+}
+
+/** Of a commit that this process has sent. */
+class Left implements SentCommit {
+  static readonly #about = new Uint8Array(500);
+  readonly bytes = Left.#about;
+  readonly commit: Commit;
+
+  constructor(commit: Commit) {
+    this.commit = commit;
+  }
 }
 
 /**
@@ -76,15 +87,24 @@ export class SimulatedProcess {
   /** The stores as this process reaches them. `committed` is told of every commit that this process knows is stored. */
   reach({ partitions, cluster, timelines, records }: Stores, committed: (commit: Commit) => void): Stores {
     const ask = <T>(request: () => Promise<T>): Promise<T> => this.#through(request);
+    const send = (commit: Commit): Promise<CommitOutcome> =>
+      ask(async () => {
+        const outcome = await partitions.commit(commit);
+        if (outcome.code === 'ok' || outcome.code === 'dup') committed(commit);
+        return outcome;
+      });
     return {
       partitions: {
         claim: (...args) => ask(() => partitions.claim(...args)),
-        commit: (commit) =>
-          ask(async () => {
-            const outcome = await partitions.commit(commit);
-            if (outcome.code === 'ok' || outcome.code === 'dup') committed(commit);
-            return outcome;
-          }),
+        commit: (commit) => {
+          // As the store on Redis does; the others are held as their owner packs them.
+          if (commit.memo !== undefined && commit.partition % 2 === 0) commit.memo.sent = new Left(commit);
+          return send(commit);
+        },
+        sendAgain: (identity, sent) => {
+          invariant(sent instanceof Left, 'this is what was left of a commit');
+          return send({ ...sent.commit, ...identity });
+        },
         release: (...args) => ask(() => partitions.release(...args)),
         loadActor: (...args) => ask(() => partitions.loadActor(...args)),
         loadFields: (...args) => ask(() => partitions.loadFields(...args)),

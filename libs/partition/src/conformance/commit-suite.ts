@@ -61,7 +61,12 @@ export function commitSuite(stores: () => StoresUnderTest): void {
       const { partitions } = stores();
       const partition = await claimed();
       const memo: NonNullable<Commit['memo']> = { sent: null };
-      const late = partition.next([appending(room, nowhere, ['one', 'two'])], { memo, feed: utf8('f') });
+      const long = 'x'.repeat(9_000);
+      const writes = [
+        appending(room, nowhere, ['one', 'two', long], { set: [['title', 'Room']] }),
+        appending(other, nowhere, [], { set: [['bytes', Uint8Array.of(0, 255, 128)]] }),
+      ];
+      const late = partition.next(writes, { memo, feed: utf8('f') });
       const { token } = await partition.claim();
       expect(await partition.send(late)).toEqual({ code: 'fenced', heldEpoch: token.epoch });
       if (partitions.sendAgain === undefined) {
@@ -73,11 +78,13 @@ export function commitSuite(stores: () => StoresUnderTest): void {
       expect(await partition.entries(room)).toEqual([]);
       expect(await partitions.sendAgain({ ...late, token }, memo.sent)).toEqual({ code: 'ok' });
       expect(await partitions.sendAgain({ ...late, token }, memo.sent)).toEqual({ code: 'dup' });
-      expect(await partition.entries(room)).toEqual(['1-1 one', '1-2 two']);
+      expect(await partition.entries(room)).toEqual(['1-1 one', '1-2 two', `1-3 ${long}`]);
+      expect([...((await partition.load(room)).fields.get('title') ?? [])]).toEqual([...utf8('Room')]);
+      expect([...((await partition.load(other)).fields.get('bytes') ?? [])]).toEqual([0, 255, 128]);
       expect(await partition.feed()).toHaveLength(1);
       partition.commitNo = late.commitNo;
-      await partition.stored([appending(room, at(1, 2), ['three'])]);
-      expect(await partition.entries(room)).toEqual(['1-1 one', '1-2 two', '1-3 three']);
+      await partition.stored([appending(room, at(1, 3), ['four'])]);
+      expect((await partition.entries(room)).at(-1)).toBe('1-4 four');
     });
 
     it('of an owner that was replaced is fenced by the higher epoch, and changes nothing (I2)', async () => {
